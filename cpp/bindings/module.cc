@@ -1,0 +1,216 @@
+// The Python module zeroskip._core. The only C++ file that knows nanobind: it turns dictionaries into specs, arrays
+// into pointers, and zeroskip::Error into _core.Error; it decides nothing.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <new>
+
+#include "runtime/program.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace zeroskip {
+namespace {
+
+using Array = nb::ndarray<nb::ro, nb::device::cpu>;
+using FloatArray = nb::ndarray<nb::numpy, float>;
+
+template <typename T>
+T get(const nb::dict& dict, const char* key) {
+  check(dict.contains(key), "key '", key, "' is missing from a tensor or step");
+  T value;
+  check(nb::try_cast<T>(dict[key], value), "key '", key, "' of a tensor or step has the wrong type: ",
+        nb::repr(dict[key]).c_str());
+  return value;
+}
+
+ConstArray to_const_array(nb::handle object, const std::string& what) {
+  Array array;
+  check(nb::try_cast<Array>(object, array), what, ": expected a numpy array, got ",
+        nb::type_name(object.type()).c_str());
+  check(array.dtype() == nb::dtype<float>(), what, ": expected dtype float32");
+  ConstArray result{.data = static_cast<const float*>(array.data()), .shape = {}};
+  int64_t expected_stride = 1;
+  for (size_t axis = array.ndim(); axis-- > 0;) {
+    check(array.shape(axis) == 1 || array.stride(axis) == expected_stride || array.size() == 0, what,
+          ": expected a C-contiguous array (numpy.ascontiguousarray makes one)");
+    expected_stride *= static_cast<int64_t>(array.shape(axis));
+  }
+  for (size_t axis = 0; axis < array.ndim(); ++axis) result.shape.push_back(static_cast<int64_t>(array.shape(axis)));
+  return result;
+}
+
+TensorSpec to_tensor(const nb::dict& dict) {
+  TensorSpec tensor;
+  tensor.name = get<std::string>(dict, "name");
+  tensor.shape = get<std::vector<int64_t>>(dict, "shape");
+  const auto layout = get<std::string>(dict, "layout");
+  check(layout == "row" || layout == "nhwc", "tensor '", tensor.name, "': layout is '", layout,
+        "', needs 'row' or 'nhwc'");
+  tensor.layout = layout == "row" ? Layout::kRow : Layout::kNhwc;
+  const auto dtype = dict.contains("dtype") ? get<std::string>(dict, "dtype") : "float32";
+  check(dtype == "float32", "tensor '", tensor.name, "': dtype is '", dtype, "', needs 'float32'");
+  tensor.masked = get<bool>(dict, "masked");
+  tensor.pixel_stride = get<int64_t>(dict, "pixel_stride");
+  tensor.offset = get<int64_t>(dict, "offset");
+  tensor.mask_offset = get<int64_t>(dict, "mask_offset");
+  return tensor;
+}
+
+Attribute to_attribute(const std::string& step, const std::string& key, nb::handle value) {
+  if (nb::isinstance<nb::str>(value)) return nb::cast<std::string>(value);
+  if (nb::isinstance<nb::float_>(value)) return nb::cast<double>(value);
+  if (int64_t integer; nb::try_cast<int64_t>(value, integer)) return integer;
+  if (std::vector<int64_t> integers; nb::try_cast<std::vector<int64_t>>(value, integers)) return integers;
+  if (std::vector<double> numbers; nb::try_cast<std::vector<double>>(value, numbers)) return numbers;
+  throw_error("step '", step, "': attribute '", key, "' is neither number, string nor list of numbers");
+}
+
+// The arrays stay alive in the caller's list while the Program is built, and are not needed afterwards.
+StepSpec to_step(const nb::dict& dict) {
+  StepSpec step;
+  step.op = get<std::string>(dict, "op");
+  step.name = get<std::string>(dict, "name");
+  step.inputs = get<std::vector<int>>(dict, "inputs");
+  step.outputs = get<std::vector<int>>(dict, "outputs");
+  for (const auto& [key, value] : get<nb::dict>(dict, "attributes")) {
+    const auto name = nb::cast<std::string>(key);
+    step.attributes.emplace(name, to_attribute(step.name, name, value));
+  }
+  const nb::dict names = dict.contains("constants") ? get<nb::dict>(dict, "constants") : nb::dict();
+  for (const auto& [key, value] : get<nb::dict>(dict, "arrays")) {
+    const auto role = nb::cast<std::string>(key);
+    const ConstArray array = to_const_array(value, "step '" + step.name + "': constant '" + role + "'");
+    ConstantView view{.shape = array.shape, .values = {}, .name = step.name + "." + role};
+    if (names.contains(key)) view.name = nb::cast<std::string>(names[key]);
+    size_t count = 1;
+    for (const int64_t extent : view.shape) count *= static_cast<size_t>(extent);
+    view.values = {array.data, count};
+    step.constants.emplace(role, std::move(view));
+  }
+  return step;
+}
+
+std::vector<ConstArray> to_inputs(const Program& program, const nb::list& arrays) {
+  std::vector<ConstArray> inputs;
+  for (size_t i = 0; i < arrays.size(); ++i) {
+    const std::string name = i < program.input_count() ? " '" + program.input_spec(i).name + "'" : "";
+    inputs.push_back(to_const_array(arrays[i], "input " + std::to_string(i) + name));
+  }
+  return inputs;
+}
+
+FloatArray new_array(const TensorSpec& spec) {
+  constexpr std::align_val_t alignment{kAlignment};
+  auto* data = static_cast<float*>(operator new(static_cast<size_t>(spec.bytes()), alignment));
+  const nb::capsule owner(data, [](void* p) noexcept { operator delete(p, std::align_val_t{kAlignment}); });
+  const std::vector<size_t> shape(spec.shape.begin(), spec.shape.end());
+  return FloatArray(data, shape.size(), shape.data(), owner);
+}
+
+std::vector<FloatArray> new_outputs(const Program& program) {
+  std::vector<FloatArray> arrays;
+  for (size_t i = 0; i < program.output_count(); ++i) arrays.push_back(new_array(program.output_spec(i)));
+  return arrays;
+}
+
+std::vector<float*> pointers(const std::vector<FloatArray>& arrays) {
+  std::vector<float*> result;
+  for (const FloatArray& array : arrays) result.push_back(array.data());
+  return result;
+}
+
+void init_program(Program* self, const std::vector<nb::dict>& tensors, const std::vector<nb::dict>& steps,
+                  std::vector<int> inputs, std::vector<int> outputs, int64_t arena_bytes, int num_threads,
+                  const std::optional<std::string>& isa, WeightStore* weights) {
+  ProgramSpec spec{.tensors = {},
+                   .steps = {},
+                   .inputs = std::move(inputs),
+                   .outputs = std::move(outputs),
+                   .arena_bytes = arena_bytes,
+                   .num_threads = num_threads,
+                   .isa = isa.value_or("")};
+  for (const nb::dict& tensor : tensors) spec.tensors.push_back(to_tensor(tensor));
+  for (const nb::dict& step : steps) spec.steps.push_back(to_step(step));
+  WeightStore own;  // operators hold what they take from it
+  const nb::gil_scoped_release release;
+  new (self) Program(std::move(spec), weights ? *weights : own);
+}
+
+std::vector<FloatArray> run(const Program& program, const nb::list& arrays) {
+  const std::vector<ConstArray> inputs = to_inputs(program, arrays);
+  std::vector<FloatArray> outputs = new_outputs(program);
+  const std::vector<float*> addresses = pointers(outputs);
+  {
+    const nb::gil_scoped_release release;
+    program.run(inputs, addresses);
+  }
+  return outputs;
+}
+
+nb::list profile(const Program& program, const nb::list& arrays, int iterations) {
+  const std::vector<ConstArray> inputs = to_inputs(program, arrays);
+  const std::vector<FloatArray> outputs = new_outputs(program);
+  const std::vector<float*> addresses = pointers(outputs);
+  std::vector<StepProfile> steps;
+  {
+    const nb::gil_scoped_release release;
+    steps = program.profile(inputs, addresses, iterations);
+  }
+  nb::list result;
+  for (const StepProfile& step : steps) {
+    nb::dict entry;
+    entry["name"] = step.name;
+    entry["op"] = step.op;
+    entry["kernel"] = step.kernel;
+    entry["median_ms"] = step.median_ms;
+    entry["min_ms"] = step.min_ms;
+    entry["mean_ms"] = step.mean_ms;
+    entry["density"] = step.density;
+    result.append(entry);
+  }
+  return result;
+}
+
+std::vector<std::string> names(const std::vector<Isa>& isas) {
+  std::vector<std::string> result;
+  for (const Isa isa : isas) result.emplace_back(isa_name(isa));
+  return result;
+}
+
+}  // namespace
+}  // namespace zeroskip
+
+NB_MODULE(_core, m) {
+  using namespace zeroskip;
+  m.doc() = "Native core of zeroskip: executes plans of fused steps.";
+  m.attr("__version__") = ZEROSKIP_VERSION;
+  nb::exception<Error>(m, "Error", PyExc_RuntimeError);
+
+  m.def("isas_compiled", [] { return names(isas_compiled()); }, "Instruction sets in this build, weakest first.");
+  m.def("isas_supported", [] { return names(isas_supported()); }, "Those of them that this CPU runs, weakest first.");
+  m.def("active_isa", [] { return std::string(isa_name(choose_isa(""))); },
+        "The set a Program uses by default: ZEROSKIP_FORCE_ISA, else the strongest supported.");
+  m.def("available_cpus", &available_cpus, "CPUs this process may run on.");
+
+  nb::class_<WeightStore>(m, "WeightStore", "Packed weights shared by the programs of one session.")
+      .def(nb::init<>())
+      .def_prop_ro("bytes", &WeightStore::bytes);
+
+  nb::class_<Program>(m, "Program", "A validated, executable plan. Safe to run from several threads at once.")
+      .def("__init__", &init_program, "tensors"_a, "steps"_a, "inputs"_a, "outputs"_a, "arena_bytes"_a,
+           "num_threads"_a = 0, "isa"_a = nb::none(), "weights"_a = nb::none())
+      .def("run", &run, "inputs"_a, "Run on float32 arrays in the order of the graph inputs; returns fresh arrays.")
+      .def("profile", &profile, "inputs"_a, "iterations"_a = 10,
+           "Time every step: name, op, kernel, median_ms, min_ms, mean_ms, density (of a masked first input).")
+      .def_prop_ro("kernel_names", &Program::kernel_names)
+      .def_prop_ro("isa", [](const Program& program) { return std::string(isa_name(program.isa())); })
+      .def_prop_ro("num_threads", &Program::num_threads)
+      .def_prop_ro("arena_bytes", &Program::arena_bytes)
+      .def_prop_ro("scratch_bytes", &Program::scratch_bytes);
+}

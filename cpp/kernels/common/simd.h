@@ -1,0 +1,71 @@
+// Vectors of the widest native width, by GCC vector extensions: one source, the same code as intrinsics.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#if defined(ZS_ISA_avx512)
+#include <immintrin.h>
+#elif defined(ZS_ISA_avx2)
+#include <immintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+namespace zeroskip::ZS_ISA {
+
+#if defined(ZS_ISA_avx512)
+inline constexpr int kLanes = 16;
+#elif defined(ZS_ISA_avx2)
+inline constexpr int kLanes = 8;
+#else
+inline constexpr int kLanes = 4;
+#endif
+
+// Vectors per channel block of 16.
+inline constexpr int kVectorsPerBlock = 16 / kLanes;
+
+using Vec = float __attribute__((vector_size(kLanes * 4)));
+using UnalignedVec = float __attribute__((vector_size(kLanes * 4), aligned(4), may_alias));
+using IntVec = int32_t __attribute__((vector_size(kLanes * 4)));
+
+inline Vec load(const float* p) { return *reinterpret_cast<const UnalignedVec*>(p); }
+inline void store(float* p, Vec v) { *reinterpret_cast<UnalignedVec*>(p) = v; }
+// A load-broadcast: subtracting the zero vector compiles to the broadcasting load alone (x - 0 == x for every
+// x).
+inline Vec broadcast(float value) { return value - Vec{}; }
+
+// Pins a loaded vector in a register, so that two FMAs share one load instead of each folding its own.
+#if defined(__aarch64__)
+#define ZS_PIN(vector) asm("" : "+w"(vector))
+#elif defined(ZS_ISA_avx512)
+#define ZS_PIN(vector) asm("" : "+v"(vector))
+#else
+#define ZS_PIN(vector) asm("" : "+x"(vector))
+#endif
+
+// x if x > threshold else 0; NaN -> 0.
+inline Vec fatrelu(Vec x, Vec threshold) {
+  const IntVec keep = x > threshold;
+  return reinterpret_cast<Vec>(reinterpret_cast<IntVec>(x) & keep);
+}
+inline Vec min(Vec a, Vec b) { return a < b ? a : b; }
+inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
+
+// Bit i = lane i differs from zero (NaN does).
+inline uint32_t nonzero_bits(Vec x) {
+#if defined(ZS_ISA_avx512)
+  return _mm512_cmp_ps_mask(reinterpret_cast<__m512>(x), _mm512_setzero_ps(), _CMP_NEQ_UQ);
+#elif defined(ZS_ISA_avx2)
+  return static_cast<uint32_t>(
+      _mm256_movemask_ps(_mm256_cmp_ps(reinterpret_cast<__m256>(x), _mm256_setzero_ps(), _CMP_NEQ_UQ)));
+#elif defined(__SSE2__)
+  return static_cast<uint32_t>(_mm_movemask_ps(_mm_cmpneq_ps(reinterpret_cast<__m128>(x), _mm_setzero_ps())));
+#else
+  uint32_t bits = 0;
+  for (int lane = 0; lane < kLanes; ++lane) bits |= static_cast<uint32_t>(x[lane] != 0.0f) << lane;
+  return bits;
+#endif
+}
+
+}  // namespace zeroskip::ZS_ISA

@@ -1,0 +1,81 @@
+#include "kernels/gemm/gemm.h"
+
+#include "kernels/common/simd.h"
+
+namespace zeroskip::ZS_ISA {
+namespace {
+
+// Accumulators fill most registers: 12 x 2 vectors of 32 registers, 6 x 2 of 16.
+#if defined(ZS_ISA_avx512) || defined(__aarch64__)
+constexpr int kRows = 12;
+#else
+constexpr int kRows = 6;
+#endif
+constexpr int kColumns = 2;  // vectors; divides 16 floats on every instruction set but the widest
+
+template <int kM, int kN>
+inline void tile(const GemmArgs& args, int64_t row, int64_t column) {
+  const float* a = args.a + row * args.a_stride;
+  const float* b = args.b + column;
+  float* c = args.c + row * args.c_stride + column;
+  Vec acc[kM][kN];
+#pragma GCC unroll 32
+  for (int m = 0; m < kM; ++m)
+#pragma GCC unroll 32
+    for (int n = 0; n < kN; ++n) acc[m][n] = load(c + m * args.c_stride + n * kLanes);
+  for (int64_t k = 0; k < args.depth; ++k, b += args.b_stride) {
+    Vec weight[kN];
+#pragma GCC unroll 32
+    for (int n = 0; n < kN; ++n) weight[n] = load(b + n * kLanes);
+#pragma GCC unroll 32
+    for (int m = 0; m < kM; ++m) {
+      const Vec value = broadcast(a[m * args.a_stride + k]);
+#pragma GCC unroll 32
+      for (int n = 0; n < kN; ++n) acc[m][n] += value * weight[n];
+    }
+  }
+#pragma GCC unroll 32
+  for (int m = 0; m < kM; ++m)
+#pragma GCC unroll 32
+    for (int n = 0; n < kN; ++n) store(c + m * args.c_stride + n * kLanes, acc[m][n]);
+}
+
+// All rows of one strip of columns: full tiles, then one of exactly the rows that are left.
+template <int kM, int kN>
+inline void rows_left(const GemmArgs& args, int64_t row, int64_t column) {
+  if constexpr (kM > 0) {
+    if (args.rows - row == kM)
+      tile<kM, kN>(args, row, column);
+    else
+      rows_left<kM - 1, kN>(args, row, column);
+  }
+}
+
+template <int kN>
+inline void strip(const GemmArgs& args, int64_t column) {
+  int64_t row = 0;
+  for (; row + kRows <= args.rows; row += kRows) tile<kRows, kN>(args, row, column);
+  rows_left<kRows - 1, kN>(args, row, column);
+}
+
+}  // namespace
+
+void f32_gemm(const GemmArgs& args) {
+  const int64_t columns = args.blocks * 16;
+  int64_t column = 0;
+  for (; column + kColumns * kLanes <= columns; column += kColumns * kLanes) strip<kColumns>(args, column);
+  for (; column < columns; column += kLanes) strip<1>(args, column);
+}
+
+void f32_pack_rows(const float* from, int64_t stride, int64_t rows, int64_t blocks, float* to) {
+  constexpr int64_t kAhead = 8;  // rows lie pages apart: the hardware prefetcher does not find the next one
+  for (int64_t r = 0; r < rows; ++r, from += stride) {
+    for (int64_t block = 0; block < blocks; ++block, to += 16) {
+      __builtin_prefetch(from + kAhead * stride + block * 16);
+#pragma GCC unroll 4
+      for (int i = 0; i < kVectorsPerBlock; ++i) store(to + i * kLanes, load(from + block * 16 + i * kLanes));
+    }
+  }
+}
+
+}  // namespace zeroskip::ZS_ISA

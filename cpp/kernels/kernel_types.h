@@ -1,0 +1,40 @@
+// The kernel table: one typed function pointer per microkernel, filled once per instruction set.
+//
+// Each family declares its function types and their contract in kernels/<family>/<family>.h and lists its
+// kernels, one line each, in kernels/list/<family>.inc. That line is the single source for the table's
+// member, for its initialiser in every ISA build, and for the names that tests and benchmarks iterate over.
+//
+// Common contract, unless a type says otherwise: pointers are 64-byte aligned where they start a buffer;
+// strides are in elements; channel counts are padded to 16 and padding channels are computed like any other;
+// inputs may be read, never written, up to 256 bytes past their end; no aliasing except where stated; kernels
+// are pure functions of their arguments and therefore thread-safe; NaN propagates except through FATReLU,
+// which maps it to 0.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/dconv/dconv.h"
+#include "kernels/dwconv/dwconv.h"
+#include "kernels/eltwise/eltwise.h"
+#include "kernels/gemm/gemm.h"
+#include "kernels/pool/pool.h"
+#include "kernels/spconv/spconv.h"
+
+namespace zeroskip {
+
+// The widest convolution microkernels whose accumulators stay in registers, in blocks of 16 output channels.
+struct ConvTiling {
+  int64_t point_blocks = 1;     // of f32_spconv_ukernel_2x*
+  int64_t row_pair_blocks = 1;  // of f32_spconv3row_ukernel_2x*
+  int64_t dense_blocks = 1;     // of f32_dconv_ukernel_6x*
+};
+
+struct KernelTable {
+  ConvTiling conv_tiling;
+#define ZS_KERNEL(type, name) type name = nullptr;
+#include "kernels/list/all.inc"
+#undef ZS_KERNEL
+};
+
+}  // namespace zeroskip

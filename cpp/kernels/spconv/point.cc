@@ -1,0 +1,119 @@
+#include "kernels/common/simd.h"
+#include "kernels/dconv/finish_pixel.h"
+#include "kernels/kernel_types.h"
+#include "kernels/spconv/mask_bits.h"
+
+namespace zeroskip::ZS_ISA {
+namespace {
+
+template <int kVectors>
+struct Accumulator {
+  Vec v[kVectors];
+
+  void load_from(const float* p) {
+#pragma GCC unroll 32
+    for (int i = 0; i < kVectors; ++i) v[i] = load(p + kLanes * i);
+  }
+  void store_to(float* p) const {
+#pragma GCC unroll 32
+    for (int i = 0; i < kVectors; ++i) store(p + kLanes * i, v[i]);
+  }
+};
+
+// The address of vector i of channel row `row`: slabs of 64 outputs lie slab_stride apart.
+template <int kVectors>
+inline const float* weight_vector(const float* row, int64_t slab_stride, int i) {
+  constexpr int kPerSlab = kSlab / kLanes;
+  return row + (i / kPerSlab) * slab_stride + (i % kPerSlab) * kLanes;
+}
+
+template <int kVectors>
+inline void add_single(uint64_t bits, const float* x, const SpconvPointArgs& args,
+                       Accumulator<kVectors>& acc) {
+  while (bits) {
+    const int64_t k = __builtin_ctzll(bits);
+    bits &= bits - 1;
+    const Vec value = broadcast(x[k]);
+    const float* row = args.weights + k * kSlab;
+#pragma GCC unroll 32
+    for (int i = 0; i < kVectors; ++i)
+      acc.v[i] += value * load(weight_vector<kVectors>(row, args.slab_stride, i));
+  }
+}
+
+// Where both pixels are non-zero one weight load feeds two FMAs; the rest of each is walked alone, so that no
+// FMA is spent on a zero. (Walking the union of the two masks instead lost at every density.)
+template <int kVectors>
+inline void add_both(uint64_t bits, const float* x0, const float* x1, const SpconvPointArgs& args,
+                     Accumulator<kVectors>& acc0, Accumulator<kVectors>& acc1) {
+  while (bits) {
+    const int64_t k = __builtin_ctzll(bits);
+    bits &= bits - 1;
+    const Vec value0 = broadcast(x0[k]);
+    const Vec value1 = broadcast(x1[k]);
+    const float* row = args.weights + k * kSlab;
+#pragma GCC unroll 32
+    for (int i = 0; i < kVectors; ++i) {
+      Vec weight = load(weight_vector<kVectors>(row, args.slab_stride, i));
+      ZS_PIN(weight);
+      acc0.v[i] += value0 * weight;
+      acc1.v[i] += value1 * weight;
+    }
+  }
+}
+
+template <int kBlocks>
+inline Accumulator<kBlocks * kVectorsPerBlock> begin_pixel(const SpconvPointArgs& args, int64_t pixel) {
+  Accumulator<kBlocks * kVectorsPerBlock> acc;
+  acc.load_from(args.bias ? args.bias : args.acc + pixel * kBlocks * 16);
+  return acc;
+}
+
+template <int kBlocks>
+inline void end_pixel(const SpconvPointArgs& args, int64_t pixel,
+                      const Accumulator<kBlocks * kVectorsPerBlock>& acc) {
+  if (args.epilogue)
+    finish_pixel<kBlocks>(*args.epilogue, pixel, acc.v);
+  else
+    acc.store_to(args.acc + pixel * kBlocks * 16);
+}
+
+template <int kBlocks>
+void spconv_point(const SpconvPointArgs& args) {
+  constexpr int kVectors = kBlocks * kVectorsPerBlock;
+  const float* x = args.x;
+  const uint16_t* mask = args.mask;
+  int64_t pixel = 0;
+  for (; pixel + 2 <= args.pixels; pixel += 2) {
+    Accumulator<kVectors> acc0 = begin_pixel<kBlocks>(args, pixel);
+    Accumulator<kVectors> acc1 = begin_pixel<kBlocks>(args, pixel + 1);
+    const uint64_t bits0 = mask_bits(mask, args.channels);
+    const uint64_t bits1 = mask_bits(mask + args.mask_stride, args.channels);
+    const float* x1 = x + args.x_stride;
+    add_both<kVectors>(bits0 & bits1, x, x1, args, acc0, acc1);
+    add_single<kVectors>(bits0 & ~bits1, x, args, acc0);
+    add_single<kVectors>(bits1 & ~bits0, x1, args, acc1);
+    end_pixel<kBlocks>(args, pixel, acc0);
+    end_pixel<kBlocks>(args, pixel + 1, acc1);
+    x += 2 * args.x_stride;
+    mask += 2 * args.mask_stride;
+  }
+  if (pixel < args.pixels) {
+    Accumulator<kVectors> last = begin_pixel<kBlocks>(args, pixel);
+    add_single<kVectors>(mask_bits(mask, args.channels), x, args, last);
+    end_pixel<kBlocks>(args, pixel, last);
+  }
+}
+
+}  // namespace
+
+void f32_spconv_ukernel_2x16(const SpconvPointArgs& args) { spconv_point<1>(args); }
+void f32_spconv_ukernel_2x32(const SpconvPointArgs& args) { spconv_point<2>(args); }
+void f32_spconv_ukernel_2x48(const SpconvPointArgs& args) { spconv_point<3>(args); }
+void f32_spconv_ukernel_2x64(const SpconvPointArgs& args) { spconv_point<4>(args); }
+void f32_spconv_ukernel_2x80(const SpconvPointArgs& args) { spconv_point<5>(args); }
+void f32_spconv_ukernel_2x96(const SpconvPointArgs& args) { spconv_point<6>(args); }
+void f32_spconv_ukernel_2x112(const SpconvPointArgs& args) { spconv_point<7>(args); }
+void f32_spconv_ukernel_2x128(const SpconvPointArgs& args) { spconv_point<8>(args); }
+
+}  // namespace zeroskip::ZS_ISA

@@ -1,0 +1,54 @@
+// activation: a pointwise function that could not be fused into the step before it.
+#include <limits>
+
+#include "ops/epilogue.h"
+#include "ops/ops.h"
+#include "ops/pointwise.h"
+#include "ops/shapes.h"
+
+namespace zeroskip {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+Pointwise fatrelu(const StepSpec& step, const BuildContext& context) {
+  Epilogue epilogue = parse_fatrelu(step, output_channels(step, context));
+  Pointwise pointwise{.kernel = context.kernels.f32_fatrelu, .kernel_name = "f32_fatrelu"};
+  pointwise.thresholds = std::move(epilogue.thresholds);
+  pointwise.args.max_value = epilogue.max_value;
+  return pointwise;
+}
+
+Pointwise clip(const StepSpec& step, const BuildContext& context) {
+  Pointwise pointwise{.kernel = context.kernels.f32_clip, .kernel_name = "f32_clip"};
+  pointwise.args.min_value = static_cast<float>(step.get_float("min_value", -kInfinity));
+  pointwise.args.max_value = static_cast<float>(step.get_float("max_value", kInfinity));
+  return pointwise;
+}
+
+Pointwise hardsigmoid(const StepSpec& step, const BuildContext& context) {
+  Pointwise pointwise{.kernel = context.kernels.f32_hardsigmoid, .kernel_name = "f32_hardsigmoid"};
+  pointwise.args.alpha = static_cast<float>(step.get_float("alpha", 0.2));  // ONNX defaults
+  pointwise.args.beta = static_cast<float>(step.get_float("beta", 0.5));
+  return pointwise;
+}
+
+Pointwise select(const StepSpec& step, const BuildContext& context) {
+  const std::string kind = step.get_string("kind", "");
+  if (kind == "fatrelu") return fatrelu(step, context);
+  if (kind == "clip") return clip(step, context);
+  if (kind == "hardsigmoid") return hardsigmoid(step, context);
+  if (kind == "sigmoid") return {.kernel = context.kernels.f32_sigmoid, .kernel_name = "f32_sigmoid"};
+  if (kind == "hardswish") return {.kernel = context.kernels.f32_hardswish, .kernel_name = "f32_hardswish"};
+  if (kind == "tanh") return {.kernel = context.kernels.f32_tanh, .kernel_name = "f32_tanh"};
+  throw_error("kind is '", kind, "', needs one of fatrelu, clip, sigmoid, hardswish, hardsigmoid, tanh");
+}
+
+}  // namespace
+
+std::unique_ptr<Op> make_activation(const StepSpec& step, const BuildContext& context) {
+  require_counts(step, 1, 1);
+  return std::make_unique<PointwiseOp>(select(step, context), step, context);
+}
+
+}  // namespace zeroskip

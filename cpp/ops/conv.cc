@@ -1,0 +1,331 @@
+#include "ops/conv.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "ops/ops.h"
+
+namespace zeroskip {
+namespace {
+
+// Output pixels in one tile: enough to pay for reading a weight panel, few enough for the accumulators to
+// stay in L2.
+constexpr int64_t kPointTilePixels = 196;
+constexpr int64_t kRowPairTilePixels = 448;
+constexpr int64_t kTasksPerThread = 4;
+// Densities above which the dense tile wins when the planner says nothing (see docs/performance.md).
+constexpr double kPointCrossover = 0.92;
+constexpr double kRowPairCrossover = 0.88;
+
+int64_t l1_bytes() {
+  static const int64_t bytes = [] {
+    const long reported = sysconf(_SC_LEVEL1_DCACHE_SIZE);
+    return reported > 0 ? static_cast<int64_t>(reported) : int64_t{32} << 10;
+  }();
+  return bytes;
+}
+
+// Input channels per panel: three quarters of L1 at most, at most one 64-bit mask word, and panels of equal
+// size.
+int64_t choose_panel_channels(int64_t channels, int64_t blocks, int64_t taps) {
+  const int64_t row_bytes = blocks * kChannelBlock * taps * static_cast<int64_t>(sizeof(float));
+  const int64_t fit = std::clamp<int64_t>(l1_bytes() * 3 / 4 / row_bytes / 16 * 16, 16, 64);
+  const int64_t panels = ceil_div(channels, fit);
+  return std::min(fit, round_up(ceil_div(channels, panels), 16));
+}
+
+ConvAlgorithm parse_algorithm(const std::string& text) {
+  if (text == "auto") return ConvAlgorithm::kAuto;
+  if (text == "sparse") return ConvAlgorithm::kSparse;
+  if (text == "dense") return ConvAlgorithm::kDense;
+  throw_error("algorithm must be auto, sparse or dense, got '", text, "'");
+}
+
+// A tap whose input lies inside the image for every output pixel, or -1.
+int64_t find_full_tap(const ConvGeometry& g) {
+  for (int64_t tap = 0; tap < g.taps(); ++tap) {
+    int64_t first, last;
+    g.valid_columns(tap % g.kw, &first, &last);
+    const bool rows_inside = g.input_row(0, tap / g.kw) >= 0 && g.input_row(g.oh - 1, tap / g.kw) < g.h;
+    if (first == 0 && last == g.ow && rows_inside) return tap;
+  }
+  return -1;
+}
+
+}  // namespace
+
+Conv::Conv(const StepSpec& step, const BuildContext& context)
+    : name_(step.name), kernels_(context.kernels), num_threads_(context.num_threads) {
+  check(step.inputs.size() == 1 || step.inputs.size() == 2, "takes x and an optional residual, got ",
+        step.inputs.size(), " inputs");
+  const TensorSpec& x = context.input(step, 0);
+  const TensorSpec& y = context.output(step, 0);
+  check(y.layout == Layout::kNhwc, "output must be nhwc");
+  input_is_nhwc_rows_ = x.layout == Layout::kRow && step.get_string("input_layout", "nchw") == "nhwc";
+  const ConstantView* weight = step.find_constant("weight");
+  check(weight != nullptr, "constant 'weight' is missing");
+  geometry_ = make_conv_geometry(step, x, y, *weight, input_is_nhwc_rows_);
+  if (step.inputs.size() == 2) {
+    const TensorSpec& residual = context.input(step, 1);
+    check(residual.layout == Layout::kNhwc && residual.shape == y.shape,
+          "residual must have the output's shape and layout");
+  }
+  algorithm_ = parse_algorithm(step.get_string("algorithm", "auto"));
+  const bool is_row = x.layout == Layout::kRow;
+  const bool is_narrow = geometry_.c < kChannelBlock && geometry_.kw > 1;
+  const bool can_gather = geometry_.groups == 1 && geometry_.dw == 1;
+  check(!is_row || can_gather, "a row-layout input takes neither groups nor a horizontal dilation");
+  gathers_input_ = can_gather && (is_row || (is_narrow && algorithm_ != ConvAlgorithm::kSparse));
+  check(algorithm_ != ConvAlgorithm::kSparse || (x.masked && !is_row),
+        "the sparse algorithm needs a masked nhwc input");
+  if (!x.masked || gathers_input_) algorithm_ = ConvAlgorithm::kDense;
+  const std::string activation = step.get_string("activation", "none");
+  check(activation == "none" || activation == "fatrelu", "activation must be none or fatrelu, got '",
+        activation, "'");
+  has_activation_ = activation == "fatrelu";
+  max_value_ = static_cast<float>(step.get_float("max_value", std::numeric_limits<double>::infinity()));
+
+  uses_row_pairs_ = geometry_.kw == 3 && geometry_.sw == 1 && geometry_.dw == 1 && geometry_.pad_left <= 2 &&
+                    geometry_.pad_right <= 2;
+  crossover_density_ =
+      step.get_float("crossover_density", uses_row_pairs_ ? kRowPairCrossover : kPointCrossover);
+  if (geometry_.is_pointwise() && !gathers_input_) geometry_ = flatten_pointwise(geometry_);
+  full_tap_ = find_full_tap(geometry_);
+  layout_ = merge_groups(geometry_);
+  pack_weights(step, context);
+  plan_tiles();
+}
+
+void Conv::pack_weights(const StepSpec& step, const BuildContext& context) {
+  const ConstantView& weight = *step.find_constant("weight");
+  weights_ = context.weights.get(weight.name + "/slabs", [&] {
+    if (!gathers_input_) return pack_conv_weights(geometry_, layout_, weight.values.data());
+    // [tap row][kw * c]: reorder (o, c, kh, kw) to (o, kw * c, kh, 1) and pack that.
+    std::vector<float> rows(weight.values.size());
+    const ConvGeometry& g = geometry_;
+    for (int64_t o = 0; o < g.o; ++o)
+      for (int64_t c = 0; c < g.c; ++c)
+        for (int64_t ky = 0; ky < g.kh; ++ky)
+          for (int64_t kx = 0; kx < g.kw; ++kx)
+            rows[static_cast<size_t>(((o * g.kw + kx) * g.c + c) * g.kh + ky)] =
+                weight.values[static_cast<size_t>(((o * g.c + c) * g.kh + ky) * g.kw + kx)];
+    ConvGeometry as_rows = g;
+    as_rows.c = g.kw * g.c;
+    as_rows.kw = 1;
+    GroupLayout row_layout = layout_;
+    row_layout.in = as_rows.c;
+    return pack_conv_weights(as_rows, row_layout, rows.data());
+  });
+  zeros_ = context.weights.get("zeros/" + std::to_string(layout_.in),
+                               [&] { return AlignedFloats(static_cast<size_t>(layout_.in)); });
+  const ConstantView* bias = step.find_constant("bias");
+  const auto per_channel = [&](const ConstantView* constant, const char* role) {
+    check(!constant || constant->values.size() == static_cast<size_t>(geometry_.o), role,
+          " must hold one value per output channel");
+    return context.weights.get(
+        (constant ? constant->name
+                  : "zeros/" + std::to_string(layout_.groups) + "/" + std::to_string(layout_.out)) +
+            "/padded",
+        [&] { return pack_per_channel(layout_, constant ? constant->values.data() : nullptr, 0.0f); });
+  };
+  bias_ = per_channel(bias, "bias");
+  if (has_activation_) {
+    check(step.find_constant("thresholds") != nullptr, "activation fatrelu needs the constant 'thresholds'");
+    thresholds_ = per_channel(step.find_constant("thresholds"), "thresholds");
+  }
+}
+
+void Conv::plan_tiles() {
+  const ConvGeometry& g = geometry_;
+  const ConvTiling& tiling = kernels_.conv_tiling;
+  const int64_t blocks = layout_.blocks();
+  const int64_t target = uses_row_pairs_ ? kRowPairTilePixels : kPointTilePixels;
+  if (g.oh == 1 && g.n == 1) {  // one long row: cut it in pieces
+    const int64_t pieces = ceil_div(g.ow, target);
+    column_tile_ = uses_row_pairs_ ? g.ow : round_up(ceil_div(g.ow, pieces), kDconvPixels);
+    row_tile_ = 1;
+    tiles_ = ceil_div(g.ow, column_tile_);
+  } else {
+    const int64_t most_rows = std::max<int64_t>(uses_row_pairs_ ? 2 : 1, target / g.ow);
+    const int64_t bands = ceil_div(g.oh, most_rows);
+    row_tile_ = ceil_div(g.oh, bands);
+    if (uses_row_pairs_) row_tile_ = round_up(row_tile_, 2);
+    column_tile_ = g.ow;
+    tiles_ = g.n * ceil_div(g.oh, row_tile_);
+  }
+  max_blocks_ = std::min(tiling.point_blocks, blocks);
+  max_pair_blocks_ = std::min(tiling.row_pair_blocks, blocks);
+  dense_blocks_ = std::min(tiling.dense_blocks, blocks);
+  panel_channels_ = uses_row_pairs_ ? choose_panel_channels(layout_.in, max_pair_blocks_, 3)
+                                    : choose_panel_channels(layout_.in, max_blocks_, 1);
+  // Split the output channels as well where tiles alone would not keep the threads busy.
+  const int64_t unit = uses_row_pairs_ ? tiling.row_pair_blocks : tiling.point_blocks;
+  const int64_t units = ceil_div(blocks, unit);
+  const int64_t wanted =
+      num_threads_ > 1 ? ceil_div(num_threads_ * kTasksPerThread, tiles_ * layout_.groups) : 1;
+  block_step_ = ceil_div(units, std::min(units, wanted)) * unit;
+  block_splits_ = ceil_div(blocks, block_step_);
+}
+
+Conv::Task Conv::task_at(int64_t index) const {
+  const int64_t split = index % block_splits_;
+  const int64_t group = index / block_splits_ % layout_.groups;
+  const int64_t tile = index / block_splits_ / layout_.groups;
+  const ConvGeometry& g = geometry_;
+  Task task{};
+  if (row_tile_ == 1 && g.oh == 1 && g.n == 1) {
+    task.tile = {0, 0, 1, tile * column_tile_, std::min(column_tile_, g.ow - tile * column_tile_)};
+  } else {
+    const int64_t bands = ceil_div(g.oh, row_tile_), oy = tile % bands * row_tile_;
+    task.tile = {tile / bands, oy, std::min(row_tile_, g.oh - oy), 0, g.ow};
+  }
+  task.group = group;
+  task.first_block = split * block_step_;
+  task.last_block = std::min(layout_.blocks(), task.first_block + block_step_);
+  return task;
+}
+
+Conv::Operands Conv::operands(const RunContext& context) const {
+  const Tensor& x = context.inputs[0];
+  const Tensor& y = context.outputs[0];
+  Operands operands{};
+  operands.x = x.data;
+  operands.x_stride = x.spec->pixel_stride;
+  operands.mask = x.mask;
+  operands.mask_stride = x.spec->mask_stride();
+  if (context.inputs.size() == 2) {
+    operands.residual = context.inputs[1].data;
+    operands.residual_stride = context.inputs[1].spec->pixel_stride;
+  }
+  operands.y = y.data;
+  operands.y_stride = y.spec->pixel_stride;
+  operands.y_mask = y.mask;
+  operands.y_mask_stride = y.spec->mask_stride();
+  return operands;
+}
+
+bool Conv::takes_sparse(const Operands& operands, const Tile& tile) const {
+  if (algorithm_ != ConvAlgorithm::kAuto) return algorithm_ == ConvAlgorithm::kSparse;
+  const ConvGeometry& g = geometry_;
+  int64_t first_pixel, pixels;
+  if (g.h == 1 && g.is_pointwise()) {
+    first_pixel = tile.ox;
+    pixels = tile.columns;
+  } else {
+    const int64_t first = std::clamp<int64_t>(g.input_row(tile.oy, 0), 0, g.h);
+    const int64_t last = std::clamp<int64_t>(g.input_row(tile.oy + tile.rows - 1, g.kh - 1) + 1, first, g.h);
+    first_pixel = (tile.n * g.h + first) * g.w;
+    pixels = (last - first) * g.w;
+  }
+  const int64_t nnz =
+      kernels_.f32_mask_popcount(pixels, ceil_div(g.c, kChannelBlock),
+                                 operands.mask + first_pixel * operands.mask_stride, operands.mask_stride);
+  return static_cast<double>(nnz) <= crossover_density_ * static_cast<double>(pixels * g.c);
+}
+
+const float* Conv::weights_at(int64_t group, int64_t block, int64_t tap, int64_t channel) const {
+  const int64_t in = gathers_input_ ? geometry_.kw * geometry_.c : layout_.in;
+  const int64_t taps = gathers_input_ ? geometry_.kh : geometry_.taps();
+  const int64_t slab = group * layout_.slabs() + block * kChannelBlock / kSlab;
+  return weights_->data() + ((slab * taps + tap) * in + channel) * kSlab + block * kChannelBlock % kSlab;
+}
+
+const float* Conv::bias_at(int64_t group, int64_t block) const {
+  return bias_->data() + group * layout_.slabs() * kSlab + block * kChannelBlock;
+}
+
+// The epilogue for the tile's output pixels from `row` on; acc, pixels and blocks are left to the caller.
+ConvEpilogueArgs Conv::epilogue_at(const Operands& operands, const Task& task, int64_t block,
+                                   int64_t row) const {
+  const Tile& tile = task.tile;
+  const int64_t pixel = (tile.n * geometry_.oh + tile.oy + row) * geometry_.ow + tile.ox;
+  const int64_t channel = task.group * layout_.out + block * kChannelBlock;
+  ConvEpilogueArgs args{};
+  if (operands.residual) args.residual = operands.residual + pixel * operands.residual_stride + channel;
+  args.residual_stride = operands.residual_stride;
+  if (has_activation_) args.thresholds = thresholds_->data() + (bias_at(task.group, block) - bias_->data());
+  args.max_value = max_value_;
+  args.y = operands.y + pixel * operands.y_stride + channel;
+  args.y_stride = operands.y_stride;
+  if (operands.y_mask) args.mask = operands.y_mask + pixel * operands.y_mask_stride + channel / kChannelBlock;
+  args.mask_stride = operands.y_mask_stride;
+  return args;
+}
+
+void Conv::finish(const Operands& operands, const Task& task, int64_t block, int64_t blocks,
+                  const float* acc) const {
+  ConvEpilogueArgs args = epilogue_at(operands, task, block, 0);
+  args.pixels = task.tile.pixels();
+  args.blocks = blocks;
+  args.acc = acc;
+  args.acc_stride = blocks * kChannelBlock;
+  kernels_.f32_conv_epilogue(args);
+}
+
+// Scratch: the gathered input (if any), then for every thread its accumulators and its pixel list.
+int64_t Conv::gathered_bytes() const {
+  if (!gathers_input_) return 0;
+  const ConvGeometry& g = geometry_;
+  const int64_t rows = g.n * (g.h + g.pad_top + g.pad_bottom), row = (g.w + g.pad_left + g.pad_right) * g.c;
+  return round_up(rows * row * static_cast<int64_t>(sizeof(float)) + kArenaSlackBytes, kAlignment);
+}
+
+int64_t Conv::acc_bytes() const {
+  const int64_t pixels = round_up(row_tile_ * column_tile_, kDconvPixels);
+  int64_t floats = pixels * std::max(dense_blocks_, uses_row_pairs_ ? 0 : max_blocks_) * kChannelBlock;
+  if (uses_row_pairs_ && algorithm_ != ConvAlgorithm::kDense)
+    floats = std::max(floats, round_up(row_tile_, 2) * (geometry_.w + 2) * max_pair_blocks_ * kChannelBlock);
+  return round_up(floats * static_cast<int64_t>(sizeof(float)), kAlignment);
+}
+
+int64_t Conv::pixel_list_bytes() const {
+  if (algorithm_ == ConvAlgorithm::kSparse) return 0;
+  const int64_t taps = gathers_input_ ? geometry_.kh : geometry_.taps();
+  const int64_t pointers = round_up(row_tile_ * column_tile_, kDconvPixels) * taps;
+  return round_up(pointers * static_cast<int64_t>(sizeof(float*)), kAlignment);
+}
+
+size_t Conv::scratch_bytes() const {
+  return static_cast<size_t>(gathered_bytes() + num_threads_ * (acc_bytes() + pixel_list_bytes()));
+}
+
+Conv::ThreadScratch Conv::thread_scratch(const RunContext& context, int thread) const {
+  std::byte* base = context.scratch.data() + gathered_bytes() + thread * (acc_bytes() + pixel_list_bytes());
+  return {reinterpret_cast<float*>(base), reinterpret_cast<const float**>(base + acc_bytes())};
+}
+
+void Conv::run(const RunContext& context) const {
+  Operands where = operands(context);
+  if (gathers_input_) {
+    gather_input(context);
+    where.x = reinterpret_cast<const float*>(context.scratch.data());
+  }
+  parallel_for(context.num_threads, tiles_ * layout_.groups * block_splits_, [&](int64_t index, int thread) {
+    const Task task = task_at(index);
+    const ThreadScratch scratch = thread_scratch(context, thread);
+    if (takes_sparse(where, task.tile))
+      run_sparse(where, task, scratch.acc);
+    else
+      run_dense(where, task, scratch);
+  });
+}
+
+std::string Conv::kernel_name() const {
+  const auto wide = [](const std::string& base, int64_t blocks) {
+    return base + std::to_string(blocks * kChannelBlock);
+  };
+  const std::string dense = wide("f32_dconv_ukernel_6x", dense_blocks_);
+  const std::string sparse = uses_row_pairs_ ? wide("f32_spconv3row_ukernel_2x", max_pair_blocks_)
+                                             : wide("f32_spconv_ukernel_2x", max_blocks_);
+  if (algorithm_ == ConvAlgorithm::kDense) return gathers_input_ ? dense + " (gathered rows)" : dense;
+  return algorithm_ == ConvAlgorithm::kSparse ? sparse : sparse + " | " + dense;
+}
+
+std::unique_ptr<Op> make_conv(const StepSpec& step, const BuildContext& context) {
+  return std::make_unique<Conv>(step, context);
+}
+
+}  // namespace zeroskip

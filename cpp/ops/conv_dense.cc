@@ -1,0 +1,103 @@
+// The dense algorithm: implicit GEMM over lists of pixel pointers, six pixels at a time.
+#include <algorithm>
+
+#include "ops/conv.h"
+
+namespace zeroskip {
+namespace {
+
+// Weights of as many taps as stay in L2 beside the activations are used for the whole tile before the next
+// ones.
+constexpr int64_t kWeightBytesInL2 = int64_t{512} << 10;
+
+DconvFn dense_kernel(const KernelTable& kernels, int64_t blocks) {
+  const DconvFn table[] = {kernels.f32_dconv_ukernel_6x16, kernels.f32_dconv_ukernel_6x32,
+                           kernels.f32_dconv_ukernel_6x48, kernels.f32_dconv_ukernel_6x64};
+  return table[blocks - 1];
+}
+
+}  // namespace
+
+void Conv::run_dense(const Operands& operands, const Task& task, const ThreadScratch& scratch) const {
+  const int64_t taps = gathers_input_ ? geometry_.kh : geometry_.taps();
+  const int64_t channels = gathers_input_ ? geometry_.kw * geometry_.c : layout_.in;
+  const int64_t pixels = task.tile.pixels();
+  if (gathers_input_)
+    list_gathered_pixels(operands.x, task, scratch.pixels);
+  else
+    list_pixels(operands, task, scratch.pixels);
+  const int64_t tap_bytes = channels * kSlab * static_cast<int64_t>(sizeof(float));
+  const int64_t tap_step = std::clamp<int64_t>(kWeightBytesInL2 / tap_bytes, 1, taps);
+  for (int64_t block = task.first_block; block < task.last_block; block += dense_blocks_) {
+    const int64_t blocks = std::min(dense_blocks_, task.last_block - block);
+    const DconvFn kernel = dense_kernel(kernels_, blocks);
+    DconvArgs args{};
+    args.channels = channels;
+    args.acc_stride = blocks * kChannelBlock;
+    for (int64_t tap = 0; tap < taps; tap += tap_step) {
+      args.taps = std::min(tap_step, taps - tap);
+      args.weights = weights_at(task.group, block, tap, 0);
+      args.bias = tap == 0 ? bias_at(task.group, block) : nullptr;
+      for (int64_t pixel = 0; pixel < pixels; pixel += kDconvPixels) {
+        args.count = std::min<int64_t>(kDconvPixels, pixels - pixel);
+        args.pixels = scratch.pixels + pixel * taps + tap * kDconvPixels;
+        args.acc = scratch.acc + pixel * args.acc_stride;
+        kernel(args);
+      }
+    }
+    finish(operands, task, block, blocks, scratch.acc);
+  }
+}
+
+// pixels: [tile pixel / 6][tap][6].
+void Conv::list_pixels(const Operands& operands, const Task& task, const float** pixels) const {
+  const ConvGeometry& g = geometry_;
+  const Tile& tile = task.tile;
+  const float* x = operands.x + task.group * layout_.in;
+  for (int64_t p = 0; p < tile.pixels(); ++p) {
+    const int64_t oy = tile.oy + p / tile.columns, ox = tile.ox + p % tile.columns;
+    const float** entry = pixels + p / kDconvPixels * g.taps() * kDconvPixels + p % kDconvPixels;
+    for (int64_t ky = 0; ky < g.kh; ++ky) {
+      const int64_t iy = g.input_row(oy, ky);
+      for (int64_t kx = 0; kx < g.kw; ++kx, entry += kDconvPixels) {
+        const int64_t ix = ox * g.sw - g.pad_left + kx * g.dw;
+        const bool inside = iy >= 0 && iy < g.h && ix >= 0 && ix < g.w;
+        *entry = inside ? x + ((tile.n * g.h + iy) * g.w + ix) * operands.x_stride : zeros_->data();
+      }
+    }
+  }
+}
+
+void Conv::list_gathered_pixels(const float* gathered, const Task& task, const float** pixels) const {
+  const ConvGeometry& g = geometry_;
+  const Tile& tile = task.tile;
+  const int64_t padded_h = g.h + g.pad_top + g.pad_bottom, row = (g.w + g.pad_left + g.pad_right) * g.c;
+  for (int64_t p = 0; p < tile.pixels(); ++p) {
+    const int64_t oy = tile.oy + p / tile.columns, ox = tile.ox + p % tile.columns;
+    const float** entry = pixels + p / kDconvPixels * g.kh * kDconvPixels + p % kDconvPixels;
+    for (int64_t ky = 0; ky < g.kh; ++ky, entry += kDconvPixels)
+      *entry = gathered + (tile.n * padded_h + oy * g.sh + ky * g.dh) * row + ox * g.sw * g.c;
+  }
+}
+
+void Conv::gather_input(const RunContext& context) const {
+  const ConvGeometry& g = geometry_;
+  const Tensor& x = context.inputs[0];
+  const bool is_nchw = x.spec->layout == Layout::kRow && !input_is_nhwc_rows_;
+  const int64_t padded_h = g.h + g.pad_top + g.pad_bottom, row = (g.w + g.pad_left + g.pad_right) * g.c;
+  const int64_t column_stride = is_nchw ? 1 : input_is_nhwc_rows_ ? g.c : x.spec->pixel_stride;
+  const int64_t channel_stride = is_nchw ? g.h * g.w : 1;
+  float* gathered = reinterpret_cast<float*>(context.scratch.data());
+  parallel_for(context.num_threads, g.n * padded_h, [&](int64_t index, int) {
+    const int64_t n = index / padded_h, iy = index % padded_h - g.pad_top;
+    float* out = gathered + index * row;
+    std::fill_n(out, row, 0.0f);
+    if (iy < 0 || iy >= g.h) return;
+    const float* in = x.data + (is_nchw ? (n * g.c * g.h + iy) * g.w : (n * g.h + iy) * g.w * column_stride);
+    out += g.pad_left * g.c;
+    for (int64_t ix = 0; ix < g.w; ++ix)
+      for (int64_t c = 0; c < g.c; ++c) out[ix * g.c + c] = in[ix * column_stride + c * channel_stride];
+  });
+}
+
+}  // namespace zeroskip

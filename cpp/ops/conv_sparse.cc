@@ -1,0 +1,140 @@
+// The sparse algorithm: for every range of output channels and every weight panel, walk the tile's pixels
+// once.
+#include <algorithm>
+
+#include "ops/conv.h"
+
+namespace zeroskip {
+namespace {
+
+constexpr uint16_t kEmptyMask[4] = {0, 0, 0, 0};  // one 64-bit word: a row outside the image
+
+uint64_t low_bits(int64_t count) { return count >= 64 ? ~uint64_t{0} : (uint64_t{1} << count) - 1; }
+
+SpconvPointFn point_kernel(const KernelTable& kernels, int64_t blocks) {
+  const SpconvPointFn table[] = {kernels.f32_spconv_ukernel_2x16,  kernels.f32_spconv_ukernel_2x32,
+                                 kernels.f32_spconv_ukernel_2x48,  kernels.f32_spconv_ukernel_2x64,
+                                 kernels.f32_spconv_ukernel_2x80,  kernels.f32_spconv_ukernel_2x96,
+                                 kernels.f32_spconv_ukernel_2x112, kernels.f32_spconv_ukernel_2x128};
+  return table[blocks - 1];
+}
+
+SpconvRowPairFn row_pair_kernel(const KernelTable& kernels, int64_t blocks) {
+  const SpconvRowPairFn table[] = {kernels.f32_spconv3row_ukernel_2x16, kernels.f32_spconv3row_ukernel_2x32,
+                                   kernels.f32_spconv3row_ukernel_2x48, kernels.f32_spconv3row_ukernel_2x64};
+  return table[blocks - 1];
+}
+
+}  // namespace
+
+void Conv::run_sparse(const Operands& operands, const Task& task, float* acc) const {
+  const int64_t step = uses_row_pairs_ ? max_pair_blocks_ : max_blocks_;
+  for (int64_t block = task.first_block; block < task.last_block; block += step) {
+    const int64_t blocks = std::min(step, task.last_block - block);
+    if (uses_row_pairs_)
+      sparse_rows(operands, task, block, blocks, acc);
+    else
+      sparse_points(operands, task, block, blocks, acc);
+  }
+}
+
+void Conv::sparse_rows(const Operands& operands, const Task& task, int64_t block, int64_t blocks,
+                       float* acc) const {
+  const ConvGeometry& g = geometry_;
+  const Tile& tile = task.tile;
+  const int64_t width = blocks * kChannelBlock;
+  const int64_t acc_row = (g.w + 2) * width;  // the window of acc pixel j starts at input column j - 2
+  const int64_t rows = round_up(tile.rows, 2);
+  const SpconvRowPairFn kernel = row_pair_kernel(kernels_, blocks);
+  SpconvRowPairArgs args{};
+  args.pixels = g.w;
+  args.x_stride = operands.x_stride;
+  args.tap_stride = layout_.in * kSlab;
+  args.first_output = 2 - g.pad_left;
+  args.outputs = g.ow;
+  const int64_t panels = ceil_div(layout_.in, panel_channels_);
+  for (int64_t step = 0; step < g.kh * panels; ++step) {
+    const int64_t ky = step / panels, channel = step % panels * panel_channels_;
+    const int64_t x_channel = task.group * layout_.in + channel;
+    args.channels = low_bits(std::min(panel_channels_, layout_.in - channel));
+    args.weights = weights_at(task.group, block, ky * 3, channel);
+    args.bias = step == 0 ? bias_at(task.group, block) : nullptr;
+    for (int64_t row = 0; row < rows; row += 2) {
+      ConvEpilogueArgs epilogue[2];
+      for (int64_t i = 0; i < 2; ++i) {
+        const int64_t iy = g.input_row(tile.oy + row + i, ky);
+        const bool inside = iy >= 0 && iy < g.h && row + i < tile.rows;
+        const int64_t pixel = inside ? (tile.n * g.h + iy) * g.w : 0;
+        args.row[i].x = operands.x + pixel * operands.x_stride + x_channel;
+        args.row[i].mask =
+            inside ? operands.mask + pixel * operands.mask_stride + x_channel / kChannelBlock : kEmptyMask;
+        args.row[i].mask_stride = inside ? operands.mask_stride : 0;
+        args.row[i].acc = acc + (row + i) * acc_row;
+        const bool finishes = step == g.kh * panels - 1 && row + i < tile.rows;
+        if (finishes) epilogue[i] = epilogue_at(operands, task, block, row + i);
+        args.epilogue[i] = finishes ? &epilogue[i] : nullptr;
+      }
+      kernel(args);
+    }
+  }
+}
+
+void Conv::sparse_points(const Operands& operands, const Task& task, int64_t block, int64_t blocks,
+                         float* acc) const {
+  const ConvGeometry& g = geometry_;
+  const Tile& tile = task.tile;
+  const int64_t width = blocks * kChannelBlock;
+  const SpconvPointFn kernel = point_kernel(kernels_, blocks);
+  SpconvPointArgs args{};
+  args.x_stride = operands.x_stride * g.sw;
+  args.mask_stride = operands.mask_stride * g.sw;
+  args.slab_stride = g.taps() * layout_.in * kSlab;
+  // The tap that reaches inside the image from every output pixel, if there is one, comes first, so that it
+  // can start from the bias, and its last panel comes last, so that it can finish the pixels in registers.
+  const int64_t panels = ceil_div(layout_.in, panel_channels_);
+  const int64_t total = g.taps() * panels;
+  const bool starts = full_tap_ >= 0, finishes = full_tap_ >= 0 && (panels > 1 || total == 1);
+  if (!starts) kernels_.f32_conv_init(tile.pixels(), blocks, bias_at(task.group, block), acc);
+  for (int64_t step = 0; step < total; ++step) {
+    const PanelIndex panel = panel_at(step, panels);
+    args.bias = starts && step == 0 ? bias_at(task.group, block) : nullptr;
+    const bool last = finishes && step == total - 1;
+    const int64_t ky = panel.tap / g.kw, kx = panel.tap % g.kw, channel = panel.index * panel_channels_;
+    int64_t first, past;
+    g.valid_columns(kx, &first, &past);
+    first = std::max(first, tile.ox);
+    past = std::min(past, tile.ox + tile.columns);
+    if (first >= past) continue;
+    args.pixels = past - first;
+    args.channels = low_bits(std::min(panel_channels_, layout_.in - channel));
+    args.weights = weights_at(task.group, block, panel.tap, channel);
+    const int64_t ix = first * g.sw - g.pad_left + kx * g.dw;
+    const int64_t x_channel = task.group * layout_.in + channel;
+    for (int64_t row = 0; row < tile.rows; ++row) {
+      const int64_t iy = g.input_row(tile.oy + row, ky);
+      if (iy < 0 || iy >= g.h) continue;
+      const int64_t pixel = (tile.n * g.h + iy) * g.w + ix;
+      args.x = operands.x + pixel * operands.x_stride + x_channel;
+      args.mask = operands.mask + pixel * operands.mask_stride + x_channel / kChannelBlock;
+      args.acc = acc + (row * tile.columns + first - tile.ox) * width;
+      ConvEpilogueArgs epilogue;
+      if (last) epilogue = epilogue_at(operands, task, block, row);
+      args.epilogue = last ? &epilogue : nullptr;
+      kernel(args);
+    }
+  }
+  if (!finishes) finish(operands, task, block, blocks, acc);
+}
+
+// Order of the panels: the full tap's panels but the last, every other tap's, the full tap's last. With a
+// single panel per tap the full tap only starts (or, if it is the only tap, does both).
+Conv::PanelIndex Conv::panel_at(int64_t step, int64_t panels) const {
+  if (full_tap_ < 0) return {step / panels, step % panels};
+  const int64_t leading = panels > 1 ? panels - 1 : 1;
+  if (step < leading) return {full_tap_, step};
+  const int64_t other = (step - leading) / panels;
+  if (other >= geometry_.taps() - 1) return {full_tap_, panels - 1};
+  return {other < full_tap_ ? other : other + 1, (step - leading) % panels};
+}
+
+}  // namespace zeroskip

@@ -1,0 +1,196 @@
+#include "ops/linear.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "ops/ops.h"
+#include "ops/shapes.h"
+
+namespace zeroskip {
+namespace {
+
+constexpr int64_t kFloat = sizeof(float);
+constexpr int64_t kSparseStripBlocks = 128;  // 8 KB of y: L1 keeps it while eight weight rows stream by
+constexpr int64_t kDenseStripBlocks = 16;    // with kDepth, 128 KB of packed weights: half of a small L2
+constexpr int64_t kDepth = 128;
+constexpr int64_t kDenseRows = 96;
+// A weight row read for one input row by skipping costs as much as one read for all rows by the GEMM. Above this
+// share of the dense reads skipping is not worth its less regular access.
+constexpr double kMaxSparseReads = 0.75;
+
+Split split_outputs(int64_t blocks, int64_t largest, int64_t tasks_wanted) {
+  return {blocks, std::clamp<int64_t>(ceil_div(blocks, tasks_wanted), 1, largest)};
+}
+
+AlignedFloats pack(const ConstantView& weight, int64_t in, int64_t out) {
+  const int64_t stride = round_up(out, kChannelBlock);
+  AlignedFloats packed(static_cast<size_t>(in * stride));
+  for (int64_t first = 0; first < in; first += kChannelBlock)  // in blocks, so that neither side misses the cache
+    for (int64_t o = 0; o < out; ++o)
+      for (int64_t i = first; i < std::min(first + kChannelBlock, in); ++i)
+        packed.data()[i * stride + o] = weight.values[static_cast<size_t>(o * in + i)];
+  return packed;
+}
+
+}  // namespace
+
+Linear::Linear(const StepSpec& step, const BuildContext& context) : kernels_(context.kernels) {
+  const TensorSpec& x = context.input(step, 0);
+  const TensorSpec& y = context.output(step, 0);
+  require_layout(y, Layout::kRow);
+  check(!x.shape.empty(), "x needs at least one axis");
+  std::vector<int64_t> leading(x.shape.begin(), x.shape.end() - 1);
+  in_ = x.shape.back(), x_stride_ = in_;
+  if (x.layout == Layout::kNhwc) {
+    check(x.h() == 1 && x.w() == 1, "an nhwc input needs H = W = 1, got ", shape_text(x.shape));
+    leading = {x.n()};
+    in_ = x.c(), x_stride_ = x.pixel_stride;
+  }
+  check(!y.shape.empty(), "y needs at least one axis");
+  out_ = y.shape.back();
+  leading.push_back(out_);
+  require_shape(y, leading);
+  check(in_ <= std::numeric_limits<int32_t>::max(), "more than 2^31 inputs");
+  rows_ = y.elements() / out_;
+
+  const ConstantView& weight = step.get_constant("weight", {out_, in_});
+  weights_ = context.weights.get(weight.name + "/linear", [&] { return pack(weight, in_, out_); });
+  const int64_t padded = round_up(out_, kChannelBlock);
+  bias_ = step.find_constant("bias") ? pad_channels(step.get_constant("bias", {out_}))
+                                     : AlignedFloats(static_cast<size_t>(padded));
+  epilogue_ = parse_epilogue(step, out_);
+
+  const int64_t blocks = padded / kChannelBlock;
+  sparse_strips_ = split_outputs(blocks, kSparseStripBlocks, context.num_threads);
+  block_rows_ = std::min(rows_, kDenseRows);
+  const int64_t row_blocks = ceil_div(rows_, block_rows_);
+  dense_strips_ = split_outputs(blocks, kDenseStripBlocks, ceil_div(2 * context.num_threads, row_blocks));
+  num_threads_ = context.num_threads;
+}
+
+int64_t Linear::nonzero_bytes() const {
+  return round_up((rows_ + 1) * static_cast<int64_t>(sizeof(int64_t)), 64) + 2 * round_up(2 * in_ * kFloat, 64);
+}
+
+int64_t Linear::thread_bytes() const {
+  const int64_t dense = (block_rows_ + kDepth) * dense_strips_.size;
+  return std::max(dense, sparse_strips_.size) * kChannelBlock * kFloat;
+}
+
+size_t Linear::scratch_bytes() const {
+  return static_cast<size_t>(nonzero_bytes() + num_threads_ * thread_bytes());
+}
+
+std::string Linear::kernel_name() const { return "f32_row_axpy_ukernel_8|f32_gemm"; }
+
+Linear::Nonzeros Linear::nonzeros(const RunContext& context) const {
+  std::byte* start = context.scratch.data();
+  std::byte* indices = start + round_up((rows_ + 1) * static_cast<int64_t>(sizeof(int64_t)), 64);
+  return {.first = reinterpret_cast<int64_t*>(start),
+          .indices = reinterpret_cast<int32_t*>(indices),
+          .values = reinterpret_cast<float*>(indices + round_up(2 * in_ * kFloat, 64))};
+}
+
+Linear::ThreadScratch Linear::thread_scratch(const RunContext& context, int thread) const {
+  auto* start = reinterpret_cast<float*>(context.scratch.data() + nonzero_bytes() + thread * thread_bytes());
+  return {.y = start, .b = start + block_rows_ * dense_strips_.size * kChannelBlock};
+}
+
+void Linear::run(const RunContext& context) const {
+  const Nonzeros list = nonzeros(context);
+  if (list_nonzeros(context, list))
+    run_sparse(context, list);
+  else
+    run_dense(context);
+}
+
+bool Linear::list_nonzeros(const RunContext& context, const Nonzeros& list) const {
+  // One row: skipping never reads more than the GEMM. The lists hold 2 * in_ entries: the limit and one row more.
+  const auto limit = rows_ == 1 ? in_ : static_cast<int64_t>(kMaxSparseReads * static_cast<double>(in_));
+  const float* x = context.inputs[0].data;
+  list.first[0] = 0;
+  for (int64_t m = 0; m < rows_; ++m) {
+    const int64_t start = list.first[m];
+    list.first[m + 1] =
+        start + kernels_.f32_nonzero_list(x + m * x_stride_, in_, list.indices + start, list.values + start);
+    if (list.first[m + 1] > limit) return false;
+  }
+  return true;
+}
+
+void Linear::run_sparse(const RunContext& context, const Nonzeros& list) const {
+  const Split& strips = sparse_strips_;
+  parallel_for(context.num_threads, rows_ * strips.tasks(), [&](int64_t task, int thread) {
+    const int64_t m = task / strips.tasks(), strip = task % strips.tasks();
+    const int64_t first = strips.begin(strip) * kChannelBlock;
+    const ThreadScratch scratch = thread_scratch(context, thread);
+    const int64_t width = strips.count(strip) * kChannelBlock;
+    std::copy_n(bias_.data() + first, width, scratch.y);
+    kernels_.f32_row_axpy_ukernel_8({.count = list.first[m + 1] - list.first[m],
+                                     .indices = list.indices + list.first[m],
+                                     .values = list.values + list.first[m],
+                                     .weights = weights_->data() + first,
+                                     .weight_stride = round_up(out_, kChannelBlock),
+                                     .blocks = strips.count(strip),
+                                     .y = scratch.y});
+    store_outputs(scratch.y, first, width, context.outputs[0].data + m * out_);
+  });
+}
+
+void Linear::run_dense(const RunContext& context) const {
+  const Split& strips = dense_strips_;
+  const Split blocks{rows_, block_rows_};
+  parallel_for(context.num_threads, blocks.tasks() * strips.tasks(), [&](int64_t task, int thread) {
+    const int64_t block = task / strips.tasks(), strip = task % strips.tasks();
+    const ThreadScratch scratch = thread_scratch(context, thread);
+    multiply_strip(context.inputs[0].data + blocks.begin(block) * x_stride_, blocks.count(block), strip, scratch);
+    const int64_t width = strips.count(strip) * kChannelBlock;
+    for (int64_t m = 0; m < blocks.count(block); ++m)
+      store_outputs(scratch.y + m * width, strips.begin(strip) * kChannelBlock, width,
+                    context.outputs[0].data + (blocks.begin(block) + m) * out_);
+  });
+}
+
+// scratch.y[m][:] = bias + x[m] * weights for one strip of outputs. Weights are packed tight, a depth of kDepth at a
+// time, because rows a whole matrix apart would miss the TLB at every step of the microkernel.
+void Linear::multiply_strip(const float* x, int64_t rows, int64_t strip, const ThreadScratch& scratch) const {
+  const int64_t first = dense_strips_.begin(strip) * kChannelBlock, blocks = dense_strips_.count(strip);
+  const int64_t width = blocks * kChannelBlock, stride = round_up(out_, kChannelBlock);
+  for (int64_t m = 0; m < rows; ++m) std::copy_n(bias_.data() + first, width, scratch.y + m * width);
+  for (int64_t k = 0; k < in_; k += kDepth) {
+    const int64_t depth = std::min(kDepth, in_ - k);
+    kernels_.f32_pack_rows(weights_->data() + k * stride + first, stride, depth, blocks, scratch.b);
+    kernels_.f32_gemm({.rows = rows,
+                       .depth = depth,
+                       .blocks = blocks,
+                       .a = x + k,
+                       .a_stride = x_stride_,
+                       .b = scratch.b,
+                       .b_stride = width,
+                       .c = scratch.y,
+                       .c_stride = width});
+  }
+}
+
+// Applies the activation to one strip of sums, in place, and stores the outputs that exist.
+void Linear::store_outputs(float* sums, int64_t first, int64_t width, float* y) const {
+  if (const float* thresholds = epilogue_.thresholds_or_null()) {
+    EltwiseArgs args;
+    args.pixels = 1;
+    args.channels = width;
+    args.x = sums;
+    args.y = sums;
+    args.thresholds = thresholds + first;
+    args.max_value = epilogue_.max_value;
+    kernels_.f32_fatrelu(args);
+  }
+  std::copy_n(sums, std::min(width, out_ - first), y + first);
+}
+
+std::unique_ptr<Op> make_linear(const StepSpec& step, const BuildContext& context) {
+  require_counts(step, 1, 1);
+  return std::make_unique<Linear>(step, context);
+}
+
+}  // namespace zeroskip

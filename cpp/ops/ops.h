@@ -1,0 +1,18 @@
+// The factories of all operators, one source file per family. registry.cc maps the planner's names to them.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "ops/op.h"
+
+namespace zeroskip {
+
+#define ZS_OP(name, in_place_from) std::unique_ptr<Op> make_##name(const StepSpec& step, const BuildContext& context);
+#include "ops/list.inc"
+#undef ZS_OP
+
+// Whether the operator allows its output to lie exactly on its input number `input`.
+bool op_runs_in_place(const std::string& name, size_t input);
+
+}  // namespace zeroskip

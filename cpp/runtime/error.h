@@ -1,0 +1,29 @@
+// The one exception type of the core. Thrown only while a program is built or its inputs are checked;
+// the bindings turn it into zeroskip.EngineError. Nothing throws once the steps of a run have begun.
+#pragma once
+
+#include <sstream>
+#include <stdexcept>
+#include <string>
+
+namespace zeroskip {
+
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// Builds a message from parts: throw_error("conv: kernel ", kh, "x", kw, " exceeds the padded input").
+template <typename... Parts>
+[[noreturn]] void throw_error(const Parts&... parts) {
+  std::ostringstream message;
+  (message << ... << parts);
+  throw Error(message.str());
+}
+
+template <typename... Parts>
+void check(bool condition, const Parts&... parts) {
+  if (!condition) throw_error(parts...);
+}
+
+}  // namespace zeroskip

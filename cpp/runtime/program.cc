@@ -1,0 +1,154 @@
+#include "runtime/program.h"
+
+#include <algorithm>
+#include <bit>
+#include <chrono>
+
+#include "runtime/fp_mode.h"
+#include "runtime/validate.h"
+
+namespace zeroskip {
+namespace {
+
+constexpr int kMaxThreads = 1024;
+
+double mask_density(const Tensor& tensor) {
+  const TensorSpec& spec = *tensor.spec;
+  const int64_t words = spec.padded_c() / kChannelBlock;
+  int64_t nonzeros = 0;
+  for (int64_t pixel = 0; pixel < spec.pixels(); ++pixel)
+    for (int64_t word = 0; word < words; ++word)
+      nonzeros += std::popcount(tensor.mask[pixel * spec.mask_stride() + word]);
+  return spec.elements() ? static_cast<double>(nonzeros) / static_cast<double>(spec.elements()) : 0.0;
+}
+
+StepProfile summarize(const StepSpec& step, const Op& op, std::vector<double> times_ms) {
+  std::sort(times_ms.begin(), times_ms.end());
+  const size_t count = times_ms.size();
+  double sum = 0;
+  for (const double ms : times_ms) sum += ms;
+  return {.name = step.name,
+          .op = step.op,
+          .kernel = op.kernel_name(),
+          .median_ms = (times_ms[(count - 1) / 2] + times_ms[count / 2]) / 2,
+          .min_ms = times_ms.front(),
+          .mean_ms = sum / static_cast<double>(count),
+          .density = std::nullopt};
+}
+
+}  // namespace
+
+Program::Program(ProgramSpec spec, WeightStore& weights) : spec_(std::move(spec)), isa_(choose_isa(spec_.isa)) {
+  check(spec_.num_threads >= 0 && spec_.num_threads <= kMaxThreads, "num_threads is ", spec_.num_threads,
+        ", needs 0 (all CPUs of this process) to ", kMaxThreads);
+  if (spec_.num_threads == 0) spec_.num_threads = available_cpus();
+  validate_tensors(spec_);
+  validate_graph(spec_);
+  validate_dataflow(spec_);
+  build_ops(weights);
+
+  WorkspaceLayout layout{.tensors = &spec_.tensors,
+                         .step_inputs = {},
+                         .step_outputs = {},
+                         .arena_bytes = arena_bytes(),
+                         .scratch_bytes = scratch_bytes_};
+  for (const StepSpec& step : spec_.steps) {
+    layout.step_inputs.push_back(step.inputs);
+    layout.step_outputs.push_back(step.outputs);
+  }
+  pool_ = std::make_unique<WorkspacePool>(std::move(layout));
+  pool_->take();  // the first run must not pay for the memory
+}
+
+void Program::build_ops(WeightStore& weights) {
+  const BuildContext context{
+      .tensors = spec_.tensors, .kernels = kernel_table(isa_), .num_threads = spec_.num_threads, .weights = weights};
+  for (size_t i = 0; i < spec_.steps.size(); ++i) {
+    StepSpec& step = spec_.steps[i];
+    try {
+      const OpFactory make = find_op(step.op);
+      check(make != nullptr, "no such operator");
+      ops_.push_back(make(step, context));
+    } catch (const Error& error) {
+      throw_error("step ", i, " '", step.name, "' (", step.op, "): ", error.what());
+    } catch (const std::bad_alloc&) {
+      throw_error("step ", i, " '", step.name, "' (", step.op, "): out of memory while packing constants");
+    }
+    scratch_bytes_ = std::max(scratch_bytes_, ops_.back()->scratch_bytes());
+    step.constants.clear();  // the views end with this constructor; operators have packed what they need
+  }
+}
+
+void Program::check_inputs(std::span<const ConstArray> inputs) const {
+  check(inputs.size() == input_count(), "got ", inputs.size(), " input(s), the program has ", input_count());
+  for (size_t i = 0; i < inputs.size(); ++i)
+    check(inputs[i].shape == input_spec(i).shape, "input ", i, " '", input_spec(i).name, "' has shape ",
+          shape_text(inputs[i].shape), ", the program was compiled for ", shape_text(input_spec(i).shape));
+}
+
+void Program::bind(Workspace& workspace, std::span<const ConstArray> inputs,
+                   std::span<float* const> outputs) const {
+  // Steps never write to graph inputs (validate_graph), so dropping const here is safe.
+  for (size_t i = 0; i < inputs.size(); ++i)
+    workspace.bind_external(spec_.inputs[i], const_cast<float*>(inputs[i].data));
+  for (size_t i = 0; i < outputs.size(); ++i) workspace.bind_external(spec_.outputs[i], outputs[i]);
+}
+
+RunContext Program::step_context(const Workspace& workspace, size_t step) const {
+  return {.inputs = workspace.inputs(step),
+          .outputs = workspace.outputs(step),
+          .scratch = workspace.scratch(),
+          .num_threads = spec_.num_threads};
+}
+
+void Program::run(std::span<const ConstArray> inputs, std::span<float* const> outputs) const {
+  check_inputs(inputs);
+  const WorkspacePool::Lease lease = pool_->take();
+  bind(*lease, inputs, outputs);
+  const FlushDenormals flush;
+  for (size_t i = 0; i < ops_.size(); ++i) ops_[i]->run(step_context(*lease, i));
+}
+
+std::vector<std::optional<double>> Program::measure_densities(const Workspace& workspace) const {
+  std::vector<std::optional<double>> densities(ops_.size());
+  for (size_t i = 0; i < ops_.size(); ++i) {
+    const RunContext context = step_context(workspace, i);
+    if (!context.inputs.empty() && context.inputs[0].mask) densities[i] = mask_density(context.inputs[0]);
+    ops_[i]->run(context);
+  }
+  return densities;
+}
+
+std::vector<StepProfile> Program::profile(std::span<const ConstArray> inputs, std::span<float* const> outputs,
+                                          int iterations) const {
+  check(iterations >= 1, "iterations is ", iterations, ", needs at least 1");
+  check_inputs(inputs);
+  const WorkspacePool::Lease lease = pool_->take();
+  bind(*lease, inputs, outputs);
+  const FlushDenormals flush;
+  const auto densities = measure_densities(*lease);
+
+  using Clock = std::chrono::steady_clock;
+  std::vector<std::vector<double>> times_ms(ops_.size());
+  for (int iteration = 0; iteration < iterations; ++iteration) {
+    for (size_t i = 0; i < ops_.size(); ++i) {
+      const auto start = Clock::now();
+      ops_[i]->run(step_context(*lease, i));
+      times_ms[i].push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
+    }
+  }
+  std::vector<StepProfile> profiles;
+  for (size_t i = 0; i < ops_.size(); ++i) {
+    profiles.push_back(summarize(spec_.steps[i], *ops_[i], std::move(times_ms[i])));
+    profiles.back().density = densities[i];
+  }
+  return profiles;
+}
+
+std::vector<std::string> Program::kernel_names() const {
+  std::vector<std::string> names;
+  for (const auto& op : ops_) names.push_back(op->kernel_name());
+  return names;
+}
+
+}  // namespace zeroskip

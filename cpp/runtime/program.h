@@ -1,0 +1,79 @@
+// A plan made executable: validated once, then run any number of times, from any number of threads.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "kernels/registry.h"
+#include "ops/op.h"
+#include "runtime/tensor.h"
+#include "runtime/weight_store.h"
+#include "runtime/workspace.h"
+
+namespace zeroskip {
+
+// Pure data, as the planner made it.
+struct ProgramSpec {
+  std::vector<TensorSpec> tensors;
+  std::vector<StepSpec> steps;
+  std::vector<int> inputs;   // tensor indices, in the graph's order
+  std::vector<int> outputs;  // likewise
+  int64_t arena_bytes = 0;
+  int num_threads = 0;  // 0: as many as the process may use CPUs
+  std::string isa;      // empty: see choose_isa
+};
+
+// A caller's contiguous float32 array.
+struct ConstArray {
+  const float* data;
+  std::vector<int64_t> shape;
+};
+
+struct StepProfile {
+  std::string name, op, kernel;
+  double median_ms, min_ms, mean_ms;
+  std::optional<double> density;  // of the first input's mask, when it has one
+};
+
+class Program {
+ public:
+  // Throws Error for anything wrong with the spec; afterwards it cannot fail at run time. Keeps no constants.
+  Program(ProgramSpec spec, WeightStore& weights);
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  // Throws Error when an array does not fit its graph input. `outputs` points at memory for output_spec(i) each.
+  void run(std::span<const ConstArray> inputs, std::span<float* const> outputs) const;
+
+  // Times every step over `iterations` runs; the densities come from one more, untimed run before them.
+  std::vector<StepProfile> profile(std::span<const ConstArray> inputs, std::span<float* const> outputs,
+                                   int iterations) const;
+
+  size_t input_count() const { return spec_.inputs.size(); }
+  size_t output_count() const { return spec_.outputs.size(); }
+  const TensorSpec& input_spec(size_t i) const { return spec_.tensors[static_cast<size_t>(spec_.inputs[i])]; }
+  const TensorSpec& output_spec(size_t i) const { return spec_.tensors[static_cast<size_t>(spec_.outputs[i])]; }
+  std::vector<std::string> kernel_names() const;  // one per step
+  Isa isa() const { return isa_; }
+  int num_threads() const { return spec_.num_threads; }
+  size_t arena_bytes() const { return static_cast<size_t>(spec_.arena_bytes); }
+  size_t scratch_bytes() const { return scratch_bytes_; }
+
+ private:
+  void build_ops(WeightStore& weights);
+  void check_inputs(std::span<const ConstArray> inputs) const;
+  void bind(Workspace& workspace, std::span<const ConstArray> inputs, std::span<float* const> outputs) const;
+  RunContext step_context(const Workspace& workspace, size_t step) const;
+  std::vector<std::optional<double>> measure_densities(const Workspace& workspace) const;
+
+  ProgramSpec spec_;
+  Isa isa_;
+  std::vector<std::unique_ptr<Op>> ops_;
+  size_t scratch_bytes_ = 0;
+  std::unique_ptr<WorkspacePool> pool_;
+};
+
+}  // namespace zeroskip

@@ -1,0 +1,64 @@
+"""Native core of zeroskip: executes plans of fused steps."""
+
+from collections.abc import Sequence
+
+import numpy
+from numpy.typing import NDArray
+
+
+class Error(RuntimeError):
+    pass
+
+def isas_compiled() -> list[str]:
+    """Instruction sets in this build, weakest first."""
+
+def isas_supported() -> list[str]:
+    """Those of them that this CPU runs, weakest first."""
+
+def active_isa() -> str:
+    """
+    The set a Program uses by default: ZEROSKIP_FORCE_ISA, else the strongest supported.
+    """
+
+def available_cpus() -> int:
+    """CPUs this process may run on."""
+
+class WeightStore:
+    """Packed weights shared by the programs of one session."""
+
+    def __init__(self) -> None: ...
+
+    @property
+    def bytes(self) -> int: ...
+
+class Program:
+    """
+    A validated, executable plan. Safe to run from several threads at once.
+    """
+
+    def __init__(self, tensors: Sequence[dict], steps: Sequence[dict], inputs: Sequence[int], outputs: Sequence[int], arena_bytes: int, num_threads: int = 0, isa: str | None = None, weights: WeightStore | None = None) -> None: ...
+
+    def run(self, inputs: list) -> list[NDArray[numpy.float32]]:
+        """
+        Run on float32 arrays in the order of the graph inputs; returns fresh arrays.
+        """
+
+    def profile(self, inputs: list, iterations: int = 10) -> list:
+        """
+        Time every step: name, op, kernel, median_ms, min_ms, mean_ms, density (of a masked first input).
+        """
+
+    @property
+    def kernel_names(self) -> list[str]: ...
+
+    @property
+    def isa(self) -> str: ...
+
+    @property
+    def num_threads(self) -> int: ...
+
+    @property
+    def arena_bytes(self) -> int: ...
+
+    @property
+    def scratch_bytes(self) -> int: ...

@@ -1,0 +1,28 @@
+"""Measuring a model on real data: how sparse its activations are, where its time goes, what skipping would save.
+
+:func:`analyze` measures, :class:`SparsityProfile` is what it returns. Nothing here changes a model, and no
+accuracy is judged.
+"""
+
+from __future__ import annotations
+
+from .analyzing import GAINS, analyze, model_hash, model_name, refuse_noise
+from .inputs import ModelInput, run_batches
+from .observation import ActivationValues, observe
+from .profile import ActivationSparsity, LayerSparsity, Reference, SparsityProfile
+
+__all__ = [
+    "GAINS",
+    "ActivationSparsity",
+    "ActivationValues",
+    "LayerSparsity",
+    "ModelInput",
+    "Reference",
+    "SparsityProfile",
+    "analyze",
+    "model_hash",
+    "model_name",
+    "observe",
+    "refuse_noise",
+    "run_batches",
+]

@@ -1,0 +1,197 @@
+"""`analyze`: from a model and real inputs to a :class:`SparsityProfile`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..data import Dataset
+from ..errors import DataError
+from ..files import sha256_of
+from ..progress import Progress
+from ..system import cpu_model
+from ..thresholds import ThresholdSet
+from .curves import ROUNDS, StepMeasurement, measure_steps
+from .inputs import Feed, ModelInput
+from .observation import ActivationValues, observe
+from .profile import ActivationSparsity, LayerSparsity, SparsityProfile
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+    from ..engine import InferenceSession, SessionOptions
+    from ..onnx import Activation
+
+GAINS = (0.1, 0.2, 0.3)
+"""Increases of sparsity that times are predicted for."""
+_THINNED_FRACTIONS = (0.3, 0.6, 0.85)
+_MAX_SAMPLES = 64
+# The planner marks a second copy of a value in another layout so.
+_LAYOUT_SUFFIX = re.compile(r":(nhwc|row)$")
+
+
+def analyze(
+    model: str | os.PathLike[str] | bytes | ir.Model,
+    data: Dataset,
+    *,
+    batch_size: int = 1,
+    threads: int | None = None,
+    isa: str | None = None,
+    samples: int = _MAX_SAMPLES,
+    predict: bool = True,
+    random_input: bool = False,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> SparsityProfile:
+    """Measure how sparse a model's activations are on real data, where its time goes, and what skipping brings.
+
+    Args:
+        model: ONNX file, its content, or a loaded model.
+        data: Real inputs, evenly spread ones of which are used. Noise has to be asked for by ``random_input``.
+        batch_size: Inputs per timed run.
+        threads: Threads to use; None for all cores.
+        isa: Instruction set to use; None for the best.
+        samples: Inputs to look at, at most.
+        predict: Whether to predict times at higher sparsity; this takes most of the time.
+        random_input: Whether noise is accepted as data.
+        seed: Seed of the sampling of values.
+        progress: Told of each step.
+
+    Returns:
+        The profile; ``print`` shows a table and an answer in one sentence.
+
+    Raises:
+        ModelError: If the model cannot be read or run.
+        DataError: If the data are noise and ``random_input`` is False, or the model has several inputs.
+        ShapeError: If the data do not fit the model.
+        EngineError: If the engine fails.
+
+    Example:
+        >>> profile = analyze("model.onnx", image_folder("photos/", "imagenet"))  # doctest: +SKIP
+        >>> print(profile.verdict)  # doctest: +SKIP
+        Yes: 57% of the multiplications that can be skipped are by zero on this data, and zeroskip needs ...
+    """
+    from ..engine import InferenceSession, SessionOptions
+    from ..onnx import load_model
+
+    refuse_noise(data, random_input)
+    loaded = load_model(model)
+    options = SessionOptions(intra_op_num_threads=threads or 0, isa=isa)
+    session = InferenceSession(loaded, options)
+    model_input = ModelInput.of(session)
+    model_input.check(data)
+    data = data.subset(samples)
+    batch_size = model_input.batch_size(batch_size)
+    activations = session.activations()
+    observed = observe(session, [item.name for item in activations], data, seed=seed, progress=progress)
+    variants = _thinned_variants(loaded, activations, observed, options) if predict else []
+    feeds = [feed for feed, _ in islice(_full_batches(model_input, data, batch_size), ROUNDS)]
+    measured = measure_steps([session, *variants], feeds, progress)
+    machine = session.profile(feeds[0], iterations=1)
+    return SparsityProfile(
+        model=model_name(model),
+        model_sha256=model_hash(model),
+        data=data.description,
+        is_random_input=data.is_random,
+        samples=len(data),
+        batch_size=batch_size,
+        threads=machine.num_threads,
+        isa=machine.isa,
+        cpu=cpu_model(),
+        **_times(measured, batch_size, GAINS if variants else ()),
+        activations=tuple(_activation(item, observed[item.name]) for item in activations),
+    )
+
+
+def refuse_noise(data: Dataset, random_input: bool) -> None:
+    """Make sure that nobody measures sparsity on noise by accident.
+
+    Raises:
+        DataError: If the data are noise and ``random_input`` is False.
+    """
+    if data.is_random and not random_input:
+        raise DataError(
+            "the inputs are noise, on which sparsity means nothing (early layers look sparser than they are): "
+            "give real data, or ask for it with random_input=True (--random-input)"
+        )
+
+
+def model_name(model: object) -> str:
+    """Return what to call a model in reports: its file name where it has one."""
+    return Path(model).name if isinstance(model, str | os.PathLike) else "model"
+
+
+def model_hash(model: object) -> str | None:
+    """Return the content hash of a model file or of a model's bytes, None for other models."""
+    return sha256_of(model) if isinstance(model, str | os.PathLike | bytes) else None
+
+
+def _thinned_variants(
+    model: ir.Model,
+    activations: Sequence[Activation],
+    observed: Mapping[str, ActivationValues],
+    options: SessionOptions,
+) -> list[InferenceSession]:
+    """Return sessions of the model with ever larger thresholds; none if nothing can be skipped."""
+    from ..engine import InferenceSession
+    from ..onnx import apply_thresholds
+
+    names = [item.name for item in activations if item.consumers]
+    if not names:
+        return []
+    sets = (
+        ThresholdSet({name: observed[name].quantile(fraction) for name in names})
+        for fraction in _THINNED_FRACTIONS
+    )
+    return [InferenceSession(apply_thresholds(model, thresholds), options) for thresholds in sets]
+
+
+def _full_batches(model_input: ModelInput, data: Dataset, batch_size: int) -> Iterator[tuple[Feed, int]]:
+    """Yield the batches of full size; if there is none, the data repeated to fill one."""
+    if len(data) >= batch_size:
+        yield from (pair for pair in model_input.feeds(data, batch_size) if pair[1] == batch_size)
+    else:
+        values = data.array()
+        yield {model_input.name: np.resize(values, (batch_size, *values.shape[1:]))}, batch_size
+
+
+def _times(
+    measured: Sequence[StepMeasurement], batch_size: int, gains: tuple[float, ...]
+) -> dict[str, Any]:
+    total = sum(item.latency_ms for item in measured)
+    return {
+        "latency_ms": total,
+        "dense_latency_ms": sum(item.dense_ms for item in measured) if gains else None,
+        "gains": gains,
+        "predicted_latency_ms": tuple(sum(item.predicted_ms(gain) for item in measured) for gain in gains),
+        "layers": tuple(_layer(item, total, batch_size, gains) for item in measured if item.step.macs),
+    }
+
+
+def _layer(
+    item: StepMeasurement, total_ms: float, batch_size: int, gains: tuple[float, ...]
+) -> LayerSparsity:
+    return LayerSparsity(
+        name=item.step.name,
+        op=item.step.op,
+        kernel=item.step.kernel,
+        input=_LAYOUT_SUFFIX.sub("", item.step.input_name),
+        macs=item.step.macs // batch_size,
+        can_skip=item.density is not None,
+        input_sparsity=None if item.density is None else 1.0 - item.density,
+        latency_ms=item.latency_ms,
+        latency_share=item.latency_ms / total_ms if total_ms else 0.0,
+        predicted_ms=tuple(item.predicted_ms(gain) for gain in gains),
+    )
+
+
+def _activation(item: Activation, values: ActivationValues) -> ActivationSparsity:
+    return ActivationSparsity(
+        name=item.name, elements=values.elements, sparsity=values.sparsity, consumers=tuple(item.consumers)
+    )

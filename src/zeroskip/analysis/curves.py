@@ -1,0 +1,160 @@
+"""Density curves: how the time of each step depends on the density of its input, measured on this machine.
+
+The network is run at its own sparsity and then with ever larger thresholds, which thin its activations on
+the same real inputs; results do not matter here, only times. Between the measured points the curve is
+linear. So a prediction needs no model of the kernels and includes threads, caches and the planner's choices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..progress import Progress, Steps
+from .inputs import Feed
+
+if TYPE_CHECKING:
+    from ..engine import InferenceSession, Profile, StepProfile
+
+ROUNDS = 3
+ITERATIONS = 5
+_LOWEST_DENSITY = 0.01
+
+
+@dataclass(frozen=True)
+class DensityCurve:
+    """Time of one step over the density of its input.
+
+    Args:
+        densities: float64 ``[n]``, ascending, in [0, 1].
+        latencies_ms: float64 ``[n]``, not descending.
+    """
+
+    densities: NDArray[np.float64]
+    latencies_ms: NDArray[np.float64]
+
+    @classmethod
+    def fit(cls, points: Sequence[tuple[float, float]]) -> DensityCurve:
+        """Make a curve of measured points; time must not fall with density, so noise is averaged out.
+
+        Args:
+            points: (density, latency in ms), at least one.
+
+        Example:
+            >>> DensityCurve.fit([(0.2, 2.0), (0.4, 1.0), (0.8, 3.0)]).latencies_ms.tolist()
+            [1.5, 1.5, 3.0]
+        """
+        ordered = sorted(points)
+        return cls(
+            np.array([density for density, _ in ordered], np.float64),
+            _ascending([latency for _, latency in ordered]),
+        )
+
+    def at(self, density: float) -> float:
+        """Return the time in ms at a density in [0, 1]; beyond the measured points the end slopes go on."""
+        if density <= self.densities[-1]:
+            return float(np.interp(density, self.densities, self.latencies_ms))
+        rise = self.latencies_ms[-1] - self.latencies_ms[0]
+        run = self.densities[-1] - self.densities[0]
+        slope = rise / run if run > 0.0 else 0.0
+        return float(self.latencies_ms[-1] + slope * (density - self.densities[-1]))
+
+
+@dataclass(frozen=True)
+class StepMeasurement:
+    """One step of the network as it is: what it is, its median time and its mean input density.
+
+    Args:
+        step: The engine's description of it.
+        latency_ms: Median over rounds of the median over iterations.
+        density: Mean over inputs, or None where the step cannot skip.
+        curve: Its density curve, or None where the step cannot skip.
+    """
+
+    step: StepProfile
+    latency_ms: float
+    density: float | None
+    curve: DensityCurve | None
+
+    def predicted_ms(self, sparsity_gain: float) -> float:
+        """Return the time in ms if ``sparsity_gain`` more of all values (0.1: ten points) were zero."""
+        if self.density is None or self.curve is None:
+            return self.latency_ms
+        density = min(1.0, max(_LOWEST_DENSITY, self.density - sparsity_gain))
+        return self._scaled(density)
+
+    @property
+    def dense_ms(self) -> float:
+        """Estimated time in ms if nothing were zero; extrapolated, so rough."""
+        return self.latency_ms if self.density is None else self._scaled(1.0)
+
+    def _scaled(self, density: float) -> float:
+        assert self.curve is not None and self.density is not None
+        here = self.curve.at(self.density)
+        return self.latency_ms * self.curve.at(density) / here if here > 0.0 else self.latency_ms
+
+
+def measure_steps(
+    sessions: Sequence[InferenceSession], feeds: Sequence[Feed], progress: Progress | None = None
+) -> tuple[StepMeasurement, ...]:
+    """Measure every step of a network, and its density curve by thinned variants of the same network.
+
+    Args:
+        sessions: The network as it is, then its variants; steps are matched by name.
+        feeds: Real inputs; rounds take turns in them.
+        progress: Told of each round.
+    """
+    rounds: list[list[Profile]] = []
+    steps = Steps(progress, "timing layers", ROUNDS)
+    for number in range(ROUNDS):
+        feed = feeds[number % len(feeds)]
+        # Variants are interleaved, so that drift of a shared machine hits all of them.
+        rounds.append([session.profile(feed, iterations=ITERATIONS) for session in sessions])
+        steps.advance()
+    points: dict[str, list[tuple[float, float]]] = {}
+    for variant in range(len(sessions)):
+        for name, point in _medians([profiles[variant] for profiles in rounds]).items():
+            points.setdefault(name, []).append(point)
+    natural = rounds[0][0].steps
+    here = _medians([profiles[0] for profiles in rounds])
+    latencies = {
+        step.name: float(np.median([profiles[0].steps[index].latency_ms for profiles in rounds]))
+        for index, step in enumerate(natural)
+    }
+    return tuple(
+        StepMeasurement(
+            step,
+            latencies[step.name],
+            here[step.name][0] if step.name in here else None,
+            DensityCurve.fit(points[step.name]) if step.name in here else None,
+        )
+        for step in natural
+    )
+
+
+def _medians(profiles: Sequence[Profile]) -> Mapping[str, tuple[float, float]]:
+    """Return (mean density, median latency in ms) by name of the steps that can skip."""
+    result = {}
+    for index, step in enumerate(profiles[0].steps):
+        if step.input_density is None:
+            continue
+        same = [profile.steps[index] for profile in profiles]
+        density = float(np.mean([item.input_density for item in same]))
+        result[step.name] = density, float(np.median([item.latency_ms for item in same]))
+    return result
+
+
+def _ascending(values: Sequence[float]) -> NDArray[np.float64]:
+    """Return the closest non-descending sequence in the least-squares sense (pool adjacent violators)."""
+    pools: list[tuple[float, int]] = []
+    for value in values:
+        pools.append((value, 1))
+        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
+            (later, later_count), (earlier, earlier_count) = pools.pop(), pools.pop()
+            count = earlier_count + later_count
+            pools.append(((earlier * earlier_count + later * later_count) / count, count))
+    return np.repeat([value for value, _ in pools], [count for _, count in pools]).astype(np.float64)

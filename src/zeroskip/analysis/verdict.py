@@ -1,0 +1,96 @@
+"""Putting a :class:`SparsityProfile` into words and into a plain-text table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .profile import LayerSparsity, SparsityProfile
+
+_CLEARLY_FASTER = 1.10
+_NOTICEABLE = 1.03
+_PROSPECT_GAIN = 0.2
+
+
+def verdict(profile: SparsityProfile) -> str:
+    """Return one sentence that answers "will my model get faster, and by how much?"."""
+    if not profile.skippable_macs:
+        return _nothing_to_skip(profile)
+    answer = f"{_answer(profile)}; {_prospect(profile)}." if profile.gains else f"{_answer(profile)}."
+    if profile.is_random_input:
+        answer += " The inputs were noise, so none of this holds for real data."
+    return answer
+
+
+def _nothing_to_skip(profile: SparsityProfile) -> str:
+    why = (
+        "it has no ReLU-like activation"
+        if not profile.activations
+        else "none of its activations feeds a convolution that can skip zeros"
+    )
+    return f"No: there is nothing to sparsify in this model ({why}), so zeroskip runs it densely."
+
+
+def _answer(profile: SparsityProfile) -> str:
+    zeros = f"{profile.sparsity:.0%} of the multiplications that can be skipped are by zero on this data"
+    reference = profile.reference
+    if reference is None:
+        if profile.dense_latency_ms is None:
+            return zeros
+        factor = profile.dense_latency_ms / profile.latency_ms
+        return (
+            f"{_word(factor)}: {zeros}, and zeroskip needs {profile.latency_ms:.3g} ms where it would need "
+            f"about {profile.dense_latency_ms:.3g} ms without skipping them ({factor:.2g}x), results unchanged"
+        )
+    factor = reference.speedup
+    return (
+        f"{_word(factor)}: {zeros}, and zeroskip needs {reference.zeroskip_latency_ms:.3g} ms where "
+        f"{reference.engine} needs {reference.latency_ms:.3g} ms ({factor:.2f}x), results unchanged"
+    )
+
+
+def _word(factor: float) -> str:
+    if factor >= _CLEARLY_FASTER:
+        return "Yes"
+    return "Hardly" if factor >= _NOTICEABLE else "Not as it is"
+
+
+def _prospect(profile: SparsityProfile) -> str:
+    """Say what more sparsity would bring, at the gain nearest to twenty points."""
+    index = min(range(len(profile.gains)), key=lambda i: abs(profile.gains[i] - _PROSPECT_GAIN))
+    factor = profile.latency_ms / profile.predicted_latency_ms[index]
+    points = round(100 * profile.gains[index])
+    if profile.reference is None:
+        return f"{points} points more sparsity would make it about {factor:.2f}x faster still"
+    latency = profile.reference.zeroskip_latency_ms / factor
+    overall = profile.reference.latency_ms / latency
+    return f"{points} points more sparsity would bring about {latency:.3g} ms ({overall:.2f}x)"
+
+
+def as_text(profile: SparsityProfile) -> str:
+    """Return the profile as a plain-text table of its layers with totals and the verdict."""
+    header = ["layer", "MMACs", "sparsity", "ms", "share", *(f"+{100 * gain:.0f}" for gain in profile.gains)]
+    rows = [header, *(_row(layer) for layer in profile.layers)]
+    total = ["all steps", f"{profile.macs / 1e6:.1f}", f"{profile.sparsity:.1%}", f"{profile.latency_ms:.3f}", ""]
+    rows.append([*total, *(f"{latency:.3f}" for latency in profile.predicted_latency_ms)])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    settings = f"batch {profile.batch_size}, {profile.threads} threads, {profile.isa}, {profile.cpu}"
+    return "\n".join([*lines, f"{profile.data}; {settings}", profile.verdict])
+
+
+def _row(layer: LayerSparsity) -> list[str]:
+    return [
+        layer.name,
+        f"{layer.macs / 1e6:.1f}",
+        "-" if layer.input_sparsity is None else f"{layer.input_sparsity:.1%}",
+        f"{layer.latency_ms:.3f}",
+        f"{layer.latency_share:.1%}",
+        *(f"{latency:.3f}" for latency in layer.predicted_ms),
+    ]

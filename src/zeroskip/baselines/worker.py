@@ -1,0 +1,113 @@
+"""The program of an engine's process: obeys commands that come over a connection, until it closes.
+
+Run as ``python -m zeroskip.baselines.worker FD`` by :class:`~zeroskip.baselines.process.EngineProcess`,
+which owns the other end. A command is ``(name, arguments)``; the answer is ``("ok", value)`` or ``("error",
+text)``.
+"""
+
+from __future__ import annotations
+
+import gc
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import EngineError, ZeroskipError
+from .engine import Engine, Feed, Precision, Shapes
+from .registry import create_engine
+
+
+class Worker:
+    """One engine and the inputs it is timed on; each public method is a command."""
+
+    def __init__(self) -> None:
+        self._engine: Engine | None = None
+        self._feeds: list[Feed] = []
+
+    def load(
+        self, name: str, threads: int, precision: Precision, model: bytes, input_shapes: Shapes
+    ) -> tuple[str, str, float]:
+        """Make the engine and load the model; returns version, description and load time in ms."""
+        engine = create_engine(name, threads, precision)
+        start = time.perf_counter_ns()
+        engine.load(model, input_shapes)
+        load_ms = (time.perf_counter_ns() - start) / 1e6
+        self._engine = engine
+        return engine.version, engine.description, load_ms
+
+    def set_feeds(self, feeds: Sequence[Feed]) -> None:
+        """Keep the inputs for the commands below."""
+        # Copied because an unpickled dtype is equal but not identical to float32, which DeepSparse insists on.
+        self._feeds = [
+            {name: np.array(value, dtype=np.float32) for name, value in feed.items()} for feed in feeds
+        ]
+
+    def outputs(self) -> list[list[NDArray[Any]]]:
+        """Run every input once and return copies of the outputs."""
+        return [[np.array(value) for value in self._loaded.run(feed)] for feed in self._feeds]
+
+    def time(self, seconds: float, warmup: int) -> list[float]:
+        """Run the inputs in turn for a while and return each latency in ms; at least one run is timed."""
+        engine = self._loaded
+        latencies_ms: list[float] = []
+        gc.collect()
+        gc.disable()
+        try:
+            for index in range(warmup):
+                engine.run(self._feeds[index % len(self._feeds)])
+            end = time.perf_counter_ns() + int(seconds * 1e9)
+            now = time.perf_counter_ns()
+            while not latencies_ms or now < end:
+                start = time.perf_counter_ns()
+                engine.run(self._feeds[len(latencies_ms) % len(self._feeds)])
+                now = time.perf_counter_ns()
+                latencies_ms.append((now - start) / 1e6)
+        finally:
+            gc.enable()
+        return latencies_ms
+
+    def sparsity_seen(self) -> float | None:
+        """Return the mean over the inputs of what the engine says of its sparsity, or None."""
+        seen = [value for feed in self._feeds if (value := self._loaded.sparsity_seen(feed)) is not None]
+        return float(np.mean(seen)) if seen else None
+
+    @property
+    def _loaded(self) -> Engine:
+        if self._engine is None:
+            raise EngineError("the engine has no model yet")
+        return self._engine
+
+
+def serve(connection: Connection) -> None:
+    """Answer commands until the other end closes the connection.
+
+    Args:
+        connection: Where commands come from.
+    """
+    worker = Worker()
+    while True:
+        try:
+            command, arguments = connection.recv()
+        except EOFError:
+            return
+        try:
+            answer = ("ok", getattr(worker, command)(*arguments))
+        except ZeroskipError as error:
+            answer = ("error", str(error))
+        except Exception as error:
+            traceback.print_exc()
+            answer = ("error", f"{type(error).__name__}: {error}")
+        connection.send(answer)
+
+
+if __name__ == "__main__":
+    # Ctrl-C reaches the whole process group; the parent decides and closes the connection.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    serve(Connection(int(sys.argv[1])))

@@ -1,0 +1,55 @@
+"""zeroskip itself, as one engine among the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+import zeroskip
+
+from ..system import installed_version
+from .engine import Engine, Feed, Precision, Shapes
+
+_PROFILE_ITERATIONS = 1
+
+
+class ZeroskipEngine(Engine):
+    """The engine of this package.
+
+    Args:
+        threads: ``intra_op_num_threads``.
+        precision: ``"f32"``.
+    """
+
+    name = "zeroskip"
+
+    def __init__(self, threads: int, precision: Precision) -> None:
+        self.threads = threads
+        self.precision = precision
+
+    @property
+    def version(self) -> str:
+        """Version of this package."""
+        return installed_version("zeroskip") or ""
+
+    @property
+    def description(self) -> str:
+        """The settings that decide its speed."""
+        return f"{self.threads} threads, {self._isa}"
+
+    def load(self, model: bytes, input_shapes: Shapes) -> None:
+        """Prepare a model, see :class:`Engine`; it is planned for these shapes at once."""
+        options = zeroskip.SessionOptions(intra_op_num_threads=self.threads)
+        self._session = zeroskip.InferenceSession(model, options)
+        self._isa = self._session.explain(dict(input_shapes)).isa
+
+    def run(self, feed: Feed) -> list[NDArray[Any]]:
+        """Run the model once, see :class:`Engine`."""
+        return list(self._session.run(None, dict(feed)))
+
+    def sparsity_seen(self, feed: Feed) -> float | None:
+        """Return the MAC-weighted sparsity of the inputs of layers that can skip, see :class:`Engine`."""
+        profile = self._session.profile(dict(feed), iterations=_PROFILE_ITERATIONS)
+        can_skip = any(step.input_density is not None for step in profile.steps)
+        return profile.sparsity if can_skip else None

@@ -1,0 +1,182 @@
+"""The measurement itself: load every engine, compare their outputs, then time them in interleaved rounds."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import datetime, timezone
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..baselines import Precision
+from ..data import Dataset
+from ..errors import DataError, EngineError
+from ..system import SystemInfo, physical_cores
+from .compare import TOLERANCES, mark_differences
+from .result import BenchResult
+from .row import Row
+from .specs import EngineSpec, ModelSource, read_model
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is going on, steps done and steps in all."""
+
+MIN_ROUNDS = 5
+MAX_BATCHES = 8
+"""Different inputs the runs take turns in: enough for sparsity to vary, few enough to send and keep."""
+
+_REST_S = 0.05  # lets the last engine's spinning threads fall asleep before the next one starts
+_COLLAPSE_FACTOR = 2.0
+
+_logger = logging.getLogger(__name__)
+
+
+def bench(
+    model: ModelSource,
+    data: Dataset,
+    engines: Sequence[str | EngineSpec] = ("zeroskip", "onnxruntime"),
+    *,
+    threads: int | None = None,
+    batch_size: int = 1,
+    seconds: float = 10.0,
+    rounds: int = MIN_ROUNDS,
+    precision: Precision = "f32",
+    tolerance: float | None = None,
+    random_input: bool = False,
+    progress: Progress | None = None,
+) -> BenchResult:
+    """Time a model on several engines, interleaved, after comparing their outputs.
+
+    Every engine works in a process of its own with the same inputs, the same warm-up and the same share of
+    time; in each round they run one after another (A B C, A B C, ...). A round in which an engine
+    collapses, its median above twice that of its best round, is left out for all of them and another one is
+    run, up to twice the rounds asked for. Should most rounds collapse even so, none is left out and the
+    result says that it is unstable.
+
+    Args:
+        model: ONNX file or its content, with one input.
+        data: Real inputs; up to 8 batches of them are used. Noise has to be asked for by ``random_input``.
+        engines: Names or :class:`EngineSpec`; labels must be unique.
+        threads: Threads per engine; all physical cores by default.
+        batch_size: Inputs per run. If the data have fewer, they are repeated to fill one batch.
+        seconds: Time given to each engine over all rounds.
+        rounds: Interleaved rounds, >= 5.
+        precision: What engines compute in unless their spec says otherwise.
+        tolerance: Largest accepted output difference, relative to the largest output. By default 1e-3 for
+            f32 and 0.1 for bf16. A larger one is logged as a warning and marked in the result.
+        random_input: Whether noise is accepted as data.
+        progress: Told of each step.
+
+    Returns:
+        The result, rows in the order of ``engines``.
+
+    Raises:
+        DataError: If the data are noise and ``random_input`` is False, or the model has several inputs.
+        ShapeError: If the data do not fit the model.
+        ModelError: If a model cannot be read.
+        EngineError: If an engine is unknown, not installed, or fails on the model; or on fewer than 5 rounds.
+
+    Example:
+        >>> data = image_folder("photos/", "imagenet")  # doctest: +SKIP
+        >>> result = bench("model.onnx", data, ["zeroskip", "onnxruntime", "openvino"])  # doctest: +SKIP
+        >>> result.speedup("zeroskip", over="onnxruntime")  # doctest: +SKIP
+        1.52
+    """
+    specs = _checked(engines, data, rounds, random_input)
+    steps = _Steps(progress, total=len(specs) * (1 + rounds))
+    threads = physical_cores() if threads is None else threads
+    batches = _batches(data, batch_size)
+    with ExitStack() as processes:
+        rows = [Row(spec, read_model(spec.model or model), threads, precision, processes) for spec in specs]
+        for row in rows:
+            steps.begin(f"loading {row.label}")
+            row.load(batches)
+        mark_differences(rows, tolerance)
+        collapsed = _time_rounds(rows, rounds, seconds / rounds, steps)
+    is_unstable = len(collapsed) > len(rows[0].rounds) // 2
+    if is_unstable:
+        _logger.warning("the machine is too busy to measure: engines fell to half speed in most rounds")
+    dropped = () if is_unstable else collapsed
+    return BenchResult(
+        date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        command=shlex.join(sys.argv),
+        system=SystemInfo.collect(),
+        data=data.description,
+        is_random_input=data.is_random,
+        batch_size=batch_size,
+        threads=threads,
+        precision=precision,
+        seconds=seconds,
+        tolerance=TOLERANCES[precision] if tolerance is None else tolerance,
+        dropped_rounds=dropped,
+        is_unstable=is_unstable,
+        rows=tuple(row.summary(dropped) for row in rows),
+    )
+
+
+class _Steps:
+    """Counts steps for the caller's progress bar."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress = progress
+        self._total = total
+        self._done = 0
+
+    def begin(self, what: str) -> None:
+        self._total = max(self._total, self._done + 1)  # rounds may have been added
+        if self._progress is not None:
+            self._progress(what, self._done, self._total)
+        self._done += 1
+
+
+def _checked(
+    engines: Sequence[str | EngineSpec], data: Dataset, rounds: int, random_input: bool
+) -> list[EngineSpec]:
+    if data.is_random and not random_input:
+        raise DataError(
+            "the inputs are noise, on which sparsity and so the speed of zeroskip mean nothing: "
+            "give real data, or ask for it with random_input=True (--random-input)"
+        )
+    if rounds < MIN_ROUNDS:
+        raise EngineError(
+            f"rounds is {rounds}, expected >= {MIN_ROUNDS}: fewer show nothing on a shared machine"
+        )
+    specs = [EngineSpec.parse(engine) if isinstance(engine, str) else engine for engine in engines]
+    labels = [spec.name for spec in specs]
+    if not specs or len(set(labels)) < len(labels):
+        raise EngineError(f"engines are {labels}, expected at least one, with different labels")
+    return specs
+
+
+def _batches(data: Dataset, batch_size: int) -> list[NDArray[np.float32]]:
+    if batch_size < 1:
+        raise DataError(f"batch_size is {batch_size}, expected >= 1")
+    inputs = data.subset(batch_size * MAX_BATCHES).array()
+    if len(inputs) < batch_size:
+        inputs = np.resize(inputs, (batch_size, *inputs.shape[1:]))  # np.resize repeats
+    count = len(inputs) // batch_size
+    return np.split(inputs[: count * batch_size], count)
+
+
+def _time_rounds(rows: Sequence[Row], rounds: int, seconds: float, steps: _Steps) -> tuple[int, ...]:
+    """Time rounds until enough of them are good, or twice as many are done; return the collapsed ones."""
+    collapsed: tuple[int, ...] = ()
+    done = 0
+    while done - len(collapsed) < rounds and done < 2 * rounds:
+        done += 1
+        for row in rows:
+            steps.begin(f"round {done} of {rounds + len(collapsed)}: {row.label}")
+            time.sleep(_REST_S)
+            row.time_round(seconds)
+        collapsed = _collapsed_rounds(rows)
+    return collapsed
+
+
+def _collapsed_rounds(rows: Sequence[Row]) -> tuple[int, ...]:
+    medians = np.array([row.round_p50_ms for row in rows])
+    collapsed = (medians > _COLLAPSE_FACTOR * medians.min(axis=1, keepdims=True)).any(axis=0)
+    return tuple(int(number) for number in np.flatnonzero(collapsed))

@@ -1,0 +1,168 @@
+"""BenchResult: what a benchmark measured, complete enough to be believed later."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ..errors import DataError
+from ..files import atomic_write_text
+from ..system import SystemInfo
+
+
+class EngineResult(BaseModel):
+    """One row of a benchmark.
+
+    Attributes:
+        label: Name of the row.
+        engine: Which engine it is.
+        version: Version of the engine's package.
+        description: The settings that decide its speed.
+        precision: What it computed in.
+        threads: Threads it may have used.
+        model_sha256: Content hash of the model it ran.
+        load_ms: Time from the model's bytes to readiness, conversion included.
+        p50_ms: Median latency of a run over the kept rounds; likewise p90, p99 and the mean.
+        throughput: Inputs per second at the mean latency.
+        iterations: Timed runs in the kept rounds.
+        round_p50_ms: Median of each round, dropped ones included.
+        relative_difference: Largest output difference to the first row with the same model, relative to
+            that row's largest output; None for that first row.
+        is_match: Whether the difference is within the tolerance; None for that first row.
+        sparsity_seen: MAC-weighted sparsity that skipping layers met on these inputs; None for dense engines.
+        gflops: Executed rate if every multiply-add of the dense network counted as two operations; None if
+            unknown.
+    """
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
+
+    label: str
+    engine: str
+    version: str
+    description: str
+    precision: str
+    threads: int
+    model_sha256: str
+    load_ms: float
+    p50_ms: float
+    p90_ms: float
+    p99_ms: float
+    mean_ms: float
+    throughput: float
+    iterations: int
+    round_p50_ms: tuple[float, ...]
+    relative_difference: float | None
+    is_match: bool | None
+    sparsity_seen: float | None
+    gflops: float | None
+
+
+class BenchResult(BaseModel):
+    """A benchmark: its rows, and what one must know to repeat it.
+
+    Attributes:
+        schema_version: Version of this layout.
+        date: When it ended, ISO 8601, UTC.
+        command: The command line of the process.
+        system: The machine.
+        data: What the inputs were, in words.
+        is_random_input: Whether they were noise; then no sparsity may be claimed.
+        batch_size: Inputs per run.
+        threads: Threads per engine.
+        seconds: Time given to each engine, over all rounds.
+        tolerance: Largest accepted relative difference of f32 outputs.
+        precision: What engines computed in unless their row says otherwise.
+        dropped_rounds: Numbers of the rounds left out because an engine collapsed in them.
+        is_unstable: Whether engines collapsed so often that nothing was left out and the times mean little.
+        rows: The engines, in the order given.
+    """
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
+
+    schema_version: int = 1
+    date: str
+    command: str
+    system: SystemInfo
+    data: str
+    is_random_input: bool
+    batch_size: int
+    threads: int
+    precision: str
+    seconds: float
+    tolerance: float
+    dropped_rounds: tuple[int, ...]
+    is_unstable: bool
+    rows: tuple[EngineResult, ...]
+
+    def __getitem__(self, label: str) -> EngineResult:
+        for row in self.rows:
+            if row.label == label:
+                return row
+        raise KeyError(label)
+
+    @property
+    def best_peer(self) -> EngineResult | None:
+        """The fastest row, by median, among other engines in the benchmark's precision, or None."""
+        peers = [row for row in self.rows if row.engine != "zeroskip" and row.precision == self.precision]
+        return min(peers, key=lambda row: row.p50_ms, default=None)
+
+    @property
+    def mismatches(self) -> tuple[str, ...]:
+        """Labels of the rows whose outputs differ by more than the tolerance."""
+        return tuple(row.label for row in self.rows if row.is_match is False)
+
+    def speedup(self, label: str, over: str) -> float:
+        """Return how many times faster one row is than another, by median latency.
+
+        Args:
+            label: The row in question.
+            over: The row it is compared with.
+
+        Raises:
+            KeyError: If there is no such row.
+        """
+        return self[over].p50_ms / self[label].p50_ms
+
+    def speedup_range(self, label: str, over: str) -> tuple[float, float]:
+        """Return the lowest and the highest speed-up among the kept rounds, see :meth:`speedup`.
+
+        Args:
+            label: The row in question.
+            over: The row it is compared with.
+
+        Raises:
+            KeyError: If there is no such row.
+        """
+        pairs = zip(self[over].round_p50_ms, self[label].round_p50_ms, strict=True)
+        ratios = [
+            theirs / ours for number, (theirs, ours) in enumerate(pairs) if number not in self.dropped_rounds
+        ]
+        return min(ratios), max(ratios)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the result as JSON; the file appears whole or not at all.
+
+        Args:
+            path: File to create or replace.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        atomic_write_text(path, self.model_dump_json(indent=2) + "\n")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> BenchResult:
+        """Read a result from a JSON file.
+
+        Args:
+            path: File written by :meth:`save`.
+
+        Raises:
+            DataError: If the file cannot be read or holds something else; the message names it.
+        """
+        try:
+            return cls.model_validate_json(Path(path).read_bytes())
+        except (OSError, ValidationError) as error:
+            raise DataError(f"cannot read a benchmark result from '{os.fspath(path)}': {error}") from error

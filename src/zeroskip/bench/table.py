@@ -1,0 +1,86 @@
+"""Showing a :class:`BenchResult` in a terminal."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from .result import BenchResult, EngineResult
+
+_NUMBERS = ("p90", "p99", "GFLOP/s", "sparsity", "error")
+
+
+def render_table(result: BenchResult) -> RenderableType:
+    """Return what rich prints for a result: a table of the engines, and what one must know to judge it.
+
+    Args:
+        result: What :func:`bench` returned.
+    """
+    peer = result.best_peer
+    # Tight, so that 80 columns are enough; there the ratios wrap and nothing else.
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("engine", no_wrap=True)
+    table.add_column("p50 ms", justify="right", no_wrap=True)
+    table.add_column(f"vs {peer.label}" if peer else "speed-up", justify="right")
+    for heading in _NUMBERS:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in result.rows:
+        table.add_row(*_cells(result, row, peer))
+    return Group(_title(result), table, *_notes(result), *_warnings(result))
+
+
+def _title(result: BenchResult) -> Text:
+    threads = f"{result.threads} thread" + ("s" if result.threads > 1 else "")
+    return Text(f"batch {result.batch_size}, {threads}, {result.system.cpu}", style="bold")
+
+
+def _cells(result: BenchResult, row: EngineResult, peer: EngineResult | None) -> list[str | Text]:
+    if row.relative_difference is None:
+        error: str | Text = "-"
+    elif row.is_match:
+        error = f"{row.relative_difference:.0e}"
+    else:
+        error = Text(f"{row.relative_difference:.0e} !", style="bold red")
+    return [
+        row.label,
+        f"{row.p50_ms:.2f}",
+        "-" if peer is None else _ratio(result, row, peer),
+        f"{row.p90_ms:.2f}",
+        f"{row.p99_ms:.2f}",
+        "-" if row.gflops is None else f"{row.gflops:.0f}",
+        "-" if row.sparsity_seen is None else f"{row.sparsity_seen:.1%}",
+        error,
+    ]
+
+
+def _ratio(result: BenchResult, row: EngineResult, peer: EngineResult) -> str:
+    if row is peer:
+        return "1.00"
+    low, high = result.speedup_range(row.label, peer.label)
+    return f"{result.speedup(row.label, peer.label):.2f} ({low:.2f}-{high:.2f})"
+
+
+def _notes(result: BenchResult) -> list[Text]:
+    rounds = len(result.rows[0].round_p50_ms)
+    dropped = f", {len(result.dropped_rounds)} left out" if result.dropped_rounds else ""
+    facts = [f"{row.label}: {row.version}, {row.precision}, {row.description}" for row in result.rows]
+    facts.append(
+        f"{rounds} interleaved rounds{dropped}, {result.seconds:g} s per engine; "
+        "ratios of medians (range over rounds)"
+    )
+    facts.append(f"data: {result.data}")
+    return [Text(fact, style="dim") for fact in facts]
+
+
+def _warnings(result: BenchResult) -> list[Text]:
+    warnings = []
+    if result.is_random_input:
+        warnings.append("The inputs are noise: sparsity and speed-up say nothing about real data.")
+    if result.is_unstable:
+        warnings.append("The machine was too busy: engines fell to half speed in most rounds. Measure again.")
+    if result.mismatches:
+        names = ", ".join(result.mismatches)
+        warnings.append(f"Outputs do not match: {names}. Times say nothing until this is explained.")
+    return [Text(warning, style="bold red") for warning in warnings]

@@ -1,0 +1,40 @@
+"""Putting a calibration into words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .result import CalibrationResult, Score
+
+METRIC_WORDS = {
+    "top1": "top-1 accuracy",
+    "agreement": "agreement with the original model",
+    "fidelity": "fidelity to the original outputs",
+}
+
+
+def message(result: CalibrationResult) -> str:
+    """Return what came out, in one or two sentences."""
+    start = "Stopped early; the best so far: " if result.was_interrupted else ""
+    if not result.sensitivities:
+        return start + "No activation feeds a layer that can skip zeros: there is nothing to threshold."
+    if result.is_zero:
+        return start + "No thresholds passed the budget: the model stays as it is (all thresholds are 0)."
+    change = f"sparsity {result.sparsity_before:.1%} -> {result.sparsity_after:.1%}"
+    return f"{start}{change}; {_loss(result)} on {result.holdout.samples} held-out inputs."
+
+
+def _loss(result: CalibrationResult) -> str:
+    score = result.holdout
+    words = METRIC_WORDS.get(result.metric, result.metric)
+    if result.metric == "agreement":
+        changed = changed_predictions(score)
+        text = f"{changed} of {score.samples} predictions changed, probabilities moved by {score.shift:.2%}"
+        return text
+    return f"{words} {score.baseline:.2%} -> {score.optimized:.2%}"
+
+
+def changed_predictions(score: Score) -> int:
+    """Return how many predictions differ, for the metric agreement."""
+    return round((score.baseline - score.optimized) * score.samples)

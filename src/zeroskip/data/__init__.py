@@ -1,0 +1,23 @@
+"""Data sets: pictures or arrays, turned into the batches a model expects.
+
+A :class:`Dataset` is made by :func:`image_folder`, :func:`images`, :func:`npz`, :func:`arrays` or
+:func:`load`; how pixels become numbers is stated by a :class:`Preprocess` value. Nothing here runs a model.
+"""
+
+from __future__ import annotations
+
+from .dataset import Dataset
+from .preprocessing import PRESETS, Preprocess
+from .sources import arrays, image_folder, images, load, npz, random_input
+
+__all__ = [
+    "PRESETS",
+    "Dataset",
+    "Preprocess",
+    "arrays",
+    "image_folder",
+    "images",
+    "load",
+    "npz",
+    "random_input",
+]

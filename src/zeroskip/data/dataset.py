@@ -1,0 +1,214 @@
+"""Dataset: a list of model inputs, perhaps with labels, decoded batch by batch, to be split and thinned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError
+
+Indices = NDArray[np.int64]
+Batch = tuple[NDArray[np.float32], "NDArray[np.int64] | None"]
+
+
+class Source(Protocol):
+    """Where the inputs of a data set come from."""
+
+    def load(self, indices: Indices) -> NDArray[np.float32]:
+        """Return the inputs at these places as a new contiguous float32 array ``[len(indices), ...]``.
+
+        Raises:
+            DataError: If an input cannot be read, or if their shapes differ; the message names it.
+        """
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Inputs of a model in a fixed order, with labels or without; parts of it share its source.
+
+    Args:
+        source: Loads the inputs.
+        indices: int64 ``[N]``: the places in the source this data set is made of, N >= 1.
+        all_names: A name for each place in the source.
+        all_labels: int64, a class index for each place in the source, or None.
+        all_groups: int64 for each place in the source: places that show the same thing (crops of one
+            picture) share a number, and a split never separates them.
+        description: What the data are, in words.
+        is_random: Whether the values are noise, from which no sparsity may be claimed.
+        skipped: What could not be read and was left out, one line each.
+
+    Raises:
+        DataError: If there is nothing in it.
+    """
+
+    source: Source
+    indices: Indices
+    all_names: tuple[str, ...]
+    all_labels: NDArray[np.int64] | None
+    all_groups: NDArray[np.int64]
+    description: str
+    is_random: bool = False
+    skipped: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.indices) == 0:
+            raise DataError(f"the data set is empty: {self.description}")
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.description})"
+
+    @property
+    def labels(self) -> NDArray[np.int64] | None:
+        """Class indices, int64 ``[N]``, or None."""
+        return None if self.all_labels is None else self.all_labels[self.indices]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One name per input: the picture's path within its folder, or its number."""
+        return tuple(self.all_names[index] for index in self.indices)
+
+    @property
+    def groups(self) -> NDArray[np.int64]:
+        """int64 ``[N]``: inputs cut from the same picture share a number."""
+        return self.all_groups[self.indices]
+
+    @cached_property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of one input without the batch axis; reads the first one.
+
+        Raises:
+            DataError: If the first input cannot be read.
+        """
+        return tuple(self.source.load(self.indices[:1]).shape[1:])
+
+    def batches(self, batch_size: int = 32) -> Iterator[Batch]:
+        """Yield the data in order, decoding as it goes; the last batch may be smaller.
+
+        Args:
+            batch_size: Inputs per batch, >= 1.
+
+        Yields:
+            Inputs, float32 ``[B, ...]``, and labels, int64 ``[B]`` or None.
+
+        Raises:
+            DataError: If an input cannot be read, inputs differ in shape, or ``batch_size`` is below 1.
+        """
+        if batch_size < 1:
+            raise DataError(f"batch_size is {batch_size}, expected >= 1")
+        labels = self.labels
+        for start in range(0, len(self), batch_size):
+            part = slice(start, start + batch_size)
+            yield self.source.load(self.indices[part]), None if labels is None else labels[part]
+
+    def array(self) -> NDArray[np.float32]:
+        """Return all inputs as one float32 array ``[N, ...]``.
+
+        Raises:
+            DataError: If an input cannot be read or inputs differ in shape.
+        """
+        return self.source.load(self.indices)
+
+    def subset(self, count: int) -> Dataset:
+        """Return ``count`` inputs spread evenly over the data set, in order; all of them if there are fewer.
+
+        Args:
+            count: Inputs to keep, >= 1.
+
+        Raises:
+            DataError: If ``count`` is below 1.
+        """
+        if count < 1:
+            raise DataError(f"a subset of {count} inputs was asked for, expected >= 1")
+        if count >= len(self):
+            return self
+        return self._part(np.arange(count) * len(self) // count, f"{count} of")
+
+    def split(
+        self, fraction: float = 0.5, *, counts: tuple[int, int] | None = None, seed: int = 0
+    ) -> tuple[Dataset, Dataset]:
+        """Split into calibration data and holdout: disjoint, deterministic, stratified where labels exist.
+
+        Crops of one picture stay on one side. Each class is divided in the given proportion up to one
+        picture.
+
+        Args:
+            fraction: Share of the pictures that goes to the calibration data, in (0, 1); ignored with
+                ``counts``.
+            counts: Inputs of (calibration, holdout) instead; the rest of the data is left out.
+            seed: Seed of the shuffle.
+
+        Returns:
+            The calibration data and the holdout.
+
+        Raises:
+            DataError: If a side would be empty or there are too few pictures for ``counts``.
+        """
+        pictures = self._shuffled_by_class(np.random.default_rng(seed))
+        if counts is None:
+            if not 0.0 < fraction < 1.0:
+                raise DataError(f"split fraction is {fraction}, expected a value in (0, 1)")
+            wanted = round(len(pictures) * fraction)
+            first, second = _every_nth(pictures, wanted)
+        else:
+            first, second = self._split_counts(pictures, counts)
+        if not (len(first) and len(second)):
+            raise DataError(
+                f"cannot split {len(pictures)} pictures into calibration data and holdout at {fraction}: "
+                "both sides need at least one; give more data"
+            )
+        limits = counts or (len(self), len(self))
+        return (
+            self._part(self._places(first)[: limits[0]], "calibration part, {count} of"),
+            self._part(self._places(second)[: limits[1]], "holdout, {count} of"),
+        )
+
+    def _split_counts(self, pictures: Indices, counts: tuple[int, int]) -> tuple[Indices, Indices]:
+        if min(counts) < 1:
+            raise DataError(f"split counts are {counts}, expected both >= 1")
+        # Pictures have equally many crops when the source made them, but a subset may have thinned them:
+        # count the least, so that what is promised is there.
+        per_picture = int(np.unique(self.groups, return_counts=True)[1].min())
+        needed = [-(-count // per_picture) for count in counts]
+        if sum(needed) > len(pictures):
+            raise DataError(
+                f"cannot split {len(self)} inputs of {len(pictures)} pictures into {counts[0]} for "
+                f"calibration and {counts[1]} for holdout: that takes {sum(needed)} pictures, because crops "
+                "of one picture stay together"
+            )
+        first, rest = _every_nth(pictures, needed[0])
+        return first, _every_nth(rest, needed[1])[0]
+
+    def _shuffled_by_class(self, random: np.random.Generator) -> Indices:
+        """Return the groups, shuffled, those of one class beside each other, the classes shuffled as well."""
+        groups, first_places = np.unique(self.groups, return_index=True)
+        order = random.permutation(len(groups))
+        labels = self.labels
+        if labels is None:
+            return groups[order]
+        group_labels = labels[first_places][order]
+        _, class_numbers = np.unique(group_labels, return_inverse=True)
+        class_order = random.permutation(int(class_numbers.max()) + 1)
+        return groups[order][np.argsort(class_order[class_numbers], kind="stable")]
+
+    def _places(self, groups: Indices) -> Indices:
+        return np.flatnonzero(np.isin(self.groups, groups)).astype(np.int64)
+
+    def _part(self, places: Indices, words: str) -> Dataset:
+        description = f"{words.format(count=len(places))} {self.description}"
+        return replace(self, indices=self.indices[places], description=description)
+
+
+def _every_nth(items: Indices, count: int) -> tuple[Indices, Indices]:
+    """Take ``count`` items at even distances, and the rest: each run of one class gets its share."""
+    ends = np.arange(1, len(items) + 1) * count // max(len(items), 1)
+    taken = np.diff(ends, prepend=0) > 0
+    return items[taken], items[~taken]

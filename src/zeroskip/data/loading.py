@@ -1,0 +1,145 @@
+"""The sources behind a :class:`Dataset`: picture files with a bounded cache, arrays in memory, noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..errors import DataError
+from .dataset import Indices
+from .pictures import View, cut, decode
+from .preprocessing import Preprocess
+
+DEFAULT_CACHE_BYTES = 2 << 30
+
+
+class FileSource:
+    """Picture files, decoded when asked for; item ``i`` is view ``i % views`` of file ``i // views``.
+
+    Args:
+        files: The pictures.
+        views: The crops taken from each.
+        preprocess: The recipe.
+        cache_bytes: Pixels kept in memory at most, as uint8 after resizing and cropping. The first that
+            come are kept: passes over a data set run in the same order, where dropping the oldest would
+            never hit.
+    """
+
+    def __init__(
+        self, files: Sequence[Path], views: Sequence[View], preprocess: Preprocess, cache_bytes: int
+    ) -> None:
+        self._files = tuple(files)
+        self._views = tuple(views)
+        self._preprocess = preprocess
+        self._cache: dict[int, NDArray[np.uint8]] = {}
+        self._cache_left_bytes = cache_bytes
+        self._last: tuple[int, Image.Image] | None = None  # views of one file come one after another
+
+    def load(self, indices: Indices) -> NDArray[np.float32]:
+        """Return the inputs at ``indices``, see :class:`Source`."""
+        return self._preprocess.normalize(_stack(self._pixels(int(index)) for index in indices))
+
+    def unreadable(self) -> dict[int, str]:
+        """Decode every file and return the reason for each that fails; what fits is left in the cache."""
+        reasons = {}
+        for number in range(len(self._files)):
+            try:
+                for view in range(len(self._views)):
+                    self._pixels(number * len(self._views) + view)
+            except DataError as error:
+                reasons[number] = str(error)
+        return reasons
+
+    def _pixels(self, index: int) -> NDArray[np.uint8]:
+        if index in self._cache:
+            return self._cache[index]
+        number, view = divmod(index, len(self._views))
+        if self._last is None or self._last[0] != number:
+            self._last = number, decode(self._files[number])
+        try:
+            pixels = cut(self._last[1], self._preprocess, self._views[view])
+        except DataError as error:
+            raise DataError(f"{self._files[number].name}: {error}") from error
+        if pixels.nbytes <= self._cache_left_bytes:
+            self._cache[index] = pixels
+            self._cache_left_bytes -= pixels.nbytes
+        return pixels
+
+
+class PixelSource:
+    """Pictures in memory, uint8 ``[N, H, W, 3]`` RGB or ``[N, H, W]`` grey.
+
+    Args:
+        pixels: The pictures.
+        preprocess: The recipe.
+    """
+
+    def __init__(self, pixels: NDArray[np.uint8], preprocess: Preprocess) -> None:
+        self._pixels = pixels if pixels.ndim == 4 else np.repeat(pixels[..., None], 3, axis=3)
+        self._preprocess = preprocess
+        keeps_size = preprocess.size == pixels.shape[1:3] and preprocess.crop is None
+        self._is_cut = not (preprocess.keeps_geometry or keeps_size)
+
+    def load(self, indices: Indices) -> NDArray[np.float32]:
+        """Return the inputs at ``indices``, see :class:`Source`."""
+        pixels = self._pixels[indices]
+        if self._is_cut:
+            pixels = _stack(cut(Image.fromarray(picture), self._preprocess) for picture in pixels)
+        return self._preprocess.normalize(pixels)
+
+
+class ArraySource:
+    """Inputs in memory, floating point ``[N, ...]``, ready for the model.
+
+    Args:
+        x: The inputs, finite.
+
+    Raises:
+        DataError: If a value is not finite.
+    """
+
+    def __init__(self, x: NDArray[Any]) -> None:
+        for index, sample in enumerate(x):
+            if not np.isfinite(sample).all():
+                raise DataError(f"x[{index}] holds NaN or infinities")
+        self._x = x
+
+    def load(self, indices: Indices) -> NDArray[np.float32]:
+        """Return the inputs at ``indices``, see :class:`Source`."""
+        return np.ascontiguousarray(self._x[indices], np.float32)
+
+
+class NoiseSource:
+    """Standard normal noise; each input depends on its index and the seed only.
+
+    Args:
+        sample_shape: Shape of one input.
+        seed: Seed of the noise.
+    """
+
+    def __init__(self, sample_shape: tuple[int, ...], seed: int) -> None:
+        self._sample_shape = sample_shape
+        self._seed = seed
+
+    def load(self, indices: Indices) -> NDArray[np.float32]:
+        """Return the inputs at ``indices``, see :class:`Source`."""
+        return np.stack([self._noise(int(index)) for index in indices])
+
+    def _noise(self, index: int) -> NDArray[np.float32]:
+        return np.random.default_rng((self._seed, index)).standard_normal(self._sample_shape, np.float32)
+
+
+def _stack(pictures: Iterable[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    stacked = list(pictures)
+    sizes = sorted({picture.shape[:2] for picture in stacked})
+    if len(sizes) > 1:
+        raise DataError(
+            f"images differ in size after preprocessing ({sizes[0]} and {sizes[-1]}): "
+            "set crop or size in the recipe, or use batch_size 1"
+        )
+    return np.stack(stacked)

@@ -1,0 +1,251 @@
+"""How pixels become a model's input: an explicit value with every parameter, and presets for known recipes.
+
+Owns the numbers and the pixel arithmetic. Decoding, resizing and cropping of pictures follow the value's
+geometry fields in ``pictures.py``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError
+
+Interpolation = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
+ChannelOrder = Literal["rgb", "bgr"]
+Layout = Literal["nchw", "nhwc"]
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """A recipe from a picture to one input: resize, crop, order channels, scale and normalise.
+
+    The value of a channel is ``(pixel * scale - mean) / std`` with ``pixel`` in 0..255; ``mean`` and
+    ``std`` stand in the channel order of the OUTPUT. Every field can be overridden by itself with
+    ``dataclasses.replace``.
+
+    Args:
+        resize: Length in pixels of the short side after resizing with the aspect ratio kept; None keeps the
+            size.
+        size: Stretch to exactly ``(height, width)`` instead, whatever the aspect ratio; excludes ``resize``.
+        crop: Centre crop after resizing, one number for a square or ``(height, width)``; None keeps
+            everything.
+        interpolation: Filter of the resizing, as Pillow defines it (antialiased).
+        channel_order: ``"rgb"`` or ``"bgr"`` of the output.
+        scale: Factor on the pixel value.
+        mean: Subtracted after scaling, one number or one per output channel.
+        std: Divides at the end, one number or one per output channel; not 0.
+        layout: ``"nchw"`` or ``"nhwc"`` of the batch.
+
+    Raises:
+        DataError: If a field is out of range; the message names it.
+
+    Example:
+        >>> Preprocess.preset("caffe-bgr", crop=227).sample_shape
+        (3, 227, 227)
+    """
+
+    resize: int | None = None
+    size: tuple[int, int] | None = None
+    crop: int | tuple[int, int] | None = None
+    interpolation: Interpolation = "bilinear"
+    channel_order: ChannelOrder = "rgb"
+    scale: float = 1.0
+    mean: float | tuple[float, float, float] = 0.0
+    std: float | tuple[float, float, float] = 1.0
+    layout: Layout = "nchw"
+
+    def __post_init__(self) -> None:
+        for name, choices in (
+            ("interpolation", get_args(Interpolation)),
+            ("channel_order", get_args(ChannelOrder)),
+            ("layout", get_args(Layout)),
+        ):
+            if getattr(self, name) not in choices:
+                raise DataError(
+                    f"preprocess {name} is {getattr(self, name)!r}, expected one of {list(choices)}"
+                )
+        if self.resize is not None and self.size is not None:
+            raise DataError(
+                f"preprocess has both resize={self.resize} and size={self.size}: give one of them"
+            )
+        if self.resize is not None and self.resize < 1:
+            raise DataError(f"preprocess resize is {self.resize}, expected pixels >= 1")
+        object.__setattr__(self, "size", _pair("size", self.size))
+        object.__setattr__(self, "crop", _pair("crop", self.crop))
+        object.__setattr__(self, "mean", _triple("mean", self.mean))
+        object.__setattr__(self, "std", _triple("std", self.std))
+        if 0.0 in _triple("std", self.std):
+            raise DataError(f"preprocess std is {self.std}: it divides, so no entry may be 0")
+
+    @classmethod
+    def preset(cls, name: str, **overrides: Any) -> Preprocess:
+        """Return a named recipe of :data:`PRESETS`, with some fields replaced.
+
+        Args:
+            name: A key of :data:`PRESETS`.
+            **overrides: Fields of this class.
+
+        Raises:
+            DataError: If the name or a field is unknown; the message lists the known ones.
+        """
+        if name not in PRESETS:
+            raise DataError(f"unknown preprocess preset {name!r}, known are {sorted(PRESETS)}")
+        known = [field.name for field in fields(cls)]
+        if unknown := sorted(set(overrides) - set(known)):
+            raise DataError(f"unknown preprocess fields {unknown}, known are {known}")
+        return replace(PRESETS[name], **overrides)
+
+    @property
+    def output_size(self) -> tuple[int, int] | None:
+        """(height, width) that every picture ends with, or None where it depends on the picture."""
+        return _pair("crop", self.crop) or self.size
+
+    @property
+    def sample_shape(self) -> tuple[int, ...] | None:
+        """Shape of one input without the batch axis, or None where it depends on the picture."""
+        if self.output_size is None:
+            return None
+        height, width = self.output_size
+        return (3, height, width) if self.layout == "nchw" else (height, width, 3)
+
+    @property
+    def keeps_geometry(self) -> bool:
+        """Whether pictures are neither resized nor cropped."""
+        return self.resize is None and self.size is None and self.crop is None
+
+    def fitted_to(self, input_shape: Sequence[int | str | None]) -> Preprocess:
+        """Return the recipe with layout and output size taken from a model's input shape.
+
+        The crop (or the stretch, where the recipe stretches) becomes the model's height and width if these
+        are fixed. ``resize`` stays, unless the new crop would not fit in it: then it grows in proportion.
+
+        Args:
+            input_shape: Four dimensions as the model states them; names, None and 0 stand for dynamic ones.
+
+        Raises:
+            DataError: If the shape is not that of a batch of pictures with three channels.
+
+        Example:
+            >>> Preprocess.preset("imagenet").fitted_to(["N", 299, 299, 3]).sample_shape
+            (299, 299, 3)
+        """
+        shape = list(input_shape)
+        if len(shape) != 4 or 3 not in (shape[1], shape[3]):
+            raise DataError(
+                f"the model's input has shape {shape}, which is no batch of colour pictures "
+                "([N, 3, H, W] or [N, H, W, 3]): give the data as an .npz file"
+            )
+        layout: Layout = "nchw" if shape[1] == 3 else "nhwc"
+        height, width = shape[2:] if layout == "nchw" else shape[1:3]
+        if not (isinstance(height, int) and isinstance(width, int) and height > 0 and width > 0):
+            return replace(self, layout=layout)
+        if self.crop is None:
+            return replace(self, layout=layout, size=(height, width) if self.size else None)
+        return replace(self, layout=layout, crop=(height, width), resize=self._resize_for((height, width)))
+
+    def normalize(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Turn RGB pixels of final size into the model's input.
+
+        Args:
+            pixels: uint8 ``[N, H, W, 3]`` in RGB order.
+
+        Returns:
+            Contiguous float32 ``[N, 3, H, W]`` or ``[N, H, W, 3]`` by ``layout``.
+        """
+        batch, height, width, _ = pixels.shape
+        shape = (batch, 3, height, width) if self.layout == "nchw" else pixels.shape
+        output = np.empty(shape, np.float32)
+        for channel, table in enumerate(self._tables):
+            source = channel if self.channel_order == "rgb" else 2 - channel
+            plane = output[:, channel] if self.layout == "nchw" else output[..., channel]
+            plane[...] = table[pixels[..., source]]
+        return output
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields as plain values that JSON can hold."""
+        return {
+            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
+        }
+
+    def describe(self) -> str:
+        """Return the recipe in one line, naming the preset where it is one.
+
+        Example:
+            >>> Preprocess.preset("efficientnet-lite").describe()
+            'efficientnet-lite: short side 256 bicubic, crop 224x224, RGB, (pixel*1 - 127) / 128, NCHW'
+        """
+        preset = next((name for name, value in PRESETS.items() if value == self), None)
+        steps = []
+        if self.resize is not None:
+            steps.append(f"short side {self.resize} {self.interpolation}")
+        if self.size is not None:
+            steps.append("stretched to {}x{}".format(*self.size) + f" {self.interpolation}")
+        if crop := _pair("crop", self.crop):
+            steps.append("crop {}x{}".format(*crop))
+        values = f"(pixel*{self.scale:g} - {_short(self.mean)}) / {_short(self.std)}"
+        steps += [self.channel_order.upper(), values, self.layout.upper()]
+        return (f"{preset}: " if preset else "") + ", ".join(steps)
+
+    def _resize_for(self, crop: tuple[int, int]) -> int | None:
+        if self.resize is None or self.resize >= max(crop):
+            return self.resize
+        before = _pair("crop", self.crop) or crop
+        return max(max(crop), math.ceil(self.resize * max(crop) / max(before)))
+
+    @cached_property
+    def _tables(self) -> NDArray[np.float32]:
+        """float32 ``[3, 256]``: the output for each pixel value, so that a value costs one look-up."""
+        pixel = np.arange(256, dtype=np.float64)
+        mean, std = (np.array(_triple("", value)).reshape(3, 1) for value in (self.mean, self.std))
+        return np.asarray((pixel * self.scale - mean) / std, np.float32)
+
+
+def _pair(name: str, value: Any) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    pair = (value, value) if isinstance(value, int) else tuple(value)
+    if len(pair) != 2 or not all(isinstance(side, int) and side >= 1 for side in pair):
+        raise DataError(f"preprocess {name} is {value!r}, expected pixels >= 1 or (height, width)")
+    return pair[0], pair[1]
+
+
+def _triple(name: str, value: Any) -> tuple[float, float, float]:
+    triple = (value, value, value) if isinstance(value, (int, float)) else tuple(value)
+    if len(triple) == 1:
+        triple *= 3
+    if len(triple) != 3 or not all(isinstance(item, (int, float)) and math.isfinite(item) for item in triple):
+        raise DataError(f"preprocess {name} is {value!r}, expected one finite number or three")
+    return float(triple[0]), float(triple[1]), float(triple[2])
+
+
+def _short(values: Any) -> str:
+    numbers = [f"{value:g}" for value in _triple("", values)]
+    return numbers[0] if len(set(numbers)) == 1 else f"({', '.join(numbers)})"
+
+
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+
+PRESETS: Mapping[str, Preprocess] = MappingProxyType(
+    {
+        # torchvision's evaluation recipe.
+        "imagenet": Preprocess(resize=256, crop=224, scale=1 / 255, mean=_IMAGENET_MEAN, std=_IMAGENET_STD),
+        # Caffe's: BGR minus the ImageNet mean, unscaled. Some models want crop=227 or layout="nhwc".
+        "caffe-bgr": Preprocess(resize=256, crop=224, channel_order="bgr", mean=(104.0, 117.0, 123.0)),
+        "efficientnet-lite": Preprocess(resize=256, crop=224, interpolation="bicubic", mean=127.0, std=128.0),
+        # Inception's: the middle 87.5 % of the picture at 299, values in -1..1.
+        "tf-inception": Preprocess(resize=342, crop=299, scale=1 / 127.5, mean=1.0),
+        # CIFAR ResNets trained with ImageNet statistics; override mean and std for CIFAR's own.
+        "cifar": Preprocess(size=(32, 32), scale=1 / 255, mean=_IMAGENET_MEAN, std=_IMAGENET_STD),
+        "unit": Preprocess(scale=1 / 255),
+        "raw": Preprocess(),
+    }
+)

@@ -1,0 +1,167 @@
+"""Explanation: what the engine will do with a model, step by step, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from .cost import CostModel, can_skip
+from .plan_types import EliminatedNode, Plan, Step
+from .table import format_table, shape_text
+
+
+@dataclass(frozen=True)
+class ExplainedStep:
+    """One step, explained.
+
+    Args:
+        name: Step name.
+        op: Native operator, with what is fused into it, for example ``conv+add+fatrelu``.
+        nodes: ONNX nodes the step carries out.
+        kernel: Microkernel that will run.
+        layout: Layout of the result.
+        output_shape: Logical shape of the result.
+        macs: Multiply-accumulates of the dense computation.
+        algorithm: ``auto`` (each tile skips zeros when dense enough in them), ``dense``, or nothing for other
+            operators.
+        density: Fraction of non-zeros in the input where it was measured, else None.
+        predicted_ms: Time by the cost model, with that density.
+        note: What was decided here and why.
+    """
+
+    name: str
+    op: str
+    nodes: tuple[str, ...]
+    kernel: str
+    layout: str
+    output_shape: tuple[int, ...]
+    macs: int
+    algorithm: str
+    density: float | None
+    predicted_ms: float
+    note: str
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A compiled plan for people; ``str()`` is an aligned table.
+
+    Args:
+        steps: In order of execution.
+        eliminated: ONNX nodes that cost nothing, with the reason.
+        input_shapes: Shapes the plan is for.
+        isa: Instruction set used.
+        num_threads: Threads used.
+        arena_bytes: Memory of all activations together.
+    """
+
+    steps: tuple[ExplainedStep, ...]
+    eliminated: tuple[EliminatedNode, ...]
+    input_shapes: dict[str, tuple[int, ...]]
+    isa: str
+    num_threads: int
+    arena_bytes: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the explanation as JSON-compatible data."""
+        return {
+            "input_shapes": {name: list(shape) for name, shape in self.input_shapes.items()},
+            "isa": self.isa,
+            "num_threads": self.num_threads,
+            "arena_bytes": self.arena_bytes,
+            "steps": [
+                asdict(step) | {"nodes": list(step.nodes), "output_shape": list(step.output_shape)}
+                for step in self.steps
+            ],
+            "eliminated": [asdict(node) for node in self.eliminated],
+        }
+
+    def __str__(self) -> str:
+        header = ["#", "step", "op", "kernel", "layout", "output", "MMACs", "algorithm", "density", "note"]
+        rows = [
+            [
+                str(index),
+                step.name,
+                step.op,
+                step.kernel,
+                step.layout,
+                shape_text(step.output_shape),
+                f"{step.macs / 1e6:.1f}",
+                step.algorithm,
+                "" if step.density is None else f"{step.density:.2f}",
+                step.note,
+            ]
+            for index, step in enumerate(self.steps)
+        ]
+        shapes = ", ".join(f"{name} {shape_text(shape)}" for name, shape in self.input_shapes.items())
+        macs = sum(step.macs for step in self.steps)
+        summary = (
+            f"{len(self.steps)} steps for {shapes}; {macs / 1e6:.1f} MMACs; ISA {self.isa}; "
+            f"{self.num_threads} threads; activations {self.arena_bytes / 1e6:.2f} MB"
+        )
+        lines = [summary, format_table(header, rows, right_aligned=["#", "MMACs", "density"])]
+        if self.eliminated:
+            lines.append("nodes without a step:")
+            lines += [f"  {node.node}: {node.reason}" for node in self.eliminated]
+        return "\n".join(lines)
+
+
+def explain(
+    plan: Plan,
+    kernels: Sequence[str],
+    *,
+    isa: str,
+    num_threads: int,
+    densities: Sequence[float | None] | None = None,
+) -> Explanation:
+    """Explain a plan.
+
+    Args:
+        plan: The plan.
+        kernels: Kernel name of every step.
+        isa: Instruction set of the program.
+        num_threads: Threads of the program.
+        densities: Measured input density of every step, where there is one.
+    """
+    costs = CostModel.for_isa(isa)
+    measured = densities if densities is not None else [None] * len(plan.steps)
+    steps = [
+        ExplainedStep(
+            name=step.name,
+            op=_fused_op(step),
+            nodes=step.nodes,
+            kernel=kernel,
+            layout=plan.tensors[step.outputs[0]].layout,
+            output_shape=plan.tensors[step.outputs[0]].shape,
+            macs=step.macs,
+            algorithm=str(step.attributes.get("algorithm", "")),
+            density=density,
+            predicted_ms=costs.predict(plan, step, density, num_threads),
+            note=_note(plan, step, costs),
+        )
+        for step, kernel, density in zip(plan.steps, kernels, measured, strict=True)
+    ]
+    inputs = {plan.tensors[index].name: plan.tensors[index].shape for index in plan.inputs}
+    return Explanation(tuple(steps), plan.eliminated, inputs, isa, num_threads, plan.arena_bytes)
+
+
+def _fused_op(step: Step) -> str:
+    parts = [step.op]
+    if step.op == "conv" and len(step.inputs) == 2:
+        parts.append("add")
+    if step.op == "activation":
+        parts = [str(step.attributes["kind"])]
+    elif step.attributes.get("activation", "none") != "none":
+        parts.append(str(step.attributes["activation"]))
+    if "max_value" in step.attributes and step.op != "activation":
+        parts.append("clip")
+    return "+".join(parts)
+
+
+def _note(plan: Plan, step: Step, costs: CostModel) -> str:
+    if not can_skip(step):
+        return step.note
+    skips = f"skips zeros of '{plan.tensors[step.inputs[0]].name}' where that pays"
+    expected = f"expected below density {costs.crossover_density(plan, step):.2f}"
+    return "; ".join(part for part in (f"{skips}, {expected}", step.note) if part)

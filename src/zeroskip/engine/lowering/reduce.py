@@ -1,0 +1,61 @@
+"""Lowering of Softmax, ReduceMean and LRN."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .builder import Builder
+from .node import (
+    LoweringError,
+    constant_ints,
+    float_attribute,
+    int_attribute,
+    ints_attribute,
+    normalized_axis,
+    operand,
+    shape_of,
+)
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+
+def lower_softmax(builder: Builder, node: ir.Node) -> None:
+    """Lower Softmax over one axis."""
+    x = operand(node, 0)
+    axis = normalized_axis(int_attribute(node, "axis", -1), len(shape_of(x)))
+    builder.step("softmax", node, [builder.row(x)], [builder.define(node.outputs[0], "row")], {"axis": axis})
+
+
+def lower_reduce_mean(builder: Builder, node: ir.Node) -> None:
+    """Lower ReduceMean; axes come as an attribute (opset below 18) or as a constant input."""
+    x = operand(node, 0)
+    rank = len(shape_of(x))
+    axes = constant_ints(node, 1) or ints_attribute(node, "axes", tuple(range(rank)))
+    axes = tuple(sorted(normalized_axis(axis, rank) for axis in axes))
+    builder.step(
+        "reduce_mean",
+        node,
+        [builder.row(x)],
+        [builder.define(node.outputs[0], "row")],
+        {"axes": axes, "keepdims": int_attribute(node, "keepdims", 1)},
+    )
+
+
+def lower_lrn(builder: Builder, node: ir.Node) -> None:
+    """Lower LRN: normalization over neighbouring channels."""
+    x = operand(node, 0)
+    if len(shape_of(x)) != 4:
+        raise LoweringError("only maps of rank 4 are supported")
+    builder.step(
+        "lrn",
+        node,
+        [builder.nhwc(x)],
+        [builder.define(node.outputs[0], "nhwc")],
+        {
+            "size": int_attribute(node, "size"),
+            "alpha": float_attribute(node, "alpha", 1e-4),
+            "beta": float_attribute(node, "beta", 0.75),
+            "bias": float_attribute(node, "bias", 1.0),
+        },
+    )

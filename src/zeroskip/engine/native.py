@@ -1,0 +1,108 @@
+"""The seam to the native core: turns plans into programs and native errors into :class:`EngineError`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from ..errors import EngineError
+from .options import SessionOptions
+from .plan_types import FloatArray, Plan, Step, TensorSpec
+
+
+@functools.cache
+def core() -> ModuleType:
+    """Return the native module.
+
+    Raises:
+        EngineError: If it was not built.
+    """
+    try:
+        from .. import _core
+    except ImportError as error:
+        raise EngineError(
+            f"the native core is missing ({error}); install zeroskip with pip, or build it"
+        ) from error
+    module: ModuleType = _core
+    return module
+
+
+@dataclass(frozen=True)
+class CompiledPlan:
+    """A plan and the native program made from it.
+
+    Args:
+        plan: The plan, without its constants: the program has packed what it needs.
+        program: ``_core.Program``; safe to run from several threads at once.
+    """
+
+    plan: Plan
+    program: Any
+
+    def run(self, inputs: Sequence[FloatArray]) -> list[FloatArray]:
+        """Return the outputs for inputs in plan order; raises EngineError."""
+        try:
+            return list(self.program.run(list(inputs)))
+        except core().Error as error:
+            raise EngineError(str(error)) from error
+
+    def profile(self, inputs: Sequence[FloatArray], iterations: int) -> list[dict[str, Any]]:
+        """Return what the program measures per step; raises EngineError."""
+        try:
+            return list(self.program.profile(list(inputs), iterations))
+        except core().Error as error:
+            raise EngineError(str(error)) from error
+
+
+def new_weight_store() -> Any:
+    """Return an empty store of packed weights, to be shared by the programs of one model."""
+    return core().WeightStore()
+
+
+def compile_plan(plan: Plan, options: SessionOptions, weights: Any) -> CompiledPlan:
+    """Make a plan executable.
+
+    Args:
+        plan: With its constants.
+        options: Threads and instruction set.
+        weights: Store of packed weights, from :func:`new_weight_store`.
+
+    Raises:
+        EngineError: If the core refuses the plan or the options.
+    """
+    native = core()
+    try:
+        program = native.Program(
+            tensors=[_tensor_dict(tensor) for tensor in plan.tensors],
+            steps=[_step_dict(plan, step) for step in plan.steps],
+            inputs=list(plan.inputs),
+            outputs=list(plan.outputs),
+            arena_bytes=plan.arena_bytes,
+            num_threads=options.intra_op_num_threads,
+            isa=options.isa,
+            weights=weights,
+        )
+    except native.Error as error:
+        raise EngineError(f"the native core refused the plan: {error}") from error
+    return CompiledPlan(plan.without_constants(), program)
+
+
+def _tensor_dict(tensor: TensorSpec) -> dict[str, Any]:
+    return vars(tensor) | {"shape": list(tensor.shape)}
+
+
+def _step_dict(plan: Plan, step: Step) -> dict[str, Any]:
+    return {
+        "op": step.op,
+        "name": step.name,
+        "inputs": list(step.inputs),
+        "outputs": list(step.outputs),
+        "attributes": {
+            key: list(value) if isinstance(value, tuple) else value for key, value in step.attributes.items()
+        },
+        "constants": dict(step.constants),
+        "arrays": {role: plan.constants[name] for role, name in step.constants.items()},
+    }

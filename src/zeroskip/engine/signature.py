@@ -1,0 +1,156 @@
+"""The inputs and outputs of a model as a caller sees them, and the check of what a caller passes in.
+
+Mirrors onnxruntime's ``NodeArg``: name, shape with strings for symbolic dimensions, type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ShapeError
+from .plan_types import FloatArray
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+Dimension = int | str | None
+InputShapes = tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class NodeArg:
+    """One input or output of a model.
+
+    Args:
+        name: Name in the ONNX graph.
+        shape: One entry per dimension: an int, a string for a symbolic one, None for one without a name.
+        type: ONNX type, ``"tensor(float)"`` for float32.
+    """
+
+    name: str
+    shape: list[Dimension]
+    type: str = "tensor(float)"
+
+    @classmethod
+    def from_value(cls, value: ir.Value) -> NodeArg:
+        """Describe a value of an ONNX graph."""
+        dimensions = [] if value.shape is None else [_dimension(item) for item in value.shape]
+        return cls(value.name or "", dimensions)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.type} [{', '.join(str(item) for item in self.shape)}]"
+
+
+class Signature:
+    """The inputs and outputs of one model.
+
+    Args:
+        inputs: In the order of the graph.
+        outputs: In the order of the graph.
+    """
+
+    def __init__(self, inputs: Sequence[NodeArg], outputs: Sequence[NodeArg]) -> None:
+        self.inputs = tuple(inputs)
+        self.outputs = tuple(outputs)
+
+    @classmethod
+    def of(cls, model: ir.Model) -> Signature:
+        """Read the signature of a model; initializers that are also listed as inputs are not part of it."""
+        inputs = [value for value in model.graph.inputs if value.const_value is None]
+        return cls(
+            [NodeArg.from_value(value) for value in inputs],
+            [NodeArg.from_value(value) for value in model.graph.outputs],
+        )
+
+    def check(self, feed: Mapping[str, Any]) -> list[FloatArray]:
+        """Return the arrays of ``feed`` in graph order, C-contiguous.
+
+        Args:
+            feed: Input name to float32 array; views of any strides are copied, other dtypes refused.
+
+        Raises:
+            ShapeError: If a name is missing or unknown, or an array has a wrong dtype, rank or extent.
+        """
+        names = [argument.name for argument in self.inputs]
+        missing = [name for name in names if name not in feed]
+        unknown = [name for name in feed if name not in names]
+        if missing or unknown:
+            raise ShapeError(
+                f"inputs do not match the model: missing {missing or 'none'}, unknown {unknown or 'none'}; "
+                f"the model takes {', '.join(str(argument) for argument in self.inputs)}"
+            )
+        symbols: dict[str, tuple[int, str]] = {}
+        return [_checked(argument, feed[argument.name], symbols) for argument in self.inputs]
+
+    def check_shapes(self, shapes: Mapping[str, Sequence[int]]) -> InputShapes:
+        """Return input shapes in graph order, checked like arrays; raises like :meth:`check`."""
+        names = [argument.name for argument in self.inputs]
+        if set(shapes) != set(names):
+            raise ShapeError(f"expected a shape for each of the inputs {names}, got {sorted(shapes)}")
+        symbols: dict[str, tuple[int, str]] = {}
+        for argument in self.inputs:
+            _check_extents(argument, tuple(shapes[argument.name]), symbols)
+        return tuple(tuple(shapes[name]) for name in names)
+
+    def default_shapes(self) -> InputShapes | None:
+        """Return shapes to plan for before any input is seen: batch 1; None if another dimension is symbolic."""
+        shapes = []
+        for argument in self.inputs:
+            if not all(isinstance(item, int) for item in argument.shape[1:]):
+                return None
+            shapes.append(tuple(item if isinstance(item, int) else 1 for item in argument.shape))
+        return tuple(shapes)
+
+    def output_indices(self, names: Sequence[str] | None) -> list[int]:
+        """Return which outputs ``names`` asks for, None meaning all.
+
+        Raises:
+            ShapeError: If the model has no output of a name.
+        """
+        known = [argument.name for argument in self.outputs]
+        if names is None:
+            return list(range(len(known)))
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise ShapeError(f"the model has no output {unknown}; its outputs are {known}")
+        return [known.index(name) for name in names]
+
+
+def _dimension(item: Any) -> Dimension:
+    if isinstance(item, int):
+        return item
+    value = getattr(item, "value", None)
+    return None if value is None else str(value)
+
+
+def _checked(argument: NodeArg, array: Any, symbols: dict[str, tuple[int, str]]) -> FloatArray:
+    if not isinstance(array, np.ndarray):
+        raise ShapeError(
+            f"input '{argument.name}': expected a numpy array of float32, got {type(array).__name__}"
+        )
+    if array.dtype != np.float32:
+        raise ShapeError(
+            f"input '{argument.name}': expected dtype float32, got {array.dtype}; "
+            "convert with .astype(np.float32)"
+        )
+    _check_extents(argument, array.shape, symbols)
+    return np.ascontiguousarray(array)
+
+
+def _check_extents(argument: NodeArg, shape: tuple[int, ...], symbols: dict[str, tuple[int, str]]) -> None:
+    where = f"input '{argument.name}': expected shape {argument.shape}, got {list(shape)}"
+    if len(shape) != len(argument.shape):
+        raise ShapeError(f"{where}: {len(argument.shape)} dimensions are needed, not {len(shape)}")
+    for axis, (expected, got) in enumerate(zip(argument.shape, shape, strict=True)):
+        if got < 1:
+            raise ShapeError(f"{where}: dimension {axis} is empty")
+        if isinstance(expected, int) and expected != got:
+            raise ShapeError(f"{where}: dimension {axis} must be {expected}")
+        if isinstance(expected, str):
+            bound, owner = symbols.setdefault(expected, (got, argument.name))
+            if bound != got:
+                raise ShapeError(f"{where}: '{expected}' is already {bound} in input '{owner}'")

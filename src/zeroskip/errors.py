@@ -1,0 +1,38 @@
+"""The exception tree of zeroskip: every error raised on purpose derives from :class:`ZeroskipError`.
+
+Messages say what was got, what was expected, where, and what to do about it.
+"""
+
+from __future__ import annotations
+
+
+class ZeroskipError(Exception):
+    """Base of every error that zeroskip raises on purpose."""
+
+
+class ModelError(ZeroskipError):
+    """The model cannot be read or is not valid: names the node, operator, opset or attribute."""
+
+
+class UnsupportedOperatorError(ModelError):
+    """The model holds operators the engine cannot run; the message lists all of them at once."""
+
+
+class ShapeError(ZeroskipError, ValueError):
+    """An array or a tensor has the wrong rank, shape or dtype."""
+
+
+class DataError(ZeroskipError):
+    """The data cannot be used: empty folder, unreadable image, missing labels, wrong preprocessing."""
+
+
+class CalibrationError(ZeroskipError):
+    """The threshold search cannot start or cannot reach what was asked."""
+
+
+class RecipeError(ZeroskipError):
+    """A recipe or a threshold set does not fit the model it is applied to."""
+
+
+class EngineError(ZeroskipError):
+    """The native engine refused a plan or failed while running it."""

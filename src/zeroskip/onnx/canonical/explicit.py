@@ -1,0 +1,74 @@
+"""Defaults written out and axes counted from the front, so that the planner needs to know no default of ONNX."""
+
+from __future__ import annotations
+
+from onnx_ir import Node
+
+from ..rewriting import RuleTable, add_integers, become, owner, replace_value, set_attributes
+from ..values import axis_from_front, integers, normalized_axes, operand, rank
+
+
+def axis(node: Node) -> bool:
+    """The axis of Softmax and Concat."""
+    x_rank = rank(node.inputs[0])
+    return x_rank is not None and set_attributes(
+        node, axis=axis_from_front(node.attributes.get_int("axis", -1), x_rank)
+    )
+
+
+def reduce_mean(node: Node) -> bool:
+    """The axes of ReduceMean, sorted; none given means all of them."""
+    x_rank, axes, x = rank(node.inputs[0]), operand(node, 1), node.inputs[0]
+    if x_rank is None or x is None or (axes is not None and integers(axes) is None):
+        return False
+    given = integers(axes) or ()
+    if not given and node.attributes.get_int("noop_with_empty_axes", 0):
+        return replace_value(node.outputs[0], x)
+    wanted = normalized_axes(given, x_rank) if given else tuple(range(x_rank))
+    changed = node.attributes.pop("noop_with_empty_axes", None) is not None
+    changed = set_attributes(node, keepdims=node.attributes.get_int("keepdims", 1)) or changed
+    if given == wanted:
+        return changed
+    value = add_integers(owner(node), wanted, f"{node.outputs[0].name}.axes")
+    return become(node, "ReduceMean", [x, value])
+
+
+def pad(node: Node) -> bool:
+    """The mode of Pad, and the pads of every axis where only some are named."""
+    x_rank, amounts, axes = rank(node.inputs[0]), integers(operand(node, 1)), integers(operand(node, 3))
+    changed = set_attributes(node, mode=node.attributes.get_string("mode", "constant"))
+    if x_rank is None or amounts is None or axes is None:
+        return changed
+    full = [0] * (2 * x_rank)
+    for index, place in enumerate(axes):
+        full[axis_from_front(place, x_rank)] = amounts[index]
+        full[axis_from_front(place, x_rank) + x_rank] = amounts[index + len(axes)]
+    pads = add_integers(owner(node), full, f"{node.outputs[0].name}.pads")
+    return become(node, "Pad", [node.inputs[0], pads, operand(node, 2)])
+
+
+def hard_sigmoid(node: Node) -> bool:
+    """Alpha and beta of HardSigmoid."""
+    attributes = node.attributes
+    return set_attributes(node, alpha=attributes.get_float("alpha", 0.2), beta=attributes.get_float("beta", 0.5))
+
+
+def lrn(node: Node) -> bool:
+    """The constants of local response normalisation."""
+    attributes = node.attributes
+    return set_attributes(
+        node,
+        alpha=attributes.get_float("alpha", 1e-4),
+        beta=attributes.get_float("beta", 0.75),
+        bias=attributes.get_float("bias", 1.0),
+    )
+
+
+RULES: RuleTable = {
+    "Softmax": (axis,),
+    "Concat": (axis,),
+    "ReduceMean": (reduce_mean,),
+    "Pad": (pad,),
+    "HardSigmoid": (hard_sigmoid,),
+    "LRN": (lrn,),
+}

@@ -1,0 +1,199 @@
+"""Forward pass over a graph: shapes and element types of every value, and folding of constant expressions.
+
+Standard operators are inferred by ``onnx.shape_inference`` and folded by ``onnx.reference``, one node at a time. The
+whole-graph passes are not used: they would have to serialise the weights, and do not know the zeroskip operators.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx.defs
+import onnx.reference
+import onnx.shape_inference
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from ...errors import ModelError, ShapeError, ZeroskipError
+from ..opset import TARGET_OPSET
+from ..rewriting import add_constant, become, describe, owner
+from ..values import ZEROSKIP_DOMAIN, constant, dims, static_shape
+
+_MAX_FOLDED_ELEMENTS = 1 << 28
+_MAX_PROPAGATED_ELEMENTS = 64
+"""Constants up to this size are shown to shape inference: axes, shapes, pads; never weights."""
+
+_NOT_FOLDED = frozenset({"RandomNormal", "RandomUniform", "Bernoulli", "Multinomial", "Constant", "If", "Loop", "Scan"})
+
+
+def infer(graph: ir.Graph, *, only_missing: bool = False) -> None:
+    """Give values their shapes and types, and replace nodes that compute constants by initializers.
+
+    Args:
+        graph: Topologically sorted, of opset ``TARGET_OPSET``, graph inputs with type and shape; changed in place.
+        only_missing: Leave values alone that have a shape and a type already.
+
+    Raises:
+        ShapeError: If the shapes of a node's inputs do not fit each other.
+        ModelError: If a constant expression cannot be computed, or its result would be too large.
+    """
+    schemas: dict[str, onnx.defs.OpSchema | None] = {}
+    for node in list(graph):
+        if only_missing and all(output.shape is not None and output.type is not None for output in node.outputs):
+            continue
+        if _fold_shape_of(node):
+            continue
+        _infer_node(node, schemas)
+        _fold(node)
+
+
+def _infer_node(node: ir.Node, schemas: dict[str, onnx.defs.OpSchema | None]) -> None:
+    if node.domain == ZEROSKIP_DOMAIN:
+        _infer_own(node)
+    elif node.domain == "":
+        if node.op_type not in schemas:
+            schemas[node.op_type] = _schema(node.op_type)
+        schema = schemas[node.op_type]
+        if schema is not None and not _has_subgraph(node):
+            _infer_standard(node, schema)
+
+
+def _schema(op_type: str) -> onnx.defs.OpSchema | None:
+    try:
+        return onnx.defs.get_schema(op_type, TARGET_OPSET, "")
+    except onnx.defs.SchemaError:
+        return None
+
+
+def _has_subgraph(node: ir.Node) -> bool:
+    return any(a.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS) for a in node.attributes.values())
+
+
+def _infer_standard(node: ir.Node, schema: onnx.defs.OpSchema) -> None:
+    types = {}
+    data = {}
+    for value in node.inputs:
+        if value is None or value.name in types:
+            continue
+        if value.type is None:
+            return  # computed by an operator nobody knows; reported as unsupported later
+        proto = ir.serde.serialize_type(value.type)
+        if value.shape is not None:
+            ir.serde.serialize_shape_into(proto, value.shape)
+        types[value.name] = proto
+        if value.const_value is not None and value.const_value.size <= _MAX_PROPAGATED_ELEMENTS:
+            data[value.name] = ir.serde.serialize_tensor(value.const_value)
+    try:
+        inferred = onnx.shape_inference.infer_node_outputs(schema, ir.serde.serialize_node(node), types, data)
+    except Exception as error:  # the C++ side raises several unrelated types
+        raise ShapeError(f"{describe(node)} cannot take {_operands(node)}: {_first_line(error)}") from error
+    for output in node.outputs:
+        if output.name in inferred:
+            proto = inferred[output.name]
+            output.type = ir.serde.deserialize_type_proto_for_type(proto)
+            output.shape = ir.serde.deserialize_type_proto_for_shape(proto)
+
+
+def _infer_own(node: ir.Node) -> None:
+    """FatRelu and ChannelAffine keep the shape of x; Linear replaces its last dimension."""
+    x, output = node.inputs[0], node.outputs[0]
+    if x is None:
+        raise ModelError(f"{describe(node)} has no input")
+    output.type = x.type
+    shape = None if x.shape is None else list(x.shape.dims)
+    if shape is not None and node.op_type == "Linear":
+        weight = static_shape(node.inputs[1])
+        if weight is None or not shape or (isinstance(shape[-1], int) and shape[-1] != weight[1]):
+            raise ShapeError(f"{describe(node)} cannot take {_operands(node)}: last and last dimension must agree")
+        shape[-1] = weight[0]
+    elif shape is not None and len(node.inputs) > 1:
+        axis = node.attributes.get_int("axis", 1)
+        channels = static_shape(node.inputs[1])
+        if axis >= len(shape) or (isinstance(shape[axis], int) and channels != (shape[axis],)):
+            raise ShapeError(f"{describe(node)} cannot take {_operands(node)}: dimension {axis} must agree")
+    output.shape = None if shape is None else ir.Shape(shape)
+
+
+def _fold_shape_of(node: ir.Node) -> bool:
+    """Fold Shape and Size, whose input need not be constant, only of known shape."""
+    if node.domain != "" or node.op_type not in ("Shape", "Size"):
+        return False
+    shape = static_shape(node.inputs[0])
+    if shape is None:
+        return False
+    if node.op_type == "Size":
+        return _become_constant(node, np.array(math.prod(shape), dtype=np.int64))
+    start, end = node.attributes.get_int("start", 0), node.attributes.get_int("end", len(shape))
+    return _become_constant(node, np.array(shape[start:end], dtype=np.int64))
+
+
+def _fold(node: ir.Node) -> bool:
+    if node.domain != "" or node.op_type in _NOT_FOLDED or len(node.outputs) != 1 or _has_subgraph(node):
+        return False
+    if node.op_type == "Identity" and node.outputs[0].is_graph_output():
+        return False  # how a constant graph output is written
+    arrays = [constant(value) for value in node.inputs]
+    if any(value is not None and array is None for value, array in zip(node.inputs, arrays, strict=True)):
+        return False
+    shape = static_shape(node.outputs[0])
+    if shape is not None and math.prod(shape) > _MAX_FOLDED_ELEMENTS:
+        raise ModelError(f"{describe(node)} would compute a constant of shape {shape}, which is too large")
+    if node.op_type == "ConstantOfShape":
+        return _fold_constant_of_shape(node, arrays[0])
+    return _become_constant(node, _evaluate(node, arrays))
+
+
+def _fold_constant_of_shape(node: ir.Node, shape: NDArray[Any] | None) -> bool:
+    # The reference implementation goes through a list; these can be hundreds of megabytes (weights of test models).
+    if shape is None or math.prod(shape.tolist()) > _MAX_FOLDED_ELEMENTS or (shape < 0).any():
+        raise ModelError(f"{describe(node)} would compute a constant of shape {shape}")
+    fill = node.attributes.get_tensor("value")
+    value = np.zeros(1, dtype=np.float32) if fill is None else fill.numpy()
+    return _become_constant(node, np.full(shape.tolist(), value.reshape(-1)[0], dtype=value.dtype))
+
+
+def _evaluate(node: ir.Node, arrays: list[NDArray[Any] | None]) -> NDArray[Any]:
+    proto = ir.serde.serialize_node(node)
+    names = [name for name in proto.input if name]
+    function = onnx.helper.make_function(
+        "zeroskip", "fold", names, list(proto.output), [proto], [onnx.helper.make_opsetid("", TARGET_OPSET)]
+    )
+    try:
+        evaluator = onnx.reference.ReferenceEvaluator(function)
+        feeds = {name: array for name, array in zip(proto.input, arrays, strict=True) if name}
+        with np.errstate(all="ignore"):
+            result = evaluator.run(None, feeds, attributes={})[0]
+    except ZeroskipError:
+        raise
+    except Exception as error:  # whatever the reference implementation trips over in a malformed node
+        raise ModelError(f"{describe(node)} computes a constant, and fails: {_first_line(error)}") from error
+    if not isinstance(result, np.ndarray | np.generic):
+        raise ModelError(f"{describe(node)} computes a constant that is not a tensor")
+    return np.asarray(result)
+
+
+def _become_constant(node: ir.Node, array: NDArray[Any]) -> bool:
+    """Replace a node by an initializer; a graph output stays computed by an Identity of it."""
+    graph, output = owner(node), node.outputs[0]
+    value = add_constant(graph, array, f"{output.name}.folded")
+    output.shape, output.type = ir.Shape(array.shape), value.type
+    if output.is_graph_output():
+        return become(node, "Identity", [value], {})
+    output.replace_all_uses_with(value)
+    graph.remove(node, safe=True)
+    return True
+
+
+def _operands(node: ir.Node) -> str:
+    shown = []
+    for value in node.inputs:
+        known = dims(value)
+        shown.append("nothing" if value is None else f"'{value.name}' {list(known) if known is not None else '[?]'}")
+    return ", ".join(shown).replace("None", "?")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,191 @@
+"""Transposes are moved towards the outputs until they meet their inverse and vanish.
+
+Models that come from a channels-last framework wrap their convolutions in transposes. Moving a transpose behind an
+elementwise operator, a concatenation or a reduction costs nothing, and two that meet are composed. A padding is the
+exception: it goes behind the transpose, so that a convolution can take it in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from ..rewriting import RuleTable, add_constant, add_integers, become, insert_before, owner, replace_value, sources
+from ..values import constant, has_one_use, integers, is_own, normalized_axes, operand, producer, rank, static_shape
+
+Permutation = tuple[int, ...]
+
+ACTIVATION_KEY = "zeroskip.activation"
+"""Entry of a FatRelu's ``meta``: name of the activation in the model, where its output could not keep it."""
+
+ORIGINAL_LAYOUT = "zeroskip.layout"
+"""Entry of a FatRelu's ``meta``: for each axis of the activation in the model, its axis in the canonical form."""
+
+
+def compose(node: ir.Node) -> bool:
+    """A transpose of a transpose is one, or none."""
+    inner = producer(node.inputs[0], "Transpose")
+    perm = _permutation(node)
+    if perm is not None and perm == tuple(range(len(perm))) and node.inputs[0] is not None:
+        return replace_value(node.outputs[0], node.inputs[0])
+    if inner is None or perm is None:
+        return False
+    first = _permutation(inner)
+    if first is None or len(first) != len(perm):
+        return False
+    return become(node, "Transpose", [inner.inputs[0]], {"perm": [first[axis] for axis in perm]})
+
+
+def behind_pad(node: ir.Node) -> bool:
+    """Transpose(Pad(x)) is Pad(Transpose(x)) with its pads permuted."""
+    pad, perm = producer(node.inputs[0], "Pad"), _permutation(node)
+    if pad is None or perm is None or not has_one_use(node.inputs[0]):
+        return False
+    amounts = integers(operand(pad, 1))
+    axes = range(len(perm)) if operand(pad, 3) is None else integers(operand(pad, 3))
+    if amounts is None or axes is None:
+        return False
+    full = [0] * (2 * len(perm))
+    for index, axis in enumerate(axes):
+        full[axis], full[axis + len(perm)] = amounts[index], amounts[index + len(axes)]
+    permuted = [full[axis] for axis in perm] + [full[axis + len(perm)] for axis in perm]
+    turned = _transposed(node, pad.inputs[0], perm)
+    pads = add_integers(owner(node), permuted, f"{node.outputs[0].name}.pads")
+    return become(node, "Pad", [turned, pads, operand(pad, 2)], dict(pad.attributes), absorbs=[pad])
+
+
+def through_unary(node: ir.Node) -> bool:
+    """f(Transpose(x)) is Transpose(f(x)) for an elementwise f."""
+    transpose = producer(node.inputs[0], "Transpose")
+    perm = None if transpose is None else _permutation(transpose)
+    if transpose is None or perm is None or any(constant(value) is None for value in node.inputs[1:] if value is not None):
+        return False
+    attributes = dict(node.attributes)
+    if is_own(node) and len(node.inputs) > 1:  # its factors or thresholds belong to one axis
+        axis = perm[node.attributes.get_int("axis", 1)]
+        attributes["axis"] = ir.AttrInt64("axis", axis)
+    return _swap(node, [transpose.inputs[0], *node.inputs[1:]], attributes, perm)
+
+
+def through_binary(node: ir.Node) -> bool:
+    """f(Transpose(a), Transpose(b)) is Transpose(f(a, b)); a constant operand is transposed for good."""
+    perms = {_permutation(t) for value in node.inputs if (t := producer(value, "Transpose")) is not None}
+    perm = perms.pop() if len(perms) == 1 else None
+    if perm is None:
+        return False
+    inputs: list[ir.Value | None] = []
+    for value in node.inputs:
+        transpose, array = producer(value, "Transpose"), constant(value)
+        if transpose is not None:
+            inputs.append(transpose.inputs[0])
+        elif array is not None and array.ndim <= len(perm) and array.size > 1:
+            expanded = array.reshape((1,) * (len(perm) - array.ndim) + array.shape)
+            turned = np.transpose(expanded, np.argsort(perm))
+            inputs.append(add_constant(owner(node), turned, f"{value.name if value else ''}.transposed"))
+        elif array is not None and array.size == 1:
+            inputs.append(value)
+        else:
+            return False
+    return _swap(node, inputs, dict(node.attributes), perm)
+
+
+def through_axis(node: ir.Node) -> bool:
+    """Concat, Softmax and Split of transposed tensors work along the permuted axis."""
+    perms = {None if (t := producer(value, "Transpose")) is None else _permutation(t) for value in _data_inputs(node)}
+    perm = perms.pop() if len(perms) == 1 else None
+    if perm is None or len(node.outputs) != 1:
+        return False
+    axis = node.attributes.get_int("axis", -1 if node.op_type == "Softmax" else 0)
+    inputs = [t.inputs[0] for value in _data_inputs(node) if (t := producer(value, "Transpose")) is not None]
+    attributes = dict(node.attributes)
+    attributes["axis"] = ir.AttrInt64("axis", perm[axis])
+    return _swap(node, [*inputs, *node.inputs[len(inputs) :]], attributes, perm)
+
+
+def through_reduction(node: ir.Node) -> bool:
+    """A reduction over the axes of a transposed tensor reduces the permuted axes."""
+    transpose = producer(node.inputs[0], "Transpose")
+    perm, axes = None if transpose is None else _permutation(transpose), integers(operand(node, 1))
+    if transpose is None or perm is None or axes is None:
+        return False
+    reduced = tuple(sorted(perm[axis] for axis in normalized_axes(axes, len(perm))))
+    value = add_integers(owner(node), reduced, f"{node.outputs[0].name}.axes")
+    if node.attributes.get_int("keepdims", 1):
+        return _swap(node, [transpose.inputs[0], value], dict(node.attributes), perm)
+    if [axis for axis in perm if axis not in reduced] != [axis for axis in range(len(perm)) if axis not in reduced]:
+        return False
+    return become(node, node.op_type, [transpose.inputs[0], value], dict(node.attributes), absorbs=[transpose])
+
+
+def _swap(
+    node: ir.Node, inputs: Sequence[ir.Value | None], attributes: dict[str, ir.Attr], perm: Permutation
+) -> bool:
+    """Compute the node on untransposed inputs, and transpose its output: ``node`` becomes the transpose.
+
+    The name of an activation stays with the activation, because it is the key that thresholds go by; only when it is
+    the name of a graph output does it have to stay with what users see.
+    """
+    output = node.outputs[0]
+    shape = output.shape
+    inverse = np.argsort(perm)
+    moved_shape = None if shape is None else ir.Shape([shape.dims[axis] for axis in inverse])
+    moved = insert_before(node, node.op_type, inputs, attributes, own=is_own(node), shape=moved_shape)
+    inner = moved.producer()
+    if inner is None:
+        raise ValueError("a new node has no producer")
+    inner.meta.update(node.meta)
+    inner.meta["zeroskip.sources"] = sources(node)
+    inner.name, node.name = node.name, inner.name
+    if is_own(node, "FatRelu"):
+        # Thresholds per channel are written into the original model, so its layout must not be forgotten.
+        inner.meta[ORIGINAL_LAYOUT] = tuple(perm[axis] for axis in node.meta.get(ORIGINAL_LAYOUT, range(len(perm))))
+        if output.is_graph_output():
+            inner.meta[ACTIVATION_KEY] = output.name
+        else:
+            moved.name, output.name = output.name, moved.name
+    return become(node, "Transpose", [moved], {"perm": list(perm)})
+
+
+def _transposed(node: ir.Node, x: ir.Value | None, perm: Permutation) -> ir.Value:
+    dims = None if x is None or x.shape is None else x.shape.dims
+    shape = None if dims is None else ir.Shape([dims[axis] for axis in perm])
+    return insert_before(node, "Transpose", [x], {"perm": list(perm)}, shape=shape)
+
+
+def _permutation(transpose: ir.Node) -> Permutation | None:
+    perm = transpose.attributes.get_ints("perm")
+    if perm is not None:
+        return tuple(perm)
+    x_rank = rank(transpose.inputs[0])
+    return None if x_rank is None else tuple(range(x_rank))[::-1]
+
+
+def _data_inputs(node: ir.Node) -> Sequence[ir.Value | None]:
+    return node.inputs if node.op_type == "Concat" else node.inputs[:1]
+
+
+def as_reshape(node: ir.Node) -> bool:
+    """A transpose that leaves the elements in their order, because it only moves axes of size 1, is a Reshape."""
+    shape, perm = static_shape(node.inputs[0]), _permutation(node)
+    if shape is None or perm is None:
+        return False
+    moved = [axis for axis in perm if shape[axis] != 1]
+    if moved != sorted(moved):
+        return False
+    target = add_integers(owner(node), [shape[axis] for axis in perm], f"{node.outputs[0].name}.shape")
+    return become(node, "Reshape", [node.inputs[0], target], {})
+
+
+_UNARY = ("Clip", "FatRelu", "ChannelAffine", "HardSigmoid", "HardSwish", "Sigmoid", "Tanh", "Cast")
+
+RULES: RuleTable = {
+    "Transpose": (compose, behind_pad, as_reshape),
+    **dict.fromkeys(_UNARY, (through_unary,)),
+    **dict.fromkeys(("Add", "Mul", "Sub", "Div", "Max", "Min", "Sum"), (through_binary,)),
+    "Concat": (through_axis,),
+    "Softmax": (through_axis,),
+    "ReduceMean": (through_reduction,),
+    "ReduceMax": (through_reduction,),
+}

@@ -1,0 +1,167 @@
+"""The way from a loaded model to its canonical form: which rules run when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+
+import onnx_ir as ir
+import onnx_ir.passes.common as common_passes
+
+from ...errors import ModelError, ShapeError
+from ..opset import TARGET_OPSET, raise_opset
+from ..rewriting import RuleTable, apply_rules, copy_model, describe, sweep
+from ..values import ZEROSKIP_DOMAIN, integers, static_shape
+from . import affine, elementwise, explicit, hard, layout, linear, reshape, resize, selection, thresholds, windows
+from .inference import infer
+
+
+def _joined(*tables: RuleTable) -> RuleTable:
+    """Return one table; for one operator, the rules of earlier tables come first."""
+    op_types = dict.fromkeys(chain.from_iterable(tables))
+    return {op_type: tuple(chain.from_iterable(table.get(op_type, ()) for table in tables)) for op_type in op_types}
+
+
+_GENERAL = _joined(
+    elementwise.RULES, thresholds.RULES, layout.RULES, linear.RULES, affine.RULES, windows.RULES, resize.RULES,
+    explicit.RULES,
+)  # fmt: skip
+_CONCRETE = _joined(_GENERAL, reshape.RULES, selection.RULES)
+
+_PREPARED = "zeroskip.prepared"
+SOURCE_OPSET = "zeroskip.source_opset"
+"""Entry of a canonical graph's ``meta``: the opset of the model it was made from."""
+
+
+def canonicalize(model: ir.Model, input_shapes: Mapping[str, Sequence[int]] | None = None) -> ir.Model:
+    """Return the canonical form of a model for given input shapes: ``specialize(prepare(model), input_shapes)``.
+
+    Args:
+        model: As returned by ``load_model``; not changed. Large tensors are shared with the result.
+        input_shapes: Shape of each graph input; those left out must have a concrete shape in the model.
+
+    Raises:
+        ModelError: If the model is malformed.
+        ShapeError: If the shapes do not fit the model.
+    """
+    return specialize(prepare(model), input_shapes)
+
+
+def prepare(model: ir.Model) -> ir.Model:
+    """Do all rewriting that needs no concrete shapes, above all what touches weights.
+
+    Args:
+        model: As returned by ``load_model``; not changed.
+
+    Returns:
+        A model to be given to :func:`specialize`, once for every input shape. No shape is taken from the file: what
+        it records about batch or image size may be an accident of the export.
+
+    Raises:
+        ModelError: If the model is malformed.
+    """
+    if _is_prepared(model):
+        return model
+    prepared = copy_model(model)
+    if prepared.functions:
+        common_passes.InlinePass()(prepared)
+    common_passes.RemoveInitializersFromInputsPass()(prepared)
+    common_passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(prepared)
+    graph = prepared.graph
+    graph.meta[SOURCE_OPSET] = prepared.opset_imports.get("")
+    raise_opset(prepared)
+    prepared.opset_imports[ZEROSKIP_DOMAIN] = 1
+    declared = [value.shape for value in graph.inputs]
+    for value in graph.inputs:
+        value.shape = None if value.shape is None else ir.Shape([None] * len(value.shape))
+    try:
+        _forget_shapes(graph)
+        infer(graph)
+        sweep(graph)
+        apply_rules(graph, hard.RULES)
+        apply_rules(graph, _GENERAL)
+    except ShapeError as error:
+        raise ModelError(f"the model contradicts itself: {error}") from error
+    for value, shape in zip(graph.inputs, declared, strict=True):
+        value.shape = shape
+    graph.meta[_PREPARED] = True
+    return prepared
+
+
+def specialize(prepared: ir.Model, input_shapes: Mapping[str, Sequence[int]] | None = None) -> ir.Model:
+    """Give every value of a prepared model a concrete shape and finish its canonical form.
+
+    Args:
+        prepared: From :func:`prepare`; not changed. Weights are shared with the result, array by array, so that what
+            is made from them once (packed weights) can be used for every shape.
+        input_shapes: Shape of each graph input; those left out must have a concrete shape in the model.
+
+    Raises:
+        ShapeError: If a shape is missing, does not fit, or cannot be run because the export froze another one.
+        ModelError: If the model is malformed.
+    """
+    if not _is_prepared(prepared):
+        prepared = prepare(prepared)
+    model = copy_model(prepared)
+    graph = model.graph
+    frozen = _set_input_shapes(graph, input_shapes or {})
+    _forget_shapes(graph)
+    infer(graph)
+    sweep(graph)
+    _check_batch(graph, frozen)
+    apply_rules(graph, hard.RULES)
+    apply_rules(graph, _CONCRETE)
+    affine.finish(graph)
+    infer(graph, only_missing=True)
+    sweep(graph)
+    return model
+
+
+def _is_prepared(model: ir.Model) -> bool:
+    return bool(model.graph.meta.get(_PREPARED)) and model.opset_imports.get("") == TARGET_OPSET
+
+
+def _forget_shapes(graph: ir.Graph) -> None:
+    for node in graph:
+        for output in node.outputs:
+            output.shape = None
+
+
+def _set_input_shapes(graph: ir.Graph, wanted: Mapping[str, Sequence[int]]) -> dict[int, int]:
+    """Set the shapes of the graph inputs; return batch sizes that differ from a fixed one: wanted to fixed."""
+    names = [value.name for value in graph.inputs]
+    if unknown := sorted(set(wanted) - set(names)):
+        raise ShapeError(f"the model has no input {unknown}; its inputs are {names}")
+    frozen = {}
+    for value in graph.inputs:
+        declared = value.shape
+        shape = wanted.get(value.name or "", declared if declared is not None else (None,))
+        if any(not isinstance(size, int) or size < 1 for size in shape):
+            raise ShapeError(
+                f"input '{value.name}' has shape {_shown(declared)} in the model: give a size of at least 1 for every "
+                f"dimension, got {list(shape) if value.name in wanted else 'none'}"
+            )
+        if declared is not None and len(declared) != len(shape):
+            raise ShapeError(f"input '{value.name}' has shape {_shown(declared)} in the model, got {list(shape)}")
+        if declared is not None and len(shape) and isinstance(declared[0], int) and declared[0] != shape[0]:
+            frozen[int(shape[0])] = declared[0]
+        value.shape = ir.Shape(shape)
+    return frozen
+
+
+def _shown(shape: ir.Shape | None) -> str:
+    return "of unknown rank" if shape is None else f"[{', '.join(str(size) for size in shape)}]"
+
+
+def _check_batch(graph: ir.Graph, frozen: Mapping[int, int]) -> None:
+    """Refuse a Reshape that puts several items of the batch into one, because the export wrote down its batch size."""
+    for node in graph if frozen else ():
+        if node.domain == "" and node.op_type == "Reshape":
+            source, result = static_shape(node.inputs[0]), static_shape(node.outputs[0])
+            exported = frozen.get(source[0]) if source else None
+            target = integers(node.inputs[1])
+            if exported is not None and source and result and target and target[0] == exported == result[0]:
+                raise ShapeError(
+                    f"{describe(node)} has the batch size {exported} of the export in its target shape {list(target)}, "
+                    f"so the model cannot run with a batch of {source[0]}: export it with a dynamic batch dimension"
+                )

@@ -1,0 +1,183 @@
+"""Convolutions and pools: every attribute is written out, paddings are resolved and merged.
+
+After these rules a window operator has ``kernel_shape``, ``strides``, ``dilations`` and ``pads`` (begins, then ends), and no
+``auto_pad``. Pads of zeros in front of it are part of it.
+"""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from ..rewriting import RuleTable, become, insert_before, set_attributes
+from ..values import (
+    constant,
+    dims,
+    integers,
+    normalized_axes,
+    operand,
+    own_producer,
+    producer,
+    rank,
+    scalar,
+    static_shape,
+)
+
+
+def explicit_conv(node: ir.Node) -> bool:
+    """Write out the attributes of a convolution; the kernel shape is that of the weight."""
+    weight = static_shape(operand(node, 1))
+    if weight is None or len(weight) < 3:
+        return False
+    changed = set_attributes(node, group=node.attributes.get_int("group", 1))
+    return _explicit_window(node, weight[2:]) or changed
+
+
+def explicit_pool(node: ir.Node) -> bool:
+    """Write out the attributes of MaxPool and AveragePool."""
+    kernel = node.attributes.get_ints("kernel_shape")
+    if kernel is None:
+        raise ValueError("attribute kernel_shape is missing")
+    changed = set_attributes(node, ceil_mode=node.attributes.get_int("ceil_mode", 0))
+    if node.op_type == "AveragePool":
+        include = node.attributes.get_int("count_include_pad", 0)
+        changed = set_attributes(node, count_include_pad=include) or changed
+    else:
+        node.attributes.pop("storage_order", None)  # of the indices, which are not computed
+    return _explicit_window(node, tuple(kernel)) or changed
+
+
+def _explicit_window(node: ir.Node, kernel: tuple[int, ...]) -> bool:
+    ones, zeros = (1,) * len(kernel), (0,) * (2 * len(kernel))
+    attributes = node.attributes
+    changed = set_attributes(
+        node,
+        kernel_shape=kernel,
+        strides=tuple(attributes.get_ints("strides", ones)),
+        dilations=tuple(attributes.get_ints("dilations", ones)),
+    )
+    auto_pad = attributes.get_string("auto_pad", "NOTSET")
+    pads: tuple[int, ...] | None
+    if auto_pad == "NOTSET":
+        pads = tuple(attributes.get_ints("pads", zeros))
+    elif auto_pad == "VALID":
+        pads = zeros
+    else:
+        pads = _same_pads(node, kernel, is_lower=auto_pad == "SAME_LOWER")
+    if pads is None:
+        return changed  # needs the input size, which is not known before specialisation
+    if len(pads) != len(zeros) or len(attributes["strides"].as_ints()) != len(kernel):
+        raise ValueError(f"a window of shape {kernel} does not fit its pads and strides")
+    had_auto_pad = attributes.pop("auto_pad", None) is not None
+    return set_attributes(node, pads=pads) or had_auto_pad or changed
+
+
+def _same_pads(node: ir.Node, kernel: tuple[int, ...], *, is_lower: bool) -> tuple[int, ...] | None:
+    """Return the pads for which the output has ceil(input / stride) elements; an odd one goes to the end (SAME_UPPER)."""
+    sizes = dims(node.inputs[0])
+    strides, dilations = node.attributes["strides"].as_ints(), node.attributes["dilations"].as_ints()
+    begins, ends = [], []
+    for index, (size, stride, dilation) in enumerate(zip(kernel, strides, dilations, strict=True)):
+        extent = (size - 1) * dilation + 1
+        length = stride if stride == 1 else None if sizes is None else sizes[index + 2]
+        if length is None:
+            return None
+        outputs = -(-length // stride)
+        total = max((outputs - 1) * stride + extent - length, 0)
+        small = total // 2
+        begins.append(total - small if is_lower else small)
+        ends.append(small if is_lower else total - small)
+    return (*begins, *ends)
+
+
+def merge_pad(node: ir.Node) -> bool:
+    """Take a Pad of zeros in front of a window operator into its own pads.
+
+    For AveragePool the pads must have counted as elements; for MaxPool zeros must not beat the maximum, which holds for
+    the output of an activation.
+    """
+    pad = producer(node.inputs[0], "Pad")
+    own_pads = node.attributes.get_ints("pads")
+    if pad is None or own_pads is None or node.attributes.get_string("auto_pad", "NOTSET") != "NOTSET":
+        return False
+    extra = _spatial_zero_pads(pad, len(own_pads) // 2)
+    if extra is None or not any(extra):
+        return False
+    attributes = dict(node.attributes)
+    attributes["pads"] = ir.AttrInt64s("pads", [a + b for a, b in zip(own_pads, extra, strict=True)])
+    if node.op_type == "AveragePool":
+        if node.attributes.get_int("count_include_pad", 0) == 0 and any(own_pads):
+            return False
+        if node.attributes.get_int("ceil_mode", 0):
+            return False  # whether a window beyond the pads counts them is a matter of the pads being the pool's own
+        attributes["count_include_pad"] = ir.AttrInt64("count_include_pad", 1)
+    if node.op_type == "MaxPool" and (own_producer(pad.inputs[0], "FatRelu") is None or len(node.outputs) != 1):
+        return False
+    return become(node, node.op_type, [pad.inputs[0], *node.inputs[1:]], attributes, absorbs=[pad])
+
+
+def _spatial_zero_pads(pad: ir.Node, spatial: int) -> tuple[int, ...] | None:
+    """Return begins and ends of the spatial axes if a Pad writes zeros there and nowhere else."""
+    if pad.attributes.get_string("mode", "constant") != "constant":
+        return None
+    fill = operand(pad, 2)
+    amounts = integers(operand(pad, 1))
+    if amounts is None or (fill is not None and scalar(fill) != 0.0):
+        return None
+    total_rank = spatial + 2
+    begins, ends = [0] * total_rank, [0] * total_rank
+    axes = range(total_rank) if operand(pad, 3) is None else integers(operand(pad, 3))
+    if axes is None or len(amounts) != 2 * len(axes):
+        return None
+    for index, axis in enumerate(axes):
+        begins[axis], ends[axis] = amounts[index], amounts[index + len(axes)]
+    if any(begins[:2]) or any(ends[:2]) or min(begins + ends) < 0:
+        return None
+    return (*begins[2:], *ends[2:])
+
+
+def global_pool(node: ir.Node) -> bool:
+    """A pool whose one window is the whole input is a global pool."""
+    x = static_shape(node.inputs[0])
+    if x is None or len(node.outputs) != 1 or any(node.attributes.get_ints("pads", (1,))):
+        return False
+    if x[2:] != tuple(node.attributes.get_ints("kernel_shape", ())) or static_shape(node.outputs[0]) != (*x[:2], *(1,) * (len(x) - 2)):
+        return False
+    return become(node, "GlobalMaxPool" if node.op_type == "MaxPool" else "GlobalAveragePool", [node.inputs[0]], {})
+
+
+def reduction(node: ir.Node) -> bool:
+    """ReduceMean and ReduceMax over all spatial axes are global pools, followed by a Squeeze without keepdims."""
+    x, x_rank = node.inputs[0], rank(node.inputs[0])
+    if x_rank is None or x_rank not in (3, 4, 5):
+        return False
+    axes_value = operand(node, 1)
+    axes = integers(axes_value)
+    if axes_value is None or axes is None or normalized_axes(axes, x_rank) != tuple(range(2, x_rank)):
+        return False
+    pool = "GlobalMaxPool" if node.op_type == "ReduceMax" else "GlobalAveragePool"
+    if node.attributes.get_int("keepdims", 1):
+        return become(node, pool, [x], {})
+    sizes = dims(x) or ()
+    pooled = insert_before(node, pool, [x], shape=ir.Shape([*sizes[:2], *(1,) * (x_rank - 2)]))
+    return become(node, "Squeeze", [pooled, axes_value], {})
+
+
+def remove_unit_pool(node: ir.Node) -> bool:
+    """Turn a pool of one element into an Identity."""
+    attributes = node.attributes
+    is_unit = (
+        len(node.outputs) == 1
+        and all(size == 1 for key in ("kernel_shape", "strides") for size in attributes.get_ints(key, (2,)))
+        and not any(attributes.get_ints("pads", (1,)))
+        and constant(node.inputs[0]) is None
+    )
+    return is_unit and become(node, "Identity", [node.inputs[0]], {})
+
+
+RULES: RuleTable = {
+    "Conv": (explicit_conv, merge_pad),
+    "MaxPool": (explicit_pool, merge_pad, remove_unit_pool, global_pool),
+    "AveragePool": (explicit_pool, merge_pad, remove_unit_pool, global_pool),
+    "ReduceMean": (reduction,),
+    "ReduceMax": (reduction,),
+}

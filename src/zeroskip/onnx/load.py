@@ -1,0 +1,141 @@
+"""Reading an ONNX model: file, bytes or objects in; a checked ``onnx_ir`` model out.
+
+Owns the checks that make everything behind it safe: the bytes parse, every value is computed once and before it is
+read, tensors hold the data their shapes promise, weights hold no NaN. Does not judge which operators can run.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import onnx_ir.passes.common as common_passes
+from google.protobuf.message import DecodeError
+
+from ..errors import ModelError
+from .opset import check_opset
+from .rewriting import describe, fresh_node_name
+
+ModelSource = str | os.PathLike[str] | bytes | onnx.ModelProto | ir.Model
+
+
+def load_model(source: ModelSource) -> ir.Model:
+    """Read a model and check that it is whole.
+
+    Constant nodes become initializers and nodes without a name get one; nothing else is changed. External data is
+    read from the folder of the file.
+
+    Args:
+        source: Path of an ONNX file, its content, or a model object. An ``ir.Model`` is taken as it is.
+
+    Returns:
+        The model; its tensors are numpy arrays.
+
+    Raises:
+        ModelError: If the file is missing, truncated or no ONNX model, its graph is broken, a tensor is damaged or
+            holds NaN, or the opset is not supported.
+
+    Example:
+        >>> load_model("no-such-model.onnx")
+        Traceback (most recent call last):
+            ...
+        zeroskip.errors.ModelError: cannot read model 'no-such-model.onnx': No such file or directory
+    """
+    if isinstance(source, ir.Model):
+        return source
+    if isinstance(source, onnx.ModelProto):
+        return _checked(source, "the model", None)
+    if isinstance(source, bytes):
+        return _checked(_parse(source, "the model"), "the model", None)
+    if not isinstance(source, str | os.PathLike):
+        raise ModelError(f"a model is a path, bytes, onnx.ModelProto or onnx_ir.Model, got {type(source).__name__}")
+    path = Path(source)
+    what = f"model '{path}'"
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read {what}: {error.strerror or error}") from error
+    return _checked(_parse(data, what), what, path.parent)
+
+
+def _parse(data: bytes, what: str) -> onnx.ModelProto:
+    if not data:
+        raise ModelError(f"{what} is empty")
+    try:
+        return onnx.load_model_from_string(data)
+    except (DecodeError, ValueError) as error:
+        raise ModelError(f"{what} is not an ONNX file, or is truncated ({len(data)} bytes): {error}") from error
+
+
+def _checked(proto: onnx.ModelProto, what: str, folder: Path | None) -> ir.Model:
+    if not proto.graph.node or not proto.graph.output:
+        raise ModelError(f"{what} holds no graph with nodes and outputs: it is not an ONNX model, or is truncated")
+    try:
+        model = ir.serde.deserialize_model(proto)
+        if folder is not None:
+            ir.external_data.set_base_dir(model.graph, folder)
+        common_passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
+        model.graph.sort()
+    except Exception as error:  # the deserializer raises whatever the damage makes it trip over
+        raise ModelError(f"{what} is not a valid ONNX graph: {_cause(error)}") from error
+    check_opset(model.opset_imports.get(""))
+    _check_graph(model.graph, what)
+    _name_nodes(model.graph)
+    for graph in model.graphs():
+        _read_tensors(graph, what)
+    return model
+
+
+def _cause(error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _check_graph(graph: ir.Graph, what: str) -> None:
+    known = {*graph.inputs, *graph.initializers.values()}
+    for node in graph:
+        for value in node.inputs:
+            if value is not None and value not in known:
+                raise ModelError(f"{what}: {describe(node)} reads '{value.name}', which nothing computes")
+        known.update(node.outputs)
+    for value in graph.outputs:
+        if value not in known:
+            raise ModelError(f"{what}: graph output '{value.name}' is computed by nothing")
+    names = [value.name for value in known if value.name]
+    if len(set(names)) != len(names) or len(set(graph.outputs)) != len(graph.outputs):
+        raise ModelError(f"{what}: two values have the same name")
+
+
+def _name_nodes(graph: ir.Graph) -> None:
+    """Give every node a name of its own: messages and profiles refer to nodes by name."""
+    seen: set[str] = set()
+    for node in graph:
+        if not node.name or node.name in seen:
+            node.name = fresh_node_name(graph, node.name or node.outputs[0].name or node.op_type)
+        seen.add(node.name)
+
+
+def _read_tensors(graph: ir.Graph, what: str) -> None:
+    """Turn every initializer into an array once: a tensor of a protobuf message copies its data on each access."""
+    for name, value in graph.initializers.items():
+        tensor = value.const_value
+        if tensor is None:
+            raise ModelError(f"{what}: initializer '{name}' has no data")
+        if tensor.dtype == ir.DataType.STRING:
+            continue
+        try:
+            array = tensor.numpy()
+        except Exception as error:  # missing external files, wrong sizes, unknown element types
+            raise ModelError(f"{what}: initializer '{name}' cannot be read: {_cause(error)}") from error
+        # A NaN anywhere makes the sum NaN; summing is several times cheaper than looking at every element.
+        with np.errstate(all="ignore"):
+            if array.dtype == np.float32 and np.isnan(np.add.reduce(array, axis=None)) and np.isnan(array).any():
+                raise ModelError(
+                    f"{what}: initializer '{name}' holds {int(np.isnan(array).sum())} NaN values of {array.size}"
+                )
+        value.const_value = ir.Tensor(array, dtype=tensor.dtype, name=name)
+        value.shape, value.type = ir.Shape(array.shape), ir.TensorType(tensor.dtype)

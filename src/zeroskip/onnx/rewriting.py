@@ -1,0 +1,255 @@
+"""Changing an ``onnx_ir`` graph: rules, the loop that applies them, and the edits rules are made of.
+
+A rule looks at one node and either leaves it alone (returns False) or changes the graph (returns True). Rules rewrite
+the LAST node of their pattern in place: its output value stays the same object, so its name, its uses and its being a
+graph output need no repair, and the topological order holds. What the pattern no longer needs dies in the next sweep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from ..errors import ModelError, ZeroskipError
+from .values import ZEROSKIP_DOMAIN, value_names
+
+Rule = Callable[[ir.Node], bool]
+RuleTable = Mapping[str, Sequence[Rule]]
+"""Rules by the operator type of the node they look at, whatever its domain."""
+
+AttributeValue = int | float | str | Sequence[int] | Sequence[float]
+
+_SOURCES = "zeroskip.sources"
+_NAMES = "zeroskip.names."
+_MAX_ROUNDS = 200
+
+
+def copy_model(model: ir.Model) -> ir.Model:
+    """Return a copy whose graph can be changed freely; tensors are shared with the original."""
+    copy = model.clone()
+    for key in [key for key in copy.graph.meta if key.startswith(_NAMES)]:
+        del copy.graph.meta[key]  # cloning shares what meta holds, and names are taken per graph
+    return copy
+
+
+def apply_rules(graph: ir.Graph, table: RuleTable) -> None:
+    """Apply rules until none of them changes the graph any more, removing nodes that nothing reads.
+
+    Args:
+        graph: Topologically sorted; changed in place.
+        table: The rules, tried in order; after a rule has fired, the same node is tried again from the first rule
+            of its new operator type.
+
+    Raises:
+        ModelError: If a node is malformed in a way that a rule cannot read.
+    """
+    for _ in range(_MAX_ROUNDS):
+        if not sum(_apply_to(node, table) for node in list(graph)):
+            return
+        sweep(graph)
+    raise ModelError("the model could not be simplified: its rewriting does not end")  # a bug, if ever
+
+
+def _apply_to(node: ir.Node, table: RuleTable) -> bool:
+    fired = False
+    while node.graph is not None:
+        try:
+            if not any(rule(node) for rule in table.get(node.op_type, ())):
+                return fired
+        except ZeroskipError:
+            raise
+        except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
+            raise ModelError(f"{describe(node)} is malformed: {error}") from error
+        fired = True
+    return fired
+
+
+def sweep(graph: ir.Graph) -> None:
+    """Remove nodes and initializers that nothing reads."""
+    for node in reversed(graph):
+        if not any(output.uses() or output.is_graph_output() for output in node.outputs):
+            graph.remove(node, safe=True)
+    for name, value in list(graph.initializers.items()):
+        if not (value.uses() or value.is_graph_output() or value.is_graph_input()):
+            del graph.initializers[name]
+
+
+def become(
+    node: ir.Node,
+    op_type: str,
+    inputs: Sequence[ir.Value | None],
+    attributes: Mapping[str, AttributeValue] | None = None,
+    *,
+    own: bool = False,
+    absorbs: Iterable[ir.Node] = (),
+) -> bool:
+    """Turn a node into another operator in place; its outputs stay.
+
+    Args:
+        node: The node to change.
+        op_type: New operator.
+        inputs: New inputs, None for an optional one that is left out.
+        attributes: All attributes of the new operator; None keeps the present ones.
+        own: Whether the operator is of the zeroskip domain.
+        absorbs: Nodes whose work this one now does as well; remembered for :func:`sources`.
+
+    Returns:
+        True, so that a rule can end with it.
+    """
+    node.meta[_SOURCES] = _merged_sources([*absorbs, node])
+    node.domain = ZEROSKIP_DOMAIN if own else ""
+    node.op_type = op_type
+    node.resize_inputs(len(inputs))
+    for index, value in enumerate(inputs):
+        if node.inputs[index] is not value:
+            node.replace_input_with(index, value)
+    if attributes is not None:
+        node.attributes.clear()
+        for attribute in ir.convenience.convert_attributes(dict(attributes)):
+            node.attributes.add(attribute)
+    return True
+
+
+def set_attributes(node: ir.Node, **attributes: AttributeValue) -> bool:
+    """Set attributes of a node that differ from the given values; tell whether any did."""
+    changed = False
+    for attribute in ir.convenience.convert_attributes(attributes):
+        old = node.attributes.get(attribute.name)
+        if old is None or old.type != attribute.type or old.value != attribute.value:
+            node.attributes.add(attribute)
+            changed = True
+    return changed
+
+
+def insert_before(
+    node: ir.Node,
+    op_type: str,
+    inputs: Sequence[ir.Value | None],
+    attributes: Mapping[str, AttributeValue] | None = None,
+    *,
+    own: bool = False,
+    shape: ir.Shape | Sequence[int] | None = None,
+    name: str | None = None,
+) -> ir.Value:
+    """Insert a new node with one output before another and return its output.
+
+    Args:
+        node: The node to insert before.
+        op_type: Operator of the new node.
+        inputs: Its inputs.
+        attributes: Its attributes.
+        own: Whether the operator is of the zeroskip domain.
+        shape: Shape of the output, if known. Its type is that of the first input.
+        name: Name of the output; by default derived from the name of ``node``'s output.
+    """
+    graph = owner(node)
+    domain = ZEROSKIP_DOMAIN if own else ""
+    new = ir.Node(domain, op_type, inputs, ir.convenience.convert_attributes(dict(attributes or {})))
+    output = new.outputs[0]
+    output.name = name or fresh_name(graph, f"{node.outputs[0].name}.{op_type.lower()}")
+    new.name = fresh_node_name(graph, f"{node.name}.{op_type.lower()}")
+    new.meta[_SOURCES] = sources(node)
+    output.type = inputs[0].type if inputs and inputs[0] is not None else None
+    if shape is not None:
+        output.shape = shape.copy() if isinstance(shape, ir.Shape) else ir.Shape(shape)
+    graph.insert_before(node, new)
+    return output
+
+
+def add_constant(graph: ir.Graph, array: NDArray[Any], name: str) -> ir.Value:
+    """Add an initializer that holds an array (not copied) under a name made unique; return its value."""
+    name = fresh_name(graph, name)
+    tensor = ir.Tensor(array, name=name)
+    value = ir.Value(
+        name=name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor
+    )
+    graph.register_initializer(value)
+    return value
+
+
+def add_integers(graph: ir.Graph, items: Iterable[int], name: str) -> ir.Value:
+    """Add an int64 initializer of one dimension."""
+    return add_constant(graph, np.array(list(items), dtype=np.int64), name)
+
+
+def replace_value(old: ir.Value, new: ir.Value) -> bool:
+    """Let every reader of ``old`` read ``new``; the node that computed ``old`` becomes dead.
+
+    When ``old`` is a graph output its name must survive: then ``new`` takes the name over, unless ``new`` has a name
+    of its own to keep (graph input or output, initializer, activation), in which case the node becomes an Identity.
+    """
+    node = old.producer()
+    if node is None:
+        raise ValueError(f"'{old.name}' is not computed by a node")
+    if old.is_graph_output():
+        if _keeps_name(new):
+            if node.op_type == "Identity" and node.inputs[0] is new:
+                return False
+            return become(node, "Identity", [new], {})
+        new.name = old.name
+        old.name = fresh_name(owner(node), f"{old.name}.replaced")
+    old.replace_all_uses_with(new, replace_graph_outputs=True)
+    return True
+
+
+def _keeps_name(value: ir.Value) -> bool:
+    node = value.producer()
+    if node is None or value.is_graph_output() or value.is_graph_input():
+        return True
+    return node.domain == ZEROSKIP_DOMAIN and node.op_type == "FatRelu"
+
+
+def owner(node: ir.Node) -> ir.Graph:
+    """Return the graph a node is in.
+
+    Raises:
+        ValueError: If the node is in no graph.
+    """
+    if node.graph is None:
+        raise ValueError(f"node '{node.name}' is not part of a graph")
+    return node.graph
+
+
+def fresh_name(graph: ir.Graph, name: str) -> str:
+    """Return ``name``, with a number appended if a value of the graph has it already."""
+    return _fresh(graph, name, "values")
+
+
+def fresh_node_name(graph: ir.Graph, name: str) -> str:
+    """Return ``name``, with a number appended if a node of the graph has it already."""
+    return _fresh(graph, name, "nodes")
+
+
+def _fresh(graph: ir.Graph, name: str, kind: str) -> str:
+    # The set is kept on the graph, because collecting the names anew for every new value is quadratic. Names given
+    # back by removed values stay in it, which costs nothing but a number.
+    key = _NAMES + kind
+    taken: set[str] | None = graph.meta.get(key)
+    if taken is None:
+        taken = {node.name or "" for node in graph} if kind == "nodes" else value_names(graph)
+        graph.meta[key] = taken
+    candidate, number = name, 1
+    while candidate in taken:
+        candidate, number = f"{name}_{number}", number + 1
+    taken.add(candidate)
+    return candidate
+
+
+def sources(node: ir.Node) -> tuple[str, ...]:
+    """Return the names of the nodes of the original model whose work a canonical node does."""
+    known: tuple[str, ...] | None = node.meta.get(_SOURCES)
+    return known if known is not None else (node.name or "",)
+
+
+def _merged_sources(nodes: Iterable[ir.Node]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for node in nodes for name in sources(node)))
+
+
+def describe(node: ir.Node) -> str:
+    """Return how an error message names a node: its name, operator and domain."""
+    domain = f"{node.domain}::" if node.domain else ""
+    return f"node '{node.name}' ({domain}{node.op_type})"

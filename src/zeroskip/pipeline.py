@@ -1,0 +1,256 @@
+"""`optimize`: the whole way from a model and a folder of data to a faster model and the numbers that prove it.
+
+Analyze, calibrate, apply, verify, measure, write. Each stage is a public function of its own; here they are only strung
+together, and their results put into one folder that appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .analysis import SparsityProfile, analyze, model_name, refuse_noise
+from .baselines import available_engines
+from .bench import BenchResult, EngineSpec, bench
+from .calibration import CalibrationResult, MetricFunction, MetricName, StrategyName, calibrate
+from .data import Dataset
+from .errors import ModelError
+from .progress import Progress
+from .report import write_report
+from .staging import staged_directory
+from .summary import LatencyMs, Summary
+from .system import physical_cores
+from .verification import PEER, Verification, verify
+
+if TYPE_CHECKING:
+    from .engine import SessionOptions
+
+MODEL_FILE = "model.fatrelu.onnx"
+THRESHOLDS_FILE = "thresholds.json"
+PROFILE_FILE = "profile.json"
+PROFILE_AFTER_FILE = "profile.fatrelu.json"
+CALIBRATION_FILE = "calibration.json"
+BENCH_FILE = "bench.json"
+SUMMARY_FILE = "summary.json"
+REPORT_FILE = "report.html"
+
+EXACT_LABEL = "zeroskip_exact"
+THRESHOLDED_LABEL = "zeroskip"
+
+Announce = Callable[[str], None]
+"""Told one line for each stage that is done."""
+
+
+@dataclass(frozen=True)
+class OptimizeResult:
+    """Everything `optimize` found out.
+
+    Args:
+        output: The folder with the files.
+        summary: The outcome.
+        profile: The original model on the calibration data.
+        profile_after: The model with thresholds on the same data.
+        calibration: Thresholds and how they were found.
+        verifications: Comparisons with ONNX Runtime, of the original and of the written model; empty without it.
+        bench: The measurement.
+    """
+
+    output: Path
+    summary: Summary
+    profile: SparsityProfile
+    profile_after: SparsityProfile
+    calibration: CalibrationResult
+    verifications: tuple[Verification, ...]
+    bench: BenchResult
+
+
+def optimize(
+    model: str | os.PathLike[str],
+    data: Dataset,
+    max_drop: float | None = None,
+    output: str | os.PathLike[str] = "zeroskip-output",
+    *,
+    target_sparsity: float | None = None,
+    metric: MetricName | MetricFunction = "auto",
+    strategy: StrategyName = "sensitivity",
+    holdout: Dataset | None = None,
+    batch_size: int = 1,
+    threads: int | None = None,
+    isa: str | None = None,
+    seconds: float = 5.0,
+    seed: int = 0,
+    progress: Progress | None = None,
+    announce: Announce | None = None,
+) -> OptimizeResult:
+    """Make a model sparser within a budget, check it, time it, and write model and evidence to a folder.
+
+    Args:
+        model: ONNX file.
+        data: Real inputs, labelled or not; half of them are held out for check and measurement.
+        max_drop: Largest loss of the metric, see :func:`zeroskip.calibrate`.
+        output: Folder to create or to fill. Nothing appears there before everything has succeeded.
+        target_sparsity: Instead of a budget, see :func:`zeroskip.calibrate`.
+        metric: What to bound, see :func:`zeroskip.calibrate`.
+        strategy: How to allocate, see :func:`zeroskip.calibrate`.
+        holdout: The held-out data, if they are not to be taken from ``data``.
+        batch_size: Inputs per run in the measurement.
+        threads: Threads of every engine; None for all cores.
+        isa: Instruction set for zeroskip; None for the best.
+        seconds: Time given to each engine in the measurement.
+        seed: Seed of split and sampling.
+        progress: Told of each step.
+        announce: Told one line for each stage.
+
+    Returns:
+        All results; the same are in the files.
+
+    Raises:
+        ZeroskipError: Whatever goes wrong in a stage; then nothing is written.
+
+    Example:
+        >>> data = image_folder("photos/", "imagenet")  # doctest: +SKIP
+        >>> result = optimize("model.onnx", data, max_drop=0.01, output="out")  # doctest: +SKIP
+        >>> result.summary.speedup  # doctest: +SKIP
+        2.1
+    """
+    from .engine import SessionOptions
+    from .onnx import apply_thresholds, load_model, to_bytes
+
+    tell = announce or (lambda line: None)
+    refuse_noise(data, random_input=False)
+    original = _read(model)
+    threads = physical_cores() if threads is None else threads
+    options = SessionOptions(intra_op_num_threads=threads, isa=isa)
+    with staged_directory(output) as stage:
+        calibration_data, holdout_data = (data, holdout) if holdout else data.split(0.5, seed=seed)
+        look = partial(
+            analyze,
+            data=calibration_data,
+            batch_size=batch_size,
+            threads=threads,
+            isa=isa,
+            seed=seed,
+            progress=progress,
+        )
+        profile = look(model)
+        tell(f"analyzed: {profile.verdict}")
+        calibration = calibrate(
+            model,
+            calibration_data,
+            max_drop,
+            target_sparsity=target_sparsity,
+            metric=metric,
+            strategy=strategy,
+            holdout=holdout_data,
+            threads=threads,
+            isa=isa,
+            seed=seed,
+            progress=progress,
+        )
+        tell(f"calibrated: {calibration.message}")
+        thresholded = to_bytes(apply_thresholds(load_model(model), calibration.thresholds))
+        verifications = _verify(original, thresholded, holdout_data, options, tell)
+        after = look(thresholded, predict=False)
+        measured = _measure(original, thresholded, holdout_data, batch_size, threads, seconds, progress)
+        result = OptimizeResult(
+            output=Path(output),
+            summary=_summary(profile, after, calibration, measured),
+            profile=profile,
+            profile_after=after.model_copy(update={"model": f"{model_name(model)} with thresholds"}),
+            calibration=calibration,
+            verifications=verifications,
+            bench=measured,
+        )
+        _write(stage, result, thresholded)
+    return result
+
+
+def _read(model: str | os.PathLike[str]) -> bytes:
+    try:
+        return Path(model).read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read model '{os.fspath(model)}': {error.strerror or error}") from error
+
+
+def _verify(
+    original: bytes, thresholded: bytes, data: Dataset, options: SessionOptions, tell: Announce
+) -> tuple[Verification, ...]:
+    first = verify(original, data, options)
+    if first is None:
+        tell(f"not verified: {PEER} is not installed (pip install 'zeroskip[bench]')")
+        return ()
+    second = verify(thresholded, data, options)
+    assert second is not None
+    tell(
+        f"verified: {PEER} {first.version} computes the same on {first.inputs} inputs, "
+        f"within {max(first.difference, second.difference):.0e} of the largest output"
+    )
+    return first, second
+
+
+def _measure(
+    original: bytes,
+    thresholded: bytes,
+    data: Dataset,
+    batch_size: int,
+    threads: int,
+    seconds: float,
+    progress: Progress | None,
+) -> BenchResult:
+    engines = [
+        EngineSpec("zeroskip", EXACT_LABEL),
+        EngineSpec("zeroskip", THRESHOLDED_LABEL, model=thresholded),
+    ]
+    if PEER in available_engines():
+        engines.insert(0, EngineSpec(PEER))
+    return bench(
+        original, data, engines, threads=threads, batch_size=batch_size, seconds=seconds, progress=progress
+    )
+
+
+def _summary(
+    before: SparsityProfile, after: SparsityProfile, calibration: CalibrationResult, measured: BenchResult
+) -> Summary:
+    has_peer = any(row.label == PEER for row in measured.rows)
+    return Summary(
+        metric=calibration.metric,
+        baseline=calibration.holdout.baseline,
+        optimized=calibration.holdout.optimized,
+        drop=calibration.holdout.drop,
+        sparsity_before=before.sparsity,
+        sparsity_after=after.sparsity,
+        latency_ms=LatencyMs(
+            onnxruntime=measured[PEER].p50_ms if has_peer else None,
+            zeroskip_exact=measured[EXACT_LABEL].p50_ms,
+            zeroskip=measured[THRESHOLDED_LABEL].p50_ms,
+        ),
+        speedup_exact=measured.speedup(EXACT_LABEL, over=PEER) if has_peer else None,
+        speedup=measured.speedup(THRESHOLDED_LABEL, over=PEER) if has_peer else None,
+        threads=measured.threads,
+        batch_size=measured.batch_size,
+        isa=before.isa,
+        versions=measured.system.versions,
+    )
+
+
+def _write(stage: Path, result: OptimizeResult, thresholded: bytes) -> None:
+    (stage / MODEL_FILE).write_bytes(thresholded)
+    result.calibration.thresholds.save(stage / THRESHOLDS_FILE)
+    result.profile.save(stage / PROFILE_FILE)
+    result.profile_after.save(stage / PROFILE_AFTER_FILE)
+    result.calibration.save(stage / CALIBRATION_FILE)
+    result.bench.save(stage / BENCH_FILE)
+    result.summary.save(stage / SUMMARY_FILE)
+    write_report(
+        stage / REPORT_FILE,
+        summary=result.summary,
+        profile=result.profile,
+        profile_after=result.profile_after,
+        calibration=result.calibration,
+        bench=result.bench,
+        verifications=result.verifications,
+    )

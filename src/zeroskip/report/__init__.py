@@ -1,0 +1,20 @@
+"""Showing results to people: tables for the terminal and one self-contained HTML page.
+
+Nothing here measures or decides; it puts the values of the other stages into words and pictures.
+"""
+
+from __future__ import annotations
+
+from .html import render_report, write_report
+from .terminal import render_calibration, render_layers, render_profile, render_summary
+from .words import headline
+
+__all__ = [
+    "headline",
+    "render_calibration",
+    "render_layers",
+    "render_profile",
+    "render_report",
+    "render_summary",
+    "write_report",
+]

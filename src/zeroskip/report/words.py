@@ -1,0 +1,81 @@
+"""The sentences of a report."""
+
+from __future__ import annotations
+
+from ..calibration import CalibrationResult
+from ..calibration.wording import METRIC_WORDS, changed_predictions
+from ..summary import Summary
+
+_NO_FASTER = 1.02
+
+
+def headline(model: str, summary: Summary) -> str:
+    """Return the outcome in one sentence: how much faster, against what, at what price.
+
+    Args:
+        model: What to call the model.
+        summary: The outcome.
+    """
+    latency = summary.latency_ms
+    if summary.speedup is None or latency.onnxruntime is None:
+        factor = latency.zeroskip_exact / latency.zeroskip
+        if factor < _NO_FASTER:
+            return f"{model}: {latency.zeroskip_exact:.3g} ms per run; thresholds gain nothing within the budget."
+        return (
+            f"{model} runs {factor:.2f}x faster with thresholds ({latency.zeroskip_exact:.3g} ms -> "
+            f"{latency.zeroskip:.3g} ms)."
+        )
+    times = f"{latency.onnxruntime:.3g} ms -> {latency.zeroskip:.3g} ms"
+    if summary.speedup < _NO_FASTER:
+        return f"{model} is not faster with zeroskip than with ONNX Runtime ({times})."
+    return (
+        f"{model} runs {summary.speedup:.2f}x faster than with ONNX Runtime ({times}), "
+        f"{summary.speedup_exact:.2f}x without changing any result."
+    )
+
+
+def price(calibration: CalibrationResult) -> str:
+    """Return what the thresholds cost on held-out data, in one sentence."""
+    score = calibration.holdout
+    if calibration.is_zero:
+        return "The thresholds are all zero: results are those of the original model."
+    words = METRIC_WORDS.get(calibration.metric, calibration.metric)
+    if calibration.metric == "agreement":
+        return (
+            f"On {score.samples} held-out inputs {_count(changed_predictions(score))} changed, and "
+            f"{score.shift:.2%} of the probability moved to other classes on average."
+        )
+    return f"On {score.samples} held-out inputs {words} went from {score.baseline:.2%} to {score.optimized:.2%}."
+
+
+def caution(calibration: CalibrationResult) -> str | None:
+    """Return what a reader must know before trusting the check, or None.
+
+    With n inputs and no change seen, the true rate of changes may still be up to about 3 / n (95 % confidence).
+    """
+    samples = calibration.holdout.samples
+    budget = calibration.max_drop
+    if calibration.is_zero or budget is None or calibration.metric not in ("agreement", "top1"):
+        return None
+    unseen = 3.0 / samples
+    if unseen <= max(budget, 1e-9):
+        return None
+    return (
+        f"{samples} held-out inputs cannot prove a budget of {budget:.1%}: even without a single change seen, up to "
+        f"{unseen:.1%} may be affected (95% confidence). More data make the check stronger."
+    )
+
+
+def budget_words(calibration: CalibrationResult) -> str:
+    """Return what was asked for."""
+    if calibration.target_sparsity is not None:
+        return f"sparsity of at least {calibration.target_sparsity:.1%}"
+    words = METRIC_WORDS.get(calibration.metric, calibration.metric)
+    text = f"{words} may drop by {calibration.max_drop:.2%}"
+    if calibration.max_shift is not None:
+        text += f", and {calibration.max_shift:.2%} of the probability may move to other classes on average"
+    return text
+
+
+def _count(changed: int) -> str:
+    return {0: "no prediction", 1: "1 prediction"}.get(changed, f"{changed} predictions")

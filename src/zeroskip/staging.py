@@ -1,0 +1,53 @@
+"""A folder of results that appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import ZeroskipError
+
+
+@contextmanager
+def staged_directory(output: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield an empty folder whose files move to ``output`` when the block ends without an error.
+
+    The folder lies on the same file system, in the nearest folder above ``output`` that exists, so the last step is a
+    rename. When the block raises (``KeyboardInterrupt`` included) it is removed and ``output`` stays as it was.
+
+    Args:
+        output: The folder to create, or to put the files into if it exists; files of the same names are replaced.
+
+    Yields:
+        The folder to write to.
+
+    Raises:
+        ZeroskipError: If ``output`` is a file, or nothing can be written there. Found out before the block runs.
+    """
+    target = Path(output).absolute()
+    if target.exists() and not target.is_dir():
+        raise ZeroskipError(f"output '{output}' is a file, expected a folder (it need not exist yet)")
+    anchor = next(folder for folder in target.parents if folder.is_dir())
+    stage = anchor / f".{target.name}.{secrets.token_hex(6)}"
+    try:
+        stage.mkdir()
+    except OSError as error:
+        raise ZeroskipError(f"cannot write to output '{output}': {error.strerror or error}") from error
+    try:
+        yield stage
+        _move(stage, target)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def _move(stage: Path, target: Path) -> None:
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.rename(stage, target)
+        return
+    for file in sorted(stage.iterdir()):
+        os.replace(file, target / file.name)

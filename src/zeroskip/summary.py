@@ -1,0 +1,89 @@
+"""Summary: the outcome of `optimize` in one small JSON file that other programs can rely on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from .errors import DataError
+from .files import atomic_write_text
+
+
+class LatencyMs(BaseModel):
+    """Median time per run in ms, all from one interleaved benchmark.
+
+    Attributes:
+        onnxruntime: ONNX Runtime in float32 on the original model; None where it is not installed.
+        zeroskip_exact: zeroskip on the original model.
+        zeroskip: zeroskip on the model with thresholds.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    onnxruntime: float | None
+    zeroskip_exact: float
+    zeroskip: float
+
+
+class Summary(BaseModel):
+    """What `optimize` reached.
+
+    Attributes:
+        metric: What was bounded: ``"top1"``, ``"agreement"``, ``"fidelity"`` or a function's name.
+        baseline: The metric of the original model on the holdout.
+        optimized: The metric of the model with thresholds on the holdout.
+        drop: ``baseline - optimized``.
+        sparsity_before: Input sparsity of the layers that can skip, weighted by MACs, original model.
+        sparsity_after: The same with thresholds.
+        latency_ms: Times.
+        speedup_exact: ONNX Runtime's time over zeroskip's on the original model; None without ONNX Runtime.
+        speedup: ONNX Runtime's time over zeroskip's with thresholds; None without ONNX Runtime.
+        threads: Threads of every engine.
+        batch_size: Inputs per run.
+        isa: Instruction set zeroskip used.
+        versions: Installed version by package.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    metric: str
+    baseline: float
+    optimized: float
+    drop: float
+    sparsity_before: float
+    sparsity_after: float
+    latency_ms: LatencyMs
+    speedup_exact: float | None
+    speedup: float | None
+    threads: int
+    batch_size: int
+    isa: str
+    versions: dict[str, str]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the summary as JSON; the file appears whole or not at all.
+
+        Args:
+            path: File to create or replace.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        atomic_write_text(path, self.model_dump_json(indent=2) + "\n")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Summary:
+        """Read a summary from a JSON file.
+
+        Args:
+            path: File written by :meth:`save`.
+
+        Raises:
+            DataError: If the file cannot be read or holds something else; the message names it.
+        """
+        try:
+            return cls.model_validate_json(Path(path).read_bytes())
+        except (OSError, ValidationError) as error:
+            raise DataError(f"cannot read a summary from '{os.fspath(path)}': {error}") from error

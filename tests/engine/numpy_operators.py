@@ -1,0 +1,266 @@
+"""The native operators in numpy, on logical arrays: maps are (N, C, H, W) whatever their layout in memory."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from zeroskip.engine.plan_types import Plan, Step
+
+Arrays = list[np.ndarray]
+Constants = dict[str, np.ndarray]
+Operator = Callable[[Plan, Step, Arrays, Constants], np.ndarray]
+OPERATORS: dict[str, Operator] = {}
+
+
+def operator(function: Operator) -> Operator:
+    OPERATORS[function.__name__.rstrip("_")] = function
+    return function
+
+
+def per_channel(plan: Plan, step: Step, values: np.ndarray) -> np.ndarray:
+    """Shape ``values`` for broadcasting over the channels of the step's output.
+
+    The channel axis is 1, for row tensors what the attribute says, and always the last one of a linear step.
+    """
+    rank = len(plan.tensors[step.outputs[0]].shape)
+    axis = rank - 1 if step.op == "linear" else step.attributes.get("axis", min(1, rank - 1))
+    return values.reshape(-1, *(1,) * (rank - 1 - axis))
+
+
+def epilogue(plan: Plan, step: Step, x: np.ndarray, constants: Constants) -> np.ndarray:
+    if step.op == "activation" or step.attributes.get("activation", "none") == "none":
+        return x
+    return fat_relu(x, per_channel(plan, step, constants["thresholds"]), step)
+
+
+def fat_relu(x: np.ndarray, thresholds: np.ndarray, step: Step) -> np.ndarray:
+    return np.minimum(np.where(x > thresholds, x, 0), step.attributes.get("max_value", math.inf))
+
+
+def windows(x: np.ndarray, step: Step, fill: float) -> np.ndarray:
+    """Return (N, C, OH, OW, KH, KW)."""
+    (top, left, bottom, right), (kh, kw) = step.attributes["pads"], step.attributes["kernel"]
+    (dh, dw), (sh, sw) = step.attributes["dilations"], step.attributes["strides"]
+    padded = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=fill)
+    view = sliding_window_view(padded, ((kh - 1) * dh + 1, (kw - 1) * dw + 1), axis=(2, 3))
+    return view[:, :, ::sh, ::sw, ::dh, ::dw]
+
+
+@operator
+def conv(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    x = operands[0]
+    if step.attributes.get("input_layout") == "nhwc":
+        x = x.transpose(0, 3, 1, 2)
+    weight, groups = constants["weight"], step.attributes["groups"]
+    patches = windows(x.reshape(x.shape[0], -1, *x.shape[-2:]), step, 0.0)
+    parts = [
+        np.einsum("nchwkl,ockl->nohw", part, part_weight, optimize=True)
+        for part, part_weight in zip(np.split(patches, groups, 1), np.split(weight, groups, 0), strict=True)
+    ]
+    y = np.concatenate(parts, 1)
+    if "bias" in constants:
+        y = y + constants["bias"].reshape(1, -1, 1, 1)
+    return y + operands[1] if len(operands) > 1 else y
+
+
+OPERATORS["depthwise"] = conv
+
+
+@operator
+def linear(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    return operands[0] @ constants["weight"].T + constants.get("bias", np.float32(0))
+
+
+@operator
+def add(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    assert operands[0].shape == operands[1].shape
+    return operands[0] + operands[1]
+
+
+@operator
+def mul(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    return operands[0] * operands[1]
+
+
+@operator
+def affine(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    scale, bias = (per_channel(plan, step, constants[role]) for role in ("scale", "bias"))
+    return operands[0] * scale + bias
+
+
+@operator
+def activation(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    (x,) = operands
+    kind, attributes = step.attributes["kind"], step.attributes
+    if kind == "fatrelu":
+        return fat_relu(x, per_channel(plan, step, constants["thresholds"]), step)
+    if kind == "clip":
+        return np.clip(x, attributes["min_value"], attributes["max_value"])
+    if kind == "hardsigmoid":
+        return np.clip(attributes["alpha"] * x + attributes["beta"], 0, 1)
+    return {
+        "sigmoid": lambda: 1 / (1 + np.exp(-x)),
+        "tanh": lambda: np.tanh(x),
+        "hardswish": lambda: x * np.clip(x / 6 + 0.5, 0, 1),
+    }[kind]()
+
+
+def _pool(plan: Plan, step: Step, x: np.ndarray, is_average: bool) -> np.ndarray:
+    """Pool by visiting every output position: windows may hang over the edge (ceil mode)."""
+    _, _, height, width = x.shape
+    y = np.empty(plan.tensors[step.outputs[0]].shape, np.float32)
+    (kh, kw), (sh, sw), (top, left, bottom, right) = (
+        step.attributes[key] for key in ("kernel", "strides", "pads")
+    )
+    dh, dw = step.attributes.get("dilations", (1, 1))
+    for oy, ox in itertools.product(range(y.shape[2]), range(y.shape[3])):
+        rows = [oy * sh - top + ky * dh for ky in range(kh)]
+        columns = [ox * sw - left + kx * dw for kx in range(kw)]
+        inside = x[:, :, [r for r in rows if 0 <= r < height]][..., [c for c in columns if 0 <= c < width]]
+        if not is_average:
+            y[:, :, oy, ox] = inside.max(axis=(2, 3))
+            continue
+        count = inside.shape[2] * inside.shape[3]
+        if step.attributes["count_include_pad"]:
+            count = sum(r < height + bottom for r in rows) * sum(c < width + right for c in columns)
+        y[:, :, oy, ox] = inside.sum(axis=(2, 3)) / count
+    return y
+
+
+@operator
+def max_pool(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    return _pool(plan, step, operands[0], is_average=False)
+
+
+@operator
+def avg_pool(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    return _pool(plan, step, operands[0], is_average=True)
+
+
+@operator
+def global_avg_pool(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    return operands[0].mean(axis=(2, 3), keepdims=True)
+
+
+@operator
+def global_max_pool(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    return operands[0].max(axis=(2, 3), keepdims=True)
+
+
+@operator
+def concat(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    return np.concatenate(operands, axis=step.attributes["axis"])
+
+
+@operator
+def to_nhwc(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    batch, channels, height, width = plan.tensors[step.outputs[0]].shape
+    if step.attributes["input_layout"] == "nhwc":
+        return operands[0].reshape(batch, height, width, channels).transpose(0, 3, 1, 2)
+    return operands[0].reshape(batch, channels, height, width)
+
+
+@operator
+def to_row(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    x = operands[0].transpose(0, 2, 3, 1) if step.attributes["output_layout"] == "nhwc" else operands[0]
+    return x.reshape(plan.tensors[step.outputs[0]].shape)
+
+
+@operator
+def copy(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    source, result = (plan.tensors[index] for index in (step.inputs[0], step.outputs[0]))
+    assert source.layout == result.layout
+    if source.layout == "nhwc":
+        assert source.shape[:2] == result.shape[:2]
+    return operands[0].reshape(result.shape)
+
+
+@operator
+def softmax(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    axis = step.attributes["axis"]
+    exponentials = np.exp(operands[0] - operands[0].max(axis=axis, keepdims=True))
+    return exponentials / exponentials.sum(axis=axis, keepdims=True)
+
+
+@operator
+def lrn(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    (x,), size = operands, step.attributes["size"]
+    before, after = (size - 1) // 2, size - 1 - (size - 1) // 2
+    squares = np.pad(x**2, ((0, 0), (before, after), (0, 0), (0, 0)))
+    sums = sliding_window_view(squares, size, axis=1).sum(-1)
+    return x / (step.attributes["bias"] + step.attributes["alpha"] / size * sums) ** step.attributes["beta"]
+
+
+@operator
+def pad(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    (x,), pads = operands, step.attributes["pads"]
+    amounts = list(zip(pads[: x.ndim], pads[x.ndim :], strict=True))
+    return np.pad(x, amounts, constant_values=step.attributes["value"])
+
+
+@operator
+def transpose(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    return operands[0].transpose(step.attributes["perm"])
+
+
+@operator
+def slice_(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    bounds = (
+        range(*bound)
+        for bound in zip(*(step.attributes[key] for key in ("starts", "ends", "steps")), strict=True)
+    )
+    return operands[0][np.ix_(*bounds)]
+
+
+@operator
+def reduce_mean(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    return operands[0].mean(axis=step.attributes["axes"], keepdims=bool(step.attributes["keepdims"]))
+
+
+@operator
+def resize(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    """Resize separably: one matrix of interpolation weights per axis."""
+    sizes = plan.tensors[step.outputs[0]].shape[2:]
+    rows, columns = (
+        _resize_matrix(step, before, after, scale)
+        for before, after, scale in zip(operands[0].shape[2:], sizes, step.attributes["scales"], strict=True)
+    )
+    return rows @ operands[0] @ columns.T
+
+
+def _resize_matrix(step: Step, before: int, after: int, scale: float) -> np.ndarray:
+    matrix = np.zeros((after, before), np.float32)
+    for index in range(after):
+        x = _source_coordinate(step.attributes["coordinate_transformation_mode"], index, before, after, scale)
+        if step.attributes["mode"] == "nearest":
+            matrix[index, min(max(_nearest(step.attributes["nearest_mode"], x), 0), before - 1)] = 1
+        else:
+            x = min(max(x, 0), before - 1)
+            low = math.floor(x)
+            matrix[index, low] += 1 - (x - low)
+            matrix[index, min(low + 1, before - 1)] += x - low
+    return matrix
+
+
+def _source_coordinate(mode: str, index: int, before: int, after: int, scale: float) -> float:
+    if mode == "align_corners":
+        return index * (before - 1) / (after - 1) if after > 1 else 0.0
+    if mode == "asymmetric":
+        return index / scale
+    if mode == "pytorch_half_pixel" and after == 1:
+        return 0.0
+    return (index + 0.5) / scale - 0.5
+
+
+def _nearest(mode: str, x: float) -> int:
+    return {
+        "round_prefer_floor": lambda: math.ceil(x - 0.5),
+        "round_prefer_ceil": lambda: math.floor(x + 0.5),
+        "floor": lambda: math.floor(x),
+        "ceil": lambda: math.ceil(x),
+    }[mode]()

@@ -1,0 +1,24 @@
+"""SessionOptions refuses what cannot be."""
+
+from __future__ import annotations
+
+import pytest
+
+from zeroskip import EngineError, SessionOptions
+
+
+def test_defaults_leave_the_choice_to_the_machine() -> None:
+    assert SessionOptions() == SessionOptions(intra_op_num_threads=0, isa=None)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"intra_op_num_threads": -1}, "intra_op_num_threads is -1"),
+        ({"isa": "sse"}, "isa is 'sse'; expected one of generic, avx2, avx512"),
+        ({"max_cached_plans": 0}, "max_cached_plans is 0"),
+    ],
+)
+def test_values_out_of_range_are_refused(options: dict, message: str) -> None:
+    with pytest.raises(EngineError, match=message):
+        SessionOptions(**options)

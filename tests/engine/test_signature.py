@@ -1,0 +1,70 @@
+"""What a caller may pass in, and what the messages say otherwise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from zeroskip import ShapeError
+from zeroskip.engine import NodeArg
+from zeroskip.engine.signature import Signature
+
+SIGNATURE = Signature(
+    [NodeArg("image", ["N", 3, "H", 8]), NodeArg("scale", ["N", 1])], [NodeArg("y", ["N", 10]), NodeArg("z", [])]
+)
+
+
+def feed(**changes: object) -> dict[str, object]:
+    return {"image": np.zeros((2, 3, 5, 8), np.float32), "scale": np.zeros((2, 1), np.float32)} | changes
+
+
+def test_arrays_come_back_in_graph_order_and_contiguous() -> None:
+    strided = np.zeros((2, 5, 8, 3), np.float32).transpose(0, 3, 1, 2)
+    image, scale = SIGNATURE.check({"scale": np.ones((2, 1), np.float32), "image": strided})
+    assert image.shape == (2, 3, 5, 8)
+    assert image.flags.c_contiguous
+    assert scale[0, 0] == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"image": np.zeros((2, 3, 5, 8))}, r"'image': expected dtype float32, got float64.*astype"),
+        ({"image": np.zeros((2, 3, 5, 8), np.uint8)}, "got uint8"),
+        ({"image": [[1.0]]}, "expected a numpy array of float32, got list"),
+        ({"image": np.zeros((3, 5, 8), np.float32)}, r"got \[3, 5, 8\]: 4 dimensions are needed, not 3"),
+        ({"image": np.zeros((2, 4, 5, 8), np.float32)}, "dimension 1 must be 3"),
+        ({"image": np.zeros((2, 3, 0, 8), np.float32)}, "dimension 2 is empty"),
+        ({"scale": np.zeros((3, 1), np.float32)}, "'N' is already 2 in input 'image'"),
+        ({"extra": np.zeros(1, np.float32)}, r"unknown \['extra'\]"),
+    ],
+)
+def test_a_wrong_input_is_refused_with_what_was_got_and_expected(changes: dict, message: str) -> None:
+    with pytest.raises(ShapeError, match=message):
+        SIGNATURE.check(feed(**changes))
+
+
+def test_a_missing_input_is_named_with_the_signature() -> None:
+    with pytest.raises(ShapeError, match=r"missing \['scale'\].*image: tensor\(float\) \[N, 3, H, 8\]"):
+        SIGNATURE.check({"image": np.zeros((2, 3, 5, 8), np.float32)})
+
+
+def test_outputs_are_found_by_name() -> None:
+    assert SIGNATURE.output_indices(None) == [0, 1]
+    assert SIGNATURE.output_indices(["z", "y"]) == [1, 0]
+    with pytest.raises(ShapeError, match=r"no output \['w'\]; its outputs are \['y', 'z'\]"):
+        SIGNATURE.output_indices(["w"])
+
+
+def test_shapes_are_checked_like_arrays() -> None:
+    assert SIGNATURE.check_shapes({"scale": (4, 1), "image": [4, 3, 9, 8]}) == ((4, 3, 9, 8), (4, 1))
+    with pytest.raises(ShapeError, match="dimension 3 must be 8"):
+        SIGNATURE.check_shapes({"scale": (4, 1), "image": (4, 3, 9, 9)})
+    with pytest.raises(ShapeError, match="expected a shape for each"):
+        SIGNATURE.check_shapes({"image": (4, 3, 9, 8)})
+
+
+def test_only_the_batch_is_guessed() -> None:
+    assert SIGNATURE.default_shapes() is None
+    assert Signature([NodeArg("x", ["N", 3, 8, 8])], []).default_shapes() == ((1, 3, 8, 8),)
+    assert Signature([NodeArg("x", [4, 3])], []).default_shapes() == ((4, 3),)
