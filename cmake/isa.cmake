@@ -16,6 +16,7 @@ endif()
 
 function(zeroskip_add_isa_kernels target)
   file(GLOB sources CONFIGURE_DEPENDS cpp/kernels/*/*.cc)
+  list(FILTER sources EXCLUDE REGEX "/reference/")  # scalar, ISA-independent: only the tests link it
   foreach(isa IN LISTS ZS_ISAS)
     add_library(zeroskip_kernels_${isa} OBJECT ${sources})
     target_include_directories(zeroskip_kernels_${isa} PRIVATE cpp)

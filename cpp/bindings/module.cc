@@ -1,5 +1,5 @@
-// The Python module zeroskip._core. The only C++ file that knows nanobind: it turns dictionaries into specs, arrays
-// into pointers, and zeroskip::Error into _core.Error; it decides nothing.
+// The Python module zeroskip._core. The only C++ file that knows nanobind: it turns dictionaries into specs,
+// arrays into pointers, and zeroskip::Error into _core.Error; it decides nothing.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
@@ -24,8 +24,8 @@ template <typename T>
 T get(const nb::dict& dict, const char* key) {
   check(dict.contains(key), "key '", key, "' is missing from a tensor or step");
   T value;
-  check(nb::try_cast<T>(dict[key], value), "key '", key, "' of a tensor or step has the wrong type: ",
-        nb::repr(dict[key]).c_str());
+  check(nb::try_cast<T>(dict[key], value), "key '", key,
+        "' of a tensor or step has the wrong type: ", nb::repr(dict[key]).c_str());
   return value;
 }
 
@@ -41,7 +41,8 @@ ConstArray to_const_array(nb::handle object, const std::string& what) {
           ": expected a C-contiguous array (numpy.ascontiguousarray makes one)");
     expected_stride *= static_cast<int64_t>(array.shape(axis));
   }
-  for (size_t axis = 0; axis < array.ndim(); ++axis) result.shape.push_back(static_cast<int64_t>(array.shape(axis)));
+  for (size_t axis = 0; axis < array.ndim(); ++axis)
+    result.shape.push_back(static_cast<int64_t>(array.shape(axis)));
   return result;
 }
 
@@ -192,10 +193,15 @@ NB_MODULE(_core, m) {
   m.attr("__version__") = ZEROSKIP_VERSION;
   nb::exception<Error>(m, "Error", PyExc_RuntimeError);
 
-  m.def("isas_compiled", [] { return names(isas_compiled()); }, "Instruction sets in this build, weakest first.");
-  m.def("isas_supported", [] { return names(isas_supported()); }, "Those of them that this CPU runs, weakest first.");
-  m.def("active_isa", [] { return std::string(isa_name(choose_isa(""))); },
-        "The set a Program uses by default: ZEROSKIP_FORCE_ISA, else the strongest supported.");
+  m.def(
+      "isas_compiled", [] { return names(isas_compiled()); },
+      "Instruction sets in this build, weakest first.");
+  m.def(
+      "isas_supported", [] { return names(isas_supported()); },
+      "Those of them that this CPU runs, weakest first.");
+  m.def(
+      "active_isa", [] { return std::string(isa_name(choose_isa(""))); },
+      "The set a Program uses by default: ZEROSKIP_FORCE_ISA, else the strongest supported.");
   m.def("available_cpus", &available_cpus, "CPUs this process may run on.");
 
   nb::class_<WeightStore>(m, "WeightStore", "Packed weights shared by the programs of one session.")
@@ -205,9 +211,11 @@ NB_MODULE(_core, m) {
   nb::class_<Program>(m, "Program", "A validated, executable plan. Safe to run from several threads at once.")
       .def("__init__", &init_program, "tensors"_a, "steps"_a, "inputs"_a, "outputs"_a, "arena_bytes"_a,
            "num_threads"_a = 0, "isa"_a = nb::none(), "weights"_a = nb::none())
-      .def("run", &run, "inputs"_a, "Run on float32 arrays in the order of the graph inputs; returns fresh arrays.")
-      .def("profile", &profile, "inputs"_a, "iterations"_a = 10,
-           "Time every step: name, op, kernel, median_ms, min_ms, mean_ms, density (of a masked first input).")
+      .def("run", &run, "inputs"_a,
+           "Run on float32 arrays in the order of the graph inputs; returns fresh arrays.")
+      .def(
+          "profile", &profile, "inputs"_a, "iterations"_a = 10,
+          "Time every step: name, op, kernel, median_ms, min_ms, mean_ms, density (of a masked first input).")
       .def_prop_ro("kernel_names", &Program::kernel_names)
       .def_prop_ro("isa", [](const Program& program) { return std::string(isa_name(program.isa())); })
       .def_prop_ro("num_threads", &Program::num_threads)

@@ -25,8 +25,8 @@ std::unique_ptr<Op> make_add(const StepSpec& step, const BuildContext& context) 
 // y = a * b; b may be one pixel per image (a squeeze-and-excitation gate).
 std::unique_ptr<Op> make_mul(const StepSpec& step, const BuildContext& context) {
   require_counts(step, 2, 1);
-  return std::make_unique<PointwiseOp>(Pointwise{.kernel = context.kernels.f32_mul, .kernel_name = "f32_mul"}, step,
-                                       context);
+  return std::make_unique<PointwiseOp>(Pointwise{.kernel = context.kernels.f32_mul, .kernel_name = "f32_mul"},
+                                       step, context);
 }
 
 // y = act(x * scale + bias), per channel.

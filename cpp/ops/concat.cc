@@ -28,7 +28,8 @@ class ConcatRows final : public Op {
       for (int64_t item = split.begin(task); item < split.begin(task) + split.count(task); ++item) {
         float* to = context.outputs[0].data + item * width_;
         for (size_t i = 0; i < widths_.size(); to += widths_[i], ++i)
-          std::memcpy(to, context.inputs[i].data + item * widths_[i], static_cast<size_t>(widths_[i]) * sizeof(float));
+          std::memcpy(to, context.inputs[i].data + item * widths_[i],
+                      static_cast<size_t>(widths_[i]) * sizeof(float));
       }
     });
   }
@@ -60,7 +61,8 @@ class ConcatPixels final : public Op {
   std::string kernel_name() const override { return "copy"; }
 
  private:
-  static void copy_channels(const Tensor& x, const Tensor& y, int64_t channel, int64_t first, int64_t pixels) {
+  static void copy_channels(const Tensor& x, const Tensor& y, int64_t channel, int64_t first,
+                            int64_t pixels) {
     const float* from = x.data + first * x.spec->pixel_stride;
     float* to = y.data + first * y.spec->pixel_stride + channel;
     const auto bytes = static_cast<size_t>(x.spec->c()) * sizeof(float);
@@ -93,7 +95,8 @@ std::unique_ptr<Op> make_concat(const StepSpec& step, const BuildContext& contex
     require_shape(x, shape);
     extent += x.shape[axis];
   }
-  check(extent == y.shape[axis], "the inputs hold ", extent, " along axis ", axis, ", the output ", y.shape[axis]);
+  check(extent == y.shape[axis], "the inputs hold ", extent, " along axis ", axis, ", the output ",
+        y.shape[axis]);
   if (y.layout == Layout::kNhwc) return std::make_unique<ConcatPixels>(context.kernels);
   return std::make_unique<ConcatRows>(step, context, axis);
 }

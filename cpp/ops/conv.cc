@@ -102,7 +102,7 @@ Conv::Conv(const StepSpec& step, const BuildContext& context)
 void Conv::pack_weights(const StepSpec& step, const BuildContext& context) {
   const ConstantView& weight = *step.find_constant("weight");
   weights_ = context.weights.get(weight.name + "/slabs", [&] {
-    if (!gathers_input_) return pack_conv_weights(geometry_, layout_, weight.values.data());
+    if (!gathers_input_) return pack_conv_weights(geometry_, layout_, weight.values.data(), num_threads_);
     // [tap row][kw * c]: reorder (o, c, kh, kw) to (o, kw * c, kh, 1) and pack that.
     std::vector<float> rows(weight.values.size());
     const ConvGeometry& g = geometry_;
@@ -117,7 +117,7 @@ void Conv::pack_weights(const StepSpec& step, const BuildContext& context) {
     as_rows.kw = 1;
     GroupLayout row_layout = layout_;
     row_layout.in = as_rows.c;
-    return pack_conv_weights(as_rows, row_layout, rows.data());
+    return pack_conv_weights(as_rows, row_layout, rows.data(), num_threads_);
   });
   zeros_ = context.weights.get("zeros/" + std::to_string(layout_.in),
                                [&] { return AlignedFloats(static_cast<size_t>(layout_.in)); });

@@ -68,6 +68,8 @@ class Conv final : public Op {
   void run_dense(const Operands& operands, const Task& task, const ThreadScratch& scratch) const;
   void list_pixels(const Operands& operands, const Task& task, const float** pixels) const;
   void list_gathered_pixels(const float* gathered, const Task& task, const float** pixels) const;
+  const float* next_panel(const Task& task, int64_t block, int64_t blocks, int64_t step,
+                          int64_t panels) const;
   PanelIndex panel_at(int64_t step, int64_t panels) const;
   const float* bias_at(int64_t group, int64_t block) const;
   ConvEpilogueArgs epilogue_at(const Operands& operands, const Task& task, int64_t block, int64_t row) const;

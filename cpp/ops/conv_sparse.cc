@@ -108,6 +108,8 @@ void Conv::sparse_points(const Operands& operands, const Task& task, int64_t blo
     args.pixels = past - first;
     args.channels = low_bits(std::min(panel_channels_, layout_.in - channel));
     args.weights = weights_at(task.group, block, panel.tap, channel);
+    const float* next_weights = next_panel(task, block, blocks, step, panels);
+    const int64_t next_rows = ceil_div(panel_channels_, tile.rows);  // prefetched by each row of the tile
     const int64_t ix = first * g.sw - g.pad_left + kx * g.dw;
     const int64_t x_channel = task.group * layout_.in + channel;
     for (int64_t row = 0; row < tile.rows; ++row) {
@@ -117,6 +119,8 @@ void Conv::sparse_points(const Operands& operands, const Task& task, int64_t blo
       args.x = operands.x + pixel * operands.x_stride + x_channel;
       args.mask = operands.mask + pixel * operands.mask_stride + x_channel / kChannelBlock;
       args.acc = acc + (row * tile.columns + first - tile.ox) * width;
+      args.next_weights = next_weights ? next_weights + row * next_rows * kSlab : nullptr;
+      args.next_rows = std::min(next_rows, panel_channels_ - row * next_rows);
       ConvEpilogueArgs epilogue;
       if (last) epilogue = epilogue_at(operands, task, block, row);
       args.epilogue = last ? &epilogue : nullptr;
@@ -124,6 +128,15 @@ void Conv::sparse_points(const Operands& operands, const Task& task, int64_t blo
     }
   }
   if (!finishes) finish(operands, task, block, blocks, acc);
+}
+
+// The panel after this one, in this range of output channels or the next, or null at the end of the task.
+const float* Conv::next_panel(const Task& task, int64_t block, int64_t blocks, int64_t step,
+                              int64_t panels) const {
+  const bool is_last = step + 1 == geometry_.taps() * panels;
+  if (is_last && block + blocks >= task.last_block) return nullptr;
+  const PanelIndex next = panel_at(is_last ? 0 : step + 1, panels);
+  return weights_at(task.group, is_last ? block + blocks : block, next.tap, next.index * panel_channels_);
 }
 
 // Order of the panels: the full tap's panels but the last, every other tap's, the full tap's last. With a

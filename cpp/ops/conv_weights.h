@@ -20,7 +20,8 @@ struct GroupLayout {
 GroupLayout merge_groups(const ConvGeometry& geometry);
 
 // [group][slab][tap][in][64], zero beyond `out`.
-AlignedFloats pack_conv_weights(const ConvGeometry& geometry, const GroupLayout& layout, const float* weight);
+AlignedFloats pack_conv_weights(const ConvGeometry& geometry, const GroupLayout& layout, const float* weight,
+                                int num_threads);
 
 // [group][slabs * 64] values per output channel, padded with `fill`; `values` may be null (all `fill`).
 AlignedFloats pack_per_channel(const GroupLayout& layout, const float* values, float fill);

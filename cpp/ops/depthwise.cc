@@ -47,13 +47,15 @@ class Depthwise final : public Op {
         kernel_(choose_kernel(context.kernels, window_)),
         epilogue_(parse_epilogue(step, y_.c())) {
     const ConstantView& weight = step.get_constant("weight", {y_.c(), 1, window_.kernel_h, window_.kernel_w});
-    weights_ = context.weights.get(weight.name + "/depthwise", [&] { return pack(weight, y_.c(), window_.taps()); });
+    weights_ =
+        context.weights.get(weight.name + "/depthwise", [&] { return pack(weight, y_.c(), window_.taps()); });
     bias_ = step.find_constant("bias") ? pad_channels(step.get_constant("bias", {y_.c()}))
                                        : AlignedFloats(static_cast<size_t>(y_.padded_c()));
     const int64_t block_bytes = window_.taps() * kChannelBlock * static_cast<int64_t>(sizeof(float));
     const int64_t blocks = y_.padded_c() / kChannelBlock;
     channels_ = {blocks, std::clamp<int64_t>(kWeightBytes / block_bytes, 1, blocks)};
-    rows_ = split_items(y_.h(), y_.w() * channels_.size * kChannelBlock * window_.taps() / 4, context.num_threads);
+    rows_ = split_items(y_.h(), y_.w() * channels_.size * kChannelBlock * window_.taps() / 4,
+                        context.num_threads);
   }
 
   void run(const RunContext& context) const override {

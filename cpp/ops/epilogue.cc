@@ -6,7 +6,8 @@
 namespace zeroskip {
 
 AlignedFloats pad_channels(const ConstantView& constant) {
-  AlignedFloats padded(static_cast<size_t>(round_up(static_cast<int64_t>(constant.values.size()), kChannelBlock)));
+  AlignedFloats padded(
+      static_cast<size_t>(round_up(static_cast<int64_t>(constant.values.size()), kChannelBlock)));
   std::copy(constant.values.begin(), constant.values.end(), padded.data());
   return padded;
 }

@@ -1,4 +1,5 @@
-// The activation that a step applies before it stores: attributes "activation" and "max_value", constant "thresholds".
+// The activation that a step applies before it stores: attributes "activation" and "max_value", constant
+// "thresholds".
 #pragma once
 
 #include "ops/op.h"

@@ -17,10 +17,11 @@ std::vector<int64_t> identity(int64_t extent) {
 }
 
 void check_axis(const char* axis, const std::vector<int64_t>& map, int64_t in, int64_t out) {
-  check(static_cast<int64_t>(map.size()) == out, "output extent ", out, " along ", axis, ", needs ", map.size());
+  check(static_cast<int64_t>(map.size()) == out, "output extent ", out, " along ", axis, ", needs ",
+        map.size());
   for (const int64_t position : map)
-    check(position == PixelMap::kNowhere || (position >= 0 && position < in), "position ", position, " along ", axis,
-          " is outside the input's ", in);
+    check(position == PixelMap::kNowhere || (position >= 0 && position < in), "position ", position,
+          " along ", axis, " is outside the input's ", in);
 }
 
 }  // namespace
@@ -40,9 +41,10 @@ GatherPixels::GatherPixels(const StepSpec& step, const BuildContext& context, Pi
   check_axis("N", map_.n, x.n(), y.n());
   check_axis("H", map_.h, x.h(), y.h());
   check_axis("W", map_.w, x.w(), y.w());
-  check(map_.channel_first >= 0 && map_.channel_count >= 0 && map_.channel_first + map_.channel_count <= x.c(),
-        "channels [", map_.channel_first, ", ", map_.channel_first + map_.channel_count, ") are outside the input's ",
-        x.c());
+  check(
+      map_.channel_first >= 0 && map_.channel_count >= 0 && map_.channel_first + map_.channel_count <= x.c(),
+      "channels [", map_.channel_first, ", ", map_.channel_first + map_.channel_count,
+      ") are outside the input's ", x.c());
   check(map_.channel_to >= 0 && map_.channel_to + map_.channel_count <= y.c(), "output has ", y.c(),
         " channels, needs at least ", map_.channel_to + map_.channel_count);
 }
@@ -64,7 +66,8 @@ void GatherPixels::run(const RunContext& context) const {
   const Split rows = split_items(y.spec->n() * out_h, out_w * y.spec->padded_c(), context.num_threads);
   parallel_for(context.num_threads, rows.tasks(), [&](int64_t task, int) {
     for (int64_t row = rows.begin(task); row < rows.begin(task) + rows.count(task); ++row) {
-      const int64_t n = map_.n[static_cast<size_t>(row / out_h)], h = map_.h[static_cast<size_t>(row % out_h)];
+      const int64_t n = map_.n[static_cast<size_t>(row / out_h)],
+                    h = map_.h[static_cast<size_t>(row % out_h)];
       const int64_t first = (n * x.spec->h() + h) * x.spec->w();
       for (int64_t ow = 0; ow < out_w; ++ow) {
         const int64_t w = map_.w[static_cast<size_t>(ow)];

@@ -1,4 +1,5 @@
-// Moving whole pixels of nhwc tensors by index maps: the operator behind nhwc pad and slice, and nearest resize.
+// Moving whole pixels of nhwc tensors by index maps: the operator behind nhwc pad and slice, and nearest
+// resize.
 #pragma once
 
 #include <vector>

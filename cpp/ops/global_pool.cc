@@ -44,12 +44,14 @@ class GlobalPool final : public Op {
 
 std::unique_ptr<Op> make_global_avg_pool(const StepSpec& step, const BuildContext& context) {
   require_counts(step, 1, 1);
-  return std::make_unique<GlobalPool>(context.kernels.f32_global_avg_pool, "f32_global_avg_pool", step, context);
+  return std::make_unique<GlobalPool>(context.kernels.f32_global_avg_pool, "f32_global_avg_pool", step,
+                                      context);
 }
 
 std::unique_ptr<Op> make_global_max_pool(const StepSpec& step, const BuildContext& context) {
   require_counts(step, 1, 1);
-  return std::make_unique<GlobalPool>(context.kernels.f32_global_max_pool, "f32_global_max_pool", step, context);
+  return std::make_unique<GlobalPool>(context.kernels.f32_global_max_pool, "f32_global_max_pool", step,
+                                      context);
 }
 
 }  // namespace zeroskip

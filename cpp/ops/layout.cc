@@ -21,9 +21,8 @@ RowOrder parse_order(const StepSpec& step, const char* attribute) {
 void require_row_shape(const TensorSpec& row, const TensorSpec& nhwc, RowOrder order) {
   require_layout(row, Layout::kRow);
   require_layout(nhwc, Layout::kNhwc);
-  require_shape(row, order == RowOrder::kNchw
-                         ? nhwc.shape
-                         : std::vector<int64_t>{nhwc.n(), nhwc.h(), nhwc.w(), nhwc.c()});
+  require_shape(row, order == RowOrder::kNchw ? nhwc.shape
+                                              : std::vector<int64_t>{nhwc.n(), nhwc.h(), nhwc.w(), nhwc.c()});
 }
 
 // Calls body(image, first pixel of the task within it, pixels) in parallel.
@@ -49,7 +48,8 @@ class ToNhwc final : public Op {
       const int64_t pixel = image * plane + first;
       float* to = y.data + pixel * stride;
       if (order_ == RowOrder::kNchw) {
-        const PlanarArgs args{.pixels = pixels, .channels = channels, .plane_stride = plane, .pixel_stride = stride};
+        const PlanarArgs args{
+            .pixels = pixels, .channels = channels, .plane_stride = plane, .pixel_stride = stride};
         kernels_.f32_planar_to_nhwc(args, x.data + image * channels * plane + first, to);
       } else {
         copy_pixels(x.data + pixel * channels, channels, to, stride, pixels, channels);
@@ -57,7 +57,9 @@ class ToNhwc final : public Op {
       write_mask(kernels_, y, pixel, pixels);
     });
   }
-  std::string kernel_name() const override { return order_ == RowOrder::kNchw ? "f32_planar_to_nhwc" : "copy"; }
+  std::string kernel_name() const override {
+    return order_ == RowOrder::kNchw ? "f32_planar_to_nhwc" : "copy";
+  }
 
  private:
   const KernelTable& kernels_;
@@ -76,15 +78,19 @@ class ToRow final : public Op {
       const int64_t pixel = image * plane + first;
       const float* from = x.data + pixel * stride;
       if (order_ == RowOrder::kNchw) {
-        const PlanarArgs args{.pixels = pixels, .channels = channels, .plane_stride = plane, .pixel_stride = stride};
+        const PlanarArgs args{
+            .pixels = pixels, .channels = channels, .plane_stride = plane, .pixel_stride = stride};
         kernels_.f32_nhwc_to_planar(args, from, y + image * channels * plane + first);
         return;
       }
       for (int64_t p = 0; p < pixels; ++p)
-        std::memcpy(y + (pixel + p) * channels, from + p * stride, static_cast<size_t>(channels) * sizeof(float));
+        std::memcpy(y + (pixel + p) * channels, from + p * stride,
+                    static_cast<size_t>(channels) * sizeof(float));
     });
   }
-  std::string kernel_name() const override { return order_ == RowOrder::kNchw ? "f32_nhwc_to_planar" : "copy"; }
+  std::string kernel_name() const override {
+    return order_ == RowOrder::kNchw ? "f32_nhwc_to_planar" : "copy";
+  }
 
  private:
   const KernelTable& kernels_;

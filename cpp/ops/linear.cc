@@ -15,8 +15,8 @@ constexpr int64_t kSparseStripBlocks = 128;  // 8 KB of y: L1 keeps it while eig
 constexpr int64_t kDenseStripBlocks = 16;    // with kDepth, 128 KB of packed weights: half of a small L2
 constexpr int64_t kDepth = 128;
 constexpr int64_t kDenseRows = 96;
-// A weight row read for one input row by skipping costs as much as one read for all rows by the GEMM. Above this
-// share of the dense reads skipping is not worth its less regular access.
+// A weight row read for one input row by skipping costs as much as one read for all rows by the GEMM. Above
+// this share of the dense reads skipping is not worth its less regular access.
 constexpr double kMaxSparseReads = 0.75;
 
 Split split_outputs(int64_t blocks, int64_t largest, int64_t tasks_wanted) {
@@ -26,7 +26,8 @@ Split split_outputs(int64_t blocks, int64_t largest, int64_t tasks_wanted) {
 AlignedFloats pack(const ConstantView& weight, int64_t in, int64_t out) {
   const int64_t stride = round_up(out, kChannelBlock);
   AlignedFloats packed(static_cast<size_t>(in * stride));
-  for (int64_t first = 0; first < in; first += kChannelBlock)  // in blocks, so that neither side misses the cache
+  for (int64_t first = 0; first < in;
+       first += kChannelBlock)  // in blocks, so that neither side misses the cache
     for (int64_t o = 0; o < out; ++o)
       for (int64_t i = first; i < std::min(first + kChannelBlock, in); ++i)
         packed.data()[i * stride + o] = weight.values[static_cast<size_t>(o * in + i)];
@@ -70,7 +71,8 @@ Linear::Linear(const StepSpec& step, const BuildContext& context) : kernels_(con
 }
 
 int64_t Linear::nonzero_bytes() const {
-  return round_up((rows_ + 1) * static_cast<int64_t>(sizeof(int64_t)), 64) + 2 * round_up(2 * in_ * kFloat, 64);
+  return round_up((rows_ + 1) * static_cast<int64_t>(sizeof(int64_t)), 64) +
+         2 * round_up(2 * in_ * kFloat, 64);
 }
 
 int64_t Linear::thread_bytes() const {
@@ -106,7 +108,8 @@ void Linear::run(const RunContext& context) const {
 }
 
 bool Linear::list_nonzeros(const RunContext& context, const Nonzeros& list) const {
-  // One row: skipping never reads more than the GEMM. The lists hold 2 * in_ entries: the limit and one row more.
+  // One row: skipping never reads more than the GEMM. The lists hold 2 * in_ entries: the limit and one row
+  // more.
   const auto limit = rows_ == 1 ? in_ : static_cast<int64_t>(kMaxSparseReads * static_cast<double>(in_));
   const float* x = context.inputs[0].data;
   list.first[0] = 0;
@@ -144,7 +147,8 @@ void Linear::run_dense(const RunContext& context) const {
   parallel_for(context.num_threads, blocks.tasks() * strips.tasks(), [&](int64_t task, int thread) {
     const int64_t block = task / strips.tasks(), strip = task % strips.tasks();
     const ThreadScratch scratch = thread_scratch(context, thread);
-    multiply_strip(context.inputs[0].data + blocks.begin(block) * x_stride_, blocks.count(block), strip, scratch);
+    multiply_strip(context.inputs[0].data + blocks.begin(block) * x_stride_, blocks.count(block), strip,
+                   scratch);
     const int64_t width = strips.count(strip) * kChannelBlock;
     for (int64_t m = 0; m < blocks.count(block); ++m)
       store_outputs(scratch.y + m * width, strips.begin(strip) * kChannelBlock, width,
@@ -152,8 +156,8 @@ void Linear::run_dense(const RunContext& context) const {
   });
 }
 
-// scratch.y[m][:] = bias + x[m] * weights for one strip of outputs. Weights are packed tight, a depth of kDepth at a
-// time, because rows a whole matrix apart would miss the TLB at every step of the microkernel.
+// scratch.y[m][:] = bias + x[m] * weights for one strip of outputs. Weights are packed tight, a depth of
+// kDepth at a time, because rows a whole matrix apart would miss the TLB at every step of the microkernel.
 void Linear::multiply_strip(const float* x, int64_t rows, int64_t strip, const ThreadScratch& scratch) const {
   const int64_t first = dense_strips_.begin(strip) * kChannelBlock, blocks = dense_strips_.count(strip);
   const int64_t width = blocks * kChannelBlock, stride = round_up(out_, kChannelBlock);

@@ -1,8 +1,8 @@
 // linear: y = act(x * weight^T + bias) over the last axis.
 //
-// Few non-zero inputs: list them and add their weight rows, 8 at a time, into a strip of y that stays in L1. This
-// reads only the rows that count, and at batch 1 time is reading weights from memory. Otherwise a blocked GEMM, which
-// reads every weight once for all rows of x.
+// Few non-zero inputs: list them and add their weight rows, 8 at a time, into a strip of y that stays in L1.
+// This reads only the rows that count, and at batch 1 time is reading weights from memory. Otherwise a
+// blocked GEMM, which reads every weight once for all rows of x.
 #pragma once
 
 #include "ops/epilogue.h"
@@ -50,7 +50,7 @@ class Linear final : public Op {
   WeightStore::Packed weights_;  // [in][out rounded up to 16]
   AlignedFloats bias_;
   int num_threads_;
-  int64_t block_rows_;  // rows of x in one GEMM task
+  int64_t block_rows_;                      // rows of x in one GEMM task
   Split sparse_strips_{}, dense_strips_{};  // of the outputs, in blocks of 16
 };
 

@@ -1,9 +1,10 @@
 // The contract between the runtime and an operator.
 //
-// A factory validates a StepSpec against the tensor specs, packs what it needs and returns an Op; it throws Error on
-// anything it does not accept (Program adds the step's number, name and op to the message). Op::run is called once per inference from one thread,
-// opens its own parallel loops through RunContext::parallel_for, and neither allocates nor throws. An Op is
-// immutable after construction apart from what it declares atomic, so concurrent runs may share it.
+// A factory validates a StepSpec against the tensor specs, packs what it needs and returns an Op; it throws
+// Error on anything it does not accept (Program adds the step's number, name and op to the message). Op::run
+// is called once per inference from one thread, opens its own parallel loops through
+// RunContext::parallel_for, and neither allocates nor throws. An Op is immutable after construction apart
+// from what it declares atomic, so concurrent runs may share it.
 #pragma once
 
 #include <cstdint>
@@ -40,8 +41,8 @@ struct StepSpec {
   std::map<std::string, Attribute> attributes;
   std::map<std::string, ConstantView> constants;
 
-  // Typed access; an absent attribute without default or one of another type or size throws Error (which Program
-  // prefixes with the step's number, name and op).
+  // Typed access; an absent attribute without default or one of another type or size throws Error (which
+  // Program prefixes with the step's number, name and op).
   int64_t get_int(const std::string& key) const;
   int64_t get_int(const std::string& key, int64_t fallback) const;
   double get_float(const std::string& key, double fallback) const;
@@ -74,7 +75,7 @@ class Op {
  public:
   virtual ~Op() = default;
   virtual void run(const RunContext& context) const = 0;
-  virtual size_t scratch_bytes() const { return 0; }    // for all threads together
+  virtual size_t scratch_bytes() const { return 0; }      // for all threads together
   virtual std::string kernel_name() const { return {}; }  // shown by explain()
 };
 

@@ -8,7 +8,8 @@
 
 namespace zeroskip {
 
-#define ZS_OP(name, in_place_from) std::unique_ptr<Op> make_##name(const StepSpec& step, const BuildContext& context);
+#define ZS_OP(name, in_place_from) \
+  std::unique_ptr<Op> make_##name(const StepSpec& step, const BuildContext& context);
 #include "ops/list.inc"
 #undef ZS_OP
 

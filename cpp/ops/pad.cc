@@ -1,5 +1,5 @@
-// pad: `pads` in ONNX order (all begins, then all ends), mode constant, edge or reflect. Negative pads are the
-// planner's business (they are slices).
+// pad: `pads` in ONNX order (all begins, then all ends), mode constant, edge or reflect. Negative pads are
+// the planner's business (they are slices).
 #include "ops/gather_pixels.h"
 #include "ops/ops.h"
 #include "ops/shapes.h"
@@ -40,8 +40,8 @@ std::vector<int64_t> axis_map(const std::string& mode, int64_t before, int64_t e
   return map;
 }
 
-std::unique_ptr<Op> pad_pixels(const StepSpec& step, const BuildContext& context, const std::vector<int64_t>& pads,
-                               const std::string& mode, float value) {
+std::unique_ptr<Op> pad_pixels(const StepSpec& step, const BuildContext& context,
+                               const std::vector<int64_t>& pads, const std::string& mode, float value) {
   const TensorSpec& x = context.input(step, 0);
   check(mode == "constant" || (pads[1] == 0 && pads[5] == 0), "mode ", mode, " cannot pad channels");
   PixelMap map{.n = axis_map(mode, pads[0], x.n(), pads[4]),

@@ -11,16 +11,17 @@ namespace zeroskip {
 struct Pointwise {
   EltwiseFn kernel = nullptr;
   std::string kernel_name;
-  EltwiseArgs args{};        // scalars only
-  AlignedFloats scale{};     // [channels rounded up to 16] each, or empty
+  EltwiseArgs args{};     // scalars only
+  AlignedFloats scale{};  // [channels rounded up to 16] each, or empty
   AlignedFloats bias{};
   AlignedFloats thresholds{};
 };
 
 class PointwiseOp final : public Op {
  public:
-  // x, y and (if there are two inputs) other have the same layout and shape; in nhwc, other may instead have H = W = 1
-  // and is then repeated over the pixels of its image. `channel_axis` is where rows keep their channels.
+  // x, y and (if there are two inputs) other have the same layout and shape; in nhwc, other may instead have
+  // H = W = 1 and is then repeated over the pixels of its image. `channel_axis` is where rows keep their
+  // channels.
   PointwiseOp(Pointwise pointwise, const StepSpec& step, const BuildContext& context);
 
   void run(const RunContext& context) const override;

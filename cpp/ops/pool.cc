@@ -41,7 +41,8 @@ class Pool final : public Op {
     args.kernel_h = window_.kernel_h, args.kernel_w = window_.kernel_w;
     args.stride_w = window_.stride_w;
     args.dilation_h = window_.dilation_h, args.dilation_w = window_.dilation_w;
-    args.pad_left = window_.pad_left, args.pad_right = window_.pad_right, args.pad_bottom = window_.pad_bottom;
+    args.pad_left = window_.pad_left, args.pad_right = window_.pad_right,
+    args.pad_bottom = window_.pad_bottom;
     args.count_include_pad = count_include_pad_;
     args.pixels = out.w();
     args.blocks = out.padded_c() / kChannelBlock;

@@ -37,8 +37,8 @@ class ReduceMean final : public Op {
       full_shape.push_back(is_reduced[axis] ? 1 : x.shape[axis]);
       if (!is_reduced[axis]) kept_shape.push_back(x.shape[axis]);
     }
-    check(y.shape == kept_shape || y.shape == full_shape, "output has shape ", shape_text(y.shape), ", needs ",
-          shape_text(full_shape), " or ", shape_text(kept_shape));
+    check(y.shape == kept_shape || y.shape == full_shape, "output has shape ", shape_text(y.shape),
+          ", needs ", shape_text(full_shape), " or ", shape_text(kept_shape));
     if (reduced_.empty()) reduced_.push_back({1, 1});
     inner_ = reduced_.back();
     reduced_.pop_back();

@@ -1,5 +1,5 @@
-// resize of nhwc tensors along H and W: nearest moves pixels, linear mixes four. All positions are computed when the
-// step is built, in float32 as ONNX Runtime does, so that ties fall on the same side.
+// resize of nhwc tensors along H and W: nearest moves pixels, linear mixes four. All positions are computed
+// when the step is built, in float32 as ONNX Runtime does, so that ties fall on the same side.
 #include <algorithm>
 #include <cmath>
 
@@ -20,7 +20,8 @@ float input_position(const std::string& mode, const AxisResize& axis, int64_t i)
   const auto position = static_cast<float>(i);
   if (mode == "asymmetric") return position / axis.scale;
   if (mode == "align_corners")
-    return axis.out == 1 ? 0.0f : position * static_cast<float>(axis.in - 1) / static_cast<float>(axis.out - 1);
+    return axis.out == 1 ? 0.0f
+                         : position * static_cast<float>(axis.in - 1) / static_cast<float>(axis.out - 1);
   if (mode == "pytorch_half_pixel" && axis.out == 1) return 0.0f;
   const float centred = (position + 0.5f) / axis.scale - 0.5f;
   if (mode == "half_pixel" || mode == "pytorch_half_pixel") return centred;

@@ -13,8 +13,8 @@ void require_counts(const StepSpec& step, size_t inputs, size_t outputs) {
 }
 
 void require_layout(const TensorSpec& tensor, Layout layout) {
-  check(tensor.layout == layout, "tensor '", tensor.name, "' has layout ", layout_name(tensor.layout), ", needs ",
-        layout_name(layout));
+  check(tensor.layout == layout, "tensor '", tensor.name, "' has layout ", layout_name(tensor.layout),
+        ", needs ", layout_name(layout));
 }
 
 void require_same_layout(const TensorSpec& a, const TensorSpec& b) {

@@ -1,4 +1,5 @@
-// slice: starts, ends and steps, one per axis, already resolved by the planner: 0 <= start < extent, step not 0.
+// slice: starts, ends and steps, one per axis, already resolved by the planner: 0 <= start < extent, step not
+// 0.
 #include "ops/gather_pixels.h"
 #include "ops/ops.h"
 #include "ops/shapes.h"
@@ -19,8 +20,8 @@ std::vector<AxisSlice> parse_slices(const StepSpec& step, const TensorSpec& x, c
   std::vector<AxisSlice> slices;
   for (size_t axis = 0; axis < rank; ++axis) {
     const int64_t extent = x.shape[axis], start = starts[axis], end = ends[axis], stride = steps[axis];
-    check(start >= 0 && start < extent && end >= -1 && end <= extent, "slice [", start, ", ", end, ") of axis ", axis,
-          " is outside [0, ", extent, ")");
+    check(start >= 0 && start < extent && end >= -1 && end <= extent, "slice [", start, ", ", end,
+          ") of axis ", axis, " is outside [0, ", extent, ")");
     check(stride != 0 && stride >= -extent && stride <= extent, "step ", stride, " of axis ", axis,
           " must be in [-", extent, ", ", extent, "] and not 0");
     const int64_t span = stride > 0 ? end - start : start - end;

@@ -19,10 +19,12 @@ class Softmax final : public Op {
     inner_ = extent_product(x.shape, axis + 1, x.shape.size());
   }
 
-  // Sets that lie one behind the other are one group; sets that lie side by side are a group for each outer item.
+  // Sets that lie one behind the other are one group; sets that lie side by side are a group for each outer
+  // item.
   void run(const RunContext& context) const override {
     const int64_t groups = inner_ == 1 ? 1 : outer_, sets = inner_ == 1 ? outer_ : inner_;
-    const SoftmaxArgs args{.rows = 0, .row_stride = inner_ == 1 ? count_ : 1, .count = count_, .stride = inner_};
+    const SoftmaxArgs args{
+        .rows = 0, .row_stride = inner_ == 1 ? count_ : 1, .count = count_, .stride = inner_};
     const Split split = split_items(sets, count_, context.num_threads);
     parallel_for(context.num_threads, groups * split.tasks(), [&](int64_t task, int) {
       const int64_t part = task % split.tasks();

@@ -20,8 +20,8 @@ struct Split {
 // Below this many values a task costs less than waking a thread for it (a few microseconds).
 inline constexpr int64_t kMinTaskElements = 8192;
 
-// Tasks of at least kMinTaskElements values (`item_elements` read or written per item), and no more of them than
-// dynamic scheduling needs to even out the threads.
+// Tasks of at least kMinTaskElements values (`item_elements` read or written per item), and no more of them
+// than dynamic scheduling needs to even out the threads.
 inline Split split_items(int64_t total, int64_t item_elements, int num_threads) {
   const int64_t worth_a_task = ceil_div(kMinTaskElements, std::max<int64_t>(1, item_elements));
   const int64_t fair_share = ceil_div(total, int64_t{8} * num_threads);

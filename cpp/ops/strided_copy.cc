@@ -33,7 +33,11 @@ std::vector<int64_t> row_strides(const std::vector<int64_t>& shape) {
 
 StridedCopy::StridedCopy(const KernelTable& kernels, std::vector<CopyAxis> axes, int64_t from_offset,
                          int64_t to_offset, std::optional<float> fill)
-    : kernels_(kernels), outer_(simplify(axes)), from_offset_(from_offset), to_offset_(to_offset), fill_(fill) {
+    : kernels_(kernels),
+      outer_(simplify(axes)),
+      from_offset_(from_offset),
+      to_offset_(to_offset),
+      fill_(fill) {
   if (outer_.empty()) return;
   inner_ = outer_.back();
   outer_.pop_back();

@@ -15,8 +15,8 @@ struct Axis {
 
 void check_range(const char* attribute, const std::vector<int64_t>& values, int64_t low) {
   for (const int64_t value : values)
-    check(value >= low && value <= kMaxWindow, "attribute '", attribute, "' must be in [", low, ", ", kMaxWindow,
-          "], got ", value);
+    check(value >= low && value <= kMaxWindow, "attribute '", attribute, "' must be in [", low, ", ",
+          kMaxWindow, "], got ", value);
 }
 
 bool has_tap_inside(const Axis& axis, int64_t position) {
@@ -30,10 +30,11 @@ void check_axis(const Axis& axis, bool allow_ceil) {
   check(room >= 0, "the window is larger than the padded input along ", axis.name);
   const int64_t floor_extent = room / axis.stride + 1;
   const int64_t ceil_extent = ceil_div(room, axis.stride) + 1;
-  check(axis.out == floor_extent || (allow_ceil && axis.out == ceil_extent), "output extent ", axis.out, " along ",
-        axis.name, ", needs ", floor_extent);
+  check(axis.out == floor_extent || (allow_ceil && axis.out == ceil_extent), "output extent ", axis.out,
+        " along ", axis.name, ", needs ", floor_extent);
   for (int64_t position = 0; allow_ceil && position < axis.out; ++position)
-    check(has_tap_inside(axis, position), "window ", position, " along ", axis.name, " lies wholly in the padding");
+    check(has_tap_inside(axis, position), "window ", position, " along ", axis.name,
+          " lies wholly in the padding");
 }
 
 }  // namespace

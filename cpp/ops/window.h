@@ -1,5 +1,5 @@
-// The sliding window of depthwise convolution and pooling: attributes kernel, strides, pads (top, left, bottom, right)
-// and, where `with_dilations`, dilations.
+// The sliding window of depthwise convolution and pooling: attributes kernel, strides, pads (top, left,
+// bottom, right) and, where `with_dilations`, dilations.
 #pragma once
 
 #include "ops/op.h"
@@ -16,9 +16,9 @@ struct Window {
   int64_t first_row(int64_t oh) const { return oh * stride_h - pad_top; }
 };
 
-// Reads the window and checks it against x and y, both nhwc with the same N and C. The output extent is exact (floor)
-// or, where `allow_ceil`, anything between floor and ceil whose windows each hold at least one pixel of the image.
-// Throws Error.
+// Reads the window and checks it against x and y, both nhwc with the same N and C. The output extent is exact
+// (floor) or, where `allow_ceil`, anything between floor and ceil whose windows each hold at least one pixel
+// of the image. Throws Error.
 Window parse_window(const StepSpec& step, const TensorSpec& x, const TensorSpec& y, bool allow_ceil);
 
 }  // namespace zeroskip

@@ -1,5 +1,5 @@
-// validate_dataflow: replays who wrote which bytes. Quadratic in the number of steps, but each comparison is a few
-// integer operations: a plan of 500 steps takes well under a millisecond a step.
+// validate_dataflow: replays who wrote which bytes. Quadratic in the number of steps, but each comparison is
+// a few integer operations: a plan of 500 steps takes well under a millisecond a step.
 #include <algorithm>
 
 #include "ops/ops.h"
@@ -13,9 +13,7 @@ struct Region {
   int64_t begin, end, stride, width;
 
   bool contiguous() const { return stride == 0 || width == stride || end - begin == width; }
-  int64_t column_of(const Region& other) const {
-    return ((other.begin - begin) % stride + stride) % stride;
-  }
+  int64_t column_of(const Region& other) const { return ((other.begin - begin) % stride + stride) % stride; }
   bool operator==(const Region&) const = default;
 };
 
@@ -49,7 +47,8 @@ bool covers(const Region& whole, const Region& part) {
   return whole.stride == part.stride && whole.column_of(part) + part.width <= whole.width;
 }
 
-// The share of `whole` that `part` fills, as columns of every pixel or as plain bytes; empty if neither describes it.
+// The share of `whole` that `part` fills, as columns of every pixel or as plain bytes; empty if neither
+// describes it.
 Interval filled_share(const Region& whole, const Region& part) {
   if (part.begin < whole.begin || part.end > whole.end) return {0, 0};
   const bool same_pixels = whole.stride != 0 && whole.stride == part.stride &&
@@ -94,25 +93,40 @@ class Dataflow {
       check(written(index), where, " reads '", spec.name, "' before any step has written it");
       return;
     }
-    check_source(where, spec.name, data_region(spec));
-    if (spec.masked) check_source(where, spec.name + "' (its mask)'", mask_region(spec));
+    check_source(where, "'" + spec.name + "'", data_region(spec));
+    if (spec.masked) check_source(where, "the mask of '" + spec.name + "'", mask_region(spec));
+  }
+
+  // A row that views pixels: described by the pixels of its last writer, so that slices can fill it by
+  // columns.
+  Region as_pixels(Region wanted) const {
+    for (size_t earlier = writes_.size(); wanted.stride == 0 && earlier-- > 0;) {
+      for (const Region& write : writes_[earlier]) {
+        if (!overlaps(write, wanted)) continue;
+        if (!write.contiguous() && (wanted.end - wanted.begin) % write.stride == 0)
+          wanted.stride = wanted.width = write.stride;
+        return wanted;
+      }
+    }
+    return wanted;
   }
 
   // Walks back through the writes until all of `wanted` is accounted for.
-  void check_source(const std::string& where, const std::string& name, const Region& wanted) const {
+  void check_source(const std::string& where, const std::string& what, Region wanted) const {
+    wanted = as_pixels(wanted);
     std::vector<Interval> missing = {{0, wanted.stride != 0 ? wanted.width : wanted.end - wanted.begin}};
     for (size_t earlier = writes_.size(); earlier-- > 0;) {
       for (const Region& write : writes_[earlier]) {
         if (!overlaps(write, wanted)) continue;
         if (covers(write, wanted)) return;
         const Interval share = filled_share(wanted, write);
-        check(share.end > share.begin, where, " reads '", name, "', but step ", earlier, " '",
+        check(share.end > share.begin, where, " reads ", what, ", but step ", earlier, " '",
               spec_.steps[earlier].name, "' has overwritten part of its memory");
         subtract(missing, share);
         if (missing.empty()) return;
       }
     }
-    throw_error(where, " reads '", name, "' before any step has written all of it");
+    throw_error(where, " reads ", what, " before any step has written all of it");
   }
 
   void check_write(const std::string& where, const StepSpec& step, int index, std::vector<Region>& regions) {
@@ -123,7 +137,8 @@ class Dataflow {
     if (output.masked) mine.push_back(mask_region(output));
     for (const Region& region : mine) {
       for (const Region& other : regions)
-        check(!overlaps(region, other), where, ": output '", output.name, "' overlaps another output or mask");
+        check(!overlaps(region, other), where, ": output '", output.name,
+              "' overlaps another output or mask");
       for (size_t input = 0; input < step.inputs.size(); ++input)
         check_alias(where, output, region, tensor(step.inputs[input]), op_runs_in_place(step.op, input));
       regions.push_back(region);
@@ -131,13 +146,14 @@ class Dataflow {
   }
 
   // An output may touch an input's memory only where the operator runs in place, and then only exactly on it.
-  void check_alias(const std::string& where, const TensorSpec& output, const Region& region, const TensorSpec& input,
-                   bool may_coincide) const {
+  void check_alias(const std::string& where, const TensorSpec& output, const Region& region,
+                   const TensorSpec& input, bool may_coincide) const {
     if (input.offset == kExternalOffset) return;
     const auto is_apart = [&](const Region& read) {
       return (may_coincide && region == read) || !overlaps(region, read);
     };
-    check(is_apart(data_region(input)), where, ": output '", output.name, "' overlaps input '", input.name, "'");
+    check(is_apart(data_region(input)), where, ": output '", output.name, "' overlaps input '", input.name,
+          "'");
     check(!input.masked || is_apart(mask_region(input)), where, ": output '", output.name,
           "' overlaps the mask of input '", input.name, "'");
   }
@@ -153,7 +169,8 @@ void validate_dataflow(const ProgramSpec& spec) {
   Dataflow flow(spec);
   for (size_t step = 0; step < spec.steps.size(); ++step) flow.visit(step);
   for (const int index : spec.outputs)
-    check(flow.written(index), "no step writes graph output '", spec.tensors[static_cast<size_t>(index)].name, "'");
+    check(flow.written(index), "no step writes graph output '", spec.tensors[static_cast<size_t>(index)].name,
+          "'");
 }
 
 }  // namespace zeroskip

@@ -9,8 +9,8 @@
 
 namespace zeroskip {
 
-// Flushes denormal results and operands to zero while in scope, then restores the caller's mode. On some CPUs one
-// denormal operand costs over a hundred cycles, and small activations times small weights make them.
+// Flushes denormal results and operands to zero while in scope, then restores the caller's mode. On some CPUs
+// one denormal operand costs over a hundred cycles, and small activations times small weights make them.
 class FlushDenormals {
  public:
 #if defined(__SSE2__)

@@ -11,8 +11,8 @@ struct FreeAligned {
 };
 using AlignedBytes = std::unique_ptr<std::byte[], FreeAligned>;
 
-// `bytes` of zeros starting on a 64-byte boundary, and kArenaSlackBytes more that kernels may over-read. Large
-// blocks start on a huge-page boundary and ask for huge pages. Throws std::bad_alloc.
+// `bytes` of zeros starting on a 64-byte boundary, and kArenaSlackBytes more that kernels may over-read.
+// Large blocks start on a huge-page boundary and ask for huge pages. Throws std::bad_alloc.
 AlignedBytes allocate_aligned(size_t bytes);
 
 }  // namespace zeroskip

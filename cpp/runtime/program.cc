@@ -38,13 +38,15 @@ StepProfile summarize(const StepSpec& step, const Op& op, std::vector<double> ti
 
 }  // namespace
 
-Program::Program(ProgramSpec spec, WeightStore& weights) : spec_(std::move(spec)), isa_(choose_isa(spec_.isa)) {
+Program::Program(ProgramSpec spec, WeightStore& weights)
+    : spec_(std::move(spec)), isa_(choose_isa(spec_.isa)) {
   check(spec_.num_threads >= 0 && spec_.num_threads <= kMaxThreads, "num_threads is ", spec_.num_threads,
         ", needs 0 (all CPUs of this process) to ", kMaxThreads);
   if (spec_.num_threads == 0) spec_.num_threads = available_cpus();
   validate_tensors(spec_);
   validate_graph(spec_);
   validate_dataflow(spec_);
+  spec_.arena_bytes = used_arena_bytes(spec_);
   build_ops(weights);
 
   WorkspaceLayout layout{.tensors = &spec_.tensors,
@@ -61,8 +63,10 @@ Program::Program(ProgramSpec spec, WeightStore& weights) : spec_(std::move(spec)
 }
 
 void Program::build_ops(WeightStore& weights) {
-  const BuildContext context{
-      .tensors = spec_.tensors, .kernels = kernel_table(isa_), .num_threads = spec_.num_threads, .weights = weights};
+  const BuildContext context{.tensors = spec_.tensors,
+                             .kernels = kernel_table(isa_),
+                             .num_threads = spec_.num_threads,
+                             .weights = weights};
   for (size_t i = 0; i < spec_.steps.size(); ++i) {
     StepSpec& step = spec_.steps[i];
     try {

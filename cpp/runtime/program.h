@@ -45,7 +45,8 @@ class Program {
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
-  // Throws Error when an array does not fit its graph input. `outputs` points at memory for output_spec(i) each.
+  // Throws Error when an array does not fit its graph input. `outputs` points at memory for output_spec(i)
+  // each.
   void run(std::span<const ConstArray> inputs, std::span<float* const> outputs) const;
 
   // Times every step over `iterations` runs; the densities come from one more, untimed run before them.
@@ -55,7 +56,9 @@ class Program {
   size_t input_count() const { return spec_.inputs.size(); }
   size_t output_count() const { return spec_.outputs.size(); }
   const TensorSpec& input_spec(size_t i) const { return spec_.tensors[static_cast<size_t>(spec_.inputs[i])]; }
-  const TensorSpec& output_spec(size_t i) const { return spec_.tensors[static_cast<size_t>(spec_.outputs[i])]; }
+  const TensorSpec& output_spec(size_t i) const {
+    return spec_.tensors[static_cast<size_t>(spec_.outputs[i])];
+  }
   std::vector<std::string> kernel_names() const;  // one per step
   Isa isa() const { return isa_; }
   int num_threads() const { return spec_.num_threads; }

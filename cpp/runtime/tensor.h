@@ -1,12 +1,15 @@
 // Where an activation lives and how it is laid out.
 //
-// row:  contiguous row-major values of `shape`. It may be the caller's memory (graph inputs and outputs), hence has
+// row:  contiguous row-major values of `shape`. It may be the caller's memory (graph inputs and outputs),
+// hence has
 //       no alignment and no slack: row tensors are read and written exactly.
-// nhwc: logical shape (N, C, H, W), stored [N][H][W][pixel_stride]; pixel_stride is a multiple of 16 and at least
+// nhwc: logical shape (N, C, H, W), stored [N][H][W][pixel_stride]; pixel_stride is a multiple of 16 and at
+// least
 //       C rounded up to 16. Channels between C and that bound are zero: every producer writes them.
-// mask: for nhwc only, one uint16 word per 16 channels, [N][H][W][pixel_stride / 16]; bit j of word i says that
-//       channel 16 * i + j differs from zero (NaN counts as non-zero, -0.0 as zero). A channel slice of a wider buffer keeps that
-//       buffer's strides, so its mask starts on any word.
+// mask: for nhwc only, one uint16 word per 16 channels, [N][H][W][pixel_stride / 16]; bit j of word i says
+// that
+//       channel 16 * i + j differs from zero (NaN counts as non-zero, -0.0 as zero). A channel slice of a
+//       wider buffer keeps that buffer's strides, so its mask starts on any word.
 #pragma once
 
 #include <cstddef>
@@ -19,12 +22,14 @@ namespace zeroskip {
 enum class Layout { kRow, kNhwc };
 enum class DataType { kFloat32 };
 
-inline constexpr int64_t kChannelBlock = 16;         // channels per mask word
-inline constexpr size_t kAlignment = 64;             // of every buffer, bytes
-inline constexpr int64_t kArenaSlackBytes = 256;     // kernels may read, never write, this far past a buffer
-inline constexpr int64_t kExternalOffset = -1;       // a graph input or output: the caller's memory
+inline constexpr int64_t kChannelBlock = 16;      // channels per mask word
+inline constexpr size_t kAlignment = 64;          // of every buffer, bytes
+inline constexpr int64_t kArenaSlackBytes = 256;  // kernels may read, never write, this far past a buffer
+inline constexpr int64_t kExternalOffset = -1;    // a graph input or output: the caller's memory
 
-constexpr int64_t round_up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+constexpr int64_t round_up(int64_t value, int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
 constexpr int64_t ceil_div(int64_t value, int64_t divisor) { return (value + divisor - 1) / divisor; }
 
 struct TensorSpec {
@@ -33,12 +38,12 @@ struct TensorSpec {
   Layout layout = Layout::kRow;
   DataType dtype = DataType::kFloat32;
   bool masked = false;
-  int64_t pixel_stride = 0;  // nhwc only, in elements
+  int64_t pixel_stride = 0;               // nhwc only, in elements
   int64_t offset = kExternalOffset;       // bytes into the arena
   int64_t mask_offset = kExternalOffset;  // bytes into the arena
 
-  int64_t elements() const;    // logical
-  int64_t bytes() const;       // from the first to the last stored value: a channel slice spans its neighbours
+  int64_t elements() const;  // logical
+  int64_t bytes() const;     // from the first to the last stored value: a channel slice spans its neighbours
   int64_t mask_bytes() const;  // likewise; 0 when there is no mask
   int64_t pixels() const;      // nhwc only: N * H * W
   int64_t n() const { return shape[0]; }

@@ -9,7 +9,8 @@ namespace zeroskip {
 
 void parallel_for_erased(int num_threads, int64_t tasks, const void* body,
                          void (*call)(const void*, int64_t, int)) {
-  // Always the full team: libgomp ends the threads that a smaller team leaves over and must create them again.
+  // Always the full team: libgomp ends the threads that a smaller team leaves over and must create them
+  // again.
 #pragma omp parallel num_threads(num_threads)
   {
     const FlushDenormals flush;

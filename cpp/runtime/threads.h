@@ -5,7 +5,8 @@
 
 namespace zeroskip {
 
-void parallel_for_erased(int num_threads, int64_t tasks, const void* body, void (*call)(const void*, int64_t, int));
+void parallel_for_erased(int num_threads, int64_t tasks, const void* body,
+                         void (*call)(const void*, int64_t, int));
 
 // Calls body(task, thread) for every task in [0, tasks), thread in [0, num_threads). Tasks are handed out
 // dynamically, in order; body must not throw. With one thread or one task it runs inline.

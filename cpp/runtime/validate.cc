@@ -1,5 +1,6 @@
 #include "runtime/validate.h"
 
+#include <algorithm>
 #include <set>
 
 namespace zeroskip {
@@ -19,12 +20,12 @@ int64_t checked_elements(const TensorSpec& tensor, const std::vector<int64_t>& e
   return count;
 }
 
-void check_placement(const TensorSpec& tensor, const char* what, int64_t offset, int64_t bytes, int64_t alignment,
-                     int64_t arena_bytes) {
+void check_placement(const TensorSpec& tensor, const char* what, int64_t offset, int64_t bytes,
+                     int64_t alignment, int64_t arena_bytes) {
   check(offset >= 0 && offset % alignment == 0, "tensor '", tensor.name, "': ", what, " ", offset,
         " is not a non-negative multiple of ", alignment);
-  check(offset <= arena_bytes && bytes <= arena_bytes - offset, "tensor '", tensor.name, "': ", what, " ", offset,
-        " plus ", bytes, " bytes is outside the arena of ", arena_bytes, " bytes");
+  check(offset <= arena_bytes && bytes <= arena_bytes - offset, "tensor '", tensor.name, "': ", what, " ",
+        offset, " plus ", bytes, " bytes is outside the arena of ", arena_bytes, " bytes");
 }
 
 void validate_row(const TensorSpec& tensor) {
@@ -36,11 +37,12 @@ void validate_nhwc(const TensorSpec& tensor) {
   const std::string& name = tensor.name;
   check(tensor.shape.size() == 4, "tensor '", name, "': nhwc needs shape (N, C, H, W), got ",
         shape_text(tensor.shape));
-  check(tensor.offset != kExternalOffset, "tensor '", name, "': an nhwc tensor cannot be the caller's memory");
+  check(tensor.offset != kExternalOffset, "tensor '", name,
+        "': an nhwc tensor cannot be the caller's memory");
   check(tensor.c() <= kMaxElements, "tensor '", name, "': shape ", shape_text(tensor.shape), " is too large");
-  check(tensor.pixel_stride >= tensor.padded_c() && tensor.pixel_stride % kChannelBlock == 0, "tensor '", name,
-        "': pixel_stride ", tensor.pixel_stride, " is not a multiple of ", kChannelBlock, " that holds ",
-        tensor.c(), " channels");
+  check(tensor.pixel_stride >= tensor.padded_c() && tensor.pixel_stride % kChannelBlock == 0, "tensor '",
+        name, "': pixel_stride ", tensor.pixel_stride, " is not a multiple of ", kChannelBlock,
+        " that holds ", tensor.c(), " channels");
   checked_elements(tensor, {tensor.n(), tensor.h(), tensor.w(), tensor.pixel_stride});
 }
 
@@ -56,7 +58,8 @@ void check_caller_memory(const ProgramSpec& spec, const std::vector<int>& indice
     const TensorSpec& tensor = spec.tensors[static_cast<size_t>(index)];
     check(tensor.offset == kExternalOffset, kind, " '", tensor.name, "' must have offset ", kExternalOffset,
           " (the caller's memory), has ", tensor.offset);
-    check(known.insert(index).second, kind, " '", tensor.name, "' is listed twice among the inputs and outputs");
+    check(known.insert(index).second, kind, " '", tensor.name,
+          "' is listed twice among the inputs and outputs");
   }
 }
 
@@ -76,6 +79,15 @@ void validate_tensors(const ProgramSpec& spec) {
       check_placement(tensor, "mask_offset", tensor.mask_offset, tensor.mask_bytes(), sizeof(uint16_t),
                       spec.arena_bytes);
   }
+}
+
+int64_t used_arena_bytes(const ProgramSpec& spec) {
+  int64_t end = 0;
+  for (const TensorSpec& tensor : spec.tensors) {
+    if (tensor.offset != kExternalOffset) end = std::max(end, tensor.offset + tensor.bytes());
+    if (tensor.masked) end = std::max(end, tensor.mask_offset + tensor.mask_bytes());
+  }
+  return end;
 }
 
 void validate_graph(const ProgramSpec& spec) {

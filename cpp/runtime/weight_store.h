@@ -30,8 +30,8 @@ class WeightStore {
  public:
   using Packed = std::shared_ptr<const AlignedFloats>;
 
-  // The block stored under `key`, made by `pack` on first use. Thread-safe. A key names the constant and everything
-  // its packed form depends on (layout, panel sizes), never only the constant.
+  // The block stored under `key`, made by `pack` on first use. Thread-safe. A key names the constant and
+  // everything its packed form depends on (layout, panel sizes), never only the constant.
   Packed get(const std::string& key, const std::function<AlignedFloats()>& pack);
   size_t bytes() const;
 

@@ -25,7 +25,8 @@ Workspace::Workspace(const WorkspaceLayout& layout)
   note_external(layout.step_outputs, step_outputs_);
 }
 
-std::vector<Tensor> Workspace::resolve(const std::vector<TensorSpec>& tensors, const std::vector<int>& indices) {
+std::vector<Tensor> Workspace::resolve(const std::vector<TensorSpec>& tensors,
+                                       const std::vector<int>& indices) {
   std::vector<Tensor> resolved;
   for (const int index : indices) {
     const TensorSpec& spec = tensors[static_cast<size_t>(index)];

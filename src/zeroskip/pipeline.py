@@ -1,7 +1,7 @@
-"""`optimize`: the whole way from a model and a folder of data to a faster model and the numbers that prove it.
+"""`optimize`: the whole way from a model and data to a faster model and the numbers that prove it.
 
-Analyze, calibrate, apply, verify, measure, write. Each stage is a public function of its own; here they are only strung
-together, and their results put into one folder that appears whole or not at all.
+Analyze, calibrate, apply, verify, measure, write. Each stage is a public function of its own; here they are
+only strung together, and their results put into one folder that appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import TypeAdapter, ValidationError
+
 from .analysis import SparsityProfile, analyze, model_name, refuse_noise
 from .baselines import available_engines
 from .bench import BenchResult, EngineSpec, bench
 from .calibration import CalibrationResult, MetricFunction, MetricName, StrategyName, calibrate
 from .data import Dataset
-from .errors import ModelError
+from .errors import DataError, ModelError
+from .files import atomic_write_text
 from .progress import Progress
 from .report import write_report
 from .staging import staged_directory
@@ -35,11 +38,14 @@ PROFILE_FILE = "profile.json"
 PROFILE_AFTER_FILE = "profile.fatrelu.json"
 CALIBRATION_FILE = "calibration.json"
 BENCH_FILE = "bench.json"
+VERIFICATION_FILE = "verification.json"
 SUMMARY_FILE = "summary.json"
 REPORT_FILE = "report.html"
 
 EXACT_LABEL = "zeroskip_exact"
 THRESHOLDED_LABEL = "zeroskip"
+
+_VERIFICATIONS = TypeAdapter(tuple[Verification, ...])
 
 Announce = Callable[[str], None]
 """Told one line for each stage that is done."""
@@ -55,7 +61,8 @@ class OptimizeResult:
         profile: The original model on the calibration data.
         profile_after: The model with thresholds on the same data.
         calibration: Thresholds and how they were found.
-        verifications: Comparisons with ONNX Runtime, of the original and of the written model; empty without it.
+        verifications: Comparisons with ONNX Runtime, of the original and of the written model; empty
+            without it.
         bench: The measurement.
     """
 
@@ -66,6 +73,46 @@ class OptimizeResult:
     calibration: CalibrationResult
     verifications: tuple[Verification, ...]
     bench: BenchResult
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> OptimizeResult:
+        """Read the results of an earlier run.
+
+        Args:
+            folder: What `optimize` wrote.
+
+        Raises:
+            DataError: If a file is missing or holds something else; the message names it.
+        """
+        path = Path(folder)
+        return cls(
+            output=path,
+            summary=Summary.load(path / SUMMARY_FILE),
+            profile=SparsityProfile.load(path / PROFILE_FILE),
+            profile_after=SparsityProfile.load(path / PROFILE_AFTER_FILE),
+            calibration=CalibrationResult.load(path / CALIBRATION_FILE),
+            verifications=_load_verifications(path / VERIFICATION_FILE),
+            bench=BenchResult.load(path / BENCH_FILE),
+        )
+
+    def write_report(self, path: str | os.PathLike[str]) -> None:
+        """Write the HTML report of these results.
+
+        Args:
+            path: File to create or replace.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        write_report(
+            path,
+            summary=self.summary,
+            profile=self.profile,
+            profile_after=self.profile_after,
+            calibration=self.calibration,
+            bench=self.bench,
+            verifications=self.verifications,
+        )
 
 
 def optimize(
@@ -245,12 +292,14 @@ def _write(stage: Path, result: OptimizeResult, thresholded: bytes) -> None:
     result.calibration.save(stage / CALIBRATION_FILE)
     result.bench.save(stage / BENCH_FILE)
     result.summary.save(stage / SUMMARY_FILE)
-    write_report(
-        stage / REPORT_FILE,
-        summary=result.summary,
-        profile=result.profile,
-        profile_after=result.profile_after,
-        calibration=result.calibration,
-        bench=result.bench,
-        verifications=result.verifications,
+    atomic_write_text(
+        stage / VERIFICATION_FILE, _VERIFICATIONS.dump_json(result.verifications, indent=2).decode() + "\n"
     )
+    result.write_report(stage / REPORT_FILE)
+
+
+def _load_verifications(path: Path) -> tuple[Verification, ...]:
+    try:
+        return _VERIFICATIONS.validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise DataError(f"cannot read verifications from '{path}': {error}") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is going on, steps done and steps in all. A new text for the same total is no new stage."""
+"""Called with what is going on, steps done and steps in all; a count that starts anew is a new stage."""
 
 
 class Steps:

@@ -16,17 +16,20 @@ from .errors import ZeroskipError
 def staged_directory(output: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield an empty folder whose files move to ``output`` when the block ends without an error.
 
-    The folder lies on the same file system, in the nearest folder above ``output`` that exists, so the last step is a
-    rename. When the block raises (``KeyboardInterrupt`` included) it is removed and ``output`` stays as it was.
+    The folder lies on the same file system, in the nearest folder above ``output`` that exists, so the last
+    step is a rename. When the block raises (``KeyboardInterrupt`` included) it is removed and ``output``
+    stays as it was.
 
     Args:
-        output: The folder to create, or to put the files into if it exists; files of the same names are replaced.
+        output: The folder to create, or to put the files into if it exists; files of the same names are
+            replaced.
 
     Yields:
         The folder to write to.
 
     Raises:
-        ZeroskipError: If ``output`` is a file, or nothing can be written there. Found out before the block runs.
+        ZeroskipError: If ``output`` is a file, or nothing can be written there. Found out before the block
+            runs.
     """
     target = Path(output).absolute()
     if target.exists() and not target.is_dir():

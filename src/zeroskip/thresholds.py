@@ -143,7 +143,7 @@ class ThresholdSet:
         thresholds = values["thresholds"]
         if not isinstance(thresholds, Mapping):
             raise RecipeError(
-                f"'thresholds' is {type(thresholds).__name__}, expected activation names to values"
+                f"'thresholds' is a {type(thresholds).__name__}, expected activation names to values"
             )
         return cls(**{key: value for key, value in values.items() if key != "schema_version"})
 

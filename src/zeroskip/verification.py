@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
 from .analysis import ModelInput
 from .baselines import EngineProcess, available_engines
@@ -22,17 +22,18 @@ TOLERANCE = 1e-4
 _INPUTS = 16
 
 
-@dataclass(frozen=True)
-class Verification:
+class Verification(BaseModel):
     """Outputs of two engines on the same model and inputs, compared.
 
-    Args:
+    Attributes:
         engine: The other engine.
         version: Version of its package.
         inputs: How many inputs were compared.
         difference: Largest difference relative to the largest output.
         tolerance: What is accepted.
     """
+
+    model_config = ConfigDict(frozen=True)
 
     engine: str
     version: str
@@ -80,4 +81,10 @@ def verify(
             f"zeroskip and {PEER} {loaded.version} differ by {difference:.1e} of the largest output on "
             f"{len(data)} inputs (accepted: {tolerance:.0e}): the model must not be used; please report it"
         )
-    return Verification(PEER, loaded.version, len(data), difference, tolerance)
+    return Verification(
+        engine=PEER,
+        version=loaded.version,
+        inputs=len(data),
+        difference=difference,
+        tolerance=tolerance,
+    )

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-
 from numpy.lib.stride_tricks import as_strided
 
 from zeroskip.engine.memory import IN_PLACE_INPUTS

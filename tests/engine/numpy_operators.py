@@ -42,30 +42,29 @@ def fat_relu(x: np.ndarray, thresholds: np.ndarray, step: Step) -> np.ndarray:
     return np.minimum(np.where(x > thresholds, x, 0), step.attributes.get("max_value", math.inf))
 
 
-def windows(x: np.ndarray, step: Step, fill: float) -> np.ndarray:
-    """Return (N, C, OH, OW, KH, KW)."""
-    (top, left, bottom, right), (kh, kw) = step.attributes["pads"], step.attributes["kernel"]
-    (dh, dw), (sh, sw) = step.attributes["dilations"], step.attributes["strides"]
-    padded = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=fill)
-    view = sliding_window_view(padded, ((kh - 1) * dh + 1, (kw - 1) * dw + 1), axis=(2, 3))
-    return view[:, :, ::sh, ::sw, ::dh, ::dw]
-
-
 @operator
 def conv(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
-    x = operands[0]
-    if step.attributes.get("input_layout") == "nhwc":
-        x = x.transpose(0, 3, 1, 2)
+    x = operands[0].transpose(0, 3, 1, 2) if step.attributes.get("input_layout") == "nhwc" else operands[0]
     weight, groups = constants["weight"], step.attributes["groups"]
-    patches = windows(x.reshape(x.shape[0], -1, *x.shape[-2:]), step, 0.0)
-    parts = [
-        np.einsum("nchwkl,ockl->nohw", part, part_weight, optimize=True)
-        for part, part_weight in zip(np.split(patches, groups, 1), np.split(weight, groups, 0), strict=True)
-    ]
-    y = np.concatenate(parts, 1)
+    parts = zip(np.split(x, groups, 1), np.split(weight, groups, 0), strict=True)
+    y = np.concatenate([_conv_of_one_group(plan, step, *part) for part in parts], axis=1)
     if "bias" in constants:
-        y = y + constants["bias"].reshape(1, -1, 1, 1)
+        y += constants["bias"].reshape(1, -1, 1, 1)
     return y + operands[1] if len(operands) > 1 else y
+
+
+def _conv_of_one_group(plan: Plan, step: Step, x: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Add up one matrix product per tap."""
+    (top, left, bottom, right), (kh, kw) = step.attributes["pads"], step.attributes["kernel"]
+    (dh, dw), (sh, sw) = step.attributes["dilations"], step.attributes["strides"]
+    padded = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
+    batch, _, height, width = plan.tensors[step.outputs[0]].shape
+    y = np.zeros((batch, height, width, weight.shape[0]), np.float32)
+    for ky, kx in itertools.product(range(kh), range(kw)):
+        rows = slice(ky * dh, ky * dh + (height - 1) * sh + 1, sh)
+        columns = slice(kx * dw, kx * dw + (width - 1) * sw + 1, sw)
+        y += padded[:, :, rows, columns].transpose(0, 2, 3, 1) @ weight[:, :, ky, kx].T
+    return y.transpose(0, 3, 1, 2)
 
 
 OPERATORS["depthwise"] = conv

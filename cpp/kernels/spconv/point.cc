@@ -78,13 +78,29 @@ inline void end_pixel(const SpconvPointArgs& args, int64_t pixel,
     acc.store_to(args.acc + pixel * kBlocks * 16);
 }
 
+// Panels are read for the first time by a handful of pixels, at the speed of L3 or memory; asking for the
+// next one early hides that on small feature maps.
+template <int kBlocks>
+inline void prefetch_rows(const SpconvPointArgs& args, int64_t first, int64_t count) {
+  const int64_t past = first + count < args.next_rows ? first + count : args.next_rows;
+  for (int64_t k = first; k < past; ++k) {
+    const float* row = args.next_weights + k * kSlab;
+#pragma GCC unroll 8
+    for (int block = 0; block < kBlocks; ++block)
+      __builtin_prefetch(row + block / 4 * args.slab_stride + block % 4 * 16, 0, 2);
+  }
+}
+
 template <int kBlocks>
 void spconv_point(const SpconvPointArgs& args) {
   constexpr int kVectors = kBlocks * kVectorsPerBlock;
   const float* x = args.x;
   const uint16_t* mask = args.mask;
+  const int64_t pairs = (args.pixels + 1) / 2;
+  const int64_t rows_per_pair = args.next_weights && pairs > 0 ? (args.next_rows + pairs - 1) / pairs : 0;
   int64_t pixel = 0;
   for (; pixel + 2 <= args.pixels; pixel += 2) {
+    if (rows_per_pair > 0) prefetch_rows<kBlocks>(args, pixel / 2 * rows_per_pair, rows_per_pair);
     Accumulator<kVectors> acc0 = begin_pixel<kBlocks>(args, pixel);
     Accumulator<kVectors> acc1 = begin_pixel<kBlocks>(args, pixel + 1);
     const uint64_t bits0 = mask_bits(mask, args.channels);

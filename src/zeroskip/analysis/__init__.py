@@ -1,4 +1,4 @@
-"""Measuring a model on real data: how sparse its activations are, where its time goes, what skipping would save.
+"""Measuring a model on real data: how sparse its activations are, where time goes, what skipping saves.
 
 :func:`analyze` measures, :class:`SparsityProfile` is what it returns. Nothing here changes a model, and no
 accuracy is judged.

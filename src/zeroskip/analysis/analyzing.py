@@ -49,11 +49,12 @@ def analyze(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> SparsityProfile:
-    """Measure how sparse a model's activations are on real data, where its time goes, and what skipping brings.
+    """Measure how sparse a model's activations are on real data, where time goes, and what skipping brings.
 
     Args:
         model: ONNX file, its content, or a loaded model.
-        data: Real inputs, evenly spread ones of which are used. Noise has to be asked for by ``random_input``.
+        data: Real inputs, evenly spread ones of which are used. Noise has to be asked for by
+            ``random_input``.
         batch_size: Inputs per timed run.
         threads: Threads to use; None for all cores.
         isa: Instruction set to use; None for the best.
@@ -117,7 +118,7 @@ def refuse_noise(data: Dataset, random_input: bool) -> None:
     """
     if data.is_random and not random_input:
         raise DataError(
-            "the inputs are noise, on which sparsity means nothing (early layers look sparser than they are): "
+            "the inputs are noise, on which sparsity means nothing (early layers look too sparse): "
             "give real data, or ask for it with random_input=True (--random-input)"
         )
 
@@ -161,9 +162,7 @@ def _full_batches(model_input: ModelInput, data: Dataset, batch_size: int) -> It
         yield {model_input.name: np.resize(values, (batch_size, *values.shape[1:]))}, batch_size
 
 
-def _times(
-    measured: Sequence[StepMeasurement], batch_size: int, gains: tuple[float, ...]
-) -> dict[str, Any]:
+def _times(measured: Sequence[StepMeasurement], batch_size: int, gains: tuple[float, ...]) -> dict[str, Any]:
     total = sum(item.latency_ms for item in measured)
     return {
         "latency_ms": total,

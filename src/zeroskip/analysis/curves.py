@@ -93,7 +93,8 @@ class StepMeasurement:
         return self.latency_ms if self.density is None else self._scaled(1.0)
 
     def _scaled(self, density: float) -> float:
-        assert self.curve is not None and self.density is not None
+        assert self.curve is not None
+        assert self.density is not None
         here = self.curve.at(self.density)
         return self.latency_ms * self.curve.at(density) / here if here > 0.0 else self.latency_ms
 

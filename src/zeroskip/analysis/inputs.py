@@ -93,8 +93,8 @@ class ModelInput:
             batch_size: Inputs per batch; a model with a fixed batch size overrides it.
 
         Yields:
-            A feed for ``session.run``, and how many of its rows are real: a last batch that is too short for a
-            fixed batch size is filled up with repetitions.
+            A feed for ``session.run``, and how many of its rows are real: a last batch that is too short
+            for a fixed batch size is filled up with repetitions.
         """
         size = self.batch_size(batch_size)
         for batch, _ in data.batches(size):

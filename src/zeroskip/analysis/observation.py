@@ -1,4 +1,4 @@
-"""Looking at activations: how many zeros each one has on real data, and how its other values are distributed."""
+"""Looking at activations: how many zeros each has on real data, and how its other values are distributed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Every activation of every input of a batch is held at once: 4 inputs of VGG-16, the largest, take 216 MB.
 _BATCH_SIZE = 4
 SAMPLES_PER_INPUT = 4096
-"""Values drawn from each activation for each input: 50 inputs give 200,000, so quantiles are good to 0.1 %."""
+"""Values drawn from each activation for each input; 50 inputs give 200,000, quantiles are exact to 0.1 %."""
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def _answer(profile: SparsityProfile) -> str:
         factor = profile.dense_latency_ms / profile.latency_ms
         return (
             f"{_word(factor)}: {zeros}, and zeroskip needs {profile.latency_ms:.3g} ms where it would need "
-            f"about {profile.dense_latency_ms:.3g} ms without skipping them ({factor:.2g}x), results unchanged"
+            f"about {profile.dense_latency_ms:.3g} ms without skipping ({factor:.2f}x), results unchanged"
         )
     factor = reference.speedup
     return (
@@ -71,7 +71,13 @@ def as_text(profile: SparsityProfile) -> str:
     """Return the profile as a plain-text table of its layers with totals and the verdict."""
     header = ["layer", "MMACs", "sparsity", "ms", "share", *(f"+{100 * gain:.0f}" for gain in profile.gains)]
     rows = [header, *(_row(layer) for layer in profile.layers)]
-    total = ["all steps", f"{profile.macs / 1e6:.1f}", f"{profile.sparsity:.1%}", f"{profile.latency_ms:.3f}", ""]
+    total = [
+        "all steps",
+        f"{profile.macs / 1e6:.1f}",
+        f"{profile.sparsity:.1%}",
+        f"{profile.latency_ms:.3f}",
+        "",
+    ]
     rows.append([*total, *(f"{latency:.3f}" for latency in profile.predicted_latency_ms)])
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
     lines = [

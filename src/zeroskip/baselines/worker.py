@@ -44,10 +44,7 @@ class Worker:
 
     def set_feeds(self, feeds: Sequence[Feed]) -> None:
         """Keep the inputs for the commands below."""
-        # Copied because an unpickled dtype is equal but not identical to float32, which DeepSparse insists on.
-        self._feeds = [
-            {name: np.array(value, dtype=np.float32) for name, value in feed.items()} for feed in feeds
-        ]
+        self._feeds = [{name: _fresh(value) for name, value in feed.items()} for feed in feeds]
 
     def outputs(self) -> list[list[NDArray[Any]]]:
         """Run every input once and return copies of the outputs."""
@@ -83,6 +80,16 @@ class Worker:
         if self._engine is None:
             raise EngineError("the engine has no model yet")
         return self._engine
+
+
+def _fresh(value: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Copy an array that came over the connection.
+
+    Its dtype is equal but not identical to ``np.float32``, and DeepSparse compares by identity.
+    """
+    copy = np.empty(value.shape, np.float32)
+    copy[...] = value
+    return copy
 
 
 def serve(connection: Connection) -> None:

@@ -1,8 +1,8 @@
 """Finding thresholds without training: more zeros within one end-to-end budget, checked on a holdout.
 
-:func:`calibrate` is the way in and :class:`CalibrationResult` what it returns. It observes the activations, probes how
-sensitive each is, allocates shares of values to drop (a strategy), and searches along the strategy's one parameter.
-Writing thresholds into a model is the business of ``zeroskip.onnx``.
+:func:`calibrate` is the way in and :class:`CalibrationResult` what it returns. It observes the activations,
+probes how sensitive each is, allocates shares of values to drop (a strategy), and searches along the
+strategy's one parameter. Writing thresholds into a model is the business of ``zeroskip.onnx``.
 """
 
 from __future__ import annotations

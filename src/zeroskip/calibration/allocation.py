@@ -1,6 +1,7 @@
 """Allocation: which share of its non-zero values each activation drops, for a given strength in [0, 1].
 
-A strategy is a one-parameter family of threshold sets that grows with the strength; the search moves along it.
+A strategy is a one-parameter family of threshold sets that grows with the strength; the search moves along
+it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ _GRID: NDArray[np.float64] = np.linspace(0.0, LEVELS[-1], 161)
 class Strategy(Protocol):
     """A family of allocations."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called in results."""
+        ...
 
     def fractions(self, strength: float) -> dict[str, float]:
         """Return the share of its non-zero values that each activation drops, in [0, 1].
@@ -45,16 +49,17 @@ class UniformStrategy:
 
     def fractions(self, strength: float) -> dict[str, float]:
         """See :class:`Strategy`."""
-        return {activation: strength * LEVELS[-1] for activation in self.activations}
+        return dict.fromkeys(self.activations, strength * LEVELS[-1])
 
 
 @dataclass(frozen=True)
 class SensitivityStrategy:
     """Each activation drops what pays most: saved MACs against the damage it does alone.
 
-    For a price of damage, every activation takes the share f that maximises ``gain * f - price * damage(f)``.
-    If damages added up this would be the optimum for whatever total damage comes out; they do not quite, so the
-    search checks the whole network. The strength runs through the prices on a logarithmic scale.
+    For a price of damage, every activation takes the share f that maximises ``gain * f - price *
+    damage(f)``. If damages added up this would be the optimum for whatever total damage comes out; they do
+    not quite, so the search checks the whole network. The strength runs through the prices on a logarithmic
+    scale.
 
     Args:
         sensitivities: By activation.
@@ -93,8 +98,10 @@ class SensitivityStrategy:
             ratios = self._scaled_gains[name] * _GRID[1:] / damages[1:]
             highest = max(highest, float(ratios.max()))
             # The last grid point is bought once the price is below the least slope of any chord to it.
-            chords = self._scaled_gains[name] * (_GRID[-1] - _GRID[:-1]) / np.maximum(
-                damages[-1] - damages[:-1], 1e-12
+            chords = (
+                self._scaled_gains[name]
+                * (_GRID[-1] - _GRID[:-1])
+                / np.maximum(damages[-1] - damages[:-1], 1e-12)
             )
             lowest = min(lowest, float(chords.min()))
         return highest, min(lowest, highest)

@@ -53,8 +53,9 @@ class CalibrationOptions:
     def __post_init__(self) -> None:
         if self.max_drop is not None and self.target_sparsity is not None:
             raise CalibrationError(
-                f"both max_drop={self.max_drop} and target_sparsity={self.target_sparsity} are given: the first "
-                "bounds the loss and takes what sparsity it allows, the second the other way round; give one"
+                f"both max_drop={self.max_drop} and target_sparsity={self.target_sparsity} are given: the "
+                "first bounds the loss and takes what sparsity it allows, the second the other way round; "
+                "give one"
             )
         for name, value, low, high in (
             ("max_drop", self.max_drop, 0.0, 1.0),
@@ -91,9 +92,9 @@ def calibrate(
 ) -> CalibrationResult:
     """Find thresholds that make a model's activations sparser within one end-to-end budget, without training.
 
-    The data are split; half of them guide the search, the other half must confirm what it found. Thresholds are
-    quantiles of each activation's own values. Ctrl-C during the search ends it, and the best set so far is
-    checked and returned; a second Ctrl-C gives up.
+    The data are split; half of them guide the search, the other half must confirm what it found. Thresholds
+    are quantiles of each activation's own values. Ctrl-C during the search ends it, and the best set so far
+    is checked and returned; a second Ctrl-C gives up.
 
     Args:
         model: ONNX file, its content, or a loaded model.
@@ -101,14 +102,14 @@ def calibrate(
         max_drop: Largest loss of the metric, for example 0.01 for one point. By default 0.005.
         target_sparsity: Instead of a budget: reach this sparsity (weighted by MACs, in [0, 1]) with the least
             damage, and report what it costs.
-        max_shift: Bounds the mean shift of the outputs as well; for classes the probability that moves to others
-            on average. By default twice ``max_drop`` where the metric is agreement, which saturates on
-            models that are nearly always sure of one class, and open otherwise.
+        max_shift: Bounds the mean shift of the outputs as well; for classes the probability that moves to
+            others on average. By default twice ``max_drop`` where the metric is agreement, which saturates
+            on models that are nearly always sure of one class, and open otherwise.
         metric: ``"auto"``: top-1 with labels; else agreement with the dense model's predictions for outputs
             ``[N, classes]``, and fidelity (share of preserved energy) for others. Or a function of
             (outputs, labels) that returns a number, higher is better. The model's first output is judged.
-        strategy: ``"sensitivity"`` gives each layer what pays most for the damage it does alone; ``"uniform"``
-            drops the same share of non-zero values everywhere.
+        strategy: ``"sensitivity"`` gives each layer what pays most for the damage it does alone;
+            ``"uniform"`` drops the same share of non-zero values everywhere.
         holdout: The data for the check; by default a part of ``data``.
         holdout_fraction: That part, in (0, 1).
         probe_samples: Inputs to measure sensitivities with.
@@ -123,8 +124,8 @@ def calibrate(
         The thresholds and what they cost. If nothing passes, thresholds of zero, which change nothing.
 
     Raises:
-        CalibrationError: If options contradict each other, labels do not fit, the metric fails, the model's own
-            outputs are not finite, or the target cannot be reached.
+        CalibrationError: If options contradict each other, labels do not fit, the metric fails, the model's
+            own outputs are not finite, or the target cannot be reached.
         DataError: If there are too few inputs, or they are noise and ``random_input`` is False.
         ShapeError: If the data do not fit the model.
         ModelError: If the model cannot be read or run.
@@ -167,9 +168,7 @@ class _Calibration:
         ModelInput.of(self._session).check(calibration_data)
         self._calibration = self._evaluator(calibration_data)
         self._holdout = self._evaluator(holdout_data)
-        self._metric = choose_metric(
-            options.metric, self._calibration.dense.outputs, calibration_data.labels
-        )
+        self._metric = choose_metric(options.metric, self._calibration.dense.outputs, calibration_data.labels)
         self._budget = self._make_budget()
 
     def run(self) -> CalibrationResult:
@@ -293,9 +292,7 @@ def _layer(
     )
 
 
-def _split(
-    data: Dataset, holdout: Dataset | None, options: CalibrationOptions
-) -> tuple[Dataset, Dataset]:
+def _split(data: Dataset, holdout: Dataset | None, options: CalibrationOptions) -> tuple[Dataset, Dataset]:
     if holdout is not None:
         refuse_noise(holdout, options.random_input)
         return data, holdout

@@ -1,9 +1,9 @@
-"""How good outputs are: the metric a budget is put on, the shift beside it, and the damage that guides a search.
+"""How good outputs are: the metric a budget is put on, the shift beside it, the damage that guides a search.
 
-Three numbers, because one does not do. The *metric* is what a user understands and bounds (top-1, agreement).
-It moves in steps of one input and it saturates: a model that is sure of one class on nearly all data agrees with
-itself until it is broken. So where there are no labels the mean *shift* of the outputs is bounded as well. The
-*damage* is smooth and has no unit; it only compares layers with each other.
+Three numbers, because one does not do. The *metric* is what a user understands and bounds (top-1,
+agreement). It moves in steps of one input and it saturates: a model that is sure of one class on nearly all
+data agrees with itself until it is broken. So where there are no labels the mean *shift* of the outputs is
+bounded as well. The *damage* is smooth and has no unit; it only compares layers with each other.
 """
 
 from __future__ import annotations
@@ -29,10 +29,15 @@ METRICS: tuple[MetricName, ...] = ("auto", "top1", "agreement", "fidelity")
 class Metric(Protocol):
     """Judges the outputs of a thresholded model."""
 
-    name: str
-    """What it is called in results."""
-    has_shift_budget: bool
-    """Whether the budget shall bound the shift of the outputs as well."""
+    @property
+    def name(self) -> str:
+        """What it is called in results."""
+        ...
+
+    @property
+    def has_shift_budget(self) -> bool:
+        """Whether the budget shall bound the shift of the outputs as well."""
+        ...
 
     def value(self, reference: Outputs, outputs: Outputs, labels: Labels) -> float:
         """Return the metric of ``outputs``, higher is better; ``reference`` are the dense model's."""
@@ -92,7 +97,8 @@ class ClassMetric:
 class FidelityMetric:
     """For outputs without classes (embeddings, maps): the share of the output's energy that is preserved.
 
-    ``1 - mean_n |y_n - z_n|^2 / |y_n|^2`` with y the dense model's output and z the other; 1 where they are equal.
+    ``1 - mean_n |y_n - z_n|^2 / |y_n|^2`` with y the dense model's output and z the other; 1 where they are
+    equal.
     """
 
     name: str = "fidelity"
@@ -158,13 +164,14 @@ def choose_metric(wanted: MetricName | MetricFunction, reference: Outputs, label
     """Return the metric to use.
 
     Args:
-        wanted: ``"auto"`` is ``"top1"`` with labels; without, ``"agreement"`` for outputs ``[N, classes]`` and
-            ``"fidelity"`` for others. Or a function of outputs and labels.
+        wanted: ``"auto"`` is ``"top1"`` with labels; without, ``"agreement"`` for outputs ``[N, classes]``
+            and ``"fidelity"`` for others. Or a function of outputs and labels.
         reference: Outputs of the dense model on the calibration data.
         labels: Class indices, or None.
 
     Raises:
-        CalibrationError: If the metric is unknown or needs what is not there, or the dense outputs are not finite.
+        CalibrationError: If the metric is unknown or needs what is not there, or the dense outputs are not
+            finite.
     """
     if not np.isfinite(reference).all():
         bad = int((~np.isfinite(reference.reshape(len(reference), -1)).all(axis=1)).sum())

@@ -21,7 +21,8 @@ class Score(BaseModel):
         samples: Number of inputs.
         baseline: Metric of the dense model.
         optimized: Metric with the thresholds.
-        shift: How far the outputs moved on average: for classes the probability that moved to others, in [0, 1].
+        shift: How far the outputs moved on average: for classes the probability that moved to others, in
+            [0, 1].
     """
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")

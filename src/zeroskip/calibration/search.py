@@ -1,4 +1,4 @@
-"""The search along a strategy's strength: bisection under one end-to-end budget, then the holdout has its say."""
+"""The search along a strategy's strength: bisection under one budget, then the holdout has its say."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Search:
         reached = self._try(1.0, None, on_holdout=False).sparsity
         if reached < target:
             raise CalibrationError(
-                f"target_sparsity is {target}, but the most that thresholds reach on this model is {reached:.3f}"
+                f"target_sparsity is {target}, but the most that thresholds reach here is {reached:.3f}"
             )
         low, high = 0.0, 1.0
         for _ in range(STEPS):
@@ -118,7 +118,7 @@ class Search:
         )
 
     def confirmed(self, strength: float, budget: Budget, progress: Progress | None) -> float:
-        """Return the largest strength, not above the given one, that keeps within the budget on the holdout too.
+        """Return the largest strength up to the given one that keeps within the budget on the holdout too.
 
         Args:
             strength: What passed on the calibration data.

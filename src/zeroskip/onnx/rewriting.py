@@ -21,7 +21,7 @@ Rule = Callable[[ir.Node], bool]
 RuleTable = Mapping[str, Sequence[Rule]]
 """Rules by the operator type of the node they look at, whatever its domain."""
 
-AttributeValue = int | float | str | Sequence[int] | Sequence[float]
+AttributeValue = int | float | str | Sequence[int] | ir.Attr
 
 _SOURCES = "zeroskip.sources"
 _NAMES = "zeroskip.names."
@@ -109,20 +109,34 @@ def become(
             node.replace_input_with(index, value)
     if attributes is not None:
         node.attributes.clear()
-        for attribute in ir.convenience.convert_attributes(dict(attributes)):
-            node.attributes.add(attribute)
+        for key, value in attributes.items():
+            node.attributes.add(_attribute(key, value))
     return True
 
 
 def set_attributes(node: ir.Node, **attributes: AttributeValue) -> bool:
     """Set attributes of a node that differ from the given values; tell whether any did."""
     changed = False
-    for attribute in ir.convenience.convert_attributes(attributes):
-        old = node.attributes.get(attribute.name)
-        if old is None or old.type != attribute.type or old.value != attribute.value:
-            node.attributes.add(attribute)
+    for key, value in attributes.items():
+        old = node.attributes.get(key)
+        if old is None or old.value != (value if isinstance(value, int | float | str | ir.Attr) else tuple(value)):
+            node.attributes.add(_attribute(key, value))
             changed = True
     return changed
+
+
+def _attribute(name: str, value: AttributeValue) -> ir.Attr:
+    # ir.convenience.convert_attributes does the same through checks against run-time protocols, which took half of
+    # the time of canonicalisation.
+    if isinstance(value, ir.Attr):
+        return value
+    if isinstance(value, int):
+        return ir.AttrInt64(name, value)
+    if isinstance(value, float):
+        return ir.AttrFloat32(name, value)
+    if isinstance(value, str):
+        return ir.AttrString(name, value)
+    return ir.AttrInt64s(name, value)
 
 
 def insert_before(
@@ -148,7 +162,7 @@ def insert_before(
     """
     graph = owner(node)
     domain = ZEROSKIP_DOMAIN if own else ""
-    new = ir.Node(domain, op_type, inputs, ir.convenience.convert_attributes(dict(attributes or {})))
+    new = ir.Node(domain, op_type, inputs, [_attribute(key, value) for key, value in (attributes or {}).items()])
     output = new.outputs[0]
     output.name = name or fresh_name(graph, f"{node.outputs[0].name}.{op_type.lower()}")
     new.name = fresh_node_name(graph, f"{node.name}.{op_type.lower()}")
@@ -177,7 +191,7 @@ def add_integers(graph: ir.Graph, items: Iterable[int], name: str) -> ir.Value:
 
 
 def replace_value(old: ir.Value, new: ir.Value) -> bool:
-    """Let every reader of ``old`` read ``new``; the node that computed ``old`` becomes dead.
+    """Let every reader of ``old`` read ``new`` and remove the node that computed ``old``, if it has no other output in use.
 
     When ``old`` is a graph output its name must survive: then ``new`` takes the name over, unless ``new`` has a name
     of its own to keep (graph input or output, initializer, activation), in which case the node becomes an Identity.
@@ -193,6 +207,8 @@ def replace_value(old: ir.Value, new: ir.Value) -> bool:
         new.name = old.name
         old.name = fresh_name(owner(node), f"{old.name}.replaced")
     old.replace_all_uses_with(new, replace_graph_outputs=True)
+    if not any(output.uses() or output.is_graph_output() for output in node.outputs):
+        owner(node).remove(node, safe=True)
     return True
 
 

@@ -50,7 +50,8 @@ class Chart:
 def search_chart(calibration: CalibrationResult) -> Chart | None:
     """Return what the search tried: sparsity against what it cost, with the budget as a line.
 
-    The cost is the drop of the metric, or the shift where that is the bound that decides (it is smoother, too).
+    The cost is the drop of the metric, or the shift where that is the bound that decides (it is smoother,
+    too).
 
     Args:
         calibration: What ``calibrate`` returned.
@@ -78,14 +79,20 @@ def search_chart(calibration: CalibrationResult) -> Chart | None:
 
     points = tuple(
         Point(
-            x(trial.sparsity), y(_cost(trial, by_shift)), trial.passed, trial.stage == "holdout", _title(trial)
+            x(trial.sparsity),
+            y(_cost(trial, by_shift)),
+            trial.passed,
+            trial.stage == "holdout",
+            _title(trial),
         )
         for trial in trials
     )
     steps = [number / (_TICKS - 1) for number in range(_TICKS)]
     return Chart(
         points=points,
-        x_ticks=tuple(Tick(x(low + step * (high - low)), f"{low + step * (high - low):.0%}") for step in steps),
+        x_ticks=tuple(
+            Tick(x(low + step * (high - low)), f"{low + step * (high - low):.0%}") for step in steps
+        ),
         y_ticks=tuple(Tick(y(step * highest), f"{step * highest:.2%}") for step in steps),
         limit=None if limit is None else y(limit),
         y_label="probability moved" if by_shift else "drop of the metric",

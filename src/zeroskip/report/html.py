@@ -103,7 +103,8 @@ def _latencies(summary: Summary) -> list[dict[str, Any]]:
     present = [(label, value, kind) for label, value, kind in named if value is not None]
     longest = max(value for _, value, _ in present)
     return [
-        {"label": label, "ms": value, "width": value / longest, "kind": kind} for label, value, kind in present
+        {"label": label, "ms": value, "width": value / longest, "kind": kind}
+        for label, value, kind in present
     ]
 
 

@@ -118,7 +118,9 @@ def render_calibration(calibration: CalibrationResult) -> RenderableType:
     return Group(*lines)
 
 
-def render_summary(model: str, summary: Summary, calibration: CalibrationResult | None = None) -> RenderableType:
+def render_summary(
+    model: str, summary: Summary, calibration: CalibrationResult | None = None
+) -> RenderableType:
     """Return the outcome of ``optimize``: one sentence, one table, what it cost.
 
     Args:
@@ -128,7 +130,13 @@ def render_summary(model: str, summary: Summary, calibration: CalibrationResult 
     """
     latency = summary.latency_ms
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("", "ms per run", "speed-up", "sparsity", METRIC_WORDS.get(summary.metric, summary.metric)):
+    for heading in (
+        "",
+        "ms per run",
+        "speed-up",
+        "sparsity",
+        METRIC_WORDS.get(summary.metric, summary.metric),
+    ):
         table.add_column(heading, justify="left" if heading == "" else "right", no_wrap=True)
     base = latency.onnxruntime or latency.zeroskip_exact
     before, after = f"{summary.sparsity_before:.1%}", f"{summary.sparsity_after:.1%}"
@@ -142,7 +150,12 @@ def render_summary(model: str, summary: Summary, calibration: CalibrationResult 
         speedup = f"{base / milliseconds:.2f}x"
         table.add_row(name, f"{milliseconds:.2f}", speedup, sparsity, f"{value:.2%}", style="bold")
     settings = f"batch {summary.batch_size}, {summary.threads} threads, {summary.isa}"
-    lines: list[RenderableType] = [Text(headline(model, summary), style="bold green"), Text(""), table, Text("")]
+    lines: list[RenderableType] = [
+        Text(headline(model, summary), style="bold green"),
+        Text(""),
+        table,
+        Text(""),
+    ]
     if calibration is not None:
         lines.append(Text(price(calibration)))
         if warning := caution(calibration):

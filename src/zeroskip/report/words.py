@@ -20,7 +20,7 @@ def headline(model: str, summary: Summary) -> str:
     if summary.speedup is None or latency.onnxruntime is None:
         factor = latency.zeroskip_exact / latency.zeroskip
         if factor < _NO_FASTER:
-            return f"{model}: {latency.zeroskip_exact:.3g} ms per run; thresholds gain nothing within the budget."
+            return f"{model}: {latency.zeroskip_exact:.3g} ms per run; thresholds in the budget gain nothing."
         return (
             f"{model} runs {factor:.2f}x faster with thresholds ({latency.zeroskip_exact:.3g} ms -> "
             f"{latency.zeroskip:.3g} ms)."
@@ -45,13 +45,16 @@ def price(calibration: CalibrationResult) -> str:
             f"On {score.samples} held-out inputs {_count(changed_predictions(score))} changed, and "
             f"{score.shift:.2%} of the probability moved to other classes on average."
         )
-    return f"On {score.samples} held-out inputs {words} went from {score.baseline:.2%} to {score.optimized:.2%}."
+    return (
+        f"On {score.samples} held-out inputs {words} went from {score.baseline:.2%} to {score.optimized:.2%}."
+    )
 
 
 def caution(calibration: CalibrationResult) -> str | None:
     """Return what a reader must know before trusting the check, or None.
 
-    With n inputs and no change seen, the true rate of changes may still be up to about 3 / n (95 % confidence).
+    With n inputs and no change seen, the true rate of changes may still be up to about 3 / n (95 %
+    confidence).
     """
     samples = calibration.holdout.samples
     budget = calibration.max_drop
@@ -61,8 +64,8 @@ def caution(calibration: CalibrationResult) -> str | None:
     if unseen <= max(budget, 1e-9):
         return None
     return (
-        f"{samples} held-out inputs cannot prove a budget of {budget:.1%}: even without a single change seen, up to "
-        f"{unseen:.1%} may be affected (95% confidence). More data make the check stronger."
+        f"{samples} held-out inputs cannot prove a budget of {budget:.1%}: with no change seen at all, "
+        f"up to {unseen:.1%} may be affected (95% confidence). More data make it stronger."
     )
 
 

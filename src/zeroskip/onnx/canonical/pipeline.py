@@ -27,6 +27,8 @@ _GENERAL = _joined(
     explicit.RULES,
 )  # fmt: skip
 _CONCRETE = _joined(_GENERAL, reshape.RULES, selection.RULES)
+REWRITTEN = frozenset(_CONCRETE)
+"""Operators that some rule rewrites once the shapes of their inputs are known."""
 
 _PREPARED = "zeroskip.prepared"
 SOURCE_OPSET = "zeroskip.source_opset"

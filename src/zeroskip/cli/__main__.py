@@ -1,0 +1,5 @@
+"""``python -m zeroskip.cli``."""
+
+from . import main
+
+main()

@@ -1,0 +1,41 @@
+"""The typer application: the list of commands."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+
+import typer
+
+from .analyze import analyze
+from .bench import bench
+from .calibrate import calibrate
+from .demo import demo
+from .info import info
+from .optimize import optimize
+from .report import report
+from .run import run as run_command
+
+app = typer.Typer(
+    name="zeroskip",
+    help="Make trained ReLU networks faster on CPUs: measure activation sparsity, raise it, skip the zeros.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="markdown",
+)
+
+for command in (optimize, analyze, calibrate, run_command, bench, report, info, demo):
+    app.command()(command)
+
+
+def run() -> None:
+    """Run the application; a termination signal ends it as Ctrl-C does, so nothing half-written is left."""
+    signal.signal(signal.SIGTERM, _terminate)
+    app()
+
+
+def _terminate(signal_number: int, frame: FrameType | None) -> None:
+    sys.exit(128 + signal_number)

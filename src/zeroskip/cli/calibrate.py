@@ -1,0 +1,66 @@
+"""``zeroskip calibrate``: find thresholds within a budget."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .command import command
+from .console import Terminal
+from .data_options import DataOptions
+from .options import BudgetOptions, EngineOptions, ModelArgument
+
+
+@command
+def calibrate(
+    terminal: Terminal,
+    model: ModelArgument,
+    data: DataOptions,
+    budget: BudgetOptions,
+    engine: EngineOptions,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Threshold set to write.")] = Path(
+        "thresholds.json"
+    ),
+    model_output: Annotated[
+        Path | None, typer.Option(help="Also write the model with the thresholds here.", show_default=False)
+    ] = None,
+    holdout_fraction: Annotated[float, typer.Option(help="Share of the data kept for the check.")] = 0.5,
+    probe_samples: Annotated[int, typer.Option(help="Inputs to measure sensitivities with.", min=1)] = 32,
+) -> None:
+    """Find thresholds that make the model sparser within an accuracy budget, without training.
+
+    Half of the data guides the search, the other half must confirm it. Ctrl-C ends the search with the best
+    set so far.
+
+    Example: zeroskip calibrate model.onnx --data photos/ --max-drop 0.01 --output thresholds.json
+    """
+    from ..calibration import calibrate as run_calibration
+    from ..files import atomic_write_bytes
+    from ..onnx import apply_thresholds, load_model, to_bytes
+    from ..report import render_calibration
+
+    inputs = data.open(model)
+    with terminal.progress() as progress:
+        result = run_calibration(
+            model,
+            inputs,
+            budget.max_drop,
+            target_sparsity=budget.target_sparsity,
+            metric=budget.metric,
+            strategy=budget.strategy,
+            holdout_fraction=holdout_fraction,
+            probe_samples=probe_samples,
+            threads=engine.threads,
+            isa=engine.isa,
+            seed=budget.seed,
+            progress=progress,
+        )
+    if model_output is not None:
+        atomic_write_bytes(model_output, to_bytes(apply_thresholds(load_model(model), result.thresholds)))
+    result.thresholds.save(output)
+    terminal.show(render_calibration(result))
+    terminal.note(f"thresholds written to {output}" + (f", model to {model_output}" if model_output else ""))
+    terminal.json(json.dumps(result.to_dict(), indent=2))

@@ -1,0 +1,52 @@
+"""``zeroskip optimize``: the whole way, from a model and data to a faster model and its numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .command import command
+from .console import Terminal
+from .data_options import DataOptions
+from .options import BudgetOptions, EngineOptions, ModelArgument
+
+
+@command
+def optimize(
+    terminal: Terminal,
+    model: ModelArgument,
+    data: DataOptions,
+    budget: BudgetOptions,
+    engine: EngineOptions,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path(
+        "zeroskip-output"
+    ),
+    time: Annotated[float, typer.Option(help="Seconds of measurement for each engine.", min=0.1)] = 5.0,
+) -> None:
+    """Make a model sparser within an accuracy budget, check it, time it, and write the result.
+
+    Analyzes, calibrates, applies the thresholds, verifies against ONNX Runtime and measures. Half of the
+    data is held out for the check. The folder gets model.fatrelu.onnx (standard ONNX), thresholds.json,
+    profile.json, summary.json and report.html, or nothing at all if a stage fails.
+
+    Example: zeroskip optimize model.onnx --data photos/ --max-drop 0.01 --output out
+    """
+    from .optimizing import run_and_show
+
+    run_and_show(
+        terminal,
+        model,
+        data.open(model),
+        output,
+        max_drop=budget.max_drop,
+        target_sparsity=budget.target_sparsity,
+        metric=budget.metric,
+        strategy=budget.strategy,
+        batch_size=engine.batch_size,
+        threads=engine.threads,
+        isa=engine.isa,
+        seconds=time,
+        seed=budget.seed,
+    )

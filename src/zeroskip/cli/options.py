@@ -1,0 +1,83 @@
+"""Options that several commands share; dataclasses become options by :func:`~zeroskip.cli.command.command`.
+
+The choices repeat names that other packages own, because importing those would slow down ``--help``; a test
+compares them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from .console import Terminal
+
+_ENGINE = "Engine"
+_OUTPUT = "Output"
+
+ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="ONNX file.", show_default=False)]
+Isa = Literal["generic", "avx2", "avx512"]
+Metric = Literal["auto", "top1", "agreement", "fidelity"]
+Strategy = Literal["sensitivity", "uniform"]
+Precision = Literal["f32", "bf16"]
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """Threads, instruction set, batch size."""
+
+    batch_size: Annotated[int, typer.Option(help="Inputs per timed run.", min=1, rich_help_panel=_ENGINE)] = 1
+    threads: Annotated[
+        int | None,
+        typer.Option(help="Threads; by default one per physical core.", min=1, rich_help_panel=_ENGINE),
+    ] = None
+    isa: Annotated[
+        Isa | None, typer.Option(help="Instruction set; by default the best.", rich_help_panel=_ENGINE)
+    ] = None
+
+
+@dataclass(frozen=True)
+class BudgetOptions:
+    """What a calibration may cost and how it searches."""
+
+    max_drop: Annotated[
+        float | None,
+        typer.Option(help="Largest loss of the metric; 0.01 is one point. 0.005 if nothing is given."),
+    ] = None
+    target_sparsity: Annotated[
+        float | None, typer.Option(help="Instead: reach this sparsity (0..1), whatever it costs.")
+    ] = None
+    metric: Annotated[
+        Metric,
+        typer.Option(help="What is bounded. auto: top1 with labels, else agreement with the original model."),
+    ] = "auto"
+    strategy: Annotated[Strategy, typer.Option(help="How zeros are allocated to layers.")] = "sensitivity"
+    seed: Annotated[int, typer.Option(help="Seed of split and sampling.")] = 0
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """What is written where; every command has these."""
+
+    json: Annotated[
+        str | None,
+        typer.Option(
+            "--json",
+            metavar="FILE",
+            help="Write the result as JSON; - for stdout.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress, results only.", rich_help_panel=_OUTPUT)
+    ] = False
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", "-v", help="Show the traceback of an error.", rich_help_panel=_OUTPUT),
+    ] = False
+
+    def terminal(self) -> Terminal:
+        """Return where the command's words go."""
+        return Terminal(self.quiet, self.verbose, self.json)

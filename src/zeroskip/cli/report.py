@@ -1,0 +1,31 @@
+"""``zeroskip report``: show the results of an earlier run again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .command import command
+from .console import Terminal
+
+
+@command
+def report(
+    terminal: Terminal,
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="What optimize wrote.", show_default=False)
+    ],
+) -> None:
+    """Print the outcome of an earlier optimize run and write its report.html anew.
+
+    Example: zeroskip report out
+    """
+    from ..pipeline import REPORT_FILE, OptimizeResult
+    from .optimizing import show
+
+    result = OptimizeResult.load(folder)
+    result.write_report(folder / REPORT_FILE)
+    show(terminal, result)
+    terminal.note(f"written: {folder / REPORT_FILE}")

@@ -1,0 +1,125 @@
+"""From the canonical form back to standard ONNX: every zeroskip operator written with operators any runtime has.
+
+``write_fat_relu`` is also how thresholds get into a model: ThresholdedRelu carries one threshold, Greater and Where carry
+one per channel, Clip the upper bound.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from ..errors import ModelError
+from .rewriting import add_constant, become, copy_model, describe, insert_before, owner, sweep
+from .values import ZEROSKIP_DOMAIN, constant, is_own, operand, rank
+
+
+def to_standard(canonical: ir.Model) -> ir.Model:
+    """Return a model without zeroskip operators that computes the same.
+
+    Args:
+        canonical: A canonical model; not changed, tensors are shared.
+
+    Returns:
+        A model of the default domain only, IR version 10, that ONNX Runtime loads.
+
+    Raises:
+        ModelError: If the rank of a value with a threshold or a factor per channel is not known.
+    """
+    model = copy_model(canonical)
+    for node in list(model.graph):
+        if is_own(node, "FatRelu"):
+            _lower_fat_relu(node)
+        elif is_own(node, "ChannelAffine"):
+            _lower_channel_affine(node)
+        elif is_own(node, "Linear"):
+            _lower_linear(node)
+    model.opset_imports.pop(ZEROSKIP_DOMAIN, None)
+    model.ir_version = 10
+    sweep(model.graph)
+    return model
+
+
+def write_fat_relu(
+    node: ir.Node, x: ir.Value, threshold: NDArray[np.float32], *, axis: int = 1, max_value: float = np.inf
+) -> None:
+    """Turn a node into standard operators that compute min(x > threshold ? x : 0, max_value).
+
+    Args:
+        node: The node to change in place; its output becomes the result.
+        x: Input of the activation.
+        threshold: float32 ``[]`` or ``[C]``, >= 0.
+        axis: Axis of the channels, for a threshold per channel.
+        max_value: Upper bound, infinity for none.
+
+    Raises:
+        ModelError: If there is a threshold per channel and the rank of x is not known.
+    """
+    graph, name = owner(node), node.outputs[0].name
+    is_clipped = bool(np.isfinite(max_value))
+    zero = add_constant(graph, np.zeros((), np.float32), f"{name}.zero") if is_clipped or threshold.ndim else None
+    if threshold.ndim:
+        x_rank = rank(x)
+        if x_rank is None:
+            raise ModelError(f"{describe(node)} has a threshold per channel, and its input a rank that is not known")
+        limit = add_constant(graph, along_axis(threshold, axis, x_rank), f"{name}.thresholds")
+        condition = insert_before(node, "Greater", [x, limit], shape=x.shape)
+        condition.type = ir.TensorType(ir.DataType.BOOL)
+        op_type, inputs, attributes = "Where", [condition, x, zero], {}
+    elif threshold > 0.0:
+        op_type, inputs, attributes = "ThresholdedRelu", [x], {"alpha": float(threshold)}
+    else:
+        op_type, inputs, attributes = "Relu", [x], {}
+    if not is_clipped:
+        become(node, op_type, inputs, attributes)
+        return
+    gated = insert_before(node, op_type, inputs, attributes, shape=x.shape) if op_type != "Relu" else x
+    gated.type = x.type
+    bound = add_constant(graph, np.array(max_value, np.float32), f"{name}.max")
+    become(node, "Clip", [gated, zero, bound], {})
+
+
+def along_axis(values: NDArray[np.float32], axis: int, value_rank: int) -> NDArray[np.float32]:
+    """Return values ``[C]`` shaped to be broadcast along one axis of a tensor."""
+    return values.reshape((-1,) + (1,) * (value_rank - axis - 1))
+
+
+def _lower_fat_relu(node: ir.Node) -> None:
+    x, thresholds = node.inputs[0], constant(operand(node, 1))
+    if x is None:
+        raise ModelError(f"{describe(node)} has no input")
+    threshold = np.array(node.attributes.get_float("threshold", 0.0), np.float32) if thresholds is None else thresholds
+    axis, max_value = node.attributes.get_int("axis", 1), node.attributes.get_float("max_value", np.inf)
+    write_fat_relu(node, x, threshold, axis=axis, max_value=max_value)
+
+
+def _lower_channel_affine(node: ir.Node) -> None:
+    x, graph, name = node.inputs[0], owner(node), node.outputs[0].name
+    x_rank, axis = rank(x), node.attributes.get_int("axis", 1)
+    factors = [constant(value) for value in node.inputs[1:]]
+    if x is None or x_rank is None or factors[0] is None or factors[1] is None:
+        raise ModelError(f"{describe(node)} has an input of unknown rank")
+    scale, bias = (
+        add_constant(graph, along_axis(factor, axis, x_rank), f"{name}.{role}")
+        for role, factor in (("scale", factors[0]), ("bias", factors[1]))
+        if factor is not None
+    )
+    product = insert_before(node, "Mul", [x, scale], shape=x.shape)
+    become(node, "Add", [product, bias], {})
+
+
+def _lower_linear(node: ir.Node) -> None:
+    x, weight_value, weight = node.inputs[0], node.inputs[1], constant(node.inputs[1])
+    if weight is None:
+        raise ModelError(f"{describe(node)} has a weight that is not constant")
+    bias = operand(node, 2)
+    if rank(x) == 2:
+        become(node, "Gemm", [x, weight_value] if bias is None else [x, weight_value, bias], {"transB": 1})
+        return
+    turned = add_constant(owner(node), weight.T, f"{node.name}.weight")
+    if bias is None:
+        become(node, "MatMul", [x, turned], {})
+        return
+    product = insert_before(node, "MatMul", [x, turned], shape=node.outputs[0].shape)
+    become(node, "Add", [product, bias], {})

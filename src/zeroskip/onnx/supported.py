@@ -1,0 +1,223 @@
+"""Which canonical nodes the native engine executes, and why it does not execute the others.
+
+The table names every operator of the canonical form with what must hold for it; anything that is not in it, or fails its
+condition, is listed with a reason. All such nodes are reported at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from ..errors import UnsupportedOperatorError
+from .canonical.pipeline import REWRITTEN, SOURCE_OPSET
+from .rewriting import sources
+from .values import ZEROSKIP_DOMAIN, constant, integers, operand, rank, static_shape
+
+Condition = Callable[[ir.Node], str | None]
+"""Returns why a node cannot be executed, None if it can."""
+
+
+@dataclass(frozen=True)
+class UnsupportedNode:
+    """A node that the native engine does not execute.
+
+    Args:
+        node_name: Name of the node in the model.
+        op_type: Operator.
+        domain: Its domain; empty for the default one.
+        opset: Version of the domain that the model imports; 0 when it imports none.
+        reason: What is not supported, and what would be.
+    """
+
+    node_name: str
+    op_type: str
+    domain: str
+    opset: int
+    reason: str
+
+    def __str__(self) -> str:
+        operator = f"{self.domain}::{self.op_type}" if self.domain else self.op_type
+        return f"'{self.node_name}' ({operator}, opset {self.opset}): {self.reason}"
+
+
+def unsupported_nodes(canonical: ir.Model) -> list[UnsupportedNode]:
+    """Return the nodes of a specialised model that the native engine does not execute, in graph order.
+
+    Nodes behind one of an unknown result shape are judged by their operator only: what is wrong with them is in front.
+    """
+    found = []
+    for node in canonical.graph:
+        reason = _reason(node)
+        if reason is not None:
+            found.append(UnsupportedNode(sources(node)[-1], node.op_type, node.domain, _opset(canonical, node), reason))
+    return found
+
+
+def check_supported(canonical: ir.Model) -> None:
+    """Raise if the native engine cannot execute a specialised model.
+
+    Raises:
+        UnsupportedOperatorError: Listing every node it cannot execute, with the reasons.
+    """
+    found = unsupported_nodes(canonical)
+    if found:
+        nodes = "\n".join(f"  {node}" for node in found)
+        raise UnsupportedOperatorError(
+            f"{len(found)} of {len(canonical.graph)} nodes cannot be executed:\n{nodes}\n"
+            f"Supported operators: {', '.join(sorted(_CONDITIONS))}"
+        )
+
+
+def _opset(model: ir.Model, node: ir.Node) -> int:
+    if node.domain == "":
+        version: int = model.graph.meta.get(SOURCE_OPSET, model.opset_imports.get("", 0))
+        return version
+    return model.opset_imports.get(node.domain, 0)
+
+
+def _reason(node: ir.Node) -> str | None:
+    condition = _CONDITIONS.get(node.op_type) if node.domain in ("", ZEROSKIP_DOMAIN) else None
+    is_behind = any(static_shape(value) is None for value in node.inputs if value is not None)
+    if is_behind and (condition is not None or (node.domain == "" and node.op_type in REWRITTEN)):
+        return None
+    if condition is None:
+        return "this operator is not supported"
+    if any(static_shape(value) is None for value in node.outputs):
+        return "the shape of its result is not known"
+    wrong_type = [value for value in _data(node) if value.dtype != ir.DataType.FLOAT]
+    if wrong_type:
+        dtype = wrong_type[0].dtype.name.lower() if wrong_type[0].dtype is not None else "unknown"
+        return f"'{wrong_type[0].name}' has element type {dtype}, supported is float32"
+    if all(constant(value) is not None for value in node.inputs if value is not None):
+        return "it has constant inputs only"
+    return condition(node)
+
+
+def _data(node: ir.Node) -> list[ir.Value]:
+    """Return the values that hold activations."""
+    computed = [value for value in node.inputs if value is not None and constant(value) is None]
+    return [*computed, *node.outputs]
+
+
+def _always(_node: ir.Node) -> str | None:
+    return None
+
+
+def _conv(node: ir.Node) -> str | None:
+    weight, bias = operand(node, 1), operand(node, 2)
+    if constant(weight) is None or (bias is not None and constant(bias) is None):
+        return "weight and bias must be constants"
+    return _one_or_two_spatial(node)
+
+
+def _one_or_two_spatial(node: ir.Node) -> str | None:
+    x_rank = rank(node.inputs[0])
+    return None if x_rank in (3, 4) else f"its input has rank {x_rank}, supported are 3 and 4"
+
+
+def _pool(node: ir.Node) -> str | None:
+    if len(node.outputs) > 1:
+        return "indices of the maxima are not supported"
+    if node.op_type == "AveragePool" and any(size != 1 for size in node.attributes.get_ints("dilations", ())):
+        return "dilations other than 1 are not supported"
+    return _one_or_two_spatial(node)
+
+
+def _per_channel(node: ir.Node) -> str | None:
+    axis = node.attributes.get_int("axis", 1)
+    return None if axis == 1 else f"its channels are axis {axis}, supported is axis 1"
+
+
+def _weighted(node: ir.Node) -> str | None:
+    constants = [constant(value) is not None for value in node.inputs[1:] if value is not None]
+    return None if all(constants) else "weight and bias must be constants"
+
+
+def _binary(node: ir.Node) -> str | None:
+    first, second = (static_shape(value) for value in node.inputs)
+    if any(constant(value) is not None for value in node.inputs):
+        return "a constant operand must be one number, or one number per channel (axis 1)"
+    if first == second or first is None or second is None:
+        return None
+    is_gate = len(first) == len(second) == 4 and first[:2] == second[:2] and (1, 1) in (first[2:], second[2:])
+    if node.op_type == "Mul" and is_gate:
+        return None
+    return f"operands of shapes {list(first)} and {list(second)} are not supported"
+
+
+def _constant_arguments(node: ir.Node) -> str | None:
+    missing = [value.name for value in node.inputs[1:] if value is not None and constant(value) is None]
+    return f"{missing} must be constant" if missing else None
+
+
+def _pad(node: ir.Node) -> str | None:
+    mode = node.attributes.get_string("mode", "constant")
+    if mode != "constant":
+        return f"mode '{mode}' is not supported, only 'constant'"
+    if any(amount < 0 for amount in integers(operand(node, 1)) or ()):
+        return "negative pads are not supported"
+    return _constant_arguments(node)
+
+
+_COORDINATES = ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric")
+
+
+def _resize(node: ir.Node) -> str | None:
+    attributes = node.attributes
+    mode = attributes.get_string("mode", "nearest")
+    coordinates = attributes.get_string("coordinate_transformation_mode", "half_pixel")
+    if mode not in ("nearest", "linear"):
+        return f"mode '{mode}' is not supported, only 'nearest' and 'linear'"
+    if coordinates not in _COORDINATES:
+        return f"coordinate_transformation_mode '{coordinates}' is not supported, only {', '.join(_COORDINATES)}"
+    if attributes.get_int("antialias", 0) or attributes.get_int("exclude_outside", 0):
+        return "antialias and exclude_outside are not supported"
+    if attributes.get_string("keep_aspect_ratio_policy", "stretch") != "stretch":
+        return "only keep_aspect_ratio_policy 'stretch' is supported"
+    before, after = static_shape(node.inputs[0]), static_shape(node.outputs[0])
+    if before is None or after is None or len(before) not in (3, 4) or before[:2] != after[:2]:
+        return "only the spatial axes of a tensor of rank 3 or 4 can be resized"
+    return _constant_arguments(node)
+
+
+def _slice(node: ir.Node) -> str | None:
+    if len(node.inputs) != 5 or any(step < 1 for step in integers(node.inputs[4]) or (0,)):
+        return "starts, ends, axes and steps must be constants, steps positive"
+    return None
+
+
+def _concat(node: ir.Node) -> str | None:
+    return "a constant operand is not supported" if any(constant(value) is not None for value in node.inputs) else None
+
+
+_CONDITIONS: dict[str, Condition] = {
+    "Add": _binary,
+    "AveragePool": _pool,
+    "ChannelAffine": _per_channel,
+    "Clip": _constant_arguments,
+    "Concat": _concat,
+    "Conv": _conv,
+    "FatRelu": _per_channel,
+    "GlobalAveragePool": _one_or_two_spatial,
+    "GlobalMaxPool": _one_or_two_spatial,
+    "HardSigmoid": _always,
+    "HardSwish": _always,
+    "Identity": _always,
+    "LRN": _one_or_two_spatial,
+    "Linear": _weighted,
+    "MaxPool": _pool,
+    "Mul": _binary,
+    "Pad": _pad,
+    "ReduceMean": _constant_arguments,
+    "Reshape": _constant_arguments,
+    "Resize": _resize,
+    "Sigmoid": _always,
+    "Slice": _slice,
+    "Softmax": _always,
+    "Split": _constant_arguments,
+    "Tanh": _always,
+    "Transpose": _always,
+}

@@ -1,0 +1,169 @@
+"""Writing thresholds into a model: standard ONNX in, standard ONNX out, any runtime computes the same.
+
+One threshold is carried by ThresholdedRelu, one per channel by Greater and Where; an upper clip (ReLU6) stays a Clip
+behind it. Nothing else of the model is touched, apart from raising its opset to one that has these operators.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import onnx_ir as ir
+import onnx_ir.passes.common as common_passes
+from numpy.typing import NDArray
+
+from ..errors import ModelError, RecipeError
+from .activation import Activation, activations
+from .canonical.inference import infer
+from .canonical.thresholds import match
+from .load import ModelSource, load_model
+from .lowering import write_fat_relu
+from .opset import TARGET_OPSET, raise_opset
+from .rewriting import copy_model, owner, sweep
+from .save import save_model, to_bytes
+
+METADATA_KEY = "zeroskip.thresholds"
+"""Key of ``metadata_props`` under which a model says which thresholds were written into it, as JSON."""
+
+_CARRIER_OPSET = 10
+"""First opset of the default domain with ThresholdedRelu."""
+
+
+class Thresholds(Protocol):
+    """What is needed of a :class:`zeroskip.ThresholdSet`."""
+
+    @property
+    def thresholds(self) -> Mapping[str, float | NDArray[np.float32]]:
+        """Activation name to one threshold, or one per channel."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the set as plain values, provenance included."""
+
+
+@dataclass(frozen=True)
+class ThresholdedModel:
+    """A model with thresholds written into it.
+
+    Args:
+        model: Standard ONNX.
+    """
+
+    model: ir.Model
+
+    def to_bytes(self) -> bytes:
+        """Return the content of the ONNX file.
+
+        Raises:
+            ModelError: If the model is too large for one file.
+        """
+        return to_bytes(self.model)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the ONNX file; it appears whole or not at all.
+
+        Args:
+            path: File to create or replace.
+
+        Raises:
+            ModelError: If the model is too large for one file.
+            OSError: If the file cannot be written.
+        """
+        save_model(self.model, path)
+
+
+def apply(model: ModelSource, thresholds: Thresholds) -> ThresholdedModel:
+    """Write thresholds into a model.
+
+    Args:
+        model: Path of an ONNX file, its content, or a model object; not changed.
+        thresholds: Thresholds by activation name.
+
+    Returns:
+        The new model, to be saved with ``.save(path)``.
+
+    Raises:
+        ModelError: If the model cannot be read.
+        RecipeError: If a threshold names no activation of the model, or has another number of channels.
+
+    Example:
+        ``zs.apply("model.onnx", zs.ThresholdSet({"relu1": 0.25})).save("model.fatrelu.onnx")``
+    """
+    return ThresholdedModel(apply_thresholds(load_model(model), thresholds))
+
+
+def apply_thresholds(model: ir.Model, thresholds: Thresholds) -> ir.Model:
+    """Return a copy of a model in which the named activations are FATReLUs with the given thresholds.
+
+    A threshold of 0 leaves its activation as it is. Where an activation has a threshold already, the new one replaces
+    it. The result has IR version 10 and opset 20, or keeps its own opset where an operator means something else there.
+
+    Args:
+        model: Standard ONNX, as returned by ``load_model``; not changed. Tensors are shared.
+        thresholds: Thresholds by activation name.
+
+    Raises:
+        RecipeError: If a threshold names no activation of the model, or has another number of channels.
+        ModelError: If the model is malformed, or of an opset without ThresholdedRelu that cannot be raised.
+    """
+    known = {activation.name: activation for activation in activations(model)}
+    wanted = thresholds.thresholds
+    _check_names(wanted, known)
+    changed = _raised_copy(model)
+    producers = {output.name: node for node in changed.graph for output in node.outputs}
+    for name, value in wanted.items():
+        threshold = np.asarray(value, dtype=np.float32)
+        if threshold.any():
+            _write(producers[name], known[name], threshold)
+    sweep(changed.graph)
+    changed.metadata_props[METADATA_KEY] = json.dumps(thresholds.to_dict(), sort_keys=True)
+    return changed
+
+
+def _check_names(wanted: Mapping[str, object], known: Mapping[str, Activation]) -> None:
+    if missing := sorted(set(wanted) - set(known)):
+        names = ", ".join(f"'{name}'" for name in known) or "none"
+        raise RecipeError(f"thresholds name {missing}, which are no activations of the model. It has: {names}")
+    for name, value in wanted.items():
+        size, channels = np.size(value), known[name].channels
+        if np.ndim(value) and channels is not None and size != channels:
+            raise RecipeError(f"thresholds of '{name}' are {size} numbers, but it has {channels} channels")
+
+
+def _raised_copy(model: ir.Model) -> ir.Model:
+    raised = _plain_copy(model)
+    if raise_opset(raised):
+        # Something of it has another meaning in the newer opset: better an older file than a wrong one.
+        raised = _plain_copy(model)
+        version = raised.opset_imports.get("", 0)
+        if not _CARRIER_OPSET <= version <= TARGET_OPSET + 2:
+            raise ModelError(f"a model of opset {version} with these operators cannot carry thresholds; export it again")
+    raised.ir_version = 10
+    return raised
+
+
+def _plain_copy(model: ir.Model) -> ir.Model:
+    copy = copy_model(model)
+    if copy.functions:
+        common_passes.InlinePass()(copy)
+    common_passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(copy)
+    return copy
+
+
+def _write(node: ir.Node, activation: Activation, threshold: NDArray[np.float32]) -> None:
+    spelling = match(node)
+    if spelling is None:  # its parts may be constants only after folding
+        infer(owner(node))
+        spelling = match(node)
+    if spelling is None:
+        raise ModelError(f"activation '{activation.name}' is computed in a way that thresholds cannot be written into")
+    x = spelling.x
+    if threshold.ndim and activation.rank is None:
+        raise RecipeError(f"activation '{activation.name}' has a rank that is not known: give it one threshold only")
+    if x.shape is None and activation.rank is not None:
+        x.shape = ir.Shape([None] * activation.rank)
+    write_fat_relu(node, x, threshold, axis=activation.channel_axis, max_value=spelling.max_value)

@@ -1,0 +1,1 @@
+"""Tests of the native core: programs built by hand, compared with numpy."""
