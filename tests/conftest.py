@@ -6,7 +6,11 @@ import importlib.util
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+import onnx
+from onnx import helper, numpy_helper
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
 _PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png", "retina.jpg")
@@ -62,3 +66,37 @@ def open_nsfw() -> Path:
 def photos() -> list[Path]:
     """A few colour photographs."""
     return [package_file("skimage", f"data/{name}") for name in _PHOTOS]
+
+
+@pytest.fixture(scope="session")
+def small_network() -> bytes:
+    """Two convolutions and a classifier; input ``image`` ``[N, 3, 16, 16]``, output ``logits`` ``[N, 5]``."""
+    random = np.random.default_rng(0)
+    weights = {
+        "w1": random.standard_normal((16, 3, 3, 3)) * 0.3,
+        "b1": random.standard_normal(16) * 0.1,
+        "w2": random.standard_normal((32, 16, 1, 1)) * 0.3,
+        "b2": random.standard_normal(32) * 0.1,
+        "w3": random.standard_normal((5, 32)) * 0.3,
+        "b3": random.standard_normal(5) * 0.1,
+    }
+    nodes = [
+        helper.make_node("Conv", ["image", "w1", "b1"], ["c1"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["c1"], ["r1"]),
+        helper.make_node("MaxPool", ["r1"], ["p1"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("Conv", ["p1", "w2", "b2"], ["c2"], kernel_shape=[1, 1]),
+        helper.make_node("Relu", ["c2"], ["r2"]),
+        helper.make_node("GlobalAveragePool", ["r2"], ["g"]),
+        helper.make_node("Flatten", ["g"], ["f"]),
+        helper.make_node("Gemm", ["f", "w3", "b3"], ["logits"], transB=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "small",
+        [helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, ["N", 3, 16, 16])],
+        [helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["N", 5])],
+        [numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())

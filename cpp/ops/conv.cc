@@ -13,12 +13,25 @@ namespace {
 
 // Output pixels in one tile: enough to pay for reading a weight panel, few enough for the accumulators to
 // stay in L2.
-constexpr int64_t kPointTilePixels = 196;
+constexpr int64_t kPointTilePixels = 392;
 constexpr int64_t kRowPairTilePixels = 448;
 constexpr int64_t kTasksPerThread = 4;
-// Densities above which the dense tile wins when the planner says nothing (see docs/performance.md).
-constexpr double kPointCrossover = 0.92;
-constexpr double kRowPairCrossover = 0.88;
+// Cost of one panel at one pixel, in units of one vector FMA, as fitted to layer timings on Emerald Rapids
+// and Zen 4 (benchmarks/layers): the dense tile spends kDenseFma per channel and vector; a visit spends
+// kPerNonZero besides the FMAs of each non-zero, plus a fixed part for mispredicted loop ends and moving the
+// accumulators.
+constexpr double kDenseFma = 1.15;
+constexpr double kPerNonZero = 1.2;
+constexpr double kPerVisit = 45.0;
+constexpr double kPerVisitVector = 10.0;
+
+// The density at which skipping zeros and the dense tile take equally long, for panels of `channels` input
+// channels times `vectors` accumulators per pixel.
+double model_crossover(double channels, double vectors) {
+  const double dense = channels * vectors * kDenseFma;
+  const double fixed = kPerVisit + kPerVisitVector * vectors;
+  return std::clamp((dense - fixed) / (channels * (vectors + kPerNonZero)), 0.0, 1.0);
+}
 
 int64_t l1_bytes() {
   static const int64_t bytes = [] {
@@ -81,7 +94,7 @@ Conv::Conv(const StepSpec& step, const BuildContext& context)
   gathers_input_ = can_gather && (is_row || (is_narrow && algorithm_ != ConvAlgorithm::kSparse));
   check(algorithm_ != ConvAlgorithm::kSparse || (x.masked && !is_row),
         "the sparse algorithm needs a masked nhwc input");
-  if (!x.masked || gathers_input_) algorithm_ = ConvAlgorithm::kDense;
+  if (!x.masked || gathers_input_ || getenv("ZS_DENSE")) algorithm_ = ConvAlgorithm::kDense;
   const std::string activation = step.get_string("activation", "none");
   check(activation == "none" || activation == "fatrelu", "activation must be none or fatrelu, got '",
         activation, "'");
@@ -90,13 +103,16 @@ Conv::Conv(const StepSpec& step, const BuildContext& context)
 
   uses_row_pairs_ = geometry_.kw == 3 && geometry_.sw == 1 && geometry_.dw == 1 && geometry_.pad_left <= 2 &&
                     geometry_.pad_right <= 2;
-  crossover_density_ =
-      step.get_float("crossover_density", uses_row_pairs_ ? kRowPairCrossover : kPointCrossover);
   if (geometry_.is_pointwise() && !gathers_input_) geometry_ = flatten_pointwise(geometry_);
   full_tap_ = find_full_tap(geometry_);
   layout_ = merge_groups(geometry_);
   pack_weights(step, context);
   plan_tiles();
+  const int64_t per_block = kernels_.conv_tiling.vectors_per_block;
+  const double vectors =
+      static_cast<double>((uses_row_pairs_ ? 3 * max_pair_blocks_ : max_blocks_) * per_block);
+  crossover_density_ =
+      step.get_float("crossover_density", model_crossover(static_cast<double>(panel_channels_), vectors));
 }
 
 void Conv::pack_weights(const StepSpec& step, const BuildContext& context) {

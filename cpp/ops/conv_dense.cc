@@ -16,6 +16,25 @@ DconvFn dense_kernel(const KernelTable& kernels, int64_t blocks) {
   return table[blocks - 1];
 }
 
+// Calls fill(oy, ox, first entry) for every output pixel of the tile; its taps' entries lie kDconvPixels
+// apart.
+template <typename Tile, typename Fill>
+void for_each_entry(const Tile& tile, int64_t taps, const float** pixels, const Fill& fill) {
+  int64_t in_group = 0;
+  for (int64_t oy = tile.oy; oy < tile.oy + tile.rows; ++oy)
+    for (int64_t ox = tile.ox; ox < tile.ox + tile.columns; ++ox) {
+      fill(oy, ox, pixels + in_group);
+      if (++in_group == kDconvPixels) in_group = 0, pixels += taps * kDconvPixels;
+    }
+}
+
+ConvEpilogueArgs advance(ConvEpilogueArgs args, int64_t pixels) {
+  if (args.residual) args.residual += pixels * args.residual_stride;
+  args.y += pixels * args.y_stride;
+  if (args.mask) args.mask += pixels * args.mask_stride;
+  return args;
+}
+
 }  // namespace
 
 void Conv::run_dense(const Operands& operands, const Task& task, const ThreadScratch& scratch) const {
@@ -34,6 +53,7 @@ void Conv::run_dense(const Operands& operands, const Task& task, const ThreadScr
     DconvArgs args{};
     args.channels = channels;
     args.acc_stride = blocks * kChannelBlock;
+    const ConvEpilogueArgs whole_tile = epilogue_at(operands, task, block, 0);
     for (int64_t tap = 0; tap < taps; tap += tap_step) {
       args.taps = std::min(tap_step, taps - tap);
       args.weights = weights_at(task.group, block, tap, 0);
@@ -42,10 +62,11 @@ void Conv::run_dense(const Operands& operands, const Task& task, const ThreadScr
         args.count = std::min<int64_t>(kDconvPixels, pixels - pixel);
         args.pixels = scratch.pixels + pixel * taps + tap * kDconvPixels;
         args.acc = scratch.acc + pixel * args.acc_stride;
+        const ConvEpilogueArgs epilogue = advance(whole_tile, pixel);
+        args.epilogue = tap + tap_step >= taps ? &epilogue : nullptr;
         kernel(args);
       }
     }
-    finish(operands, task, block, blocks, scratch.acc);
   }
 }
 
@@ -53,31 +74,26 @@ void Conv::run_dense(const Operands& operands, const Task& task, const ThreadScr
 void Conv::list_pixels(const Operands& operands, const Task& task, const float** pixels) const {
   const ConvGeometry& g = geometry_;
   const Tile& tile = task.tile;
-  const float* x = operands.x + task.group * layout_.in;
-  for (int64_t p = 0; p < tile.pixels(); ++p) {
-    const int64_t oy = tile.oy + p / tile.columns, ox = tile.ox + p % tile.columns;
-    const float** entry = pixels + p / kDconvPixels * g.taps() * kDconvPixels + p % kDconvPixels;
+  const float* image = operands.x + task.group * layout_.in + tile.n * g.h * g.w * operands.x_stride;
+  for_each_entry(tile, g.taps(), pixels, [&](int64_t oy, int64_t ox, const float** entry) {
     for (int64_t ky = 0; ky < g.kh; ++ky) {
       const int64_t iy = g.input_row(oy, ky);
       for (int64_t kx = 0; kx < g.kw; ++kx, entry += kDconvPixels) {
         const int64_t ix = ox * g.sw - g.pad_left + kx * g.dw;
         const bool inside = iy >= 0 && iy < g.h && ix >= 0 && ix < g.w;
-        *entry = inside ? x + ((tile.n * g.h + iy) * g.w + ix) * operands.x_stride : zeros_->data();
+        *entry = inside ? image + (iy * g.w + ix) * operands.x_stride : zeros_->data();
       }
     }
-  }
+  });
 }
 
 void Conv::list_gathered_pixels(const float* gathered, const Task& task, const float** pixels) const {
   const ConvGeometry& g = geometry_;
-  const Tile& tile = task.tile;
   const int64_t padded_h = g.h + g.pad_top + g.pad_bottom, row = (g.w + g.pad_left + g.pad_right) * g.c;
-  for (int64_t p = 0; p < tile.pixels(); ++p) {
-    const int64_t oy = tile.oy + p / tile.columns, ox = tile.ox + p % tile.columns;
-    const float** entry = pixels + p / kDconvPixels * g.kh * kDconvPixels + p % kDconvPixels;
+  for_each_entry(task.tile, g.kh, pixels, [&](int64_t oy, int64_t ox, const float** entry) {
     for (int64_t ky = 0; ky < g.kh; ++ky, entry += kDconvPixels)
-      *entry = gathered + (tile.n * padded_h + oy * g.sh + ky * g.dh) * row + ox * g.sw * g.c;
-  }
+      *entry = gathered + (task.tile.n * padded_h + oy * g.sh + ky * g.dh) * row + ox * g.sw * g.c;
+  });
 }
 
 void Conv::gather_input(const RunContext& context) const {

@@ -202,7 +202,7 @@ class Checker {
     const auto run = [&](const auto& call) {
       Output out{start, {}, {}};
       call(DconvArgs{count, taps, channels, pixels.data(), weights.data(), from_bias ? bias.data() : nullptr,
-                     out.acc.data(), width});
+                     out.acc.data(), width, nullptr});
       return out;
     };
     const Output want = run([&](const DconvArgs& args) { reference::dconv(args, blocks); });

@@ -1,7 +1,7 @@
 """Canonical models for planner tests, written node by node, and what they compute.
 
-Independent of the front end: the nodes are written in canonical form, and the shapes of all values are read off one
-run. Models of standard operators are run by onnxruntime, others by onnx's reference evaluator.
+Independent of the front end: the nodes are written in canonical form, and the shapes of all values are read
+off one run. Models of standard operators are run by onnxruntime, others by onnx's reference evaluator.
 """
 
 from __future__ import annotations

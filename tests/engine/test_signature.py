@@ -10,7 +10,8 @@ from zeroskip.engine import NodeArg
 from zeroskip.engine.signature import Signature
 
 SIGNATURE = Signature(
-    [NodeArg("image", ["N", 3, "H", 8]), NodeArg("scale", ["N", 1])], [NodeArg("y", ["N", 10]), NodeArg("z", [])]
+    [NodeArg("image", ["N", 3, "H", 8]), NodeArg("scale", ["N", 1])],
+    [NodeArg("y", ["N", 10]), NodeArg("z", [])],
 )
 
 

@@ -111,7 +111,7 @@ def cifar_resnet(weights: Path, depth: int) -> nn.Module:
 
 
 class Crepe(nn.Module):
-    """CREPE (full): frames [N, 1024] of audio to pitch activations [N, 360]; each layer is ReLU, then BatchNorm."""
+    """CREPE (full): audio [N, 1024] to pitch activations [N, 360]; every layer is ReLU, then BatchNorm."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -136,7 +136,7 @@ def crepe(weights: Path) -> nn.Module:
 
 
 class Craft(nn.Module):
-    """CRAFT text detector: VGG16 with batch normalisation, dilated head, U-Net decoder, scores channels last."""
+    """CRAFT text detector: VGG16 with BatchNorm, dilated head, U-Net decoder, scores channels last."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -165,14 +165,22 @@ class Craft(nn.Module):
             )
             setattr(self, f"upconv{index}", block)
         head = [layer for width in (32, 32) for layer in (nn.Conv2d(32, width, 3, padding=1), nn.ReLU())]
-        head += [nn.Conv2d(32, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 16, 1), nn.ReLU(), nn.Conv2d(16, 2, 1)]
+        head += [
+            nn.Conv2d(32, 16, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(16, 16, 1),
+            nn.ReLU(),
+            nn.Conv2d(16, 2, 1),
+        ]
         self.conv_cls = nn.Sequential(*head)
 
     def forward(self, x: Tensor) -> Tensor:
         features = []
         for index in range(1, 5):
             x = getattr(self.basenet, f"slice{index}")(x)
-            features.append(functional.relu(x))  # the slices end before the rectifier that the next one begins with
+            features.append(
+                functional.relu(x)
+            )  # the slices end before the rectifier that the next one begins with
         y = self.basenet.slice5(x)
         for index in range(1, 5):
             skip = features[-index]
@@ -183,7 +191,9 @@ class Craft(nn.Module):
 
 
 def craft(weights: Path) -> nn.Module:
-    return loaded(Craft(), without_prefix(torch.load(weights, map_location="cpu", weights_only=True), "module."))
+    return loaded(
+        Craft(), without_prefix(torch.load(weights, map_location="cpu", weights_only=True), "module.")
+    )
 
 
 def efficientnet_lite0(weights: Path) -> nn.Module:

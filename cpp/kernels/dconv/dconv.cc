@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "kernels/common/simd.h"
+#include "kernels/dconv/finish_pixel.h"
 #include "kernels/kernel_types.h"
 
 namespace zeroskip::ZS_ISA {
@@ -44,10 +45,15 @@ inline void dconv_tile(const DconvArgs& args, int64_t first) {
     }
   }
 #pragma GCC unroll 32
-  for (int p = 0; p < kPixels; ++p)
+  for (int p = 0; p < kPixels; ++p) {
+    if (args.epilogue) {
+      finish_pixel<kVectors / kVectorsPerBlock>(*args.epilogue, first + p, acc[p]);
+      continue;
+    }
 #pragma GCC unroll 32
     for (int i = 0; i < kVectors; ++i)
       store(args.acc + (first + p) * args.acc_stride + kLanes * i, acc[p][i]);
+  }
 }
 
 // Splits `count` pixels into tiles that fit the registers, the last one by its exact size.

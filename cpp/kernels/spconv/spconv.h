@@ -29,7 +29,8 @@ struct SpconvPointArgs {
   uint64_t channels;
   const float* weights;
   int64_t slab_stride;
-  const float* next_weights;  // if set, the panel that follows: its rows are prefetched into L2, spread over the pixels
+  const float* next_weights;  // if set, the panel that follows: its rows are prefetched into L2, spread over
+                              // the pixels
   int64_t next_rows;
   float* acc;                        // [pixels][blocks * 16]
   const float* bias;                 // if set, accumulators start from it instead of from acc

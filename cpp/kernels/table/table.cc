@@ -1,6 +1,7 @@
 // The kernel table of one instruction set (this file is compiled once per ISA).
 #include <type_traits>
 
+#include "kernels/common/simd.h"
 #include "kernels/kernel_types.h"
 
 namespace zeroskip::ZS_ISA {
@@ -10,13 +11,17 @@ namespace zeroskip::ZS_ISA {
 #undef ZS_KERNEL
 
 #if defined(ZS_ISA_avx512)
-constexpr ConvTiling kConvTiling = {.point_blocks = 8, .row_pair_blocks = 4, .dense_blocks = 4};
+constexpr ConvTiling kConvTiling = {
+    .point_blocks = 8, .row_pair_blocks = 4, .dense_blocks = 4, .vectors_per_block = kVectorsPerBlock};
 #elif defined(ZS_ISA_avx2)
-constexpr ConvTiling kConvTiling = {.point_blocks = 2, .row_pair_blocks = 1, .dense_blocks = 1};
+constexpr ConvTiling kConvTiling = {
+    .point_blocks = 2, .row_pair_blocks = 1, .dense_blocks = 1, .vectors_per_block = kVectorsPerBlock};
 #elif defined(__aarch64__)
-constexpr ConvTiling kConvTiling = {.point_blocks = 2, .row_pair_blocks = 1, .dense_blocks = 1};
+constexpr ConvTiling kConvTiling = {
+    .point_blocks = 2, .row_pair_blocks = 1, .dense_blocks = 1, .vectors_per_block = kVectorsPerBlock};
 #else
-constexpr ConvTiling kConvTiling = {.point_blocks = 1, .row_pair_blocks = 1, .dense_blocks = 1};
+constexpr ConvTiling kConvTiling = {
+    .point_blocks = 1, .row_pair_blocks = 1, .dense_blocks = 1, .vectors_per_block = kVectorsPerBlock};
 #endif
 
 extern const KernelTable kTable;

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import deepsparse
-import onnx
 from numpy.typing import NDArray
 
-from .engine import Engine, Feed, Precision, Shapes
+import onnx
 
+from .engine import Engine, Feed, Precision, Shapes
 
 _MAX_IR_VERSION = 9
 
@@ -60,7 +60,7 @@ class DeepSparseEngine(Engine):
 
 
 def _readable(model: bytes) -> bytes:
-    """Return the model under an IR version the engine accepts; what later versions add, inference has no use for."""
+    """Return the model under an IR version the engine accepts; later ones add nothing it would need."""
     proto = onnx.load_model_from_string(model)
     proto.ir_version = min(proto.ir_version, _MAX_IR_VERSION)
-    return proto.SerializeToString()
+    return bytes(proto.SerializeToString())

@@ -91,7 +91,14 @@ class EngineProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None:  # Ctrl-C, for one: do not wait for the run to end
+            self._process.kill()
         self.close()
+
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
 
     def load(self, model: bytes, input_shapes: Shapes) -> LoadedEngine:
         """Load a model.

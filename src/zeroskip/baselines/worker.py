@@ -48,22 +48,23 @@ class Worker:
 
     def outputs(self) -> list[list[NDArray[Any]]]:
         """Run every input once and return copies of the outputs."""
-        return [[np.array(value) for value in self._loaded.run(feed)] for feed in self._feeds]
+        engine, feeds = self._ready()
+        return [[np.array(value) for value in engine.run(feed)] for feed in feeds]
 
     def time(self, seconds: float, warmup: int) -> list[float]:
         """Run the inputs in turn for a while and return each latency in ms; at least one run is timed."""
-        engine = self._loaded
+        engine, feeds = self._ready()
         latencies_ms: list[float] = []
         gc.collect()
         gc.disable()
         try:
             for index in range(warmup):
-                engine.run(self._feeds[index % len(self._feeds)])
+                engine.run(feeds[index % len(feeds)])
             end = time.perf_counter_ns() + int(seconds * 1e9)
             now = time.perf_counter_ns()
             while not latencies_ms or now < end:
                 start = time.perf_counter_ns()
-                engine.run(self._feeds[len(latencies_ms) % len(self._feeds)])
+                engine.run(feeds[len(latencies_ms) % len(feeds)])
                 now = time.perf_counter_ns()
                 latencies_ms.append((now - start) / 1e6)
         finally:
@@ -72,14 +73,14 @@ class Worker:
 
     def sparsity_seen(self) -> float | None:
         """Return the mean over the inputs of what the engine says of its sparsity, or None."""
-        seen = [value for feed in self._feeds if (value := self._loaded.sparsity_seen(feed)) is not None]
+        engine, feeds = self._ready()
+        seen = [value for feed in feeds if (value := engine.sparsity_seen(feed)) is not None]
         return float(np.mean(seen)) if seen else None
 
-    @property
-    def _loaded(self) -> Engine:
-        if self._engine is None:
-            raise EngineError("the engine has no model yet")
-        return self._engine
+    def _ready(self) -> tuple[Engine, list[Feed]]:
+        if self._engine is None or not self._feeds:
+            raise EngineError("it has no model or no inputs yet: call load and set_feeds first")
+        return self._engine, self._feeds
 
 
 def _fresh(value: NDArray[np.float32]) -> NDArray[np.float32]:

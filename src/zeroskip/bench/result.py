@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, computed_field
 
 from ..errors import DataError
 from ..files import atomic_write_text
@@ -107,6 +107,13 @@ class BenchResult(BaseModel):
         """The fastest row, by median, among other engines in the benchmark's precision, or None."""
         peers = [row for row in self.rows if row.engine != "zeroskip" and row.precision == self.precision]
         return min(peers, key=lambda row: row.p50_ms, default=None)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def speedup_over_best_peer(self) -> dict[str, float] | None:
+        """How many times faster each row is than :attr:`best_peer`, by label; None without a peer."""
+        peer = self.best_peer
+        return None if peer is None else {row.label: peer.p50_ms / row.p50_ms for row in self.rows}
 
     @property
     def mismatches(self) -> tuple[str, ...]:

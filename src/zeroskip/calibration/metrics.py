@@ -1,16 +1,17 @@
-"""How good outputs are: the metric a budget is put on, the shift beside it, the damage that guides a search.
+"""How good outputs are: the metric a budget is put on, and the information loss that guards it.
 
-Three numbers, because one does not do. The *metric* is what a user understands and bounds (top-1,
-agreement). It moves in steps of one input and it saturates: a model that is sure of one class on nearly all
-data agrees with itself until it is broken. So where there are no labels the mean *shift* of the outputs is
-bounded as well. The *damage* is smooth and has no unit; it only compares layers with each other.
+The *metric* is what a user understands and bounds (top-1, agreement). It moves in steps of one input, and it
+saturates: a model that is sure of one class on nearly all data "agrees" with itself even when it has gone
+blind and answers the same to everything. The *information loss* notices that. It is how far the outputs moved,
+measured against how much they differ from input to input: 0 for equal outputs, about 1 for a model whose
+outputs no longer depend on the input. Being smooth it also guides the search.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,9 @@ Outputs = NDArray[np.float32]
 Labels = NDArray[np.int64] | None
 MetricName = Literal["auto", "top1", "agreement", "fidelity"]
 MetricFunction = Callable[[Outputs, Labels], float]
+
+_LEAST_INFORMATION = 1e-9  # nats; a model that answers the same to everything carries none
+_MAJORITY = 0.5
 
 METRICS: tuple[MetricName, ...] = ("auto", "top1", "agreement", "fidelity")
 
@@ -35,20 +39,19 @@ class Metric(Protocol):
         ...
 
     @property
-    def has_shift_budget(self) -> bool:
-        """Whether the budget shall bound the shift of the outputs as well."""
+    def is_guarded(self) -> bool:
+        """Whether the budget shall bound the information loss as well."""
         ...
 
     def value(self, reference: Outputs, outputs: Outputs, labels: Labels) -> float:
         """Return the metric of ``outputs``, higher is better; ``reference`` are the dense model's."""
         ...
 
-    def shift(self, reference: Outputs, outputs: Outputs) -> float:
-        """Return how far the outputs moved on average, in [0, 1] for class probabilities."""
-        ...
+    def information_loss(self, reference: Outputs, outputs: Outputs) -> float:
+        """Return how far the outputs moved against how much they differ between inputs, >= 0.
 
-    def damage(self, reference: Outputs, outputs: Outputs) -> float:
-        """Return a smooth measure of the harm done, >= 0, infinite for outputs that are not finite."""
+        Infinite for outputs that are not finite.
+        """
         ...
 
 
@@ -56,17 +59,19 @@ class Metric(Protocol):
 class ClassMetric:
     """For outputs ``[N, classes]``, logits or probabilities: top-1 with labels, agreement without.
 
-    The shift is the mean total variation distance between the class probabilities, ``1/2 sum |p - q|``: the
-    probability that has moved to other classes, on average. The damage is the mean KL divergence.
+    The information loss is ``mean KL(p_n || q_n) / mean KL(p_n || m)`` with p and q the class probabilities of
+    the dense and of the thresholded model, and m the mean of p. The divisor is the mutual information between
+    input and class that the dense outputs carry.
+
+    Args:
+        name: ``"top1"`` or ``"agreement"``.
+        is_probability: Whether the outputs are probabilities already.
+        is_guarded: See :class:`Metric`.
     """
 
     name: str
     is_probability: bool
-
-    @property
-    def has_shift_budget(self) -> bool:
-        """Labels notice what agreement, saturated, does not."""
-        return self.name == "agreement"
+    is_guarded: bool = True
 
     def value(self, reference: Outputs, outputs: Outputs, labels: Labels) -> float:
         """See :class:`Metric`."""
@@ -74,16 +79,15 @@ class ClassMetric:
             return agreement(reference, outputs)
         return top1(outputs, labels)
 
-    def shift(self, reference: Outputs, outputs: Outputs) -> float:
+    def information_loss(self, reference: Outputs, outputs: Outputs) -> float:
         """See :class:`Metric`."""
-        if not np.isfinite(outputs).all():
-            return float("inf")
-        first, second = self._probabilities(reference), self._probabilities(outputs)
-        return float(np.abs(first - second).sum(axis=1).mean() / 2)
+        lost = kl_divergence(reference, outputs, probabilities=self.is_probability)
+        return lost / max(self._information(reference), _LEAST_INFORMATION)
 
-    def damage(self, reference: Outputs, outputs: Outputs) -> float:
-        """See :class:`Metric`."""
-        return kl_divergence(reference, outputs, probabilities=self.is_probability)
+    def _information(self, reference: Outputs) -> float:
+        rows = self._probabilities(reference)
+        mean = np.broadcast_to(rows.mean(axis=0), rows.shape)
+        return kl_divergence(rows, mean, probabilities=True)
 
     def _probabilities(self, outputs: Outputs) -> NDArray[np.float64]:
         rows = outputs.reshape(len(outputs), -1).astype(np.float64)
@@ -95,31 +99,27 @@ class ClassMetric:
 
 @dataclass(frozen=True)
 class FidelityMetric:
-    """For outputs without classes (embeddings, maps): the share of the output's energy that is preserved.
+    """For outputs without classes (embeddings, maps): the share of their variation that is preserved.
 
-    ``1 - mean_n |y_n - z_n|^2 / |y_n|^2`` with y the dense model's output and z the other; 1 where they are
-    equal.
+    ``1 - sum_n |y_n - z_n|^2 / sum_n |y_n - m|^2`` with y the dense model's outputs, m their mean over the inputs
+    and z the other outputs: 1 where they are equal, 0 or less where z says nothing about the input.
     """
 
     name: str = "fidelity"
-    has_shift_budget: bool = False
+    is_guarded: bool = False
 
     def value(self, reference: Outputs, outputs: Outputs, labels: Labels) -> float:
         """See :class:`Metric`."""
-        return 1.0 - self.damage(reference, outputs)
+        return 1.0 - self.information_loss(reference, outputs)
 
-    def shift(self, reference: Outputs, outputs: Outputs) -> float:
-        """See :class:`Metric`; the square root of the damage."""
-        return float(np.sqrt(self.damage(reference, outputs)))
-
-    def damage(self, reference: Outputs, outputs: Outputs) -> float:
+    def information_loss(self, reference: Outputs, outputs: Outputs) -> float:
         """See :class:`Metric`."""
         if not np.isfinite(outputs).all():
             return float("inf")
-        first = reference.reshape(len(reference), -1).astype(np.float64)
-        error = np.square(first - outputs.reshape(len(outputs), -1)).sum(axis=1)
-        energy = np.square(first).sum(axis=1)
-        return float(np.mean(error / np.maximum(energy, np.finfo(np.float32).tiny)))
+        rows = reference.reshape(len(reference), -1).astype(np.float64)
+        error = float(np.square(rows - outputs.reshape(len(outputs), -1)).sum())
+        variation = float(np.square(rows - rows.mean(axis=0)).sum())
+        return error / max(variation, float(np.finfo(np.float32).tiny))
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class CustomMetric:
 
     function: MetricFunction
     base: ClassMetric | FidelityMetric
-    has_shift_budget: bool = False
+    is_guarded: bool = False
 
     @property
     def name(self) -> str:
@@ -151,13 +151,9 @@ class CustomMetric:
             raise CalibrationError(f"the metric '{self.name}' returned {value}, expected a finite number")
         return value
 
-    def shift(self, reference: Outputs, outputs: Outputs) -> float:
+    def information_loss(self, reference: Outputs, outputs: Outputs) -> float:
         """See :class:`Metric`."""
-        return self.base.shift(reference, outputs)
-
-    def damage(self, reference: Outputs, outputs: Outputs) -> float:
-        """See :class:`Metric`."""
-        return self.base.damage(reference, outputs)
+        return self.base.information_loss(reference, outputs)
 
 
 def choose_metric(wanted: MetricName | MetricFunction, reference: Outputs, labels: Labels) -> Metric:
@@ -206,17 +202,10 @@ def _top1(base: ClassMetric, reference: Outputs, labels: Labels) -> ClassMetric:
         top1(reference, labels)
     except ShapeError as error:
         raise CalibrationError(str(error)) from error
-    return ClassMetric("top1", base.is_probability)
+    _, counts = np.unique(reference.reshape(len(reference), -1).argmax(axis=1), return_counts=True)
+    # Where one answer is right nearly always, top-1 is as blind as agreement.
+    return ClassMetric("top1", base.is_probability, is_guarded=counts.max() > _MAJORITY * len(reference))
 
 
 def _is_classes(reference: Outputs) -> bool:
-    wide = [axis for axis in reference.shape[1:] if axis != 1]
-    return len(wide) == 1
-
-
-def describe_shift(metric: Metric, shift: float) -> str:
-    """Return the shift in words a person understands."""
-    kind: Any = metric.base if isinstance(metric, CustomMetric) else metric
-    if isinstance(kind, ClassMetric):
-        return f"{shift:.2%} of the probability moves to other classes on average"
-    return f"outputs move by {shift:.2%} of their size on average"
+    return sum(axis != 1 for axis in reference.shape[1:]) == 1

@@ -83,7 +83,7 @@ def probe(
         damages = []
         for level in LEVELS:
             outputs = evaluator.outputs({name: values[name].quantile(level)})
-            damages.append(metric.damage(reference, outputs))
+            damages.append(metric.information_loss(reference, outputs))
             steps.advance()
         result[name] = Sensitivity(LEVELS, tuple(damages))
     return result

@@ -78,6 +78,8 @@ class Preprocess:
             )
         if self.resize is not None and self.resize < 1:
             raise DataError(f"preprocess resize is {self.resize}, expected pixels >= 1")
+        if not math.isfinite(self.scale):
+            raise DataError(f"preprocess scale is {self.scale}, expected a finite number")
         object.__setattr__(self, "size", _pair("size", self.size))
         object.__setattr__(self, "crop", _pair("crop", self.crop))
         object.__setattr__(self, "mean", _triple("mean", self.mean))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError
@@ -142,11 +144,14 @@ def npz(path: str | os.PathLike[str], preprocess: str | Preprocess | None = None
     """
     name = Path(path).name
     try:
-        with np.load(path, allow_pickle=False) as content:
+        with open(path, "rb") as stream:
+            content = np.load(stream, allow_pickle=False)
+            if not isinstance(content, NpzFile):
+                raise ValueError("it holds a single array, as .npy files do")
             if "x" not in content:
                 raise DataError(f"'{name}' has no array 'x'; it holds {sorted(content)}")
             x, y = content["x"], content.get("y")
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"cannot read '{name}' as an .npz file: {error}") from error
     return arrays(x, y, preprocess, description=f"'{name}'")
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import ShapeError
+from ..errors import ModelError, ShapeError
 from .explain import Explanation, explain
 from .native import CompiledPlan, compile_plan, new_weight_store
 from .options import SessionOptions
@@ -71,14 +71,18 @@ class InferenceSession:
         self._check_operators()
 
     def _check_operators(self) -> None:
-        """Fail now rather than at the first run: plan for batch 1, or look at the types only."""
-        from ..onnx import check_supported
+        """Fail now rather than at the first run: plan for batch 1, or for a guess where the size is open."""
+        from ..onnx import check_supported, specialize
 
         shapes = self._signature.default_shapes()
-        if shapes is None:
-            check_supported(self._model)
-        else:
+        if shapes is not None:
             self._compiled(shapes)
+            return
+        try:
+            guessed = specialize(self._model, self._signature.guessed_shapes())
+        except (ModelError, ShapeError):
+            return  # this model wants another size, and the first run will bring it
+        check_supported(guessed)
 
     # ------------------------------------------------------------------ running
 

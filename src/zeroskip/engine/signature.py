@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
 Dimension = int | str | None
+_GUESSED_EXTENT = 224
+
 InputShapes = tuple[tuple[int, ...], ...]
 
 
@@ -97,13 +99,23 @@ class Signature:
         return tuple(tuple(shapes[name]) for name in names)
 
     def default_shapes(self) -> InputShapes | None:
-        """Return shapes to plan for before any input is seen: batch 1; None if another dimension is symbolic."""
+        """Return the shapes at batch 1, to plan for before any run; None if another dimension is open."""
         shapes = []
         for argument in self.inputs:
             if not all(isinstance(item, int) for item in argument.shape[1:]):
                 return None
             shapes.append(tuple(item if isinstance(item, int) else 1 for item in argument.shape))
         return tuple(shapes)
+
+    def guessed_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return shapes that most models accept: batch 1, 224 for every other open dimension."""
+        return {
+            argument.name: tuple(
+                item if isinstance(item, int) else (1 if axis == 0 else _GUESSED_EXTENT)
+                for axis, item in enumerate(argument.shape)
+            )
+            for argument in self.inputs
+        }
 
     def output_indices(self, names: Sequence[str] | None) -> list[int]:
         """Return which outputs ``names`` asks for, None meaning all.

@@ -1,8 +1,9 @@
 """ONNX front end: reads models, brings them to one canonical form, writes thresholds into them, saves them.
 
-``load_model`` checks and reads; ``prepare`` and ``specialize`` (together ``canonicalize``) rewrite into the form the
-planner understands; ``apply_thresholds`` writes FATReLU thresholds into standard ONNX. Nothing here runs a network.
-The names below are resolved on first use: importing this package loads neither onnx nor onnx_ir.
+``load_model`` checks and reads; ``prepare`` and ``specialize`` (together ``canonicalize``) rewrite into the
+form the planner understands; ``apply_thresholds`` writes FATReLU thresholds into standard ONNX. Nothing here
+runs a network. The names below are resolved on first use: importing this package loads neither onnx nor
+onnx_ir.
 """
 
 from __future__ import annotations

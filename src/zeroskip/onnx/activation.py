@@ -1,4 +1,4 @@
-"""The activations of a model: what thresholds and sparsity profiles refer to, and what a threshold there would save."""
+"""The activations of a model: what thresholds and profiles refer to, and which layers could skip zeros."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Activation:
         rank: Number of dimensions, None when not known.
         threshold: Present threshold, one number or float32 ``[C]``.
         max_value: Upper clip, None for none (6 for ReLU6).
-        consumers: Names of the convolutions and linear layers that read its zeros, directly or through operators that
-            keep them (pooling, concatenation, reshaping), and so could skip them.
+        consumers: Names of the convolutions and linear layers that read its zeros, directly or through
+            operators that keep them (pooling, concatenation, reshaping), and so could skip them.
     """
 
     name: str
@@ -44,7 +44,8 @@ def activations(model: ir.Model) -> tuple[Activation, ...]:
     """List the activations of a model in the order of the graph.
 
     Args:
-        model: As loaded, prepared or specialised; not changed. Channels and ranks are known best when specialised.
+        model: As loaded, prepared or specialised; not changed. Channels and ranks are known best when
+            specialised.
 
     Raises:
         ModelError: If the model is malformed.
@@ -76,7 +77,18 @@ def _activation(node: ir.Node) -> Activation:
     )
 
 
-_KEEPING_ZEROS = ("MaxPool", "Concat", "Reshape", "Transpose", "Slice", "Split", "Pad", "Flatten", "Squeeze", "Unsqueeze")
+_KEEPING_ZEROS = (
+    "MaxPool",
+    "Concat",
+    "Reshape",
+    "Transpose",
+    "Slice",
+    "Split",
+    "Pad",
+    "Flatten",
+    "Squeeze",
+    "Unsqueeze",
+)
 
 
 def _skipping_layers(value: ir.Value) -> list[str]:
@@ -87,7 +99,9 @@ def _skipping_layers(value: ir.Value) -> list[str]:
             node = usage.node
             if (is_op(node, "Conv") or is_own(node, "Linear")) and usage.idx == 0:
                 found.append(_layer_name(node))
-            elif is_op(node, *_KEEPING_ZEROS) and usage.idx < (len(node.inputs) if node.op_type == "Concat" else 1):
+            elif is_op(node, *_KEEPING_ZEROS) and usage.idx < (
+                len(node.inputs) if node.op_type == "Concat" else 1
+            ):
                 pending.extend(output for output in node.outputs if output not in seen)
                 seen.update(node.outputs)
     return found

@@ -1,7 +1,8 @@
 """Reading an ONNX model: file, bytes or objects in; a checked ``onnx_ir`` model out.
 
-Owns the checks that make everything behind it safe: the bytes parse, every value is computed once and before it is
-read, tensors hold the data their shapes promise, weights hold no NaN. Does not judge which operators can run.
+Owns the checks that make everything behind it safe: the bytes parse, every value is computed once and before
+it is read, tensors hold the data their shapes promise, weights hold no NaN. Does not judge which operators
+can run.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import os
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnx_ir as ir
 import onnx_ir.passes.common as common_passes
 from google.protobuf.message import DecodeError
+
+import onnx
 
 from ..errors import ModelError
 from .opset import check_opset
@@ -25,8 +27,8 @@ ModelSource = str | os.PathLike[str] | bytes | onnx.ModelProto | ir.Model
 def load_model(source: ModelSource) -> ir.Model:
     """Read a model and check that it is whole.
 
-    Constant nodes become initializers and nodes without a name get one; nothing else is changed. External data is
-    read from the folder of the file.
+    Constant nodes become initializers and nodes without a name get one; nothing else is changed. External
+    data is read from the folder of the file.
 
     Args:
         source: Path of an ONNX file, its content, or a model object. An ``ir.Model`` is taken as it is.
@@ -35,8 +37,8 @@ def load_model(source: ModelSource) -> ir.Model:
         The model; its tensors are numpy arrays.
 
     Raises:
-        ModelError: If the file is missing, truncated or no ONNX model, its graph is broken, a tensor is damaged or
-            holds NaN, or the opset is not supported.
+        ModelError: If the file is missing, truncated or no ONNX model, its graph is broken, a tensor is
+            damaged or holds NaN, or the opset is not supported.
 
     Example:
         >>> load_model("no-such-model.onnx")
@@ -51,7 +53,9 @@ def load_model(source: ModelSource) -> ir.Model:
     if isinstance(source, bytes):
         return _checked(_parse(source, "the model"), "the model", None)
     if not isinstance(source, str | os.PathLike):
-        raise ModelError(f"a model is a path, bytes, onnx.ModelProto or onnx_ir.Model, got {type(source).__name__}")
+        raise ModelError(
+            f"a model is a path, bytes, onnx.ModelProto or onnx_ir.Model, got {type(source).__name__}"
+        )
     path = Path(source)
     what = f"model '{path}'"
     try:
@@ -67,12 +71,16 @@ def _parse(data: bytes, what: str) -> onnx.ModelProto:
     try:
         return onnx.load_model_from_string(data)
     except (DecodeError, ValueError) as error:
-        raise ModelError(f"{what} is not an ONNX file, or is truncated ({len(data)} bytes): {error}") from error
+        raise ModelError(
+            f"{what} is not an ONNX file, or is truncated ({len(data)} bytes): {error}"
+        ) from error
 
 
 def _checked(proto: onnx.ModelProto, what: str, folder: Path | None) -> ir.Model:
     if not proto.graph.node or not proto.graph.output:
-        raise ModelError(f"{what} holds no graph with nodes and outputs: it is not an ONNX model, or is truncated")
+        raise ModelError(
+            f"{what} holds no graph with nodes and outputs: it is not an ONNX model, or is truncated"
+        )
     try:
         model = ir.serde.deserialize_model(proto)
         if folder is not None:
@@ -120,7 +128,7 @@ def _name_nodes(graph: ir.Graph) -> None:
 
 
 def _read_tensors(graph: ir.Graph, what: str) -> None:
-    """Turn every initializer into an array once: a tensor of a protobuf message copies its data on each access."""
+    """Turn every initializer into an array: a tensor of a protobuf message copies its data on each access."""
     for name, value in graph.initializers.items():
         tensor = value.const_value
         if tensor is None:
@@ -133,9 +141,12 @@ def _read_tensors(graph: ir.Graph, what: str) -> None:
             raise ModelError(f"{what}: initializer '{name}' cannot be read: {_cause(error)}") from error
         # A NaN anywhere makes the sum NaN; summing is several times cheaper than looking at every element.
         with np.errstate(all="ignore"):
-            if array.dtype == np.float32 and np.isnan(np.add.reduce(array, axis=None)) and np.isnan(array).any():
-                raise ModelError(
-                    f"{what}: initializer '{name}' holds {int(np.isnan(array).sum())} NaN values of {array.size}"
-                )
+            if (
+                array.dtype == np.float32
+                and np.isnan(np.add.reduce(array, axis=None))
+                and np.isnan(array).any()
+            ):
+                count = int(np.isnan(array).sum())
+                raise ModelError(f"{what}: initializer '{name}' holds {count} NaN among {array.size} values")
         value.const_value = ir.Tensor(array, dtype=tensor.dtype, name=name)
         value.shape, value.type = ir.Shape(array.shape), ir.TensorType(tensor.dtype)

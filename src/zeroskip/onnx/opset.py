@@ -1,7 +1,9 @@
-"""Raising a model to one version of the default operator set, so that every rule reads one form of each operator.
+"""Raising a model to one version of the default operator set, so that every rule reads one form of each
+operator.
 
-Operators whose attributes became inputs (Clip, Pad, Squeeze, Slice, Split, the reductions, ...) or whose meaning changed
-(Softmax before opset 13, Upsample) are rewritten; the others mean the same in every version that is accepted.
+Operators whose attributes became inputs (Clip, Pad, Squeeze, Slice, Split, the reductions, ...) or whose
+meaning changed (Softmax before opset 13, Upsample) are rewritten; the others mean the same in every version
+that is accepted.
 """
 
 from __future__ import annotations
@@ -24,8 +26,9 @@ OLDEST_OPSET = 7
 
 _REDUCTIONS = ("Max", "Mean", "Min", "L1", "L2", "LogSum", "LogSumExp", "Prod", "SumSquare")
 
-# Operators that changed between two versions in a way that is not undone here: (operator, last version of the old
-# form). None of them is executed natively; they matter to ``apply``, which keeps everything it does not know.
+# Operators that changed between two versions in a way that is not undone here: (operator, last version of the
+# old form). None of them is executed natively; they matter to ``apply``, which keeps everything it does not
+# know.
 _LEFT_BEHIND = {
     "Hardmax": 12, "TopK": 10, "RoiAlign": 15, "GridSample": 19, "DFT": 19, "Scan": 8, "Scatter": 10,
 }  # fmt: skip
@@ -43,11 +46,13 @@ def check_opset(version: int | None) -> int:
     """
     newest = onnx.defs.onnx_opset_version()
     if version is None:
-        raise ModelError("the model does not import the default ONNX operator set, so its operators have no meaning")
+        raise ModelError(
+            "the model does not import the default ONNX operator set, so its operators have no meaning"
+        )
     if not OLDEST_OPSET <= version <= newest:
         raise ModelError(
-            f"the model uses opset {version} of the default ONNX domain; versions {OLDEST_OPSET} to {newest} are "
-            "supported: export it again with another opset_version, or convert it with onnx.version_converter"
+            f"the model uses opset {version} of the default ONNX domain; versions {OLDEST_OPSET} to {newest} "
+            "are supported: export it again with one of them, or convert it with onnx.version_converter"
         )
     return version
 
@@ -114,7 +119,9 @@ def _append_integers(node: ir.Node, items: Sequence[int], role: str) -> None:
 def _clip(node: ir.Node, _version: int) -> bool:
     bounds = [node.attributes.pop(key, None) for key in ("min", "max")]
     values = [
-        None if bound is None else add_constant(owner(node), np.array(bound.as_float(), np.float32), f"{node.name}.bound")
+        None
+        if bound is None
+        else add_constant(owner(node), np.array(bound.as_float(), np.float32), f"{node.name}.bound")
         for bound in bounds
     ]
     return become(node, "Clip", [node.inputs[0], *values])
@@ -134,7 +141,9 @@ def _slice(node: ir.Node, _version: int) -> bool:
     axes = node.attributes.pop("axes", None)
     lists = (starts, ends, range(len(starts)) if axes is None else axes.as_ints())
     graph, name = owner(node), node.outputs[0].name
-    return become(node, "Slice", [node.inputs[0], *(add_integers(graph, items, f"{name}.slice") for items in lists)])
+    return become(
+        node, "Slice", [node.inputs[0], *(add_integers(graph, items, f"{name}.slice") for items in lists)]
+    )
 
 
 def _dropout(node: ir.Node, _version: int) -> bool:
@@ -143,7 +152,8 @@ def _dropout(node: ir.Node, _version: int) -> bool:
 
 
 def _batch_normalization(node: ir.Node, version: int) -> bool:
-    # Before opset 14 the number of outputs said whether the node trains; ``spatial=0`` means one scale per element.
+    # Before opset 14 the number of outputs said whether the node trains; ``spatial=0`` means one scale per
+    # element.
     is_spatial = node.attributes.get_int("spatial", 1) == 1 or version > 8
     node.attributes.pop("spatial", None)
     if any(output.uses() or output.is_graph_output() for output in node.outputs[1:]):

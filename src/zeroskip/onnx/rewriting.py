@@ -1,8 +1,9 @@
 """Changing an ``onnx_ir`` graph: rules, the loop that applies them, and the edits rules are made of.
 
-A rule looks at one node and either leaves it alone (returns False) or changes the graph (returns True). Rules rewrite
-the LAST node of their pattern in place: its output value stays the same object, so its name, its uses and its being a
-graph output need no repair, and the topological order holds. What the pattern no longer needs dies in the next sweep.
+A rule looks at one node and either leaves it alone (returns False) or changes the graph (returns True). Rules
+rewrite the LAST node of their pattern in place: its output value stays the same object, so its name, its uses
+and its being a graph output need no repair, and the topological order holds. What the pattern no longer needs
+dies in the next sweep.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ def apply_rules(graph: ir.Graph, table: RuleTable) -> None:
 
     Args:
         graph: Topologically sorted; changed in place.
-        table: The rules, tried in order; after a rule has fired, the same node is tried again from the first rule
-            of its new operator type.
+        table: The rules, tried in order; after a rule has fired, the same node is tried again from the first
+            rule of its new operator type.
 
     Raises:
         ModelError: If a node is malformed in a way that a rule cannot read.
@@ -109,8 +110,8 @@ def become(
             node.replace_input_with(index, value)
     if attributes is not None:
         node.attributes.clear()
-        for key, value in attributes.items():
-            node.attributes.add(_attribute(key, value))
+        for key, attribute in attributes.items():
+            node.attributes.add(_attribute(key, attribute))
     return True
 
 
@@ -118,16 +119,16 @@ def set_attributes(node: ir.Node, **attributes: AttributeValue) -> bool:
     """Set attributes of a node that differ from the given values; tell whether any did."""
     changed = False
     for key, value in attributes.items():
-        old = node.attributes.get(key)
-        if old is None or old.value != (value if isinstance(value, int | float | str | ir.Attr) else tuple(value)):
-            node.attributes.add(_attribute(key, value))
+        new, old = _attribute(key, value), node.attributes.get(key)
+        if old is None or old.value != new.value:
+            node.attributes.add(new)
             changed = True
     return changed
 
 
 def _attribute(name: str, value: AttributeValue) -> ir.Attr:
-    # ir.convenience.convert_attributes does the same through checks against run-time protocols, which took half of
-    # the time of canonicalisation.
+    # ir.convenience.convert_attributes does the same through checks against run-time protocols, which took
+    # half of the time of canonicalisation.
     if isinstance(value, ir.Attr):
         return value
     if isinstance(value, int):
@@ -162,7 +163,9 @@ def insert_before(
     """
     graph = owner(node)
     domain = ZEROSKIP_DOMAIN if own else ""
-    new = ir.Node(domain, op_type, inputs, [_attribute(key, value) for key, value in (attributes or {}).items()])
+    new = ir.Node(
+        domain, op_type, inputs, [_attribute(key, value) for key, value in (attributes or {}).items()]
+    )
     output = new.outputs[0]
     output.name = name or fresh_name(graph, f"{node.outputs[0].name}.{op_type.lower()}")
     new.name = fresh_node_name(graph, f"{node.name}.{op_type.lower()}")
@@ -191,10 +194,12 @@ def add_integers(graph: ir.Graph, items: Iterable[int], name: str) -> ir.Value:
 
 
 def replace_value(old: ir.Value, new: ir.Value) -> bool:
-    """Let every reader of ``old`` read ``new`` and remove the node that computed ``old``, if it has no other output in use.
+    """Let every reader of ``old`` read ``new`` and remove the node that computed ``old``, if it has no other
+    output in use.
 
-    When ``old`` is a graph output its name must survive: then ``new`` takes the name over, unless ``new`` has a name
-    of its own to keep (graph input or output, initializer, activation), in which case the node becomes an Identity.
+    When ``old`` is a graph output its name must survive: then ``new`` takes the name over, unless ``new`` has
+    a name of its own to keep (graph input or output, initializer, activation), in which case the node becomes
+    an Identity.
     """
     node = old.producer()
     if node is None:
@@ -241,8 +246,8 @@ def fresh_node_name(graph: ir.Graph, name: str) -> str:
 
 
 def _fresh(graph: ir.Graph, name: str, kind: str) -> str:
-    # The set is kept on the graph, because collecting the names anew for every new value is quadratic. Names given
-    # back by removed values stay in it, which costs nothing but a number.
+    # The set is kept on the graph, because collecting the names anew for every new value is quadratic. Names
+    # given back by removed values stay in it, which costs nothing but a number.
     key = _NAMES + kind
     taken: set[str] | None = graph.meta.get(key)
     if taken is None:

@@ -1,7 +1,7 @@
 """Which canonical nodes the native engine executes, and why it does not execute the others.
 
-The table names every operator of the canonical form with what must hold for it; anything that is not in it, or fails its
-condition, is listed with a reason. All such nodes are reported at once.
+The table names every operator of the canonical form with what must hold for it; anything that is not in it,
+or fails its condition, is listed with a reason. All such nodes are reported at once.
 """
 
 from __future__ import annotations
@@ -46,13 +46,16 @@ class UnsupportedNode:
 def unsupported_nodes(canonical: ir.Model) -> list[UnsupportedNode]:
     """Return the nodes of a specialised model that the native engine does not execute, in graph order.
 
-    Nodes behind one of an unknown result shape are judged by their operator only: what is wrong with them is in front.
+    Nodes behind one of an unknown result shape are judged by their operator only: what is wrong with them is
+        in front.
     """
     found = []
     for node in canonical.graph:
         reason = _reason(node)
         if reason is not None:
-            found.append(UnsupportedNode(sources(node)[-1], node.op_type, node.domain, _opset(canonical, node), reason))
+            found.append(
+                UnsupportedNode(sources(node)[-1], node.op_type, node.domain, _opset(canonical, node), reason)
+            )
     return found
 
 
@@ -87,13 +90,17 @@ def _reason(node: ir.Node) -> str | None:
         return "this operator is not supported"
     if any(static_shape(value) is None for value in node.outputs):
         return "the shape of its result is not known"
-    wrong_type = [value for value in _data(node) if value.dtype != ir.DataType.FLOAT]
-    if wrong_type:
-        dtype = wrong_type[0].dtype.name.lower() if wrong_type[0].dtype is not None else "unknown"
-        return f"'{wrong_type[0].name}' has element type {dtype}, supported is float32"
     if all(constant(value) is not None for value in node.inputs if value is not None):
         return "it has constant inputs only"
-    return condition(node)
+    return condition(node) or _wrong_type(node)
+
+
+def _wrong_type(node: ir.Node) -> str | None:
+    for value in _data(node):
+        if value.dtype != ir.DataType.FLOAT:
+            dtype = "unknown" if value.dtype is None else value.dtype.name.lower()
+            return f"'{value.name}' has element type {dtype}, supported is float32"
+    return None
 
 
 def _data(node: ir.Node) -> list[ir.Value]:
@@ -172,7 +179,9 @@ def _resize(node: ir.Node) -> str | None:
     if mode not in ("nearest", "linear"):
         return f"mode '{mode}' is not supported, only 'nearest' and 'linear'"
     if coordinates not in _COORDINATES:
-        return f"coordinate_transformation_mode '{coordinates}' is not supported, only {', '.join(_COORDINATES)}"
+        return (
+            f"coordinate_transformation_mode '{coordinates}' is not supported, only {', '.join(_COORDINATES)}"
+        )
     if attributes.get_int("antialias", 0) or attributes.get_int("exclude_outside", 0):
         return "antialias and exclude_outside are not supported"
     if attributes.get_string("keep_aspect_ratio_policy", "stretch") != "stretch":
@@ -190,7 +199,11 @@ def _slice(node: ir.Node) -> str | None:
 
 
 def _concat(node: ir.Node) -> str | None:
-    return "a constant operand is not supported" if any(constant(value) is not None for value in node.inputs) else None
+    return (
+        "a constant operand is not supported"
+        if any(constant(value) is not None for value in node.inputs)
+        else None
+    )
 
 
 _CONDITIONS: dict[str, Condition] = {

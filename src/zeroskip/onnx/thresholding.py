@@ -1,7 +1,8 @@
 """Writing thresholds into a model: standard ONNX in, standard ONNX out, any runtime computes the same.
 
-One threshold is carried by ThresholdedRelu, one per channel by Greater and Where; an upper clip (ReLU6) stays a Clip
-behind it. Nothing else of the model is touched, apart from raising its opset to one that has these operators.
+One threshold is carried by ThresholdedRelu, one per channel by Greater and Where; an upper clip (ReLU6) stays
+a Clip behind it. Nothing else of the model is touched, apart from raising its opset to one that has these
+operators.
 """
 
 from __future__ import annotations
@@ -99,8 +100,9 @@ def apply(model: ModelSource, thresholds: Thresholds) -> ThresholdedModel:
 def apply_thresholds(model: ir.Model, thresholds: Thresholds) -> ir.Model:
     """Return a copy of a model in which the named activations are FATReLUs with the given thresholds.
 
-    A threshold of 0 leaves its activation as it is. Where an activation has a threshold already, the new one replaces
-    it. The result has IR version 10 and opset 20, or keeps its own opset where an operator means something else there.
+    A threshold of 0 leaves its activation as it is. Where an activation has a threshold already, the new one
+    replaces it. The result has IR version 10 and opset 20, or keeps its own opset where an operator means
+    something else there.
 
     Args:
         model: Standard ONNX, as returned by ``load_model``; not changed. Tensors are shared.
@@ -124,10 +126,12 @@ def apply_thresholds(model: ir.Model, thresholds: Thresholds) -> ir.Model:
     return changed
 
 
-def _check_names(wanted: Mapping[str, object], known: Mapping[str, Activation]) -> None:
+def _check_names(wanted: Mapping[str, float | NDArray[np.float32]], known: Mapping[str, Activation]) -> None:
     if missing := sorted(set(wanted) - set(known)):
         names = ", ".join(f"'{name}'" for name in known) or "none"
-        raise RecipeError(f"thresholds name {missing}, which are no activations of the model. It has: {names}")
+        raise RecipeError(
+            f"thresholds name {missing}, which are no activations of the model. It has: {names}"
+        )
     for name, value in wanted.items():
         size, channels = np.size(value), known[name].channels
         if np.ndim(value) and channels is not None and size != channels:
@@ -141,7 +145,9 @@ def _raised_copy(model: ir.Model) -> ir.Model:
         raised = _plain_copy(model)
         version = raised.opset_imports.get("", 0)
         if not _CARRIER_OPSET <= version <= TARGET_OPSET + 2:
-            raise ModelError(f"a model of opset {version} with these operators cannot carry thresholds; export it again")
+            raise ModelError(
+                f"a model of opset {version} with these operators cannot carry thresholds; export it again"
+            )
     raised.ir_version = 10
     return raised
 
@@ -160,10 +166,14 @@ def _write(node: ir.Node, activation: Activation, threshold: NDArray[np.float32]
         infer(owner(node))
         spelling = match(node)
     if spelling is None:
-        raise ModelError(f"activation '{activation.name}' is computed in a way that thresholds cannot be written into")
+        raise ModelError(
+            f"activation '{activation.name}' is computed in a way that thresholds cannot be written into"
+        )
     x = spelling.x
     if threshold.ndim and activation.rank is None:
-        raise RecipeError(f"activation '{activation.name}' has a rank that is not known: give it one threshold only")
+        raise RecipeError(
+            f"activation '{activation.name}' has a rank that is not known: give it one threshold only"
+        )
     if x.shape is None and activation.rank is not None:
         x.shape = ir.Shape([None] * activation.rank)
     write_fat_relu(node, x, threshold, axis=activation.channel_axis, max_value=spelling.max_value)

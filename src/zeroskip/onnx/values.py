@@ -63,13 +63,13 @@ def static_shape(value: ir.Value | None) -> tuple[int, ...] | None:
 
 
 def is_op(node: ir.Node | None, *op_types: str) -> bool:
-    """Tell whether a node is one of these operators of the default ONNX domain."""
-    return node is not None and node.domain == "" and node.op_type in op_types
+    """Tell whether a node is one of these operators of the default ONNX domain; without names, any of it."""
+    return node is not None and node.domain == "" and (not op_types or node.op_type in op_types)
 
 
 def is_own(node: ir.Node | None, *op_types: str) -> bool:
-    """Tell whether a node is one of these operators of the zeroskip domain."""
-    return node is not None and node.domain == ZEROSKIP_DOMAIN and node.op_type in op_types
+    """Tell whether a node is one of these operators of the zeroskip domain; without names, any of it."""
+    return node is not None and node.domain == ZEROSKIP_DOMAIN and (not op_types or node.op_type in op_types)
 
 
 def producer(value: ir.Value | None, *op_types: str) -> ir.Node | None:
@@ -127,8 +127,8 @@ def broadcast_axis(shape: tuple[int, ...], value_rank: int) -> int | None:
         value_rank: Rank of the tensor.
 
     Returns:
-        The axis, counted from the front of the tensor; None when the constant varies along several axes or has
-        more dimensions than the tensor.
+        The axis, counted from the front of the tensor; None when the constant varies along several axes or
+        has more dimensions than the tensor.
 
     Example:
         >>> broadcast_axis((64, 1, 1), 4)

@@ -1,1 +1,1 @@
-"""Tests of zeroskip.engine.lowering: each operator family, planned and run in numpy, against the reference."""
+"""Tests of zeroskip.engine.lowering: each operator family, planned, run in numpy, and compared."""

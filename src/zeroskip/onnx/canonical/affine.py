@@ -1,8 +1,8 @@
 """Multiplying and adding constants per channel: batch normalisation and its relatives.
 
-All of them become ``zeroskip::ChannelAffine``, y = x * scale[c] + bias[c]; neighbours are merged, and what stands behind
-or in front of a convolution or a linear layer is folded into its weights. Folding is computed in float64 and rounded
-once, so that results differ from the unfolded network by float32 rounding only.
+All of them become ``zeroskip::ChannelAffine``, y = x * scale[c] + bias[c]; neighbours are merged, and what
+stands behind or in front of a convolution or a linear layer is folded into its weights. Folding is computed
+in float64 and rounded once, so that results differ from the unfolded network by float32 rounding only.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ class AffineMap:
         scale, bias = np.broadcast_arrays(self.scale, self.bias)
         inputs = [x, add_constant(graph, scale, f"{name}.scale"), add_constant(graph, bias, f"{name}.bias")]
         attributes = {} if self.axis in (None, 1) else {"axis": self.axis or 0}
-        return become(node, "ChannelAffine", inputs, attributes, own=True, absorbs=[absorbs] if absorbs else [])
+        return become(
+            node, "ChannelAffine", inputs, attributes, own=True, absorbs=[absorbs] if absorbs else []
+        )
 
     @property
     def is_unit(self) -> bool:
@@ -82,7 +84,9 @@ def batch_normalization(node: ir.Node) -> bool:
         return False
     deviation = np.sqrt(flat(variance, np.float64) + node.attributes.get_float("epsilon", 1e-5))
     scale = flat(gamma, np.float64) / deviation
-    return AffineMap(scale, flat(beta, np.float64) - flat(mean, np.float64) * scale, 1).write(node, node.inputs[0])
+    return AffineMap(scale, flat(beta, np.float64) - flat(mean, np.float64) * scale, 1).write(
+        node, node.inputs[0]
+    )
 
 
 def arithmetic(node: ir.Node) -> bool:
@@ -114,7 +118,7 @@ def _per_channel(array: NDArray[Any], x: ir.Value) -> tuple[Float64Array, int | 
     if array.size == 1:
         return flat(array, np.float64), None
     axis = broadcast_axis(array.shape, len(sizes))
-    return None if axis is None or sizes[axis] != array.size else (flat(array, np.float64), axis)
+    return (flat(array, np.float64), axis) if axis and sizes[axis] == array.size else None  # never the batch
 
 
 def merge(node: ir.Node) -> bool:
@@ -162,8 +166,9 @@ def fold_into_producer(node: ir.Node) -> bool:
 def fold_into_consumer(node: ir.Node) -> bool:
     """Scale the input channels of a layer by the affine map in front of it.
 
-    A bias cannot cross zero padding: the border would see 0 where the network has ``bias``. What this buys is more
-    than one pass over memory: an activation in front of the affine map keeps its zeros up to the convolution.
+    A bias cannot cross zero padding: the border would see 0 where the network has ``bias``. What this buys is
+    more than one pass over memory: an activation in front of the affine map keeps its zeros up to the
+    convolution.
     """
     affine_node = own_producer(node.inputs[0], "ChannelAffine")
     if affine_node is None or not has_one_use(node.inputs[0]) or not _has_constant_weights(node):
@@ -171,7 +176,9 @@ def fold_into_consumer(node: ir.Node) -> bool:
     affine, groups = AffineMap.of(affine_node), node.attributes.get_int("group", 1)
     if not affine.works_on(1 if node.op_type == "Conv" else _last_axis(affine_node)):
         return False
-    if not np.isfinite(affine.scale).all() or (node.op_type == "Conv" and affine.bias.any() and not _is_unpadded(node)):
+    if not np.isfinite(affine.scale).all() or (
+        node.op_type == "Conv" and affine.bias.any() and not _is_unpadded(node)
+    ):
         return False
     weight, old_bias = constant(node.inputs[1]), constant(operand(node, 2))
     if weight is None:
@@ -200,14 +207,16 @@ def swap_with_max_pool(node: ir.Node) -> bool:
 
 
 def finish(graph: ir.Graph) -> None:
-    """Round the factors of every affine map to float32, once all folding is done, and give each channel its own."""
+    """Round the factors of all affine maps to float32 once folding is done, and give each channel its own."""
     for node in graph:
         if is_own(node, "ChannelAffine"):
             sizes = dims(node.outputs[0])
             channels = None if sizes is None else sizes[node.attributes.get_int("axis", 1)]
             for index, role in ((1, "scale"), (2, "bias")):
                 factor = constant(node.inputs[index])
-                if factor is None or (factor.dtype == np.float32 and factor.size == (channels or factor.size)):
+                if factor is None or (
+                    factor.dtype == np.float32 and factor.size == (channels or factor.size)
+                ):
                     continue
                 if channels is not None:
                     factor = np.broadcast_to(factor, (channels,))
@@ -240,7 +249,8 @@ def _scaled_weight(layer: ir.Node, scale: Float64Array, *, input_axis: bool) -> 
         factors = factors.reshape(factors.shape + (1,) * (weight.ndim - 2))
     else:
         factors = scale.reshape((-1,) + (1,) * (weight.ndim - 1))
-    # dtype=float64 makes numpy multiply in float64, block by block: no float64 copy of the weight is ever made.
+    # dtype=float64 makes numpy multiply in float64, block by block: no float64 copy of the weight is ever
+    # made.
     scaled = np.empty(weight.shape, dtype=np.float32)
     np.multiply(weight, factors, out=scaled, dtype=np.float64, casting="same_kind")
     return add_constant(owner(layer), scaled, f"{layer.name}.weight")

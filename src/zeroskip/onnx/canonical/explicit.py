@@ -1,4 +1,4 @@
-"""Defaults written out and axes counted from the front, so that the planner needs to know no default of ONNX."""
+"""Defaults written out and axes counted from the front: the planner needs to know no default of ONNX."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def reduce_mean(node: Node) -> bool:
     if x_rank is None or x is None or (axes is not None and integers(axes) is None):
         return False
     given = integers(axes) or ()
-    if not given and node.attributes.get_int("noop_with_empty_axes", 0):
+    if not given and node.attributes.get_int("noop_with_empty_axes"):
         return replace_value(node.outputs[0], x)
     wanted = normalized_axes(given, x_rank) if given else tuple(range(x_rank))
     changed = node.attributes.pop("noop_with_empty_axes", None) is not None
@@ -50,7 +50,9 @@ def pad(node: Node) -> bool:
 def hard_sigmoid(node: Node) -> bool:
     """Alpha and beta of HardSigmoid."""
     attributes = node.attributes
-    return set_attributes(node, alpha=attributes.get_float("alpha", 0.2), beta=attributes.get_float("beta", 0.5))
+    return set_attributes(
+        node, alpha=attributes.get_float("alpha", 0.2), beta=attributes.get_float("beta", 0.5)
+    )
 
 
 def lrn(node: Node) -> bool:

@@ -1,7 +1,7 @@
 """HardSigmoid and HardSwish from their parts, as exporters for older opsets write them.
 
-They are to be recognised before everything else: their inner clip to [0, 6] would be taken for a ReLU6, and a threshold
-there would be nonsense.
+They are to be recognised before everything else: their inner clip to [0, 6] would be taken for a ReLU6, and a
+threshold there would be nonsense.
 """
 
 from __future__ import annotations

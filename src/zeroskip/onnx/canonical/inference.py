@@ -1,7 +1,8 @@
 """Forward pass over a graph: shapes and element types of every value, and folding of constant expressions.
 
-Standard operators are inferred by ``onnx.shape_inference`` and folded by ``onnx.reference``, one node at a time. The
-whole-graph passes are not used: they would have to serialise the weights, and do not know the zeroskip operators.
+Standard operators are inferred by ``onnx.shape_inference`` and folded by ``onnx.reference``, one node at a
+time. The whole-graph passes are not used: they would have to serialise the weights, and do not know the
+zeroskip operators.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import math
 from typing import Any
 
 import numpy as np
-import onnx
 import onnx.defs
 import onnx.reference
 import onnx.shape_inference
 import onnx_ir as ir
 from numpy.typing import NDArray
+
+import onnx
 
 from ...errors import ModelError, ShapeError, ZeroskipError
 from ..opset import TARGET_OPSET
@@ -27,21 +29,25 @@ _MAX_FOLDED_ELEMENTS = 1 << 28
 _MAX_PROPAGATED_ELEMENTS = 64
 """Constants up to this size are shown to shape inference: axes, shapes, pads; never weights."""
 
-_KNOWN = frozenset(
-    "Add AveragePool BatchNormalization Clip Concat Conv ConvTranspose Div Expand Flatten Gather Gemm GlobalAveragePool "
-    "GlobalMaxPool LRN MatMul MaxPool Mul Pad ReduceMean Relu Reshape Resize Slice Softmax Split Squeeze Sub Sum "
-    "Transpose Unsqueeze Where".split()
-)
+_KNOWN = {
+    "Add", "AveragePool", "BatchNormalization", "Clip", "Concat", "Conv", "ConvTranspose", "Div",
+    "Expand", "Flatten", "Gather", "Gemm", "GlobalAveragePool", "GlobalMaxPool", "LRN", "MatMul",
+    "MaxPool", "Mul", "Pad", "ReduceMean", "Relu", "Reshape", "Resize", "Slice", "Softmax", "Split",
+    "Squeeze", "Sub", "Sum", "Transpose", "Unsqueeze", "Where",
+}  # fmt: skip
 """Operators for which shapes that do not fit are an error; the others are reported as unsupported anyway."""
 
-_NOT_FOLDED = frozenset({"RandomNormal", "RandomUniform", "Bernoulli", "Multinomial", "Constant", "If", "Loop", "Scan"})
+_NOT_FOLDED = frozenset(
+    {"RandomNormal", "RandomUniform", "Bernoulli", "Multinomial", "Constant", "If", "Loop", "Scan"}
+)
 
 
 def infer(graph: ir.Graph, *, only_missing: bool = False) -> None:
     """Give values their shapes and types, and replace nodes that compute constants by initializers.
 
     Args:
-        graph: Topologically sorted, of opset ``TARGET_OPSET``, graph inputs with type and shape; changed in place.
+        graph: Topologically sorted, of opset ``TARGET_OPSET``, graph inputs with type and shape; changed in
+            place.
         only_missing: Leave values alone that have a shape and a type already.
 
     Raises:
@@ -50,7 +56,9 @@ def infer(graph: ir.Graph, *, only_missing: bool = False) -> None:
     """
     schemas: dict[str, onnx.defs.OpSchema | None] = {}
     for node in list(graph):
-        if only_missing and all(output.shape is not None and output.type is not None for output in node.outputs):
+        if only_missing and all(
+            output.shape is not None and output.type is not None for output in node.outputs
+        ):
             continue
         if _fold_shape_of(node):
             continue
@@ -70,8 +78,8 @@ def _infer_node(node: ir.Node, schemas: dict[str, onnx.defs.OpSchema | None]) ->
 
 
 def _schema(op_type: str) -> onnx.defs.OpSchema | None:
-    # Not TARGET_OPSET: since 22 a pool with ceil_mode drops a last window that would start in the padding, and ONNX
-    # Runtime does so in every opset. Nothing else of what is inferred differs.
+    # Not TARGET_OPSET: since 22 a pool with ceil_mode drops a last window that would start in the padding,
+    # and ONNX Runtime does so in every opset. Nothing else of what is inferred differs.
     try:
         return onnx.defs.get_schema(op_type, _INFERENCE_OPSET, "")
     except onnx.defs.SchemaError:
@@ -83,10 +91,10 @@ def _has_subgraph(node: ir.Node) -> bool:
 
 
 def _infer_standard(node: ir.Node, schema: onnx.defs.OpSchema) -> None:
-    types = {}
-    data = {}
+    types: dict[str, onnx.TypeProto] = {}
+    data: dict[str, onnx.TensorProto] = {}
     for value in node.inputs:
-        if value is None or value.name in types:
+        if value is None or value.name is None or value.name in types:
             continue
         if value.type is None:
             return  # computed by an operator nobody knows; reported as unsupported later
@@ -119,7 +127,9 @@ def _infer_own(node: ir.Node) -> None:
     if shape is not None and node.op_type == "Linear":
         weight = static_shape(node.inputs[1])
         if weight is None or not shape or (isinstance(shape[-1], int) and shape[-1] != weight[1]):
-            raise ShapeError(f"{describe(node)} cannot take {_operands(node)}: last and last dimension must agree")
+            raise ShapeError(
+                f"{describe(node)} cannot take {_operands(node)}: last and last dimension must agree"
+            )
         shape[-1] = weight[0]
     elif shape is not None and len(node.inputs) > 1:
         axis = node.attributes.get_int("axis", 1)
@@ -159,7 +169,8 @@ def _fold(node: ir.Node) -> bool:
 
 
 def _fold_constant_of_shape(node: ir.Node, shape: NDArray[Any] | None) -> bool:
-    # The reference implementation goes through a list; these can be hundreds of megabytes (weights of test models).
+    # The reference implementation goes through a list; these can be hundreds of megabytes (weights of test
+    # models).
     if shape is None or math.prod(shape.tolist()) > _MAX_FOLDED_ELEMENTS or (shape < 0).any():
         raise ModelError(f"{describe(node)} would compute a constant of shape {shape}")
     fill = node.attributes.get_tensor("value")
@@ -169,7 +180,7 @@ def _fold_constant_of_shape(node: ir.Node, shape: NDArray[Any] | None) -> bool:
 
 def _evaluate(node: ir.Node, arrays: list[NDArray[Any] | None]) -> NDArray[Any]:
     proto = ir.serde.serialize_node(node)
-    names = [name for name in proto.input if name]
+    names = list(dict.fromkeys(name for name in proto.input if name))
     function = onnx.helper.make_function(
         "zeroskip", "fold", names, list(proto.output), [proto], [onnx.helper.make_opsetid("", TARGET_OPSET)]
     )
@@ -177,7 +188,7 @@ def _evaluate(node: ir.Node, arrays: list[NDArray[Any] | None]) -> NDArray[Any]:
         evaluator = onnx.reference.ReferenceEvaluator(function)
         feeds = {name: array for name, array in zip(proto.input, arrays, strict=True) if name}
         with np.errstate(all="ignore"):
-            result = evaluator.run(None, feeds, attributes={})[0]
+            result: Any = next(iter(evaluator.run(None, feeds, attributes={})))
     except ZeroskipError:
         raise
     except Exception as error:  # whatever the reference implementation trips over in a malformed node
@@ -203,7 +214,9 @@ def _operands(node: ir.Node) -> str:
     shown = []
     for value in node.inputs:
         known = dims(value)
-        shown.append("nothing" if value is None else f"'{value.name}' {list(known) if known is not None else '[?]'}")
+        shown.append(
+            "nothing" if value is None else f"'{value.name}' {list(known) if known is not None else '[?]'}"
+        )
     return ", ".join(shown).replace("None", "?")
 
 

@@ -1,8 +1,8 @@
 """Transposes are moved towards the outputs until they meet their inverse and vanish.
 
-Models that come from a channels-last framework wrap their convolutions in transposes. Moving a transpose behind an
-elementwise operator, a concatenation or a reduction costs nothing, and two that meet are composed. A padding is the
-exception: it goes behind the transpose, so that a convolution can take it in.
+Models that come from a channels-last framework wrap their convolutions in transposes. Moving a transpose
+behind an elementwise operator, a concatenation or a reduction costs nothing, and two that meet are composed.
+A padding is the exception: it goes behind the transpose, so that a convolution can take it in.
 """
 
 from __future__ import annotations
@@ -12,8 +12,28 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from ..rewriting import RuleTable, add_constant, add_integers, become, insert_before, owner, replace_value, sources
-from ..values import constant, has_one_use, integers, is_own, normalized_axes, operand, producer, rank, static_shape
+from ..rewriting import (
+    RuleTable,
+    add_constant,
+    add_integers,
+    become,
+    insert_before,
+    owner,
+    replace_value,
+    sources,
+)
+from ..values import (
+    constant,
+    has_one_use,
+    integers,
+    is_op,
+    is_own,
+    normalized_axes,
+    operand,
+    producer,
+    rank,
+    static_shape,
+)
 
 Permutation = tuple[int, ...]
 
@@ -21,7 +41,7 @@ ACTIVATION_KEY = "zeroskip.activation"
 """Entry of a FatRelu's ``meta``: name of the activation in the model, where its output could not keep it."""
 
 ORIGINAL_LAYOUT = "zeroskip.layout"
-"""Entry of a FatRelu's ``meta``: for each axis of the activation in the model, its axis in the canonical form."""
+"""Entry of a FatRelu's ``meta``: for each axis of the activation in the model, its canonical axis."""
 
 
 def compose(node: ir.Node) -> bool:
@@ -39,28 +59,59 @@ def compose(node: ir.Node) -> bool:
 
 
 def behind_pad(node: ir.Node) -> bool:
-    """Transpose(Pad(x)) is Pad(Transpose(x)) with its pads permuted."""
+    """Transpose(Pad(x)) in front of a window operator is Pad(Transpose(x)): it can take the pads."""
     pad, perm = producer(node.inputs[0], "Pad"), _permutation(node)
-    if pad is None or perm is None or not has_one_use(node.inputs[0]):
+    if pad is None or perm is None or not has_one_use(node.inputs[0]) or not _feeds_window(node.outputs[0]):
         return False
+    pads = _permuted_pads(pad, node, perm)
+    if pads is None:
+        return False
+    turned = _transposed(node, pad.inputs[0], perm)
+    return become(node, "Pad", [turned, pads, operand(pad, 2)], _without_axes(pad), absorbs=[pad])
+
+
+def through_pad(node: ir.Node) -> bool:
+    """Pad(Transpose(x)) is Transpose(Pad(x)), unless a window operator waits for the pads."""
+    transpose = producer(node.inputs[0], "Transpose")
+    perm = None if transpose is None else _permutation(transpose)
+    if transpose is None or perm is None or _feeds_window(node.outputs[0]):
+        return False
+    pads = _permuted_pads(node, node, _inverse(perm))
+    return pads is not None and _swap(
+        node, [transpose.inputs[0], pads, operand(node, 2)], _without_axes(node), perm
+    )
+
+
+def _feeds_window(value: ir.Value) -> bool:
+    return any(is_op(usage.node, "Conv", "MaxPool", "AveragePool") for usage in value.uses())
+
+
+def _permuted_pads(pad: ir.Node, place: ir.Node, perm: Permutation) -> ir.Value | None:
+    """Return the pads of every axis in the order of ``perm``, as a new constant."""
     amounts = integers(operand(pad, 1))
     axes = range(len(perm)) if operand(pad, 3) is None else integers(operand(pad, 3))
     if amounts is None or axes is None:
-        return False
+        return None
     full = [0] * (2 * len(perm))
     for index, axis in enumerate(axes):
         full[axis], full[axis + len(perm)] = amounts[index], amounts[index + len(axes)]
     permuted = [full[axis] for axis in perm] + [full[axis + len(perm)] for axis in perm]
-    turned = _transposed(node, pad.inputs[0], perm)
-    pads = add_integers(owner(node), permuted, f"{node.outputs[0].name}.pads")
-    return become(node, "Pad", [turned, pads, operand(pad, 2)], dict(pad.attributes), absorbs=[pad])
+    return add_integers(owner(place), permuted, f"{place.outputs[0].name}.pads")
+
+
+def _without_axes(node: ir.Node) -> dict[str, ir.Attr]:
+    return {key: attribute for key, attribute in node.attributes.items() if key != "axes"}
 
 
 def through_unary(node: ir.Node) -> bool:
     """f(Transpose(x)) is Transpose(f(x)) for an elementwise f."""
     transpose = producer(node.inputs[0], "Transpose")
     perm = None if transpose is None else _permutation(transpose)
-    if transpose is None or perm is None or any(constant(value) is None for value in node.inputs[1:] if value is not None):
+    if (
+        transpose is None
+        or perm is None
+        or any(constant(value) is None for value in node.inputs[1:] if value is not None)
+    ):
         return False
     attributes = dict(node.attributes)
     if is_own(node) and len(node.inputs) > 1:  # its factors or thresholds belong to one axis
@@ -82,7 +133,7 @@ def through_binary(node: ir.Node) -> bool:
             inputs.append(transpose.inputs[0])
         elif array is not None and array.ndim <= len(perm) and array.size > 1:
             expanded = array.reshape((1,) * (len(perm) - array.ndim) + array.shape)
-            turned = np.transpose(expanded, np.argsort(perm))
+            turned = np.transpose(expanded, _inverse(perm))
             inputs.append(add_constant(owner(node), turned, f"{value.name if value else ''}.transposed"))
         elif array is not None and array.size == 1:
             inputs.append(value)
@@ -93,7 +144,10 @@ def through_binary(node: ir.Node) -> bool:
 
 def through_axis(node: ir.Node) -> bool:
     """Concat, Softmax and Split of transposed tensors work along the permuted axis."""
-    perms = {None if (t := producer(value, "Transpose")) is None else _permutation(t) for value in _data_inputs(node)}
+    perms = {
+        None if (t := producer(value, "Transpose")) is None else _permutation(t)
+        for value in _data_inputs(node)
+    }
     perm = perms.pop() if len(perms) == 1 else None
     if perm is None or len(node.outputs) != 1:
         return False
@@ -114,9 +168,13 @@ def through_reduction(node: ir.Node) -> bool:
     value = add_integers(owner(node), reduced, f"{node.outputs[0].name}.axes")
     if node.attributes.get_int("keepdims", 1):
         return _swap(node, [transpose.inputs[0], value], dict(node.attributes), perm)
-    if [axis for axis in perm if axis not in reduced] != [axis for axis in range(len(perm)) if axis not in reduced]:
+    if [axis for axis in perm if axis not in reduced] != [
+        axis for axis in range(len(perm)) if axis not in reduced
+    ]:
         return False
-    return become(node, node.op_type, [transpose.inputs[0], value], dict(node.attributes), absorbs=[transpose])
+    return become(
+        node, node.op_type, [transpose.inputs[0], value], dict(node.attributes), absorbs=[transpose]
+    )
 
 
 def _swap(
@@ -124,13 +182,12 @@ def _swap(
 ) -> bool:
     """Compute the node on untransposed inputs, and transpose its output: ``node`` becomes the transpose.
 
-    The name of an activation stays with the activation, because it is the key that thresholds go by; only when it is
-    the name of a graph output does it have to stay with what users see.
+    The name of an activation stays with the activation, because it is the key that thresholds go by; only
+    when it is the name of a graph output does it have to stay with what users see.
     """
     output = node.outputs[0]
     shape = output.shape
-    inverse = np.argsort(perm)
-    moved_shape = None if shape is None else ir.Shape([shape.dims[axis] for axis in inverse])
+    moved_shape = None if shape is None else ir.Shape([shape.dims[axis] for axis in _inverse(perm)])
     moved = insert_before(node, node.op_type, inputs, attributes, own=is_own(node), shape=moved_shape)
     inner = moved.producer()
     if inner is None:
@@ -140,12 +197,18 @@ def _swap(
     inner.name, node.name = node.name, inner.name
     if is_own(node, "FatRelu"):
         # Thresholds per channel are written into the original model, so its layout must not be forgotten.
-        inner.meta[ORIGINAL_LAYOUT] = tuple(perm[axis] for axis in node.meta.get(ORIGINAL_LAYOUT, range(len(perm))))
+        inner.meta[ORIGINAL_LAYOUT] = tuple(
+            perm[axis] for axis in node.meta.get(ORIGINAL_LAYOUT, range(len(perm)))
+        )
         if output.is_graph_output():
             inner.meta[ACTIVATION_KEY] = output.name
         else:
             moved.name, output.name = output.name, moved.name
     return become(node, "Transpose", [moved], {"perm": list(perm)})
+
+
+def _inverse(perm: Permutation) -> Permutation:
+    return tuple(int(axis) for axis in np.argsort(perm))
 
 
 def _transposed(node: ir.Node, x: ir.Value | None, perm: Permutation) -> ir.Value:
@@ -167,7 +230,7 @@ def _data_inputs(node: ir.Node) -> Sequence[ir.Value | None]:
 
 
 def as_reshape(node: ir.Node) -> bool:
-    """A transpose that leaves the elements in their order, because it only moves axes of size 1, is a Reshape."""
+    """A transpose that only moves axes of size 1 leaves the elements in their order: it is a Reshape."""
     shape, perm = static_shape(node.inputs[0]), _permutation(node)
     if shape is None or perm is None:
         return False
@@ -184,6 +247,7 @@ RULES: RuleTable = {
     "Transpose": (compose, behind_pad, as_reshape),
     **dict.fromkeys(_UNARY, (through_unary,)),
     **dict.fromkeys(("Add", "Mul", "Sub", "Div", "Max", "Min", "Sum"), (through_binary,)),
+    "Pad": (through_pad,),
     "Concat": (through_axis,),
     "Softmax": (through_axis,),
     "ReduceMean": (through_reduction,),

@@ -1,7 +1,7 @@
 """Fully connected layers: Gemm and MatMul with constant weights become ``zeroskip::Linear``.
 
-y = x @ weight.T + bias with weight ``[out, in]`` and bias ``[out]``. A bias added behind a MatMul arrives by way of the
-affine rules.
+y = x @ weight.T + bias with weight ``[out, in]`` and bias ``[out]``. A bias added behind a MatMul arrives by
+way of the affine rules.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..values import constant, operand
 def gemm(node: ir.Node) -> bool:
     """Gemm: alpha * x @ W + beta * c."""
     weight = constant(operand(node, 1))
-    if weight is None or weight.ndim != 2 or weight.dtype != np.float32 or node.attributes.get_int("transA", 0):
+    if weight is None or weight.ndim != 2 or weight.dtype != np.float32 or node.attributes.get_int("transA"):
         return False
     alpha, beta = node.attributes.get_float("alpha", 1.0), node.attributes.get_float("beta", 1.0)
     is_transposed = bool(node.attributes.get_int("transB", 0))
@@ -25,7 +25,9 @@ def gemm(node: ir.Node) -> bool:
     inputs = [node.inputs[0], _weight(node, is_transposed, alpha)]
     if addend is None or beta == 0.0:
         return become(node, "Linear", inputs, {}, own=True)
-    is_row = addend_array is not None and (addend_array.size == 1 or addend_array.shape[-1] == addend_array.size)
+    is_row = addend_array is not None and (
+        addend_array.size == 1 or addend_array.shape[-1] == addend_array.size
+    )
     if addend_array is not None and is_row:
         bias = np.broadcast_to(addend_array.reshape(-1), (outputs,))
         bias = bias if beta == 1.0 else (bias * np.float64(beta)).astype(np.float32)
@@ -41,7 +43,12 @@ def gemm(node: ir.Node) -> bool:
 def matmul(node: ir.Node) -> bool:
     """MatMul by a constant matrix; leading dimensions of x are kept."""
     weight = constant(operand(node, 1))
-    if weight is None or weight.ndim != 2 or weight.dtype != np.float32 or constant(node.inputs[0]) is not None:
+    if (
+        weight is None
+        or weight.ndim != 2
+        or weight.dtype != np.float32
+        or constant(node.inputs[0]) is not None
+    ):
         return False
     return become(node, "Linear", [node.inputs[0], _weight(node, False, 1.0)], {}, own=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
@@ -11,21 +12,42 @@ import onnx_ir.passes.common as common_passes
 from ...errors import ModelError, ShapeError
 from ..opset import TARGET_OPSET, raise_opset
 from ..rewriting import RuleTable, apply_rules, copy_model, describe, sweep
-from ..values import ZEROSKIP_DOMAIN, integers, static_shape
-from . import affine, elementwise, explicit, hard, layout, linear, reshape, resize, selection, thresholds, windows
+from ..values import ZEROSKIP_DOMAIN, dims, integers, static_shape
+from . import (
+    affine,
+    elementwise,
+    explicit,
+    hard,
+    layout,
+    linear,
+    reshape,
+    resize,
+    selection,
+    thresholds,
+    windows,
+)
 from .inference import infer
 
 
 def _joined(*tables: RuleTable) -> RuleTable:
     """Return one table; for one operator, the rules of earlier tables come first."""
     op_types = dict.fromkeys(chain.from_iterable(tables))
-    return {op_type: tuple(chain.from_iterable(table.get(op_type, ()) for table in tables)) for op_type in op_types}
+    return {
+        op_type: tuple(chain.from_iterable(table.get(op_type, ()) for table in tables))
+        for op_type in op_types
+    }
 
 
 _GENERAL = _joined(
-    elementwise.RULES, thresholds.RULES, layout.RULES, linear.RULES, affine.RULES, windows.RULES, resize.RULES,
+    elementwise.RULES,
+    thresholds.RULES,
+    layout.RULES,
+    linear.RULES,
+    affine.RULES,
+    windows.RULES,
+    resize.RULES,
     explicit.RULES,
-)  # fmt: skip
+)
 _CONCRETE = _joined(_GENERAL, reshape.RULES, selection.RULES)
 REWRITTEN = frozenset(_CONCRETE)
 """Operators that some rule rewrites once the shapes of their inputs are known."""
@@ -36,7 +58,8 @@ SOURCE_OPSET = "zeroskip.source_opset"
 
 
 def canonicalize(model: ir.Model, input_shapes: Mapping[str, Sequence[int]] | None = None) -> ir.Model:
-    """Return the canonical form of a model for given input shapes: ``specialize(prepare(model), input_shapes)``.
+    """Return the canonical form of a model for given input shapes: ``specialize(prepare(model),
+    input_shapes)``.
 
     Args:
         model: As returned by ``load_model``; not changed. Large tensors are shared with the result.
@@ -56,8 +79,8 @@ def prepare(model: ir.Model) -> ir.Model:
         model: As returned by ``load_model``; not changed.
 
     Returns:
-        A model to be given to :func:`specialize`, once for every input shape. No shape is taken from the file: what
-        it records about batch or image size may be an accident of the export.
+        A model to be given to :func:`specialize`, once for every input shape. No shape is taken from the
+        file: what it records about batch or image size may be an accident of the export.
 
     Raises:
         ModelError: If the model is malformed.
@@ -94,12 +117,13 @@ def specialize(prepared: ir.Model, input_shapes: Mapping[str, Sequence[int]] | N
     """Give every value of a prepared model a concrete shape and finish its canonical form.
 
     Args:
-        prepared: From :func:`prepare`; not changed. Weights are shared with the result, array by array, so that what
-            is made from them once (packed weights) can be used for every shape.
+        prepared: From :func:`prepare`; not changed. Weights are shared with the result, array by array, so
+            that what is made from them once (packed weights) can be used for every shape.
         input_shapes: Shape of each graph input; those left out must have a concrete shape in the model.
 
     Raises:
-        ShapeError: If a shape is missing, does not fit, or cannot be run because the export froze another one.
+        ShapeError: If a shape is missing, does not fit, or cannot be run because the export froze another
+            one.
         ModelError: If the model is malformed.
     """
     if not _is_prepared(prepared):
@@ -108,7 +132,11 @@ def specialize(prepared: ir.Model, input_shapes: Mapping[str, Sequence[int]] | N
     graph = model.graph
     frozen = _set_input_shapes(graph, input_shapes or {})
     _forget_shapes(graph)
-    infer(graph)
+    try:
+        infer(graph)
+    except ShapeError as error:
+        hint = f" (the model was exported for a batch of {min(frozen.values())})" if frozen else ""
+        raise ShapeError(f"{error}{hint}") from error
     sweep(graph)
     _check_batch(graph, frozen)
     apply_rules(graph, hard.RULES)
@@ -130,33 +158,39 @@ def _forget_shapes(graph: ir.Graph) -> None:
 
 
 def _set_input_shapes(graph: ir.Graph, wanted: Mapping[str, Sequence[int]]) -> dict[int, int]:
-    """Set the shapes of the graph inputs; return batch sizes that differ from a fixed one: wanted to fixed."""
+    """Set the shapes of the graph inputs; return batch sizes that differ from a fixed one: given to fixed."""
     names = [value.name for value in graph.inputs]
     if unknown := sorted(set(wanted) - set(names)):
         raise ShapeError(f"the model has no input {unknown}; its inputs are {names}")
     frozen = {}
     for value in graph.inputs:
-        declared = value.shape
-        shape = wanted.get(value.name or "", declared if declared is not None else (None,))
-        if any(not isinstance(size, int) or size < 1 for size in shape):
-            raise ShapeError(
-                f"input '{value.name}' has shape {_shown(declared)} in the model: give a size of at least 1 for every "
-                f"dimension, got {list(shape) if value.name in wanted else 'none'}"
-            )
-        if declared is not None and len(declared) != len(shape):
-            raise ShapeError(f"input '{value.name}' has shape {_shown(declared)} in the model, got {list(shape)}")
-        if declared is not None and len(shape) and isinstance(declared[0], int) and declared[0] != shape[0]:
-            frozen[int(shape[0])] = declared[0]
+        declared = dims(value)
+        shape = _concrete(value, wanted.get(value.name or ""))
+        if declared and declared[0] is not None and declared[0] != shape[0]:
+            frozen[shape[0]] = declared[0]
         value.shape = ir.Shape(shape)
     return frozen
 
 
-def _shown(shape: ir.Shape | None) -> str:
-    return "of unknown rank" if shape is None else f"[{', '.join(str(size) for size in shape)}]"
+def _concrete(value: ir.Value, wanted: Sequence[int] | None) -> tuple[int, ...]:
+    """Return the shape to give to a graph input: the wanted one, else the one in the model."""
+    declared = (
+        "of unknown rank" if value.shape is None else f"[{', '.join(str(size) for size in value.shape)}]"
+    )
+    shape = static_shape(value) if wanted is None else tuple(operator.index(size) for size in wanted)
+    if shape is None or min(shape, default=1) < 1:
+        got = "none" if wanted is None else list(wanted)
+        raise ShapeError(
+            f"input '{value.name}' has shape {declared} in the model: give a size of at least 1 for every "
+            f"dimension, got {got}"
+        )
+    if value.shape is not None and len(value.shape) != len(shape):
+        raise ShapeError(f"input '{value.name}' has shape {declared} in the model, got {list(shape)}")
+    return shape
 
 
 def _check_batch(graph: ir.Graph, frozen: Mapping[int, int]) -> None:
-    """Refuse a Reshape that puts several items of the batch into one, because the export wrote down its batch size."""
+    """Refuse a Reshape that puts several items into one because the export wrote down its batch size."""
     for node in graph if frozen else ():
         if node.domain == "" and node.op_type == "Reshape":
             source, result = static_shape(node.inputs[0]), static_shape(node.outputs[0])
@@ -164,6 +198,7 @@ def _check_batch(graph: ir.Graph, frozen: Mapping[int, int]) -> None:
             target = integers(node.inputs[1])
             if exported is not None and source and result and target and target[0] == exported == result[0]:
                 raise ShapeError(
-                    f"{describe(node)} has the batch size {exported} of the export in its target shape {list(target)}, "
-                    f"so the model cannot run with a batch of {source[0]}: export it with a dynamic batch dimension"
+                    f"{describe(node)} has the batch size {exported} of the export in its target shape "
+                    f"{list(target)}, so the model cannot run with a batch of {source[0]}: export it with a "
+                    "dynamic batch dimension"
                 )

@@ -1,4 +1,4 @@
-"""Operators that only rename elements: Reshape and its relatives become one Reshape to a constant shape, or vanish."""
+"""Operators that only rename elements: they become one Reshape to a constant shape, or vanish."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def set_plain(node: Node) -> bool:
 def remove_unchanged(node: Node) -> bool:
     """Expand and Tile that leave the shape as it is leave the elements as they are."""
     x, shape = node.inputs[0], static_shape(node.outputs[0])
-    return x is not None and shape is not None and static_shape(x) == shape and replace_value(node.outputs[0], x)
+    return (
+        x is not None and shape is not None and static_shape(x) == shape and replace_value(node.outputs[0], x)
+    )
 
 
 def pixel_shuffle(node: Node) -> bool:

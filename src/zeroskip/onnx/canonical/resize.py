@@ -1,4 +1,4 @@
-"""Upsampling: Resize is written out, and a transposed convolution whose windows do not overlap is a convolution."""
+"""Upsampling: Resize is written out; a transposed convolution without overlap becomes a convolution."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ def explicit_resize(node: ir.Node) -> bool:
     axes = attributes.get_ints("axes")
     scales, lengths = constant(operand(node, 2)), integers(operand(node, 3))
     has_scales = scales is not None and scales.size > 0  # opset 11 wrote a missing input as an empty tensor
-    if (scales is None and lengths is None) or (axes is None and operand(node, 1) is None and len(node.inputs) == 4):
+    if (scales is None and lengths is None) or (
+        axes is None and operand(node, 1) is None and len(node.inputs) == 4
+    ):
         return changed
     places = range(len(sizes)) if axes is None else [axis_from_front(axis, len(sizes)) for axis in axes]
     graph, name = owner(node), node.outputs[0].name
@@ -42,7 +44,7 @@ def explicit_resize(node: ir.Node) -> bool:
 
 
 def transposed_convolution(node: ir.Node) -> bool:
-    """ConvTranspose of stride = kernel: every input pixel fills a block of its own, so it is Conv 1x1 + DepthToSpace."""
+    """ConvTranspose of stride = kernel fills a block for every pixel, so it is Conv 1x1 and DepthToSpace."""
     weight, bias = constant(operand(node, 1)), constant(operand(node, 2))
     if weight is None or weight.ndim != 4 or weight.shape[2] != weight.shape[3]:
         return False

@@ -1,4 +1,4 @@
-"""Operators that pick elements: Slice, Split and Gather get constant arguments, counted from the front and clamped."""
+"""Operators that pick elements: Slice, Split and Gather get constant arguments, counted from the front."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def explicit_slice(node: Node) -> bool:
     if static_shape(node.outputs[0]) == sizes:
         return replace_value(node.outputs[0], x)
     ranges = [
-        slice(start, end).indices(sizes[axis])[:2] for start, end, axis in zip(starts, ends, axes, strict=True)
+        slice(start, end).indices(sizes[axis])[:2]
+        for start, end, axis in zip(starts, ends, axes, strict=True)
     ]
     wanted = (tuple(begin for begin, _ in ranges), tuple(end for _, end in ranges), axes, steps)
     if len(node.inputs) == 5 and wanted == tuple(integers(value) for value in node.inputs[1:]):
@@ -51,7 +52,7 @@ def explicit_split(node: Node) -> bool:
 
 
 def gather_to_slice(node: Node) -> bool:
-    """Gather of one index, or of indices at equal distance, is a Slice; a scalar index also removes the axis."""
+    """Gather of indices at equal distance is a Slice; a scalar index also removes the axis."""
     sizes, indices = static_shape(node.inputs[0]), constant(operand(node, 1))
     if sizes is None or indices is None or indices.ndim > 1 or indices.size == 0:
         return False

@@ -1,10 +1,10 @@
 """Every way to write FATReLU, y = min(x > T ? x : 0, max), becomes one operator: ``zeroskip::FatRelu``.
 
-``match`` recognises the spelling that ends in a node and changes nothing, so that writing thresholds into a model
-(``zeroskip.onnx.thresholding``) can use it on the untouched graph; ``fat_relu`` is the rewrite rule.
+``match`` recognises the spelling that ends in a node and changes nothing, so that writing thresholds into a
+model (``zeroskip.onnx.thresholding``) can use it on the untouched graph; ``fat_relu`` is the rewrite rule.
 
-Comparisons that include the threshold itself become strict by taking the next lower float. NaN gives 0 in every
-spelling, as in ONNX ThresholdedRelu.
+Comparisons that include the threshold itself become strict by taking the next lower float. NaN gives 0 in
+every spelling, as in ONNX ThresholdedRelu.
 """
 
 from __future__ import annotations
@@ -17,7 +17,18 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from ..rewriting import RuleTable, add_constant, become, owner
-from ..values import broadcast_axis, constant, dims, has_one_use, is_op, is_own, operand, own_producer, producer, rank, scalar
+from ..values import (
+    broadcast_axis,
+    constant,
+    dims,
+    has_one_use,
+    is_own,
+    operand,
+    own_producer,
+    producer,
+    rank,
+    scalar,
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +58,9 @@ def match(node: ir.Node) -> Spelling | None:
     An activation of an activation is one FATReLU when nothing else reads the inner one.
     """
     matcher = _MATCHERS.get(node.op_type)
-    spelling = matcher(node) if matcher is not None and (node.domain == "" or is_own(node, "FatRelu")) else None
+    spelling = (
+        matcher(node) if matcher is not None and (node.domain == "" or is_own(node, "FatRelu")) else None
+    )
     if spelling is None:
         return None
     inner_node = spelling.x.producer()
@@ -155,7 +168,13 @@ def _other_than_constant(node: ir.Node, accepts: Callable[[float], bool]) -> tup
         return None
     for x, other in (node.inputs, node.inputs[::-1]):
         value = scalar(other)
-        if x is not None and value is not None and accepts(value) and constant(x) is None and _broadcasts(other, x):
+        if (
+            x is not None
+            and value is not None
+            and accepts(value)
+            and constant(x) is None
+            and _broadcasts(other, x)
+        ):
             return x, value
     return None
 
@@ -208,8 +227,18 @@ class _Comparison:
     nodes: tuple[ir.Node, ...]
 
 
-_SWAPPED = {"Greater": "Less", "GreaterOrEqual": "LessOrEqual", "Less": "Greater", "LessOrEqual": "GreaterOrEqual"}
-_NEGATED = {"Greater": "LessOrEqual", "GreaterOrEqual": "Less", "Less": "GreaterOrEqual", "LessOrEqual": "Greater"}
+_SWAPPED = {
+    "Greater": "Less",
+    "GreaterOrEqual": "LessOrEqual",
+    "Less": "Greater",
+    "LessOrEqual": "GreaterOrEqual",
+}
+_NEGATED = {
+    "Greater": "LessOrEqual",
+    "GreaterOrEqual": "Less",
+    "Less": "GreaterOrEqual",
+    "LessOrEqual": "Greater",
+}
 
 
 def _comparison(condition: ir.Value | None, is_true: bool) -> _Comparison | None:
@@ -246,7 +275,7 @@ def _threshold(limit: ir.Value, x: ir.Value) -> tuple[NDArray[np.float32], int] 
         return array.reshape(-1)[0].reshape(()), 1
     x_rank = rank(x)
     axis = None if x_rank is None else broadcast_axis(array.shape, x_rank)
-    return None if axis is None else (array.reshape(-1), axis)
+    return (array.reshape(-1), axis) if axis else None  # never the batch
 
 
 def _gate(kept: ir.Value, comparison: _Comparison) -> Spelling | None:
@@ -264,7 +293,9 @@ def _gate(kept: ir.Value, comparison: _Comparison) -> Spelling | None:
 def _is_zero(value: ir.Value | None, like: ir.Value) -> bool:
     """Tell whether a value is zero everywhere and does not broadcast ``like`` to a larger shape."""
     filled = producer(value, "ConstantOfShape", "Expand")
-    if filled is not None and producer(operand(filled, 0 if filled.op_type == "ConstantOfShape" else 1), "Shape"):
+    if filled is not None and producer(
+        operand(filled, 0 if filled.op_type == "ConstantOfShape" else 1), "Shape"
+    ):
         if filled.op_type == "Expand":
             return _is_zero(filled.inputs[0], like)
         fill = filled.attributes.get_tensor("value")
@@ -306,4 +337,4 @@ _MATCHERS: dict[str, Callable[[ir.Node], Spelling | None]] = {
     "Where": _where,
 }
 
-RULES: RuleTable = {op_type: (fat_relu,) for op_type in _MATCHERS}
+RULES: RuleTable = dict.fromkeys(_MATCHERS, (fat_relu,))

@@ -1,7 +1,7 @@
 """Convolutions and pools: every attribute is written out, paddings are resolved and merged.
 
-After these rules a window operator has ``kernel_shape``, ``strides``, ``dilations`` and ``pads`` (begins, then ends), and no
-``auto_pad``. Pads of zeros in front of it are part of it.
+After these rules a window operator has ``kernel_shape``, ``strides``, ``dilations`` and ``pads`` (begins,
+then ends), and no ``auto_pad``. Pads of zeros in front of it are part of it.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _explicit_window(node: ir.Node, kernel: tuple[int, ...]) -> bool:
 
 
 def _same_pads(node: ir.Node, kernel: tuple[int, ...], *, is_lower: bool) -> tuple[int, ...] | None:
-    """Return the pads for which the output has ceil(input / stride) elements; an odd one goes to the end (SAME_UPPER)."""
+    """Return pads for ceil(input / stride) output elements; an odd one goes to the end, or the beginning."""
     sizes = dims(node.inputs[0])
     strides, dilations = node.attributes["strides"].as_ints(), node.attributes["dilations"].as_ints()
     begins, ends = [], []
@@ -92,8 +92,8 @@ def _same_pads(node: ir.Node, kernel: tuple[int, ...], *, is_lower: bool) -> tup
 def merge_pad(node: ir.Node) -> bool:
     """Take a Pad of zeros in front of a window operator into its own pads.
 
-    For AveragePool the pads must have counted as elements; for MaxPool zeros must not beat the maximum, which holds for
-    the output of an activation.
+    For AveragePool the pads must have counted as elements; for MaxPool zeros must not beat the maximum, which
+    holds for the output of an activation.
     """
     pad = producer(node.inputs[0], "Pad")
     own_pads = node.attributes.get_ints("pads")
@@ -108,9 +108,11 @@ def merge_pad(node: ir.Node) -> bool:
         if node.attributes.get_int("count_include_pad", 0) == 0 and any(own_pads):
             return False
         if node.attributes.get_int("ceil_mode", 0):
-            return False  # whether a window beyond the pads counts them is a matter of the pads being the pool's own
+            return False  # runtimes count what lies beyond the pads differently
         attributes["count_include_pad"] = ir.AttrInt64("count_include_pad", 1)
-    if node.op_type == "MaxPool" and (own_producer(pad.inputs[0], "FatRelu") is None or len(node.outputs) != 1):
+    if node.op_type == "MaxPool" and (
+        own_producer(pad.inputs[0], "FatRelu") is None or len(node.outputs) != 1
+    ):
         return False
     return become(node, node.op_type, [pad.inputs[0], *node.inputs[1:]], attributes, absorbs=[pad])
 
@@ -140,13 +142,18 @@ def global_pool(node: ir.Node) -> bool:
     x = static_shape(node.inputs[0])
     if x is None or len(node.outputs) != 1 or any(node.attributes.get_ints("pads", (1,))):
         return False
-    if x[2:] != tuple(node.attributes.get_ints("kernel_shape", ())) or static_shape(node.outputs[0]) != (*x[:2], *(1,) * (len(x) - 2)):
+    if x[2:] != tuple(node.attributes.get_ints("kernel_shape", ())) or static_shape(node.outputs[0]) != (
+        *x[:2],
+        *(1,) * (len(x) - 2),
+    ):
         return False
-    return become(node, "GlobalMaxPool" if node.op_type == "MaxPool" else "GlobalAveragePool", [node.inputs[0]], {})
+    return become(
+        node, "GlobalMaxPool" if node.op_type == "MaxPool" else "GlobalAveragePool", [node.inputs[0]], {}
+    )
 
 
 def reduction(node: ir.Node) -> bool:
-    """ReduceMean and ReduceMax over all spatial axes are global pools, followed by a Squeeze without keepdims."""
+    """ReduceMean and ReduceMax over all spatial axes are global pools, with a Squeeze unless keepdims."""
     x, x_rank = node.inputs[0], rank(node.inputs[0])
     if x_rank is None or x_rank not in (3, 4, 5):
         return False

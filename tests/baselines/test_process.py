@@ -1,0 +1,76 @@
+"""The process of an engine: errors come back with their text, and nothing is left running."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zeroskip import EngineError
+from zeroskip.baselines import EngineProcess
+
+pytest.importorskip("onnxruntime")
+SHAPES = {"image": (1, 3, 16, 16)}
+FEEDS = [{"image": np.zeros((1, 3, 16, 16), np.float32)}]
+
+
+def is_alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+def test_leaving_the_block_ends_the_process(small_network: bytes) -> None:
+    with EngineProcess("onnxruntime", 1) as process:
+        process.load(small_network, SHAPES)
+        pid = process.pid
+        assert is_alive(pid)
+    assert not is_alive(pid)
+    process.close()
+
+
+def test_model_it_cannot_read_is_an_error_and_the_process_goes_on(small_network: bytes) -> None:
+    with EngineProcess("onnxruntime", 1) as process:
+        with pytest.raises(EngineError, match="engine 'onnxruntime' failed: "):
+            process.load(b"no model", SHAPES)
+        process.load(small_network, SHAPES)
+
+
+def test_command_before_the_model_is_an_error() -> None:
+    with (
+        EngineProcess("onnxruntime", 1) as process,
+        pytest.raises(EngineError, match="no model or no inputs"),
+    ):
+        process.outputs()
+
+
+def test_wrong_input_is_an_error(small_network: bytes) -> None:
+    with EngineProcess("onnxruntime", 1) as process:
+        process.load(small_network, SHAPES)
+        process.set_feeds([{"picture": FEEDS[0]["image"]}])
+        with pytest.raises(EngineError, match="engine 'onnxruntime' failed"):
+            process.outputs()
+
+
+def test_death_of_the_process_is_an_error(small_network: bytes) -> None:
+    with EngineProcess("onnxruntime", 1) as process:
+        process.load(small_network, SHAPES)
+        os.kill(process.pid, signal.SIGKILL)
+        with pytest.raises(EngineError, match="process of engine 'onnxruntime' ended: exit code -9"):
+            process.set_feeds(FEEDS)
+
+
+def test_interrupt_in_the_terminal_does_not_kill_it(small_network: bytes) -> None:
+    with EngineProcess("onnxruntime", 1) as process:
+        process.load(small_network, SHAPES)
+        os.kill(process.pid, signal.SIGINT)
+        time.sleep(0.05)
+        process.set_feeds(FEEDS)
+        assert len(process.outputs()) == 1
+
+
+def test_foreign_interpreter_that_is_absent_is_named() -> None:
+    with pytest.raises(EngineError, match="cannot start '/no/such/python' for engine 'deepsparse'"):
+        EngineProcess("deepsparse", 1, python="/no/such/python")

@@ -1,0 +1,69 @@
+"""Explanations and profiles say what runs, in text and as data."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import zeroskip as zs
+
+
+@pytest.fixture
+def session(small_network: bytes) -> zs.InferenceSession:
+    return zs.InferenceSession(small_network)
+
+
+def feed(batch: int = 2) -> dict[str, np.ndarray]:
+    return {"image": np.random.default_rng(0).standard_normal((batch, 3, 16, 16), np.float32)}
+
+
+def test_explanation_names_fused_steps_kernels_and_reasons(session: zs.InferenceSession) -> None:
+    explanation = session.explain()
+    first, _, second, *_ = explanation.steps
+    assert (first.op, first.algorithm, first.output_shape) == ("conv+fatrelu", "dense", (1, 16, 16, 16))
+    assert "unpadded graph input" in first.note
+    assert (second.op, second.algorithm) == ("conv+fatrelu", "auto")
+    assert "skips zeros of 'p1'" in second.note
+    assert all(step.kernel for step in (first, second))
+    assert sum(step.macs for step in explanation.steps) == 16 * 16 * 16 * 27 + 8 * 8 * 32 * 16 + 160
+
+
+def test_explanation_prints_an_aligned_table_and_the_free_nodes(session: zs.InferenceSession) -> None:
+    lines = str(session.explain()).splitlines()
+    assert "for image 1x3x16x16" in lines[0]
+    header, rows = lines[1], lines[2:7]
+    assert all(row[header.index("op") - 1] == " " for row in rows)
+    assert any("nodes without a step" in line for line in lines)
+
+
+def test_explanation_is_json(session: zs.InferenceSession) -> None:
+    data = json.loads(json.dumps(session.explain().to_dict(), allow_nan=False))
+    assert data["input_shapes"] == {"image": [1, 3, 16, 16]}
+    assert data["steps"][0]["op"] == "conv+fatrelu"
+
+
+def test_profile_measures_every_step_and_the_density_where_zeros_can_be_skipped(
+    session: zs.InferenceSession,
+) -> None:
+    profile = session.profile(feed(), iterations=3)
+    assert [step.name for step in profile.steps] == [step.name for step in session.explain().steps]
+    skipping = [step for step in profile.steps if step.can_skip]
+    assert [step.input_name for step in skipping] == ["p1"]
+    pooled = session.observe(["p1"], feed())["p1"]
+    assert skipping[0].input_density == pytest.approx(np.count_nonzero(pooled) / pooled.size)
+    assert profile.sparsity == pytest.approx(1 - skipping[0].input_density)
+    assert profile.total_ms == pytest.approx(sum(step.latency_ms for step in profile.steps))
+    assert all(step.latency_ms > 0 for step in profile.steps)
+
+
+def test_profile_prints_and_is_json(session: zs.InferenceSession) -> None:
+    profile = session.profile(feed(), iterations=1)
+    assert json.loads(json.dumps(profile.to_dict(), allow_nan=False))["iterations"] == 1
+    assert str(profile).splitlines()[-1].startswith("total ")
+
+
+def test_profile_of_nothing_is_refused(session: zs.InferenceSession) -> None:
+    with pytest.raises(zs.EngineError, match="iterations is 0"):
+        session.profile(feed(), iterations=0)

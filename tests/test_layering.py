@@ -1,0 +1,84 @@
+"""Imports go one way, and importing the package stays cheap."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import zeroskip
+
+PACKAGE = Path(zeroskip.__file__).parent
+
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("_core", "errors", "files", "metrics", "progress", "staging", "system"),
+    ("thresholds",),
+    ("data", "engine", "onnx"),
+    ("analysis", "calibration"),
+    ("baselines", "bench", "verification"),
+    ("pipeline", "report", "summary", "torch"),
+    ("cli",),
+)
+"""A module may import from its own layer and from those above it in this list."""
+
+HEAVY = ("torch", "onnxruntime", "matplotlib", "onnx", "onnx_ir", "onnxscript", "openvino", "ncnn", "PIL")
+
+
+def layer_of(module: str) -> int:
+    return next(index for index, layer in enumerate(LAYERS) if module in layer)
+
+
+def top_level_modules() -> list[str]:
+    files = [path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__")]
+    return sorted(files + [path.parent.name for path in PACKAGE.glob("*/__init__.py")])
+
+
+def imports_of(path: Path) -> set[str]:
+    """Return the top-level modules of the package that a file imports, also inside functions."""
+    package = ["zeroskip", *path.relative_to(PACKAGE).parent.parts]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1]
+            target = [*base, *(node.module.split(".") if node.module else ())]
+            found |= {".".join([*target, alias.name]) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return {name.split(".")[1] for name in found if name.startswith("zeroskip.")}
+
+
+def test_every_module_has_a_layer() -> None:
+    known = {module for layer in LAYERS for module in layer}
+    assert set(top_level_modules()) <= known, "give the new module its place in LAYERS"
+
+
+@pytest.mark.parametrize("module", top_level_modules())
+def test_imports_go_one_way(module: str) -> None:
+    path = PACKAGE / f"{module}.py"
+    files = [path] if path.exists() else sorted((PACKAGE / module).rglob("*.py"))
+    for file in files:
+        for imported in imports_of(file) & {name for layer in LAYERS for name in layer}:
+            assert layer_of(imported) <= layer_of(module), (
+                f"{file.name} imports {imported}, which is above it"
+            )
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = f"import sys, zeroskip; print([name for name in {HEAVY!r} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_importing_the_package_is_quick() -> None:
+    """Well under 0.3 s on an idle machine; the best of several keeps a busy one from failing this."""
+    code = "import time; start = time.perf_counter(); import zeroskip; print(time.perf_counter() - start)"
+    times = [
+        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+        for _ in range(5)
+    ]
+    assert min(times) < 0.3
