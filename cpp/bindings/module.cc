@@ -22,17 +22,17 @@ using FloatArray = nb::ndarray<nb::numpy, float>;
 
 template <typename T>
 T get(const nb::dict& dict, const char* key) {
-  check(dict.contains(key), "key '", key, "' is missing from a tensor or step");
+  if (!dict.contains(key)) throw_error("key '", key, "' is missing from a tensor or step");
   T value;
-  check(nb::try_cast<T>(dict[key], value), "key '", key,
-        "' of a tensor or step has the wrong type: ", nb::repr(dict[key]).c_str());
+  if (!nb::try_cast<T>(dict[key], value))
+    throw_error("key '", key, "' of a tensor or step has the wrong type: ", nb::repr(dict[key]).c_str());
   return value;
 }
 
 ConstArray to_const_array(nb::handle object, const std::string& what) {
   Array array;
-  check(nb::try_cast<Array>(object, array), what, ": expected a numpy array, got ",
-        nb::type_name(object.type()).c_str());
+  if (!nb::try_cast<Array>(object, array))
+    throw_error(what, ": expected a numpy array, got ", nb::type_name(object.type()).c_str());
   check(array.dtype() == nb::dtype<float>(), what, ": expected dtype float32");
   ConstArray result{.data = static_cast<const float*>(array.data()), .shape = {}};
   int64_t expected_stride = 1;

@@ -94,7 +94,7 @@ Conv::Conv(const StepSpec& step, const BuildContext& context)
   gathers_input_ = can_gather && (is_row || (is_narrow && algorithm_ != ConvAlgorithm::kSparse));
   check(algorithm_ != ConvAlgorithm::kSparse || (x.masked && !is_row),
         "the sparse algorithm needs a masked nhwc input");
-  if (!x.masked || gathers_input_ || getenv("ZS_DENSE")) algorithm_ = ConvAlgorithm::kDense;
+  if (!x.masked || gathers_input_) algorithm_ = ConvAlgorithm::kDense;
   const std::string activation = step.get_string("activation", "none");
   check(activation == "none" || activation == "fatrelu", "activation must be none or fatrelu, got '",
         activation, "'");

@@ -59,7 +59,16 @@ void Conv::sparse_rows(const Operands& operands, const Task& task, int64_t block
     args.channels = low_bits(std::min(panel_channels_, layout_.in - channel));
     args.weights = weights_at(task.group, block, ky * 3, channel);
     args.bias = step == 0 ? bias_at(task.group, block) : nullptr;
+    const float* next_weights = nullptr;
+    if (step + 1 < g.kh * panels)
+      next_weights =
+          weights_at(task.group, block, (step + 1) / panels * 3, (step + 1) % panels * panel_channels_);
+    else if (block + blocks < task.last_block)
+      next_weights = weights_at(task.group, block + blocks, 0, 0);
+    const int64_t next_rows = ceil_div(panel_channels_ * 2, rows);  // prefetched by each pair of rows
     for (int64_t row = 0; row < rows; row += 2) {
+      args.next_weights = next_weights ? next_weights + row / 2 * next_rows * kSlab : nullptr;
+      args.next_rows = std::min(next_rows, panel_channels_ - row / 2 * next_rows);
       ConvEpilogueArgs epilogue[2];
       for (int64_t i = 0; i < 2; ++i) {
         const int64_t iy = g.input_row(tile.oy + row + i, ky);

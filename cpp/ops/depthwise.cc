@@ -1,6 +1,5 @@
 // depthwise: y = act(conv(x) + bias) with one kernel per channel.
 #include <algorithm>
-#include <cstdlib>
 
 #include "ops/epilogue.h"
 #include "ops/ops.h"
@@ -54,7 +53,7 @@ class Depthwise final : public Op {
                                        : AlignedFloats(static_cast<size_t>(y_.padded_c()));
     const int64_t block_bytes = window_.taps() * kChannelBlock * static_cast<int64_t>(sizeof(float));
     const int64_t blocks = y_.padded_c() / kChannelBlock;
-    channels_ = {blocks, std::clamp<int64_t>(std::min<int64_t>(kWeightBytes / block_bytes, atoi(getenv("ZS_L1")) / (64*window_.kernel_h*context.input(step,0).w())), atoi(getenv("ZS_MIN")), blocks)};
+    channels_ = {blocks, std::clamp<int64_t>(kWeightBytes / block_bytes, 1, blocks)};
     rows_ = split_items(y_.h(), y_.w() * channels_.size * kChannelBlock * window_.taps() / 4,
                         context.num_threads);
   }

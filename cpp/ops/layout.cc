@@ -18,11 +18,12 @@ RowOrder parse_order(const StepSpec& step, const char* attribute) {
   return RowOrder::kNhwc;
 }
 
-void require_row_shape(const TensorSpec& row, const TensorSpec& nhwc, RowOrder order) {
+// The row side may have any shape with as many elements: (N, C, L) or (N, C) for H = 1, or one that was reshaped.
+void require_same_elements(const TensorSpec& row, const TensorSpec& nhwc) {
   require_layout(row, Layout::kRow);
   require_layout(nhwc, Layout::kNhwc);
-  require_shape(row, order == RowOrder::kNchw ? nhwc.shape
-                                              : std::vector<int64_t>{nhwc.n(), nhwc.h(), nhwc.w(), nhwc.c()});
+  check(row.elements() == nhwc.elements(), "tensor '", row.name, "' has shape ", shape_text(row.shape),
+        ", needs as many elements as ", shape_text(nhwc.shape));
 }
 
 // Calls body(image, first pixel of the task within it, pixels) in parallel.
@@ -102,14 +103,14 @@ class ToRow final : public Op {
 std::unique_ptr<Op> make_to_nhwc(const StepSpec& step, const BuildContext& context) {
   require_counts(step, 1, 1);
   const RowOrder order = parse_order(step, "input_layout");
-  require_row_shape(context.input(step, 0), context.output(step, 0), order);
+  require_same_elements(context.input(step, 0), context.output(step, 0));
   return std::make_unique<ToNhwc>(context.kernels, order);
 }
 
 std::unique_ptr<Op> make_to_row(const StepSpec& step, const BuildContext& context) {
   require_counts(step, 1, 1);
   const RowOrder order = parse_order(step, "output_layout");
-  require_row_shape(context.output(step, 0), context.input(step, 0), order);
+  require_same_elements(context.output(step, 0), context.input(step, 0));
   return std::make_unique<ToRow>(context.kernels, order);
 }
 

@@ -1,12 +1,11 @@
-// Parallel loops. The only file (with its .cc) that knows which threading library is in use.
+// Parallel loops. The only header through which the rest of the core uses threads.
 #pragma once
 
 #include <cstdint>
 
-namespace zeroskip {
+#include "runtime/thread_pool.h"
 
-void parallel_for_erased(int num_threads, int64_t tasks, const void* body,
-                         void (*call)(const void*, int64_t, int));
+namespace zeroskip {
 
 // Calls body(task, thread) for every task in [0, tasks), thread in [0, num_threads). Tasks are handed out
 // dynamically, in order; body must not throw. With one thread or one task it runs inline.
@@ -16,11 +15,10 @@ void parallel_for(int num_threads, int64_t tasks, const Body& body) {
     for (int64_t task = 0; task < tasks; ++task) body(task, 0);
     return;
   }
-  using Erased = void (*)(const void*, int64_t, int);
-  const Erased erased = [](const void* self, int64_t task, int thread) {
+  const ThreadPool::Call call = [](const void* self, int64_t task, int thread) {
     (*static_cast<const Body*>(self))(task, thread);
   };
-  parallel_for_erased(num_threads, tasks, &body, erased);
+  ThreadPool::instance().run(num_threads, tasks, &body, call);
 }
 
 int available_cpus();  // of the process's affinity mask

@@ -35,6 +35,16 @@ def test_nhwc_rows_in_and_out(isa: str, shape: tuple[int, ...]) -> None:
     np.testing.assert_array_equal(mask.view(np.uint16)[: expected.size], expected)
 
 
+def test_the_row_side_may_have_any_rank(isa: str) -> None:
+    builder = PlanBuilder()
+    source, result = builder.graph_input((2, 5, 6)), builder.graph_output((2, 30))
+    middle = builder.nhwc((2, 5, 1, 6))
+    builder.step("to_nhwc", [source], [middle])
+    builder.step("to_row", [middle], [result])
+    x = sparse_array((2, 5, 6), 0.5)
+    np.testing.assert_array_equal(builder.build(isa).run([x])[0], x.reshape(2, 30))
+
+
 @pytest.mark.parametrize("channels", [(3, 5), (16, 16), (20, 1, 40), (7,)])
 def test_concat_of_pixels(isa: str, channels: tuple[int, ...]) -> None:
     xs = [sparse_array((2, c, 3, 5), 0.5, seed) for seed, c in enumerate(channels)]

@@ -124,6 +124,12 @@ def test_shapes_of_a_step_must_agree() -> None:
     refuse(builder, r"tensor 't1' has shape \[1, 20, 3, 4\], needs \[1, 20, 4, 3\]")
 
 
+def test_layout_changes_keep_the_number_of_elements() -> None:
+    builder = plan()
+    builder.tensors[3]["shape"] = (1, 19, 3, 4)
+    refuse(builder, r"tensor 't3' has shape \[1, 19, 3, 4\], needs as many elements as \[1, 20, 3, 4\]")
+
+
 def test_a_missing_list_attribute_is_named() -> None:
     builder = plan()
     builder.steps[1].update(

@@ -72,7 +72,11 @@ OPERATORS["depthwise"] = conv
 
 @operator
 def linear(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
-    return operands[0] @ constants["weight"].T + constants.get("bias", np.float32(0))
+    x = operands[0]
+    if plan.tensors[step.inputs[0]].layout == "nhwc":
+        assert x.shape[2:] == (1, 1)
+        x = x[:, :, 0, 0]
+    return x @ constants["weight"].T + constants.get("bias", np.float32(0))
 
 
 @operator
@@ -199,6 +203,8 @@ def lrn(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.nd
 def pad(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
     (x,), pads = operands, step.attributes["pads"]
     amounts = list(zip(pads[: x.ndim], pads[x.ndim :], strict=True))
+    if step.attributes["mode"] != "constant":
+        return np.pad(x, amounts, mode=step.attributes["mode"])
     return np.pad(x, amounts, constant_values=step.attributes["value"])
 
 
@@ -253,7 +259,8 @@ def _source_coordinate(mode: str, index: int, before: int, after: int, scale: fl
         return index / scale
     if mode == "pytorch_half_pixel" and after == 1:
         return 0.0
-    return (index + 0.5) / scale - 0.5
+    x = (index + 0.5) / scale - 0.5
+    return x + before / 2 * (1 - after / (scale * before)) if mode == "half_pixel_symmetric" else x
 
 
 def _nearest(mode: str, x: float) -> int:

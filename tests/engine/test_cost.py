@@ -29,14 +29,6 @@ def test_speedup_at_half_density_matches_what_the_seed_was_measured_at() -> None
     assert ratio == pytest.approx(1.6, abs=0.25)
 
 
-def test_crossover_lies_where_both_ways_take_the_same_time() -> None:
-    plan = plan_of_two_convolutions()
-    costs, step = CostModel(), plan.steps[2]
-    crossover = costs.crossover_density(plan, step)
-    assert 0.8 < crossover <= 1.0
-    assert costs.predict(plan, step, crossover) == pytest.approx(costs.predict(plan, step), rel=1e-3)
-
-
 def test_a_step_that_cannot_skip_ignores_density() -> None:
     plan = plan_of_two_convolutions()
     dense = plan.steps[1]

@@ -28,6 +28,23 @@ def test_elementwise_steps_work_in_place_where_their_input_dies() -> None:
     assert plan.arena_bytes == 2 * 32 * 8 * 8 * 4
 
 
+def test_a_fused_addition_overwrites_the_residual() -> None:
+    graph = CanonicalGraph(1, 32, 8, 8)
+    value = graph.conv("x", (32, 32))
+    for _ in range(3):
+        value = graph.relu(graph.node("Add", graph.conv(graph.conv(value, (32, 32)), (32, 32)), value))
+    plan = assert_plan_computes(graph, value)
+    assert sum("in place" in step.note for step in plan.steps) == 3
+    assert plan.arena_bytes < 2.2 * 32 * 8 * 8 * 4
+
+
+def test_a_residual_that_is_also_the_input_is_not_overwritten() -> None:
+    graph = CanonicalGraph(1, 32, 8, 8)
+    value = graph.node("Tanh", "x")
+    plan = assert_plan_computes(graph, graph.node("Add", graph.conv(value, (32, 32)), value))
+    assert not any("in place" in step.note for step in plan.steps if step.op == "conv")
+
+
 def test_an_input_that_lives_on_is_not_overwritten() -> None:
     graph = CanonicalGraph(1, 32, 8, 8)
     shared = graph.conv("x", (32, 32))

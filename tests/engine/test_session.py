@@ -95,6 +95,10 @@ def test_strided_and_read_only_arrays_are_accepted(
     assert_close(session.run(None, {"image": strided})[0], by_onnxruntime(small_network, x[::2])[0])
 
 
+def test_no_names_mean_all_outputs(session: zs.InferenceSession) -> None:
+    assert len(session.run([], {"image": image(1)})) == 1
+
+
 def test_a_wrong_feed_is_refused(session: zs.InferenceSession) -> None:
     with pytest.raises(zs.ShapeError, match="float64"):
         session.run(None, {"image": image(1).astype(np.float64)})

@@ -7,6 +7,9 @@
 namespace zeroskip::ZS_ISA {
 namespace {
 
+// Weights are streamed once per tile from L2, and the first time from L3 or memory.
+constexpr int64_t kPrefetchRows = 12;
+
 // Pixels whose accumulators fit the registers together with one row of weights.
 template <int kVectors>
 constexpr int pixels_in_registers() {
@@ -36,6 +39,9 @@ inline void dconv_tile(const DconvArgs& args, int64_t first) {
       Vec weight[kVectors];
 #pragma GCC unroll 32
       for (int i = 0; i < kVectors; ++i) weight[i] = load(row + kLanes * i);
+#pragma GCC unroll 32
+      for (int i = 0; i < kVectors; i += kVectorsPerBlock)
+        __builtin_prefetch(row + kPrefetchRows * kSlab + kLanes * i);
 #pragma GCC unroll 32
       for (int p = 0; p < kPixels; ++p) {
         const Vec value = broadcast(x[p][k]);

@@ -76,6 +76,17 @@ inline void end_pixel(const SpconvRowPairArgs& args, int row, int64_t j, int slo
 }
 
 template <int kBlocks>
+inline void prefetch_rows(const SpconvRowPairArgs& args, int64_t first, int64_t count) {
+  const int64_t past = first + count < args.next_rows ? first + count : args.next_rows;
+  for (int64_t k = first; k < past; ++k)
+#pragma GCC unroll 3
+    for (int t = 0; t < 3; ++t)
+#pragma GCC unroll 4
+      for (int block = 0; block < kBlocks; ++block)
+        __builtin_prefetch(args.next_weights + t * args.tap_stride + k * kSlab + block * 16, 0, 2);
+}
+
+template <int kBlocks>
 void spconv_row_pair(const SpconvRowPairArgs& args) {
   constexpr int kVectors = kBlocks * kVectorsPerBlock;
   const auto begin = [&](int row, int64_t j) {
@@ -91,7 +102,9 @@ void spconv_row_pair(const SpconvRowPairArgs& args) {
   const float* x1 = args.row[1].x;
   const uint16_t* mask0 = args.row[0].mask;
   const uint16_t* mask1 = args.row[1].mask;
+  const int64_t rows_per_pixel = args.next_weights ? (args.next_rows + args.pixels - 1) / args.pixels : 0;
   for (int64_t pixel = 0; pixel < args.pixels; ++pixel) {
+    if (rows_per_pixel > 0) prefetch_rows<kBlocks>(args, pixel * rows_per_pixel, rows_per_pixel);
     window0.load_slot(2, begin(0, pixel + 2));
     window1.load_slot(2, begin(1, pixel + 2));
     const uint64_t bits0 = mask_bits(mask0, args.channels);

@@ -55,6 +55,8 @@ struct SpconvRowPairArgs {
   uint64_t channels;
   const float* weights;
   int64_t tap_stride;
+  const float* next_weights;  // as in SpconvPointArgs, for all three taps
+  int64_t next_rows;
   const float* bias;  // if set, accumulators start from it instead of from acc
   // If set, every acc pixel j with first_output <= j < first_output + outputs is finished into pixel
   // j - first_output of its row's epilogue instead of stored; other acc pixels are dropped.

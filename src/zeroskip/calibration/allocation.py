@@ -14,9 +14,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .sensitivity import LEVELS, Sensitivity
+from .sensitivity import Sensitivity
 
-_GRID: NDArray[np.float64] = np.linspace(0.0, LEVELS[-1], 161)
+MAX_FRACTION = 0.8
+"""Largest share of its non-zero values that an activation may drop; beyond it little is left to save."""
+_GRID: NDArray[np.float64] = np.linspace(0.0, MAX_FRACTION, 161)
 
 
 class Strategy(Protocol):
@@ -49,7 +51,7 @@ class UniformStrategy:
 
     def fractions(self, strength: float) -> dict[str, float]:
         """See :class:`Strategy`."""
-        return dict.fromkeys(self.activations, strength * LEVELS[-1])
+        return dict.fromkeys(self.activations, strength * MAX_FRACTION)
 
 
 @dataclass(frozen=True)

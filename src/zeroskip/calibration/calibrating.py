@@ -29,7 +29,6 @@ StrategyName = Literal["sensitivity", "uniform"]
 STRATEGIES: tuple[StrategyName, ...] = ("sensitivity", "uniform")
 
 DEFAULT_MAX_DROP = 0.005
-_SHIFT_PER_DROP = 2.0
 _FEWEST_INPUTS = 4
 
 
@@ -39,7 +38,7 @@ class CalibrationOptions:
 
     max_drop: float | None = None
     target_sparsity: float | None = None
-    max_shift: float | None = None
+    max_information_loss: float | None = None
     metric: MetricName | MetricFunction = "auto"
     strategy: StrategyName = "sensitivity"
     holdout_fraction: float = 0.5
@@ -60,7 +59,7 @@ class CalibrationOptions:
         for name, value, low, high in (
             ("max_drop", self.max_drop, 0.0, 1.0),
             ("target_sparsity", self.target_sparsity, 0.0, 1.0),
-            ("max_shift", self.max_shift, 0.0, float("inf")),
+            ("max_information_loss", self.max_information_loss, 0.0, float("inf")),
         ):
             if value is not None and not low <= value <= high:
                 raise CalibrationError(f"{name} is {value}, expected a value in [{low:g}, {high:g}]")
@@ -77,7 +76,7 @@ def calibrate(
     max_drop: float | None = None,
     *,
     target_sparsity: float | None = None,
-    max_shift: float | None = None,
+    max_information_loss: float | None = None,
     metric: MetricName | MetricFunction = "auto",
     strategy: StrategyName = "sensitivity",
     holdout: Dataset | None = None,
@@ -102,9 +101,10 @@ def calibrate(
         max_drop: Largest loss of the metric, for example 0.01 for one point. By default 0.005.
         target_sparsity: Instead of a budget: reach this sparsity (weighted by MACs, in [0, 1]) with the least
             damage, and report what it costs.
-        max_shift: Bounds the mean shift of the outputs as well; for classes the probability that moves to
-            others on average. By default twice ``max_drop`` where the metric is agreement, which saturates
-            on models that are nearly always sure of one class, and open otherwise.
+        max_information_loss: Bounds the information loss as well: how far the outputs moved against how much
+            they differ from input to input, 0 for unchanged ones, 1 for a model gone blind. By default
+            ``max_drop`` for agreement, and for top-1 if one class makes up most predictions, because these
+            metrics do not notice a blind model on such data; open otherwise.
         metric: ``"auto"``: top-1 with labels; else agreement with the dense model's predictions for outputs
             ``[N, classes]``, and fidelity (share of preserved energy) for others. Or a function of
             (outputs, labels) that returns a number, higher is better. The model's first output is judged.
@@ -135,7 +135,7 @@ def calibrate(
         >>> result.thresholds.save("thresholds.json")  # doctest: +SKIP
     """
     options = CalibrationOptions(
-        max_drop, target_sparsity, max_shift, metric, strategy, holdout_fraction, probe_samples, batch_size,
+        max_drop, target_sparsity, max_information_loss, metric, strategy, holdout_fraction, probe_samples, batch_size,
         threads, isa, seed, random_input,
     )  # fmt: skip
     return _Calibration(model, data, holdout, options, progress).run()
@@ -220,10 +220,10 @@ class _Calibration:
         if self._options.target_sparsity is not None:
             return Budget(float("inf"), None)
         max_drop = DEFAULT_MAX_DROP if self._options.max_drop is None else self._options.max_drop
-        max_shift = self._options.max_shift
-        if max_shift is None and self._metric.has_shift_budget:
-            max_shift = _SHIFT_PER_DROP * max_drop
-        return Budget(max_drop, max_shift)
+        max_information_loss = self._options.max_information_loss
+        if max_information_loss is None and self._metric.is_guarded:
+            max_information_loss = max_drop
+        return Budget(max_drop, max_information_loss)
 
     def _result(
         self,
@@ -245,7 +245,7 @@ class _Calibration:
             thresholds=self._threshold_set(thresholds, calibration, holdout),
             metric=self._metric.name,
             max_drop=None if target is not None else self._budget.max_drop,
-            max_shift=self._budget.max_shift,
+            max_information_loss=self._budget.max_information_loss,
             target_sparsity=target,
             calibration=calibration,
             holdout=holdout,

@@ -21,8 +21,8 @@ class Score(BaseModel):
         samples: Number of inputs.
         baseline: Metric of the dense model.
         optimized: Metric with the thresholds.
-        shift: How far the outputs moved on average: for classes the probability that moved to others, in
-            [0, 1].
+        information_loss: How far the outputs moved against how much they differ between inputs: 0 unchanged,
+            1 blind.
     """
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
@@ -30,7 +30,7 @@ class Score(BaseModel):
     samples: int
     baseline: float
     optimized: float
-    shift: float
+    information_loss: float
 
     @property
     def drop(self) -> float:
@@ -87,7 +87,7 @@ class CalibrationResult(BaseModel):
         thresholds: The set to apply; all zero if nothing passed.
         metric: What was bounded.
         max_drop: Largest drop that was allowed; None when a sparsity was asked for instead.
-        max_shift: Largest shift that was allowed; None if it was not bounded.
+        max_information_loss: Largest information loss that was allowed; None if it was not bounded.
         target_sparsity: Sparsity that was asked for; None when a drop was allowed instead.
         calibration: Score on the data of the search.
         holdout: Score on the other data.
@@ -106,7 +106,7 @@ class CalibrationResult(BaseModel):
     thresholds: ThresholdSet
     metric: str
     max_drop: float | None
-    max_shift: float | None
+    max_information_loss: float | None
     target_sparsity: float | None
     calibration: Score
     holdout: Score

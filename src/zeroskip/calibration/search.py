@@ -27,17 +27,18 @@ class Budget:
 
     Args:
         max_drop: Largest drop of the metric.
-        max_shift: Largest shift of the outputs; None leaves it open.
+        max_information_loss: Largest information loss of the outputs; None leaves it open.
     """
 
     max_drop: float
-    max_shift: float | None
+    max_information_loss: float | None
 
     def allows(self, score: Score) -> bool:
         """Whether a score keeps within the budget."""
         if not score.drop <= self.max_drop + _ROUNDING:  # also refuses NaN
             return False
-        return self.max_shift is None or score.shift <= self.max_shift + _ROUNDING
+        limit = self.max_information_loss
+        return limit is None or score.information_loss <= limit + _ROUNDING
 
 
 @dataclass
@@ -74,7 +75,7 @@ class Search:
             samples=len(reference),
             baseline=self.metric.value(reference, reference, labels),
             optimized=self.metric.value(reference, evaluation.outputs, labels),
-            shift=self.metric.shift(reference, evaluation.outputs),
+            information_loss=self.metric.information_loss(reference, evaluation.outputs),
         )
         return score, evaluation.sparsity
 

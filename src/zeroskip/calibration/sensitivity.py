@@ -18,18 +18,18 @@ from ..progress import Progress, Steps
 from .evaluation import Evaluator
 from .metrics import Metric
 
-LEVELS = (0.2, 0.5, 0.8)
-"""Shares of an activation's non-zero values that the probes drop."""
-_DAMAGE_FLOOR = 1e-9  # below it is rounding noise; it also keeps logarithms finite
-_SLOPE_RANGE = (1.0, 3.0)
+LEVELS = (0.2, 0.5)
+"""Shares of an activation's non-zero values that the probes drop; between and beyond them damage is a power."""
+_DAMAGE_RANGE = (1e-9, 1e9)  # below is rounding noise; the bounds also keep logarithms finite
+_SLOPE_RANGE = (1.0, 4.0)
 
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """The damage one activation does alone.
+    """The damage one activation does alone, as a power of the share of its non-zero values that is dropped.
 
     Args:
-        levels: Shares of its non-zero values that were dropped, ascending, in (0, 1).
+        levels: Shares that were tried, ascending, in (0, 1).
         damages: Damage at each of them, >= 0.
     """
 
@@ -37,24 +37,24 @@ class Sensitivity:
     damages: tuple[float, ...]
 
     def at(self, fractions: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the damage at other shares, interpolated along straight lines of log over log.
+        """Return the damage at other shares: a straight line of log over log through neighbouring levels.
 
         Args:
-            fractions: In [0, 1]. Below the first level the curve goes on to zero as a power of the share.
+            fractions: In [0, 1]. No share, no damage.
+
+        Example:
+            >>> Sensitivity((0.2, 0.4), (0.01, 0.04)).at(np.array([0.0, 0.1, 0.2, 0.8])).round(4).tolist()
+            [0.0, 0.0025, 0.01, 0.16]
         """
-        logs = np.log(np.maximum.accumulate(np.maximum(self.damages, _DAMAGE_FLOOR)))
+        logs = np.log(np.maximum.accumulate(np.clip(self.damages, *_DAMAGE_RANGE)))
         places = np.log(self.levels)
         asked = np.log(np.maximum(fractions, 1e-12))
+        slopes = np.clip(np.diff(logs) / np.diff(places), *_SLOPE_RANGE)
+        first, last = (slopes[0], slopes[-1]) if len(slopes) else (_SLOPE_RANGE[0], _SLOPE_RANGE[0])
         inside = np.interp(asked, places, logs)
-        below = logs[0] + self._first_slope(logs, places) * (asked - places[0])
-        damage = np.exp(np.where(asked < places[0], below, inside))
-        return np.where(fractions <= 0.0, 0.0, damage)
-
-    @staticmethod
-    def _first_slope(logs: NDArray[np.float64], places: NDArray[np.float64]) -> float:
-        if len(places) < 2:
-            return _SLOPE_RANGE[0]
-        return float(np.clip((logs[1] - logs[0]) / (places[1] - places[0]), *_SLOPE_RANGE))
+        below = np.minimum(asked - places[0], 0.0) * first
+        beyond = np.maximum(asked - places[-1], 0.0) * last
+        return np.where(fractions <= 0.0, 0.0, np.exp(inside + below + beyond))
 
 
 def probe(

@@ -59,45 +59,31 @@ class CostModel:
         Args:
             plan: The plan that holds the step.
             step: Any step of it.
-            density: Fraction of non-zeros in its first input, in [0, 1]; None, or a step that cannot skip,
-            means
+            density: Fraction of non-zeros in its first input, in [0, 1]; None, or a step that cannot skip:
                 dense.
             threads: Threads that share the step.
         """
-        dense = self._dense_cycles(plan, step)
-        cycles = dense
+        arithmetic = step.macs / self.floats_per_cycle / self.dense_efficiency
         if density is not None and can_skip(step):
-            cycles = min(dense, self._sparse_cycles(plan, step, density))
+            arithmetic = min(arithmetic, self._skipping_cycles(step.macs, density))
+        cycles = max(arithmetic, self._traffic_cycles(plan, step))
         speedup = 1 + (threads - 1) * self.parallel_efficiency
         return cycles / (self.frequency_ghz * 1e6) / speedup + self.step_overhead_ms
 
-    def crossover_density(self, plan: Plan, step: Step) -> float:
-        """Return the density at which skipping and dense computation take the same time, in [0, 1]."""
-        dense = self._dense_cycles(plan, step)
-        low, high = 0.0, 1.0
-        if self._sparse_cycles(plan, step, 1.0) <= dense:
-            return 1.0
-        for _ in range(30):
-            middle = (low + high) / 2
-            low, high = (middle, high) if self._sparse_cycles(plan, step, middle) <= dense else (low, middle)
-        return low
-
-    def _dense_cycles(self, plan: Plan, step: Step) -> float:
-        arithmetic = step.macs / self.floats_per_cycle / self.dense_efficiency
-        touched = sum(plan.tensors[index].elements for index in (*step.inputs, *step.outputs))
-        if step.op == "linear":
-            touched += step.macs // math.prod(plan.tensors[step.outputs[0]].shape[:-1])
-        traffic = 4 * touched / self.bandwidth_gb_s * self.frequency_ghz
-        return max(arithmetic, traffic) if step.op != "linear" else arithmetic + traffic
-
-    def _sparse_cycles(self, plan: Plan, step: Step, density: float) -> float:
+    def _skipping_cycles(self, macs: int, density: float) -> float:
         nr, channels = self.panel_vectors, self.panel_channels
         pairs = density * density * (2 * nr + 0.5) + 2 * density * (1 - density) * (1.17 * nr + 0.45)
         traffic = 2 * (128 * nr + 4 * channels) / 32 * self.traffic_share
         per_visit = channels * pairs + 2 * (4 + 1.9 * nr) + traffic
         # Partly filled panels are counted by their share, which is what narrower panels cost.
-        visits = step.macs / (2 * channels * nr * _VECTOR)
+        visits = macs / (2 * channels * nr * _VECTOR)
         return visits * per_visit * _VECTOR / self.floats_per_cycle
+
+    def _traffic_cycles(self, plan: Plan, step: Step) -> float:
+        elements = sum(plan.tensors[index].elements for index in (*step.inputs, *step.outputs))
+        if step.op == "linear":  # every weight is read, often for a single row
+            elements += step.macs // math.prod(plan.tensors[step.outputs[0]].shape[:-1])
+        return 4 * elements / self.bandwidth_gb_s * self.frequency_ghz
 
 
 def can_skip(step: Step) -> bool:

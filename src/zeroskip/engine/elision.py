@@ -20,11 +20,9 @@ def elide(draft: Draft) -> None:
 
 
 def _share_concat_prefixes(draft: Draft) -> None:
-    """Let a concatenation that begins with all operands of an earlier one begin with that one's result
-    instead.
+    """Let a concatenation that begins with all operands of an earlier one begin with that one's result.
 
-    Dense blocks concatenate everything so far again and again; written as a chain, all of it can be one
-    buffer.
+    Dense blocks concatenate everything so far again and again; as a chain, all of it can be one buffer.
     """
     concats = [(step, list(step.inputs)) for step in draft.steps if step.op == "concat"]
     for position, (later, operands) in enumerate(concats):

@@ -23,7 +23,7 @@ class ExplainedStep:
         layout: Layout of the result.
         output_shape: Logical shape of the result.
         macs: Multiply-accumulates of the dense computation.
-        algorithm: ``auto`` (each tile skips zeros when dense enough in them), ``dense``, or nothing for other
+        algorithm: ``auto`` (each tile skips zeros if it has enough of them), ``dense``, or nothing for other
             operators.
         density: Fraction of non-zeros in the input where it was measured, else None.
         predicted_ms: Time by the cost model, with that density.
@@ -138,7 +138,7 @@ def explain(
             algorithm=str(step.attributes.get("algorithm", "")),
             density=density,
             predicted_ms=costs.predict(plan, step, density, num_threads),
-            note=_note(plan, step, costs),
+            note=_note(plan, step),
         )
         for step, kernel, density in zip(plan.steps, kernels, measured, strict=True)
     ]
@@ -159,9 +159,8 @@ def _fused_op(step: Step) -> str:
     return "+".join(parts)
 
 
-def _note(plan: Plan, step: Step, costs: CostModel) -> str:
+def _note(plan: Plan, step: Step) -> str:
     if not can_skip(step):
         return step.note
-    skips = f"skips zeros of '{plan.tensors[step.inputs[0]].name}' where that pays"
-    expected = f"expected below density {costs.crossover_density(plan, step):.2f}"
-    return "; ".join(part for part in (f"{skips}, {expected}", step.note) if part)
+    skips = f"skips zeros of '{plan.tensors[step.inputs[0]].name}' in every tile that has enough of them"
+    return "; ".join(part for part in (skips, step.note) if part)

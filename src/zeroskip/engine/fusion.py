@@ -73,11 +73,12 @@ def _fuse_residual(uses: _Uses, step: DraftStep) -> DraftStep | None:
             candidates.append((uses.position(producer), producer, other))
     if not candidates:
         return None
-    # Of two convolutions the later one: its result is still in cache and the earlier one's must be stored
-    # anyway.
+    # Of two convolutions the later one: the result of the earlier one must be stored anyway.
     _, conv, residual = max(candidates, key=lambda candidate: candidate[0])
     conv.inputs = [*conv.inputs, residual]
-    conv.notes.append("residual addition fused")
+    if len(candidates) == 2:
+        earlier = min(candidates, key=lambda candidate: candidate[0])[1]
+        conv.notes.append(f"takes the addition because it runs after '{earlier.name}'")
     uses.absorb(conv, step)
     return conv
 

@@ -16,7 +16,14 @@ from .plan_types import ALIGNMENT_BYTES, CHANNEL_BLOCK, EXTERNAL, round_up
 _FLOAT_BYTES = 4
 _MASK_WORD_BYTES = 2
 
-IN_PLACE_INPUTS: dict[str, tuple[int, ...]] = {"activation": (0,), "add": (0, 1), "affine": (0,), "mul": (0,)}
+IN_PLACE_INPUTS: dict[str, tuple[int, ...]] = {
+    "activation": (0,),
+    "add": (0, 1),
+    "affine": (0,),
+    "conv": (1,),  # the residual
+    "mul": (0, 1),
+    "softmax": (0,),
+}
 """Operators whose output may overwrite one of these inputs: each element is read before it is written."""
 
 

@@ -10,11 +10,11 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from ..errors import ModelError, ShapeError
+from ..errors import ModelError, ShapeError, UnsupportedOperatorError
 from .explain import Explanation, explain
 from .native import CompiledPlan, compile_plan, new_weight_store
 from .options import SessionOptions
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     import onnx
 
     from ..onnx import Activation
+
+PlanKey: TypeAlias = tuple[InputShapes, tuple[str, ...]]
+"""Input shapes in graph order, and the taps."""
 
 
 class InferenceSession:
@@ -65,9 +68,11 @@ class InferenceSession:
         loaded = load_model(model)
         self._signature = Signature.of(loaded)
         self._model = prepare(loaded)
-        self._plans: OrderedDict[tuple[InputShapes, tuple[str, ...]], CompiledPlan] = OrderedDict()
-        self._lock = threading.Lock()
+        self._plans: OrderedDict[PlanKey, CompiledPlan] = OrderedDict()
+        self._plans_lock = threading.Lock()
+        self._compile_lock = threading.Lock()
         self._latest: InputShapes | None = None
+        self._densities: dict[InputShapes, list[float | None]] = {}
         self._check_operators()
 
     def _check_operators(self) -> None:
@@ -75,14 +80,16 @@ class InferenceSession:
         from ..onnx import check_supported, specialize
 
         shapes = self._signature.default_shapes()
-        if shapes is not None:
-            self._compiled(shapes)
-            return
         try:
-            guessed = specialize(self._model, self._signature.guessed_shapes())
+            if shapes is None:
+                check_supported(specialize(self._model, self._signature.guessed_shapes()))
+            else:
+                self._compiled(shapes)
+        except UnsupportedOperatorError:
+            raise
         except (ModelError, ShapeError):
-            return  # this model wants another size, and the first run will bring it
-        check_supported(guessed)
+            if not self._signature.has_open_shapes:
+                raise  # otherwise this model wants another size than was guessed: the first run will bring it
 
     # ------------------------------------------------------------------ running
 
@@ -159,14 +166,22 @@ class InferenceSession:
         """Explain how the model is run.
 
         Args:
-            input_shapes: Input name to shape; by default that of the latest run, else batch 1.
+            input_shapes: Input name to shape; by default that of the latest run, else batch 1. Densities
+                appear where :meth:`profile` has measured that shape.
 
         Raises:
             ShapeError: If the shapes do not fit the model, or none is known yet.
         """
-        compiled = self._compiled(self._resolve(input_shapes))
+        shapes = self._resolve(input_shapes)
+        compiled = self._compiled(shapes)
         program = compiled.program
-        return explain(compiled.plan, program.kernel_names, isa=program.isa, num_threads=program.num_threads)
+        return explain(
+            compiled.plan,
+            program.kernel_names,
+            isa=program.isa,
+            num_threads=program.num_threads,
+            densities=self._densities.get(shapes),
+        )
 
     def profile(self, input_feed: Mapping[str, Any], iterations: int = 10) -> Profile:
         """Time every step on one batch.
@@ -183,25 +198,34 @@ class InferenceSession:
         compiled = self._compiled(_shapes(arrays))
         measured = compiled.profile(arrays, iterations)
         program = compiled.program
-        return make_profile(
+        profile = make_profile(
             compiled.plan, measured, iterations=iterations, num_threads=program.num_threads, isa=program.isa
         )
+        self._densities[_shapes(arrays)] = [step.input_density for step in profile.steps]
+        return profile
 
     # ------------------------------------------------------------------ plans
 
     def _compiled(self, shapes: InputShapes, taps: tuple[str, ...] = ()) -> CompiledPlan:
         """Return the compiled plan for input shapes in graph order, making it when it is not cached."""
         key = (shapes, taps)
-        with self._lock:
-            compiled = self._plans.get(key)
-            if compiled is None:
-                compiled = self._compile(shapes, taps)
-                self._plans[key] = compiled
-                while len(self._plans) > self._options.max_cached_plans:
-                    self._plans.popitem(last=False)
-            self._plans.move_to_end(key)
-            self._latest = shapes
+        compiled = self._cached(key)
+        if compiled is None:
+            with self._compile_lock:  # runs of shapes already planned go on meanwhile
+                compiled = self._cached(key) or self._compile(shapes, taps)
+                with self._plans_lock:
+                    self._plans[key] = compiled
+                    while len(self._plans) > self._options.max_cached_plans:
+                        self._plans.popitem(last=False)
+        self._latest = shapes
         return compiled
+
+    def _cached(self, key: PlanKey) -> CompiledPlan | None:
+        with self._plans_lock:
+            compiled = self._plans.get(key)
+            if compiled is not None:
+                self._plans.move_to_end(key)
+            return compiled
 
     def _compile(self, shapes: InputShapes, taps: tuple[str, ...]) -> CompiledPlan:
         from ..onnx import check_supported, specialize

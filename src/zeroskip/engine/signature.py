@@ -41,7 +41,8 @@ class NodeArg:
     def from_value(cls, value: ir.Value) -> NodeArg:
         """Describe a value of an ONNX graph."""
         dimensions = [] if value.shape is None else [_dimension(item) for item in value.shape]
-        return cls(value.name or "", dimensions)
+        dtype = "float" if value.dtype is None else value.dtype.name.lower()
+        return cls(value.name or "", dimensions, f"tensor({dtype})")
 
     def __str__(self) -> str:
         return f"{self.name}: {self.type} [{', '.join(str(item) for item in self.shape)}]"
@@ -98,6 +99,11 @@ class Signature:
             _check_extents(argument, tuple(shapes[argument.name]), symbols)
         return tuple(tuple(shapes[name]) for name in names)
 
+    @property
+    def has_open_shapes(self) -> bool:
+        """Whether any dimension of an input is symbolic."""
+        return not all(isinstance(item, int) for argument in self.inputs for item in argument.shape)
+
     def default_shapes(self) -> InputShapes | None:
         """Return the shapes at batch 1, to plan for before any run; None if another dimension is open."""
         shapes = []
@@ -118,13 +124,13 @@ class Signature:
         }
 
     def output_indices(self, names: Sequence[str] | None) -> list[int]:
-        """Return which outputs ``names`` asks for, None meaning all.
+        """Return which outputs ``names`` asks for, in that order; None or nothing means all.
 
         Raises:
             ShapeError: If the model has no output of a name.
         """
         known = [argument.name for argument in self.outputs]
-        if names is None:
+        if not names:
             return list(range(len(known)))
         unknown = [name for name in names if name not in known]
         if unknown:

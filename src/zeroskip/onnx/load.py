@@ -90,8 +90,9 @@ def _checked(proto: onnx.ModelProto, what: str, folder: Path | None) -> ir.Model
     except Exception as error:  # the deserializer raises whatever the damage makes it trip over
         raise ModelError(f"{what} is not a valid ONNX graph: {_cause(error)}") from error
     check_opset(model.opset_imports.get(""))
-    _check_graph(model.graph, what)
+    _check_text(model.graph, what)
     _name_nodes(model.graph)
+    _check_graph(model.graph, what)
     for graph in model.graphs():
         _read_tensors(graph, what)
     return model
@@ -101,6 +102,15 @@ def _cause(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _check_text(graph: ir.Graph, what: str) -> None:
+    """Refuse names that are not text: protobuf hands them over as bytes."""
+    names = [value.name for value in (*graph.inputs, *graph.outputs)] + list(graph.initializers)
+    for node in graph.all_nodes():
+        names += [node.op_type, node.domain, node.name, *(value.name for value in node.outputs)]
+    if any(isinstance(name, bytes) for name in names):
+        raise ModelError(f"{what} holds names that are not UTF-8: it is damaged")
 
 
 def _check_graph(graph: ir.Graph, what: str) -> None:

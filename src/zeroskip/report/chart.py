@@ -50,7 +50,7 @@ class Chart:
 def search_chart(calibration: CalibrationResult) -> Chart | None:
     """Return what the search tried: sparsity against what it cost, with the budget as a line.
 
-    The cost is the drop of the metric, or the shift where that is the bound that decides (it is smoother,
+    The cost is the drop of the metric, or the information loss where that is bounded (it is smoother,
     too).
 
     Args:
@@ -62,10 +62,10 @@ def search_chart(calibration: CalibrationResult) -> Chart | None:
     trials = calibration.trials
     if not trials:
         return None
-    by_shift = calibration.max_shift is not None
-    limit = calibration.max_shift if by_shift else calibration.max_drop
+    by_information = calibration.max_information_loss is not None
+    limit = calibration.max_information_loss if by_information else calibration.max_drop
     # Trials far beyond the budget would press the rest to the axis.
-    highest = 3.0 * limit if limit else max((_cost(trial, by_shift) for trial in trials), default=0.0)
+    highest = 3.0 * limit if limit else max((_cost(trial, by_information) for trial in trials), default=0.0)
     highest = max(highest, 1e-6)
     low = min(calibration.sparsity_before, *(trial.sparsity for trial in trials))
     high = max(trial.sparsity for trial in trials) + 1e-6
@@ -80,7 +80,7 @@ def search_chart(calibration: CalibrationResult) -> Chart | None:
     points = tuple(
         Point(
             x(trial.sparsity),
-            y(_cost(trial, by_shift)),
+            y(_cost(trial, by_information)),
             trial.passed,
             trial.stage == "holdout",
             _title(trial),
@@ -95,17 +95,17 @@ def search_chart(calibration: CalibrationResult) -> Chart | None:
         ),
         y_ticks=tuple(Tick(y(step * highest), f"{step * highest:.2%}") for step in steps),
         limit=None if limit is None else y(limit),
-        y_label="probability moved" if by_shift else "drop of the metric",
+        y_label="information lost" if by_information else "drop of the metric",
     )
 
 
-def _cost(trial: Trial, by_shift: bool) -> float:
-    return trial.score.shift if by_shift else trial.score.drop
+def _cost(trial: Trial, by_information: bool) -> float:
+    return trial.score.information_loss if by_information else trial.score.drop
 
 
 def _title(trial: Trial) -> str:
     verdict = "passed" if trial.passed else "refused"
     return (
         f"{trial.stage}: sparsity {trial.sparsity:.1%}, drop {trial.score.drop:.2%}, "
-        f"shift {trial.score.shift:.2%}, {verdict}"
+        f"information lost {trial.score.information_loss:.2%}, {verdict}"
     )

@@ -43,7 +43,7 @@ def price(calibration: CalibrationResult) -> str:
     if calibration.metric == "agreement":
         return (
             f"On {score.samples} held-out inputs {_count(changed_predictions(score))} changed, and "
-            f"{score.shift:.2%} of the probability moved to other classes on average."
+            f"{score.information_loss:.2%} of the information in the outputs was lost."
         )
     return (
         f"On {score.samples} held-out inputs {words} went from {score.baseline:.2%} to {score.optimized:.2%}."
@@ -75,8 +75,8 @@ def budget_words(calibration: CalibrationResult) -> str:
         return f"sparsity of at least {calibration.target_sparsity:.1%}"
     words = METRIC_WORDS.get(calibration.metric, calibration.metric)
     text = f"{words} may drop by {calibration.max_drop:.2%}"
-    if calibration.max_shift is not None:
-        text += f", and {calibration.max_shift:.2%} of the probability may move to other classes on average"
+    if calibration.max_information_loss is not None:
+        text += f", and {calibration.max_information_loss:.2%} of the information in the outputs may be lost"
     return text
 
 

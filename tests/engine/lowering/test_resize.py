@@ -10,7 +10,7 @@ from zeroskip import UnsupportedOperatorError
 from ..canonical_graph import CanonicalGraph
 from ..checks import assert_plan_computes
 
-TRANSFORMATIONS = ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"]
+TRANSFORMATIONS = ["half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric"]
 
 
 @pytest.mark.parametrize("transformation", TRANSFORMATIONS)
@@ -30,10 +30,12 @@ def test_every_way_of_rounding_computes_the_reference(nearest_mode: str) -> None
     assert_plan_computes(graph, y)
 
 
-def test_scales_are_taken_as_given_where_the_size_was_rounded() -> None:
+@pytest.mark.parametrize("transformation", TRANSFORMATIONS)
+def test_scales_are_taken_as_given_where_the_size_was_rounded(transformation: str) -> None:
     graph = CanonicalGraph(1, 16, 5, 5)
     scales = graph.constant([1, 1, 1.3, 1.3])
-    assert_plan_computes(graph, graph.node("Resize", "x", "", scales, mode="linear"))
+    y = graph.node("Resize", "x", "", scales, mode="linear", coordinate_transformation_mode=transformation)
+    assert_plan_computes(graph, y)
 
 
 def test_cubic_interpolation_is_refused() -> None:

@@ -133,6 +133,12 @@ def test_pad_computes_the_reference(pads: tuple[int, ...], value: float) -> None
     assert_plan_computes(graph, graph.node("Sigmoid", y))
 
 
+@pytest.mark.parametrize("mode", ["edge", "reflect"])
+def test_pad_by_what_is_there_computes_the_reference(mode: str) -> None:
+    graph = CanonicalGraph(2, 20, 4, 5)
+    assert_plan_computes(graph, graph.node("Pad", "x", integers(graph, 0, 0, 1, 2, 0, 0, 3, 0), mode=mode))
+
+
 def test_pad_of_sequences_computes_the_reference() -> None:
     graph = CanonicalGraph(2, 20, 7)
     y = graph.node("Pad", "x", integers(graph, 0, 0, 2, 0, 0, 3), mode="constant")

@@ -87,7 +87,8 @@ class Builder:
             row_shape = shape if order == "nchw" else (batch, height, width, channels)
             source = self._reshaped(forms["row" if order == "nchw" else "row_nhwc"], row_shape)
             tensor = self.draft.add_tensor(f"{name}:nhwc", shape, "nhwc")
-            self.emit("to_nhwc", f"{name}:to_nhwc", [source], [tensor], {"input_layout": order})
+            step = self.emit("to_nhwc", f"{name}:to_nhwc", [source], [tensor], {"input_layout": order})
+            step.notes.append("layout change: what reads it works on padded channels-last maps")
             forms["nhwc"] = tensor
         return forms["nhwc"]
 
@@ -98,7 +99,10 @@ class Builder:
             name = _name(value)
             if "nhwc" in forms:
                 tensor = self.draft.add_tensor(f"{name}:row", map_shape(shape_of(value)), "row")
-                self.emit("to_row", f"{name}:to_row", [forms["nhwc"]], [tensor], {"output_layout": "nchw"})
+                step = self.emit(
+                    "to_row", f"{name}:to_row", [forms["nhwc"]], [tensor], {"output_layout": "nchw"}
+                )
+                step.notes.append("layout change: back to the order of the model")
                 tensor = self._reshaped(tensor, shape_of(value))
             else:
                 rank = len(shape_of(value))
@@ -217,12 +221,20 @@ class Builder:
         self.draft.constants[name] = np.ascontiguousarray(values, dtype=np.float32)
         return name
 
-    def initializer(self, value: ir.Value, shape: tuple[int, ...] | None = None) -> str:
-        """Store the constant ``value``, reshaped to ``shape`` when given, and return its name."""
+    def initializer(self, value: ir.Value, shape: tuple[int, ...] | None = None, use: str = "") -> str:
+        """Store the constant ``value`` and return its name.
+
+        Args:
+            value: A constant of the graph.
+            shape: Reshape it so.
+            use: Sets it apart from other uses of the same constant, which need it packed in another way.
+        """
         array = constant_of(value)
-        if shape is None or shape == array.shape:
-            return self.constant(_name(value), array)
-        return self.constant(f"{_name(value)}:{'x'.join(str(size) for size in shape)}", array.reshape(shape))
+        parts = [_name(value)]
+        if shape is not None and shape != array.shape:
+            array = array.reshape(shape)
+            parts.append("x".join(str(size) for size in shape))
+        return self.constant(":".join(parts + [use] * bool(use)), array)
 
     def _unique(self, name: str) -> str:
         count = self._step_names.get(name, 0)

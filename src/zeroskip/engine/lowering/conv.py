@@ -54,7 +54,8 @@ def lower_conv(builder: Builder, node: ir.Node) -> None:
     else:
         source, attributes["input_layout"] = unpadded
     attributes["groups"] = groups
-    constants = {"weight": builder.initializer(weight, kernel_shape)}
+    use = "" if unpadded is None else "unpadded"
+    constants = {"weight": builder.initializer(weight, kernel_shape, use)}
     bias = optional_operand(node, 2)
     if bias is not None:
         constants["bias"] = builder.initializer(bias)

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 def lower_linear(builder: Builder, node: ir.Node) -> None:
     """Lower Linear(x, weight, bias?): y = x weight^T + bias over the last dimension.
 
-    A flattened feature map arrives here through ``to_row``: permuting the weights to the map's own order
-    instead would save a copy of a few kilobytes per run at the price of a second copy of what may be 400 MB
-    of weights.
+    A map of one pixel is read as it is. A larger flattened map arrives here through ``to_row``: permuting the
+    weights to the map's own order instead would save a copy of a few kilobytes per run at the price of a
+    second copy of what may be 400 MB of weights.
     """
     x, weight, y = operand(node, 0), operand(node, 1), node.outputs[0]
     constants = {"weight": builder.initializer(weight)}
@@ -25,4 +25,5 @@ def lower_linear(builder: Builder, node: ir.Node) -> None:
     if bias is not None:
         constants["bias"] = builder.initializer(bias)
     macs = math.prod(shape_of(y)[:-1]) * math.prod(shape_of(weight))
-    builder.step("linear", node, [builder.row(x)], [builder.define(y, "row")], constants=constants, macs=macs)
+    source = builder.nhwc(x) if len(shape_of(x)) == 2 and builder.has_nhwc(x) else builder.row(x)
+    builder.step("linear", node, [source], [builder.define(y, "row")], constants=constants, macs=macs)

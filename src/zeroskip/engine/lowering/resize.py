@@ -19,7 +19,7 @@ from .node import (
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-_TRANSFORMATIONS = ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric")
+_TRANSFORMATIONS = ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric")
 
 
 def lower_resize(builder: Builder, node: ir.Node) -> None:

@@ -22,7 +22,7 @@ import onnx
 from ...errors import ModelError, ShapeError, ZeroskipError
 from ..opset import TARGET_OPSET
 from ..rewriting import add_constant, become, describe, owner
-from ..values import ZEROSKIP_DOMAIN, constant, dims, static_shape
+from ..values import ZEROSKIP_DOMAIN, constant, dims, operand, static_shape
 
 _INFERENCE_OPSET = 22
 _MAX_FOLDED_ELEMENTS = 1 << 28
@@ -75,6 +75,8 @@ def _infer_node(node: ir.Node, schemas: dict[str, onnx.defs.OpSchema | None]) ->
         schema = schemas[node.op_type]
         if schema is not None and not _has_subgraph(node):
             _infer_standard(node, schema)
+        if node.op_type == "Conv":
+            _check_channels(node)
 
 
 def _schema(op_type: str) -> onnx.defs.OpSchema | None:
@@ -115,6 +117,17 @@ def _infer_standard(node: ir.Node, schema: onnx.defs.OpSchema) -> None:
             proto = inferred[output.name]
             output.type = ir.serde.deserialize_type_proto_for_type(proto)
             output.shape = ir.serde.deserialize_type_proto_for_shape(proto)
+
+
+def _check_channels(conv: ir.Node) -> None:
+    """Check the channels of a convolution, which shape inference does not look at."""
+    x, weight = dims(operand(conv, 0)), static_shape(operand(conv, 1))
+    bias, groups = static_shape(operand(conv, 2)), conv.attributes.get_int("group", 1)
+    if x is None or weight is None:
+        return
+    has_inputs = len(x) == len(weight) >= 3 and x[1] in (None, weight[1] * groups)
+    if groups < 1 or not has_inputs or weight[0] % groups or (bias is not None and bias != weight[:1]):
+        raise ShapeError(f"{describe(conv)} cannot take {_operands(conv)}: channels must agree in {groups} groups")
 
 
 def _infer_own(node: ir.Node) -> None:

@@ -1,0 +1,122 @@
+#include "runtime/thread_pool.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <system_error>
+#include <thread>
+
+#include "runtime/fp_mode.h"
+
+namespace zeroskip {
+namespace {
+
+// How often a waiting thread looks before it gives its core away: long enough to bridge the gap between two
+// steps of a network, short enough not to burn a core that someone else needs.
+constexpr int kSpinsBeforeSleep = 2000;
+constexpr int kSpinsBeforeYield = 200;
+
+inline void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+std::atomic<ThreadPool*> g_pool{nullptr};
+
+// The child of a fork has none of the parent's threads: drop the pool (its mutex may be held by one of them).
+void forget_pool() { g_pool.store(nullptr, std::memory_order_relaxed); }
+
+}  // namespace
+
+ThreadPool& ThreadPool::instance() {
+  ThreadPool* pool = g_pool.load(std::memory_order_acquire);
+  if (pool != nullptr) return *pool;
+  static const int registered = pthread_atfork(nullptr, nullptr, &forget_pool);
+  (void)registered;
+  auto* fresh = new ThreadPool();
+  if (g_pool.compare_exchange_strong(pool, fresh, std::memory_order_acq_rel)) return *fresh;
+  delete fresh;
+  return *pool;
+}
+
+void ThreadPool::start_workers(int count) {
+  for (; workers_ < count; ++workers_) {
+    try {
+      std::thread(&ThreadPool::work, this, workers_ + 1).detach();
+    } catch (const std::system_error&) {
+      return;  // the loop is finished by the threads there are
+    }
+  }
+}
+
+void ThreadPool::run(int num_threads, int64_t tasks, const void* body, Call call) {
+  std::unique_lock lock(busy_, std::try_to_lock);
+  if (!lock.owns_lock()) {
+    for (int64_t task = 0; task < tasks; ++task) call(body, task, 0);
+    return;
+  }
+  num_threads = std::min<int>(num_threads, static_cast<int>(kThreadMask));
+  start_workers(num_threads - 1);
+  body_.store(body, std::memory_order_relaxed);
+  call_.store(call, std::memory_order_relaxed);
+  tasks_.store(tasks, std::memory_order_relaxed);
+  unfinished_.store(tasks, std::memory_order_relaxed);
+  const uint64_t threads = static_cast<uint64_t>(num_threads);
+  state_.store((++loops_ << (kTaskBits + kThreadBits)) | threads << kTaskBits | static_cast<uint64_t>(tasks));
+  wake_.fetch_add(1);
+  if (sleepers_.load() > 0) wake_.notify_all();
+  finish_tasks(0);
+  wait_until_done();
+}
+
+bool ThreadPool::take_task(int thread, int64_t* task) {
+  uint64_t state = state_.load(std::memory_order_acquire);
+  for (;;) {
+    const uint64_t left = state & kTaskMask;
+    const bool allowed = static_cast<uint64_t>(thread) < (state >> kTaskBits & kThreadMask);
+    if (left == 0 || !allowed) return false;
+    if (state_.compare_exchange_weak(state, state - 1, std::memory_order_acq_rel,
+                                     std::memory_order_acquire)) {
+      *task = tasks_.load(std::memory_order_relaxed) - static_cast<int64_t>(left);
+      return true;
+    }
+  }
+}
+
+// The fields of the loop stay as they are until the task just taken is reported done.
+void ThreadPool::finish_tasks(int thread) {
+  int64_t task;
+  while (take_task(thread, &task)) {
+    call_.load(std::memory_order_relaxed)(body_.load(std::memory_order_relaxed), task, thread);
+    unfinished_.fetch_sub(1, std::memory_order_acq_rel);
+  }
+}
+
+void ThreadPool::wait_until_done() {
+  for (int spins = 0; unfinished_.load(std::memory_order_acquire) != 0; ++spins) {
+    if (spins < kSpinsBeforeYield)
+      pause();
+    else
+      sched_yield();
+  }
+}
+
+void ThreadPool::work(int thread) {
+  const FlushDenormals flush;
+  for (;;) {
+    const uint32_t seen = wake_.load();
+    finish_tasks(thread);
+    int spins = 0;
+    while (wake_.load(std::memory_order_relaxed) == seen && ++spins < kSpinsBeforeSleep) pause();
+    if (wake_.load() != seen) continue;
+    sleepers_.fetch_add(1);
+    wake_.wait(seen);
+    sleepers_.fetch_sub(1);
+  }
+}
+
+}  // namespace zeroskip

@@ -1,0 +1,57 @@
+// The process-wide pool of worker threads behind parallel_for.
+//
+// Why not OpenMP: its loops end in a barrier that waits for every team member, also for one that the system
+// has not scheduled yet. On a shared machine that made single runs ten times slower. Here the caller works
+// too and waits only for tasks that a worker has really begun. One loop uses the pool at a time; a second
+// session that runs meanwhile works through its loop alone, so that sessions neither wait for each other nor
+// oversubscribe the cores.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+
+namespace zeroskip {
+
+class ThreadPool {
+ public:
+  using Call = void (*)(const void* body, int64_t task, int thread);
+
+  // The pool of this process; a forked child gets a fresh one. Never destroyed: its threads end with the
+  // process.
+  static ThreadPool& instance();
+
+  // Runs every task, at most num_threads at a time, the calling thread among them, and returns when all are
+  // done. tasks < 2^32. Runs inline when the pool is busy or cannot start threads.
+  void run(int num_threads, int64_t tasks, const void* body, Call call);
+
+ private:
+  // Tasks not yet taken, with the loop they belong to, in one word, so that a worker that wakes up late can
+  // never take a task of a loop it has not read.
+  static constexpr int kTaskBits = 32;
+  static constexpr int kThreadBits = 12;
+  static constexpr uint64_t kTaskMask = (uint64_t{1} << kTaskBits) - 1;
+  static constexpr uint64_t kThreadMask = (uint64_t{1} << kThreadBits) - 1;
+
+  void start_workers(int count);
+  void work(int thread);
+  bool take_task(int thread, int64_t* task);
+  void finish_tasks(int thread);
+  void wait_until_done();
+
+  std::mutex busy_;     // held while a loop runs
+  int workers_ = 0;     // guarded by busy_
+  uint64_t loops_ = 0;  // guarded by busy_
+
+  // Of the current loop. Written before state_ announces it, read only after a task of it was taken.
+  std::atomic<const void*> body_{nullptr};
+  std::atomic<Call> call_{nullptr};
+  std::atomic<int64_t> tasks_{0};
+
+  alignas(64) std::atomic<uint64_t> state_{0};      // loop number, threads allowed, tasks left to take
+  alignas(64) std::atomic<int64_t> unfinished_{0};  // tasks not yet done
+  alignas(64) std::atomic<uint32_t> wake_{0};       // changes with every loop; sleepers wait on it
+  std::atomic<int> sleepers_{0};
+};
+
+}  // namespace zeroskip

@@ -1,0 +1,84 @@
+"""Nodes that cannot be executed are reported all at once, with names and reasons."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from onnx_graphs import build, random_array
+
+from zeroskip.errors import ModelError, UnsupportedOperatorError
+from zeroskip.onnx import canonicalize, check_supported, load_model, unsupported_nodes
+
+SHAPE = (2, 3, 8, 8)
+
+
+def reasons(body: str, **keywords: object) -> list[str]:
+    return [node.reason for node in unsupported_nodes(canonicalize(load_model(build(body, **keywords))))]
+
+
+def test_all_nodes_are_reported_at_once() -> None:
+    model = build("a = Erf(x) r = Relu(a) b = Selu(r) c = custom.Thing(b) y = Sigmoid(c)", domains={"custom": 3}, opset=17)
+    for index, node in enumerate(model.graph.node):
+        node.name = f"n{index}"
+    canonical = canonicalize(load_model(model))
+    assert [(n.node_name, n.op_type, n.domain, n.opset) for n in unsupported_nodes(canonical)] == [
+        ("n0", "Erf", "", 17),
+        ("n2", "Selu", "", 17),
+        ("n3", "Thing", "custom", 3),
+    ]
+    with pytest.raises(UnsupportedOperatorError) as caught:
+        check_supported(canonical)
+    message = str(caught.value)
+    assert "3 of 5 nodes cannot be executed" in message
+    assert "'n0' (Erf, opset 17): this operator is not supported" in message
+    assert "'n3' (custom::Thing, opset 3)" in message
+    assert "Supported operators: Add, AveragePool" in message
+    assert isinstance(caught.value, ModelError)
+
+
+def test_nodes_behind_an_unknown_one_are_not_blamed() -> None:
+    body = "c = custom.Thing(x) f = Flatten(c) m = MatMul(f, w) r = Relu(m) y = Add(r, r)"
+    model = build(body, constants={"w": random_array(4, 3)}, domains={"custom": 1})
+    assert [node.op_type for node in unsupported_nodes(canonicalize(load_model(model)))] == ["Thing"]
+
+
+def test_supported_model_passes() -> None:
+    check_supported(canonicalize(load_model(build("r = Relu(x) y = Add(r, x)"))))
+
+
+@pytest.mark.parametrize(
+    ("body", "inputs", "reason"),
+    [
+        ("y = Conv(x, z)", {"x": SHAPE, "z": (4, 3, 3, 3)}, "weight and bias must be constants"),
+        ("y = Conv(x, w5)", {"x": (1, 3, 4, 4, 4)}, "its input has rank 5, supported are 3 and 4"),
+        ("y = Add(x, z)", {"x": SHAPE, "z": (2, 3, 1, 8)}, r"operands of shapes [2, 3, 8, 8] and [2, 3, 1, 8]"),
+        ("y = Add(x, z)", {"x": SHAPE, "z": (2, 3, 1, 1)}, r"operands of shapes [2, 3, 8, 8] and [2, 3, 1, 1]"),
+        ("y = Add(x, full)", {"x": SHAPE}, "a constant operand must be one number"),
+        ("y = Concat <axis = 0> (x, full)", {"x": SHAPE}, "a constant operand is not supported"),
+        ("y = Mul(x, z)", {"x": SHAPE, "z": (2, 1, 8, 8)}, "operands of shapes"),
+        ("y = MatMul(x, z)", {"x": SHAPE, "z": SHAPE}, "this operator is not supported"),
+        ("c = Cast <to = 10> (x) y = Sigmoid(c)", {"x": SHAPE}, "this operator is not supported"),
+        ("y = ThresholdedRelu <alpha = -0.5> (x)", {"x": SHAPE}, "this operator is not supported"),
+        ('y = Pad <mode = "reflect"> (x, pads)', {"x": SHAPE}, "mode 'reflect' is not supported"),
+        ("y = Pad(x, crop)", {"x": SHAPE}, "negative pads are not supported"),
+    ],
+)
+def test_reasons(body: str, inputs: dict[str, tuple[int, ...]], reason: str) -> None:
+    constants = {
+        "w5": random_array(4, 3, 1, 1, 1), "full": random_array(*SHAPE), "pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]),
+        "crop": np.array([0, 0, -1, 0, 0, 0, 0, 0]),
+    }  # fmt: skip
+    assert reason in reasons(body, inputs=inputs, constants=constants)[0]
+
+
+def test_other_element_types_are_reported() -> None:
+    model = build("y = Relu(x)")
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.elem_type = 10
+    (node,) = unsupported_nodes(canonicalize(load_model(model)))
+    assert node.reason == "'x' has element type float16, supported is float32"
+
+
+def test_gate_is_supported() -> None:
+    assert reasons("y = Mul(x, z)", inputs={"x": SHAPE, "z": (2, 3, 1, 1)}) == []
+    assert reasons("y = Mul(z, x)", inputs={"x": SHAPE, "z": (2, 3, 1, 1)}) == []
