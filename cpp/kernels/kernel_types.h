@@ -27,7 +27,7 @@ namespace zeroskip {
 struct ConvTiling {
   int64_t point_blocks = 1;     // of f32_spconv_ukernel_2x*
   int64_t row_pair_blocks = 1;  // of f32_spconv3row_ukernel_2x*
-  int64_t dense_blocks = 1;     // of f32_dconv_ukernel_6x*
+  int64_t dense_blocks = 1;     // of f32_dconv_ukernel_12x*
   int64_t vectors_per_block = 1;
 };
 

@@ -333,7 +333,7 @@ std::string Conv::kernel_name() const {
   const auto wide = [](const std::string& base, int64_t blocks) {
     return base + std::to_string(blocks * kChannelBlock);
   };
-  const std::string dense = wide("f32_dconv_ukernel_6x", dense_blocks_);
+  const std::string dense = wide("f32_dconv_ukernel_12x", dense_blocks_);
   const std::string sparse = uses_row_pairs_ ? wide("f32_spconv3row_ukernel_2x", max_pair_blocks_)
                                              : wide("f32_spconv_ukernel_2x", max_blocks_);
   if (algorithm_ == ConvAlgorithm::kDense) return gathers_input_ ? dense + " (gathered rows)" : dense;

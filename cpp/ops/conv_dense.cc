@@ -1,4 +1,4 @@
-// The dense algorithm: implicit GEMM over lists of pixel pointers, six pixels at a time.
+// The dense algorithm: implicit GEMM over lists of pixel pointers, a dozen pixels at a time.
 #include <algorithm>
 
 #include "ops/conv.h"
@@ -11,8 +11,8 @@ namespace {
 constexpr int64_t kWeightBytesInL2 = int64_t{512} << 10;
 
 DconvFn dense_kernel(const KernelTable& kernels, int64_t blocks) {
-  const DconvFn table[] = {kernels.f32_dconv_ukernel_6x16, kernels.f32_dconv_ukernel_6x32,
-                           kernels.f32_dconv_ukernel_6x48, kernels.f32_dconv_ukernel_6x64};
+  const DconvFn table[] = {kernels.f32_dconv_ukernel_12x16, kernels.f32_dconv_ukernel_12x32,
+                           kernels.f32_dconv_ukernel_12x48, kernels.f32_dconv_ukernel_12x64};
   return table[blocks - 1];
 }
 
@@ -70,7 +70,7 @@ void Conv::run_dense(const Operands& operands, const Task& task, const ThreadScr
   }
 }
 
-// pixels: [tile pixel / 6][tap][6].
+// pixels: [tile pixel / 12][tap][12].
 void Conv::list_pixels(const Operands& operands, const Task& task, const float** pixels) const {
   const ConvGeometry& g = geometry_;
   const Tile& tile = task.tile;
@@ -111,6 +111,10 @@ void Conv::gather_input(const RunContext& context) const {
     if (iy < 0 || iy >= g.h) return;
     const float* in = x.data + (is_nchw ? (n * g.c * g.h + iy) * g.w : (n * g.h + iy) * g.w * column_stride);
     out += g.pad_left * g.c;
+    if (column_stride == g.c && channel_stride == 1) {
+      std::copy_n(in, g.w * g.c, out);
+      return;
+    }
     for (int64_t ix = 0; ix < g.w; ++ix)
       for (int64_t c = 0; c < g.c; ++c) out[ix * g.c + c] = in[ix * column_stride + c * channel_stride];
   });

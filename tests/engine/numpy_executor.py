@@ -13,7 +13,7 @@ import math
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from zeroskip.engine.memory import IN_PLACE_INPUTS
+from zeroskip.engine.memory import in_place_inputs
 from zeroskip.engine.plan_types import Plan, Step, TensorSpec
 
 from . import numpy_operators
@@ -54,9 +54,7 @@ class NumpyExecutor:
 
     def _is_in_place(self, step: Step) -> bool:
         offset = self.plan.tensors[step.outputs[0]].offset
-        candidates = [
-            step.inputs[item] for item in IN_PLACE_INPUTS.get(step.op, ()) if item < len(step.inputs)
-        ]
+        candidates = in_place_inputs(step.op, step.inputs)
         return any(self.plan.tensors[index].offset == offset != -1 for index in candidates)
 
     def _read(self, index: int) -> np.ndarray:

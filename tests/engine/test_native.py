@@ -12,6 +12,7 @@ from zeroskip.engine.native import compile_plan, core, new_weight_store
 
 from .canonical_graph import CanonicalGraph
 from .numpy_executor import run_plan
+from .random_graphs import random_graph
 
 
 def test_a_plan_that_makes_no_sense_is_refused_with_the_step() -> None:
@@ -47,5 +48,15 @@ def test_the_core_and_the_numpy_executor_agree_on_every_kind_of_step(isa: str) -
 
     inputs = list(graph.feed().values())
     compiled = compile_plan(plan, SessionOptions(isa=isa), new_weight_store())
+    for result, expected in zip(compiled.run(inputs), run_plan(plan, inputs), strict=True):
+        np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("seed", range(20, 40))
+def test_the_core_computes_random_graphs(seed: int) -> None:
+    graph, outputs, taps = random_graph(seed)
+    plan = graph.plan(*outputs, taps=taps)
+    inputs = list(graph.feed().values())
+    compiled = compile_plan(plan, SessionOptions(), new_weight_store())
     for result, expected in zip(compiled.run(inputs), run_plan(plan, inputs), strict=True):
         np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5 * np.abs(expected).max())

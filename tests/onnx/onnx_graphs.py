@@ -1,7 +1,7 @@
 """Small models written in ONNX text, and the parity check that every test of the front end rests on.
 
-The check lowers the canonical form back to standard operators and runs it and the original in ONNX Runtime, without
-its optimisations: the front end is tested on its own, without the engine.
+The check lowers the canonical form back to standard operators and runs it and the original in ONNX Runtime,
+without its optimisations: the front end is tested on its own, without the engine.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import onnx.parser
 import onnx_ir as ir
 import onnxruntime
 from numpy.typing import ArrayLike, NDArray
 
 import onnx
-import onnx.parser
 from zeroskip.onnx import canonicalize, load_model, to_bytes, to_standard, unsupported_nodes
 
 Array = NDArray[Any]

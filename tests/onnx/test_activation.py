@@ -22,7 +22,13 @@ CONSTANTS = {
 def test_activations_of_a_network() -> None:
     model = load_model(build(BODY, inputs=("N", 3, "H", "W"), constants=CONSTANTS))
     first, second, third = activations(model)
-    assert (first.name, first.producer, first.channels, first.threshold, first.max_value) == ("a", "Conv", 4, 0.0, None)
+    assert (first.name, first.producer, first.channels, first.threshold, first.max_value) == (
+        "a",
+        "Conv",
+        4,
+        0.0,
+        None,
+    )
     assert first.consumers == ("d",), "through the pool; addition does not keep zeros"
     assert (second.name, second.producer, second.max_value) == ("b", "Add", 6.0)
     assert second.consumers == (), "an average has no zeros to skip"

@@ -24,7 +24,9 @@ def normalization(channels: int, prefix: str = "", seed: int = 1) -> dict[str, A
     }
 
 
-def canonical_ops(body: str, constants: Mapping[str, Array], tolerance: float = 2e-6, **keywords: object) -> list[str]:
+def canonical_ops(
+    body: str, constants: Mapping[str, Array], tolerance: float = 2e-6, **keywords: object
+) -> list[str]:
     return op_types(assert_parity(build(body, constants=constants, **keywords), tolerance=tolerance))
 
 
@@ -46,7 +48,12 @@ def test_folding_keeps_the_name_of_the_layer_and_of_the_result() -> None:
 
 
 def test_depthwise_and_grouped_convolutions_fold_by_output_channel() -> None:
-    constants = {"w": random_array(6, 1, 3, 3), "v": random_array(4, 3, 1, 1), **normalization(6), **normalization(4, "q")}
+    constants = {
+        "w": random_array(6, 1, 3, 3),
+        "v": random_array(4, 3, 1, 1),
+        **normalization(6),
+        **normalization(4, "q"),
+    }
     body = (
         f"c = Conv <group = 6> (x, w) d = {BN} (c, gamma, beta, mean, var)"
         f"e = Conv <group = 2> (d, v) y = {BN} (e, qgamma, qbeta, qmean, qvar)"
@@ -61,7 +68,7 @@ def test_batch_normalization_behind_an_activation_stays_in_front_of_padding() ->
     assert canonical_ops(body, constants) == ["FatRelu", "ChannelAffine", "Conv"]
 
 
-@pytest.mark.parametrize("attributes", ["", "<auto_pad = \"VALID\", strides = [2, 2]>", "<group = 3>"])
+@pytest.mark.parametrize("attributes", ["", '<auto_pad = "VALID", strides = [2, 2]>', "<group = 3>"])
 def test_batch_normalization_folds_forward_into_an_unpadded_convolution(attributes: str) -> None:
     weight = random_array(6, 1 if "group" in attributes else 3, 3, 3)
     body = f"r = Relu(x) n = {BN} (r, gamma, beta, mean, var) y = Conv {attributes} (n, w, b)"
@@ -83,7 +90,9 @@ def test_batch_normalization_between_linear_layers_folds() -> None:
 
 def test_neighbours_are_merged() -> None:
     constants = {**normalization(3), "s": random_array(1, 3, 1, 1), "o": random_array(3, 1, 1), "half": 0.5}
-    body = f"a = Mul(x, s) b = {BN} (a, gamma, beta, mean, var) c = Add(b, o) d = Div(c, half) y = Sub(half, d)"
+    body = (
+        f"a = Mul(x, s) b = {BN} (a, gamma, beta, mean, var) c = Add(b, o) d = Div(c, half) y = Sub(half, d)"
+    )
     canonical = assert_parity(build(body, constants=constants))
     assert op_types(canonical) == ["ChannelAffine"]
     node = node_of(canonical, "ChannelAffine")
@@ -138,7 +147,10 @@ def test_training_mode_is_left_alone() -> None:
 def test_weights_are_not_copied_for_a_bias() -> None:
     """A layer that only gets a bias keeps its weight array: packed weights are found again by its identity."""
     loaded = load_model(
-        build("c = Conv (x, w) y = Add(c, b)", constants={"w": random_array(4, 3, 1, 1), "b": random_array(4, 1, 1)})
+        build(
+            "c = Conv (x, w) y = Add(c, b)",
+            constants={"w": random_array(4, 3, 1, 1), "b": random_array(4, 1, 1)},
+        )
     )
     before = values_of(loaded.graph.initializers["w"])
     canonical = canonicalize(loaded)

@@ -39,7 +39,9 @@ def _typed(model: object, name: str, dtype: type) -> object:
 
     for tensor in model.graph.initializer:
         if tensor.name == name:
-            tensor.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor).astype(dtype), name))
+            tensor.CopyFrom(
+                onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor).astype(dtype), name)
+            )
     return model
 
 
@@ -79,12 +81,16 @@ def test_shapes_in_the_file_are_not_trusted() -> None:
     import onnx
 
     model = build("r = Relu(x) y = Sigmoid(r)", inputs=("N", 3, 8, 8))
-    model.graph.value_info.append(onnx.helper.make_tensor_value_info("r", onnx.TensorProto.FLOAT, [1, 3, 4, 4]))
+    model.graph.value_info.append(
+        onnx.helper.make_tensor_value_info("r", onnx.TensorProto.FLOAT, [1, 3, 4, 4])
+    )
     assert_parity(model)
 
 
 def test_size_and_parts_of_shape() -> None:
     body = "s = Shape <start = 2> (x) n = Size(x) m = Unsqueeze(n, zero) t = Concat <axis = 0> (m, one) y = Reshape(x, t)"
-    model = build(body, inputs=("N", 3, "H", "W"), constants={"zero": np.array([0]), "one": np.array([1])}, outputs="y")
+    model = build(
+        body, inputs=("N", 3, "H", "W"), constants={"zero": np.array([0]), "one": np.array([1])}, outputs="y"
+    )
     canonical = assert_parity(model)
     assert tuple(canonical.graph.outputs[0].shape or ()) == (384, 1)

@@ -30,7 +30,10 @@ def wrapped(name: str, source: str, weight: str, attributes: str = "") -> str:
         ("r = Relu(a) p = Mul(r, last) m = Add(p, last)", ["FatRelu"]),
         ("p = Sigmoid(a) m = Add(a, p)", ["Sigmoid", "Add"]),
         ("p = Sigmoid(a) m = Mul(p, a)", ["Sigmoid", "Mul"]),
-        ("p = Sigmoid(a) q = Concat <axis = -1> (a, p) m = Slice(q, s0, s4, last_axis)", ["Sigmoid", "Concat", "Slice"]),
+        (
+            "p = Sigmoid(a) q = Concat <axis = -1> (a, p) m = Slice(q, s0, s4, last_axis)",
+            ["Sigmoid", "Concat", "Slice"],
+        ),
         ("c = Greater(a, t) m = Where(c, a, zero)", ["FatRelu"]),
         ("q = Pad(a, pads) m = Relu(q)", ["Pad", "FatRelu"]),
     ],

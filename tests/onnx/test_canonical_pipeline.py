@@ -80,7 +80,10 @@ def test_fixed_shape_of_the_file_can_be_replaced_where_the_graph_allows() -> Non
         ({"z": (1, 3, 8, 8)}, r"the model has no input \['z'\]; its inputs are \['x'\]"),
         ({"x": (1, 3, 8)}, r"input 'x' has shape \[N, 3, H, W\] in the model, got \[1, 3, 8\]"),
         ({"x": (0, 3, 8, 8)}, r"at least 1 for every dimension, got \[0, 3, 8, 8\]"),
-        ({"x": (1, 4, 8, 8)}, r"\(Conv\) cannot take 'x' \[1, 4, 8, 8\], '.*' \[8, 3, 3, 3\].* channels must agree"),
+        (
+            {"x": (1, 4, 8, 8)},
+            r"\(Conv\) cannot take 'x' \[1, 4, 8, 8\], '.*' \[8, 3, 3, 3\].* channels must agree",
+        ),
     ],
 )
 def test_shapes_that_do_not_fit(shapes: dict[str, tuple[int, ...]] | None, message: str) -> None:
@@ -125,13 +128,24 @@ def test_sources_name_the_nodes_of_the_model() -> None:
     for node, name in zip(model.graph.node, ("conv", "bn", "relu", "pool", "flat", "fc"), strict=True):
         node.name = name
     canonical = canonicalize(load_model(model), {"x": (1, 3, 8, 8)})
-    assert [sources(node) for node in canonical.graph] == [("conv", "bn"), ("relu",), ("pool",), ("flat",), ("fc",)]
+    assert [sources(node) for node in canonical.graph] == [
+        ("conv", "bn"),
+        ("relu",),
+        ("pool",),
+        ("flat",),
+        ("fc",),
+    ]
     assert [node.name for node in canonical.graph] == ["conv", "relu", "pool", "flat", "fc"]
 
 
 def test_functions_are_inlined() -> None:
     activation = onnx.helper.make_function(
-        "local", "Gate", ["a"], ["b"], [onnx.helper.make_node("Relu", ["a"], ["b"])], [onnx.helper.make_opsetid("", 18)]
+        "local",
+        "Gate",
+        ["a"],
+        ["b"],
+        [onnx.helper.make_node("Relu", ["a"], ["b"])],
+        [onnx.helper.make_opsetid("", 18)],
     )
     model = build("y = local.Gate(x)", domains={"local": 1})
     model.functions.append(activation)
@@ -142,7 +156,9 @@ def test_inputs_with_a_default_are_constants() -> None:
     """Before IR version 4 every initializer was listed among the inputs."""
     model = network((2, 3, 6, 6))
     for tensor in model.graph.initializer:
-        model.graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+        model.graph.input.append(
+            onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+        )
     canonical = assert_parity(model)
     assert [value.name for value in canonical.graph.inputs] == ["x"]
     assert op_types(canonical) == ["Conv", "FatRelu", "GlobalAveragePool", "Reshape", "Linear"]

@@ -19,21 +19,32 @@ from zeroskip.onnx import canonicalize, load_model, unsupported_nodes
         ([0, 2], [100, -2], [1, 2], [1, 3], ([0, 2], [3, 6], [1, 2], [1, 3])),
     ],
 )
-def test_slices(starts: list[int], ends: list[int], axes: list[int] | None, steps: list[int] | None, wanted: object) -> None:
+def test_slices(
+    starts: list[int], ends: list[int], axes: list[int] | None, steps: list[int] | None, wanted: object
+) -> None:
     given = {"starts": starts, "ends": ends, "axes": axes, "steps": steps}
     constants = {name: np.array(items) for name, items in given.items() if items is not None}
     arguments = ", ".join(name if name in constants else "" for name in given).rstrip(", ")
-    node = node_of(assert_parity(build(f"y = Slice(x, {arguments})", constants=constants), tolerance=0.0), "Slice")
+    node = node_of(
+        assert_parity(build(f"y = Slice(x, {arguments})", constants=constants), tolerance=0.0), "Slice"
+    )
     assert tuple(values_of(value).tolist() for value in node.inputs[1:]) == wanted
 
 
 def test_slice_of_everything_vanishes() -> None:
     constants = {"zero": np.array([0]), "end": np.array([1 << 40]), "axis": np.array([1])}
-    assert op_types(assert_parity(build("s = Slice(x, zero, end, axis) y = Relu(s)", constants=constants))) == ["FatRelu"]
+    assert op_types(
+        assert_parity(build("s = Slice(x, zero, end, axis) y = Relu(s)", constants=constants))
+    ) == ["FatRelu"]
 
 
 def test_backward_slice_is_reported() -> None:
-    constants = {"start": np.array([-1]), "end": np.array([-9]), "axis": np.array([2]), "step": np.array([-1])}
+    constants = {
+        "start": np.array([-1]),
+        "end": np.array([-9]),
+        "axis": np.array([2]),
+        "step": np.array([-1]),
+    }
     model = build("y = Slice(x, start, end, axis, step)", constants=constants)
     (node,) = unsupported_nodes(canonicalize(load_model(model)))
     assert "steps positive" in node.reason
@@ -62,7 +73,12 @@ def test_split_into_one_part_vanishes() -> None:
 
 @pytest.mark.parametrize(
     ("indices", "axis", "found"),
-    [(0, 2, ["Slice", "Reshape"]), (-1, -1, ["Slice", "Reshape"]), ([1, 2], 1, ["Slice"]), ([0, 2, 4], 2, ["Slice"])],
+    [
+        (0, 2, ["Slice", "Reshape"]),
+        (-1, -1, ["Slice", "Reshape"]),
+        ([1, 2], 1, ["Slice"]),
+        ([0, 2, 4], 2, ["Slice"]),
+    ],
 )
 def test_gathers_at_equal_distance_are_slices(indices: object, axis: int, found: list[str]) -> None:
     model = build(f"y = Gather <axis = {axis}> (x, i)", constants={"i": np.array(indices)})

@@ -22,7 +22,10 @@ def test_defaults_of_a_convolution_are_written_out() -> None:
 
 def test_convolution_of_one_spatial_axis() -> None:
     found = attributes(
-        "y = Conv <pads = [2, 1], strides = [2]> (x, w)", "Conv", inputs=(2, 3, 16), constants={"w": random_array(4, 3, 3)}
+        "y = Conv <pads = [2, 1], strides = [2]> (x, w)",
+        "Conv",
+        inputs=(2, 3, 16),
+        constants={"w": random_array(4, 3, 3)},
     )
     assert found == {"kernel_shape": (3,), "strides": (2,), "pads": (2, 1), "dilations": (1,), "group": 1}
 

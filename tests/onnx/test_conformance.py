@@ -1,7 +1,7 @@
 """The node tests of the onnx package: what the canonical form supports computes what the standard says.
 
-All inputs but the first become constants, as they are in networks. Cases that are not supported are left out; how many
-are supported at least is pinned, so that none is lost unnoticed.
+All inputs but the first become constants, as they are in networks. Cases that are not supported are left out;
+how many are supported at least is pinned, so that none is lost unnoticed.
 """
 
 from __future__ import annotations
@@ -42,7 +42,12 @@ def cases_of(module: str) -> list[Any]:
 def _is_wanted(case: Any) -> bool:
     inputs, _ = case.data_sets[0]
     is_plain = bool(inputs) and all(isinstance(array, np.ndarray) for array in inputs)
-    return is_plain and inputs[0].dtype == np.float32 and inputs[0].size > 0 and case.name not in NOT_AS_ONNX_RUNTIME
+    return (
+        is_plain
+        and inputs[0].dtype == np.float32
+        and inputs[0].size > 0
+        and case.name not in NOT_AS_ONNX_RUNTIME
+    )
 
 
 def with_constants(case: Any) -> tuple[onnx.ModelProto, str, np.ndarray]:

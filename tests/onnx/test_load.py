@@ -15,7 +15,9 @@ import onnx
 from zeroskip.errors import ModelError, ZeroskipError
 from zeroskip.onnx import canonicalize, load_model, to_bytes
 
-MODEL = build("c = Conv(x, w) r = Relu(c) y = Add(r, half)", constants={"w": random_array(4, 3, 3, 3), "half": 0.5})
+MODEL = build(
+    "c = Conv(x, w) r = Relu(c) y = Add(r, half)", constants={"w": random_array(4, 3, 3, 3), "half": 0.5}
+)
 DATA = MODEL.SerializeToString()
 
 

@@ -47,7 +47,11 @@ def test_operators(body: str, found: list[str]) -> None:
 
 
 def test_prepared_model_can_be_lowered_and_run_at_any_shape() -> None:
-    model = build("c = Conv(x, w) r = Relu(c) y = GlobalAveragePool(r)", inputs=("N", 3, "H", "W"), constants={"w": random_array(4, 3, 1, 1)})
+    model = build(
+        "c = Conv(x, w) r = Relu(c) y = GlobalAveragePool(r)",
+        inputs=("N", 3, "H", "W"),
+        constants={"w": random_array(4, 3, 1, 1)},
+    )
     data = to_bytes(to_standard(prepare(load_model(model))))
     for shape in ((1, 3, 4, 4), (3, 3, 7, 5)):
         x = random_array(*shape)
@@ -55,7 +59,9 @@ def test_prepared_model_can_be_lowered_and_run_at_any_shape() -> None:
 
 
 def test_rank_that_is_not_known() -> None:
-    body = "s = Slice(z, a, b) i = Cast <to = 7> (s) r = Reshape(x, i) c = Greater(r, t) y = Where(c, r, zero)"
+    body = (
+        "s = Slice(z, a, b) i = Cast <to = 7> (s) r = Reshape(x, i) c = Greater(r, t) y = Where(c, r, zero)"
+    )
     constants = {"a": np.array([0]), "b": np.array([2]), "t": np.float32([0.25]), "zero": 0.0}
     model = build(body, inputs={"x": (2, 3, 4, 4), "z": (4,)}, constants=constants)
     assert "ThresholdedRelu" in op_types(to_standard(prepare(load_model(model))))

@@ -59,11 +59,14 @@ def test_softmax_over_all_axes_behind_the_first() -> None:
 
 @pytest.mark.parametrize("opset", [23, onnx.defs.onnx_opset_version()])
 def test_newer_opset_with_operators_that_kept_their_meaning(opset: int) -> None:
-    model = build("c = Conv(x, w) r = Relu(c) f = Flatten(r) y = Softmax(f)", constants=CONSTANTS, opset=opset)
+    model = build(
+        "c = Conv(x, w) r = Relu(c) f = Flatten(r) y = Softmax(f)", constants=CONSTANTS, opset=opset
+    )
     relabelled = onnx.ModelProto()
     relabelled.CopyFrom(model)
     relabelled.opset_import[0].version = 20  # what ONNX Runtime can read
     from onnx_graphs import random_feeds, run
+
     from zeroskip.onnx import canonicalize, to_bytes, to_standard
 
     feeds = random_feeds(model)

@@ -17,7 +17,11 @@ def reasons(body: str, **keywords: object) -> list[str]:
 
 
 def test_all_nodes_are_reported_at_once() -> None:
-    model = build("a = Erf(x) r = Relu(a) b = Selu(r) c = custom.Thing(b) y = Sigmoid(c)", domains={"custom": 3}, opset=17)
+    model = build(
+        "a = Erf(x) r = Relu(a) b = Selu(r) c = custom.Thing(b) y = Sigmoid(c)",
+        domains={"custom": 3},
+        opset=17,
+    )
     for index, node in enumerate(model.graph.node):
         node.name = f"n{index}"
     canonical = canonicalize(load_model(model))
@@ -51,8 +55,16 @@ def test_supported_model_passes() -> None:
     [
         ("y = Conv(x, z)", {"x": SHAPE, "z": (4, 3, 3, 3)}, "weight and bias must be constants"),
         ("y = Conv(x, w5)", {"x": (1, 3, 4, 4, 4)}, "its input has rank 5, supported are 3 and 4"),
-        ("y = Add(x, z)", {"x": SHAPE, "z": (2, 3, 1, 8)}, r"operands of shapes [2, 3, 8, 8] and [2, 3, 1, 8]"),
-        ("y = Add(x, z)", {"x": SHAPE, "z": (2, 3, 1, 1)}, r"operands of shapes [2, 3, 8, 8] and [2, 3, 1, 1]"),
+        (
+            "y = Add(x, z)",
+            {"x": SHAPE, "z": (2, 3, 1, 8)},
+            r"operands of shapes [2, 3, 8, 8] and [2, 3, 1, 8]",
+        ),
+        (
+            "y = Add(x, z)",
+            {"x": SHAPE, "z": (2, 3, 1, 1)},
+            r"operands of shapes [2, 3, 8, 8] and [2, 3, 1, 1]",
+        ),
         ("y = Add(x, full)", {"x": SHAPE}, "a constant operand must be one number"),
         ("y = Concat <axis = 0> (x, full)", {"x": SHAPE}, "a constant operand is not supported"),
         ("y = Mul(x, z)", {"x": SHAPE, "z": (2, 1, 8, 8)}, "operands of shapes"),

@@ -20,7 +20,9 @@ CONSTANTS = {"w": W, "zero": 0.0, "six": 6.0, "t": 0.125, "one": 1.0}
 
 
 def thresholded(body: str, threshold: float | Array, **keywords: object) -> onnx.ModelProto:
-    loaded = load_model(build(f"c = Conv(x, w) {body}", constants={**CONSTANTS, **keywords.pop("constants", {})}, **keywords))
+    loaded = load_model(
+        build(f"c = Conv(x, w) {body}", constants={**CONSTANTS, **keywords.pop("constants", {})}, **keywords)
+    )
     return onnx.ModelProto.FromString(to_bytes(apply_thresholds(loaded, ThresholdSet({"y": threshold}))))
 
 
@@ -60,7 +62,10 @@ def test_every_spelling_takes_a_threshold(body: str, maximum: float, threshold: 
 
 
 def test_carriers() -> None:
-    assert [node.op_type for node in thresholded("y = Relu(c)", 0.5).graph.node] == ["Conv", "ThresholdedRelu"]
+    assert [node.op_type for node in thresholded("y = Relu(c)", 0.5).graph.node] == [
+        "Conv",
+        "ThresholdedRelu",
+    ]
     clipped = thresholded("y = Clip(c, zero, six)", 0.5)
     assert [node.op_type for node in clipped.graph.node] == ["Conv", "ThresholdedRelu", "Clip"]
     per_channel = thresholded("y = Relu(c)", PER_CHANNEL)
@@ -69,7 +74,10 @@ def test_carriers() -> None:
 
 def test_threshold_of_zero_leaves_the_activation_as_it_is() -> None:
     for threshold in (0.0, np.zeros(4, np.float32)):
-        assert [node.op_type for node in thresholded("y = Clip(c, zero, six)", threshold).graph.node] == ["Conv", "Clip"]
+        assert [node.op_type for node in thresholded("y = Clip(c, zero, six)", threshold).graph.node] == [
+            "Conv",
+            "Clip",
+        ]
 
 
 def test_activations_that_are_not_named_stay() -> None:
@@ -91,7 +99,9 @@ def test_result_is_of_a_version_that_runtimes_read(opset: int) -> None:
 def test_opset_is_kept_where_raising_it_would_change_the_meaning() -> None:
     model = thresholded("h = Hardmax(c) z = Relu(h) y = Relu(c)", 0.5, opset=12, outputs="y z")
     assert model.opset_import[0].version == 12
-    model = thresholded("s, i = TopK(c, k) y = Relu(c)", 0.5, opset=10, outputs="y s", constants={"k": np.array([2])})
+    model = thresholded(
+        "s, i = TopK(c, k) y = Relu(c)", 0.5, opset=10, outputs="y s", constants={"k": np.array([2])}
+    )
     assert model.opset_import[0].version == 10
 
 
@@ -107,7 +117,9 @@ def test_per_channel_thresholds_of_a_channels_last_model() -> None:
     changed.graph.output.append(onnx.helper.make_tensor_value_info("y", 1, None))
     x = random_array(2, 8, 8, 3)
     got = run(changed, {"x": x})[1]
-    np.testing.assert_allclose(got.transpose(0, 3, 1, 2), expected(x.transpose(0, 3, 1, 2), PER_CHANNEL), atol=1e-6)
+    np.testing.assert_allclose(
+        got.transpose(0, 3, 1, 2), expected(x.transpose(0, 3, 1, 2), PER_CHANNEL), atol=1e-6
+    )
     del changed.graph.output[1]
     canonical = assert_parity(changed)
     np.testing.assert_array_equal(activations(canonical)[0].threshold, PER_CHANNEL)
@@ -128,7 +140,9 @@ def test_wrong_number_of_channels() -> None:
 
 def test_rank_must_be_known_for_thresholds_per_channel() -> None:
     body = "s = Shape(x) t = Slice(s, zero, two) r = Reshape(x, t) y = Relu(r)"
-    model = build(body, constants={"zero": np.array([0]), "two": np.array([-2])}, inputs=(2, 3, 1, 1), opset=13)
+    model = build(
+        body, constants={"zero": np.array([0]), "two": np.array([-2])}, inputs=(2, 3, 1, 1), opset=13
+    )
     changed = apply_thresholds(load_model(model), ThresholdSet({"y": 0.5}))
     assert "ThresholdedRelu" in op_types(changed)
 

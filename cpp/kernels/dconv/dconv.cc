@@ -87,9 +87,9 @@ void dconv(const DconvArgs& args) {
 
 }  // namespace
 
-void f32_dconv_ukernel_6x16(const DconvArgs& args) { dconv<1>(args); }
-void f32_dconv_ukernel_6x32(const DconvArgs& args) { dconv<2>(args); }
-void f32_dconv_ukernel_6x48(const DconvArgs& args) { dconv<3>(args); }
-void f32_dconv_ukernel_6x64(const DconvArgs& args) { dconv<4>(args); }
+void f32_dconv_ukernel_12x16(const DconvArgs& args) { dconv<1>(args); }
+void f32_dconv_ukernel_12x32(const DconvArgs& args) { dconv<2>(args); }
+void f32_dconv_ukernel_12x48(const DconvArgs& args) { dconv<3>(args); }
+void f32_dconv_ukernel_12x64(const DconvArgs& args) { dconv<4>(args); }
 
 }  // namespace zeroskip::ZS_ISA

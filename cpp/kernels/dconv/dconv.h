@@ -7,7 +7,7 @@
 
 namespace zeroskip {
 
-inline constexpr int kDconvPixels = 6;  // mr of every dense microkernel
+inline constexpr int kDconvPixels = 12;  // pixels per call; wide kernels take them in tiles of six
 
 // y = clip(FATReLU(acc + residual)), then the mask of y. Null residual, thresholds or mask leave that part
 // out; without thresholds no clip is applied either.

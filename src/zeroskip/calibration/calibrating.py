@@ -135,9 +135,19 @@ def calibrate(
         >>> result.thresholds.save("thresholds.json")  # doctest: +SKIP
     """
     options = CalibrationOptions(
-        max_drop, target_sparsity, max_information_loss, metric, strategy, holdout_fraction, probe_samples, batch_size,
-        threads, isa, seed, random_input,
-    )  # fmt: skip
+        max_drop=max_drop,
+        target_sparsity=target_sparsity,
+        max_information_loss=max_information_loss,
+        metric=metric,
+        strategy=strategy,
+        holdout_fraction=holdout_fraction,
+        probe_samples=probe_samples,
+        batch_size=batch_size,
+        threads=threads,
+        isa=isa,
+        seed=seed,
+        random_input=random_input,
+    )
     return _Calibration(model, data, holdout, options, progress).run()
 
 

@@ -2,9 +2,9 @@
 
 The *metric* is what a user understands and bounds (top-1, agreement). It moves in steps of one input, and it
 saturates: a model that is sure of one class on nearly all data "agrees" with itself even when it has gone
-blind and answers the same to everything. The *information loss* notices that. It is how far the outputs moved,
-measured against how much they differ from input to input: 0 for equal outputs, about 1 for a model whose
-outputs no longer depend on the input. Being smooth it also guides the search.
+blind and answers the same to everything. The *information loss* notices that. It is how far the outputs
+moved, measured against how much they differ from input to input: 0 for equal outputs, about 1 for a model
+whose outputs no longer depend on the input. Being smooth it also guides the search.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ class Metric(Protocol):
 class ClassMetric:
     """For outputs ``[N, classes]``, logits or probabilities: top-1 with labels, agreement without.
 
-    The information loss is ``mean KL(p_n || q_n) / mean KL(p_n || m)`` with p and q the class probabilities of
-    the dense and of the thresholded model, and m the mean of p. The divisor is the mutual information between
+    The information loss is ``mean KL(p_n || q_n) / mean KL(p_n || m)`` with p and q the class probabilities
+    of the dense and of the thresholded model, and m the mean of p. The divisor is the mutual information between
     input and class that the dense outputs carry.
 
     Args:
@@ -101,8 +101,8 @@ class ClassMetric:
 class FidelityMetric:
     """For outputs without classes (embeddings, maps): the share of their variation that is preserved.
 
-    ``1 - sum_n |y_n - z_n|^2 / sum_n |y_n - m|^2`` with y the dense model's outputs, m their mean over the inputs
-    and z the other outputs: 1 where they are equal, 0 or less where z says nothing about the input.
+    ``1 - sum_n |y_n - z_n|^2 / sum_n |y_n - m|^2`` with y the dense model's outputs, m their mean over the
+    inputs and z the other outputs: 1 where they are equal, 0 or less where z says nothing about the input.
     """
 
     name: str = "fidelity"

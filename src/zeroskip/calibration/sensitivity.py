@@ -19,7 +19,7 @@ from .evaluation import Evaluator
 from .metrics import Metric
 
 LEVELS = (0.2, 0.5)
-"""Shares of an activation's non-zero values that the probes drop; between and beyond them damage is a power."""
+"""Shares of an activation's non-zero values that the probes drop."""
 _DAMAGE_RANGE = (1e-9, 1e9)  # below is rounding noise; the bounds also keep logarithms finite
 _SLOPE_RANGE = (1.0, 4.0)
 

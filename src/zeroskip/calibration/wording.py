@@ -30,7 +30,8 @@ def _loss(result: CalibrationResult) -> str:
     words = METRIC_WORDS.get(result.metric, result.metric)
     if result.metric == "agreement":
         changed = changed_predictions(score)
-        return f"{changed} of {score.samples} predictions changed, {score.information_loss:.2%} of the information lost"
+        lost = f"{score.information_loss:.2%} of the information in the outputs lost"
+        return f"{changed} of {score.samples} predictions changed, {lost}"
     return f"{words} {score.baseline:.2%} -> {score.optimized:.2%}"
 
 

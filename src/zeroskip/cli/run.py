@@ -72,8 +72,12 @@ def _open(model: Path, options: DataOptions, images: list[Path]) -> Dataset:
         return options.open(model)
     if options.data is not None:
         raise DataError("both images and --data were given: give one of them")
-    on_error = "skip" if options.skip_unreadable else "raise"
-    return image_list(images, options.recipe(model), crops=options.crops, on_error=on_error)  # type: ignore[arg-type]
+    return image_list(
+        images,
+        options.recipe(model),
+        crops=options.crops,
+        on_error="skip" if options.skip_unreadable else "raise",
+    )
 
 
 def _show(

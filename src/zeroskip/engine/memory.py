@@ -8,6 +8,7 @@ an arena that fits the cache is read from the cache.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .draft import Draft, DraftStep
@@ -16,7 +17,8 @@ from .plan_types import ALIGNMENT_BYTES, CHANNEL_BLOCK, EXTERNAL, round_up
 _FLOAT_BYTES = 4
 _MASK_WORD_BYTES = 2
 
-IN_PLACE_INPUTS: dict[str, tuple[int, ...]] = {
+# Operators whose output may overwrite these inputs, because each element is read before it is written.
+_IN_PLACE_INPUTS: dict[str, tuple[int, ...]] = {
     "activation": (0,),
     "add": (0, 1),
     "affine": (0,),
@@ -24,7 +26,6 @@ IN_PLACE_INPUTS: dict[str, tuple[int, ...]] = {
     "mul": (0, 1),
     "softmax": (0,),
 }
-"""Operators whose output may overwrite one of these inputs: each element is read before it is written."""
 
 
 @dataclass
@@ -100,24 +101,23 @@ def _share_in_place(
     done: list[tuple[DraftStep, str]] = []
     sliced = {roots[index] for index in range(len(roots)) if _is_slice(draft, index)}
     for position, step in enumerate(draft.steps):
-        for operand in (
-            step.inputs[item] for item in IN_PLACE_INPUTS.get(step.op, ()) if item < len(step.inputs)
-        ):
-            source, result = roots[operand], roots[step.outputs[0]]
-            if source in sliced or result in sliced or result != step.outputs[0]:
-                continue
-            if draft.tensors[source].is_external or draft.tensors[result].is_external:
-                continue
-            dies_here = lifetimes[source][1] == position and lifetimes[result][0] == position
-            if (
-                dies_here
-                and step.inputs.count(operand) == 1
-                and _same_storage(draft, operand, step.outputs[0])
-            ):
+        result = step.outputs[0]
+        if roots[result] != result or result in sliced or lifetimes[result][0] != position:
+            continue
+        for operand in in_place_inputs(step.op, step.inputs):
+            source = roots[operand]
+            is_free = lifetimes[source][1] == position and source not in sliced
+            is_read_once = [roots[index] for index in step.inputs].count(source) == 1
+            if is_free and is_read_once and _same_storage(draft, operand, result):
                 owners[result] = owners.get(source, source)
                 done.append((step, draft.tensors[operand].name))
                 break
     return owners, done
+
+
+def in_place_inputs(op: str, inputs: Sequence[int]) -> list[int]:
+    """Return those inputs of a step that its output may overwrite."""
+    return [inputs[item] for item in _IN_PLACE_INPUTS.get(op, ()) if item < len(inputs)]
 
 
 def _is_slice(draft: Draft, index: int) -> bool:
@@ -130,9 +130,10 @@ def _is_slice(draft: Draft, index: int) -> bool:
 
 def _same_storage(draft: Draft, a: int, b: int) -> bool:
     first, second = draft.tensors[a], draft.tensors[b]
-    return (first.layout, first.shape) == (second.layout, second.shape) and draft.pixel_stride(
-        a
-    ) == draft.pixel_stride(b)
+    if first.is_external or draft.tensors[draft.root(a)].is_external or second.is_external:
+        return False
+    same_values = (first.layout, first.shape) == (second.layout, second.shape)
+    return same_values and draft.pixel_stride(a) == draft.pixel_stride(b)
 
 
 def _data_bytes(draft: Draft, root: int) -> int:

@@ -133,7 +133,8 @@ def _name_nodes(graph: ir.Graph) -> None:
     seen: set[str] = set()
     for node in graph:
         if not node.name or node.name in seen:
-            node.name = fresh_node_name(graph, node.name or node.outputs[0].name or node.op_type)
+            outputs = [output.name for output in node.outputs if output.name]
+            node.name = fresh_node_name(graph, node.name or (outputs or [node.op_type])[0])
         seen.add(node.name)
 
 

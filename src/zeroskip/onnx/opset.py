@@ -15,7 +15,14 @@ import onnx.defs
 import onnx_ir as ir
 
 from ..errors import ModelError
-from .rewriting import add_constant, add_integers, become, insert_before, owner
+from .rewriting import (
+    add_constant,
+    add_integers,
+    become,
+    insert_before,
+    malformed_as_model_error,
+    owner,
+)
 from .values import operand
 
 TARGET_OPSET = 20
@@ -71,7 +78,11 @@ def raise_opset(model: ir.Model) -> list[ir.Node]:
     """
     version = check_opset(model.opset_imports.get(""))
     nodes = [node for node in model.graph.all_nodes() if node.domain == ""]
-    left = [node for node in nodes if not _raise_node(node, version)]
+    left = []
+    for node in nodes:
+        with malformed_as_model_error(node):
+            if not _raise_node(node, version):
+                left.append(node)
     model.opset_imports[""] = TARGET_OPSET
     return left
 

@@ -8,7 +8,8 @@ dies in the next sweep.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -57,16 +58,24 @@ def apply_rules(graph: ir.Graph, table: RuleTable) -> None:
 
 def _apply_to(node: ir.Node, table: RuleTable) -> bool:
     fired = False
-    while node.graph is not None:
-        try:
-            if not any(rule(node) for rule in table.get(node.op_type, ())):
-                return fired
-        except ZeroskipError:
-            raise
-        except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
-            raise ModelError(f"{describe(node)} is malformed: {error}") from error
-        fired = True
+    with malformed_as_model_error(node):
+        while node.graph is not None and any(rule(node) for rule in table.get(node.op_type, ())):
+            fired = True
     return fired
+
+
+@contextmanager
+def malformed_as_model_error(node: ir.Node) -> Iterator[None]:
+    """Turn what a node of wrong arity, with attributes of wrong types and the like makes Python raise into ModelError.
+
+    Checking all of it in every rule would bury the rules; a valid node never gets here.
+    """
+    try:
+        yield
+    except ZeroskipError:
+        raise
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise ModelError(f"{describe(node)} is malformed: {error}") from error
 
 
 def sweep(graph: ir.Graph) -> None:

@@ -24,7 +24,14 @@ def render_profile(profile: SparsityProfile) -> RenderableType:
     """
     table = _table(f"{profile.model}: batch {profile.batch_size}, {profile.threads} threads, {profile.isa}")
     table.add_column("layer", overflow="ellipsis", no_wrap=True, max_width=36)
-    for heading in ("MMACs", "sparsity", "", "ms", "share", *(f"ms at +{100 * gain:.0f}" for gain in profile.gains)):
+    for heading in (
+        "MMACs",
+        "sparsity",
+        "",
+        "ms",
+        "share",
+        *(f"ms at +{100 * gain:.0f}" for gain in profile.gains),
+    ):
         table.add_column(heading, justify="left" if heading == "" else "right", no_wrap=True)
     for layer in profile.layers:
         table.add_row(*_profile_cells(layer))
@@ -106,11 +113,21 @@ def render_calibration(calibration: CalibrationResult) -> RenderableType:
         calibration: What ``calibrate`` returned.
     """
     table = _table(f"budget: {budget_words(calibration)}")
-    for heading in ("", "inputs", METRIC_WORDS.get(calibration.metric, calibration.metric), "now", "information lost"):
+    for heading in (
+        "",
+        "inputs",
+        METRIC_WORDS.get(calibration.metric, calibration.metric),
+        "now",
+        "information lost",
+    ):
         table.add_column(heading, justify="left" if heading == "" else "right")
     for name, score in (("calibration data", calibration.calibration), ("holdout", calibration.holdout)):
         table.add_row(
-            name, str(score.samples), f"{score.baseline:.2%}", f"{score.optimized:.2%}", f"{score.information_loss:.2%}"
+            name,
+            str(score.samples),
+            f"{score.baseline:.2%}",
+            f"{score.optimized:.2%}",
+            f"{score.information_loss:.2%}",
         )
     lines: list[RenderableType] = [table, Text(calibration.message, style="bold")]
     if warning := caution(calibration):

@@ -99,9 +99,8 @@ class Builder:
             name = _name(value)
             if "nhwc" in forms:
                 tensor = self.draft.add_tensor(f"{name}:row", map_shape(shape_of(value)), "row")
-                step = self.emit(
-                    "to_row", f"{name}:to_row", [forms["nhwc"]], [tensor], {"output_layout": "nchw"}
-                )
+                order: dict[str, AttributeValue] = {"output_layout": "nchw"}
+                step = self.emit("to_row", f"{name}:to_row", [forms["nhwc"]], [tensor], order)
                 step.notes.append("layout change: back to the order of the model")
                 tensor = self._reshaped(tensor, shape_of(value))
             else:
@@ -122,8 +121,7 @@ class Builder:
         return tensor
 
     def unpadded(self, value: ir.Value) -> tuple[int, str] | None:
-        """Return a row tensor of a map that exists in no other layout, with that tensor's order of
-        dimensions.
+        """Return a row tensor of a map that exists in no other layout, with the order of its dimensions.
 
         A convolution of few channels reads such a tensor directly instead of through a padded copy.
         """

@@ -21,7 +21,7 @@ import onnx
 
 from ...errors import ModelError, ShapeError, ZeroskipError
 from ..opset import TARGET_OPSET
-from ..rewriting import add_constant, become, describe, owner
+from ..rewriting import add_constant, become, describe, malformed_as_model_error, owner
 from ..values import ZEROSKIP_DOMAIN, constant, dims, operand, static_shape
 
 _INFERENCE_OPSET = 22
@@ -60,10 +60,10 @@ def infer(graph: ir.Graph, *, only_missing: bool = False) -> None:
             output.shape is not None and output.type is not None for output in node.outputs
         ):
             continue
-        if _fold_shape_of(node):
-            continue
-        _infer_node(node, schemas)
-        _fold(node)
+        with malformed_as_model_error(node):
+            if not _fold_shape_of(node):
+                _infer_node(node, schemas)
+                _fold(node)
 
 
 def _infer_node(node: ir.Node, schemas: dict[str, onnx.defs.OpSchema | None]) -> None:
@@ -127,7 +127,9 @@ def _check_channels(conv: ir.Node) -> None:
         return
     has_inputs = len(x) == len(weight) >= 3 and x[1] in (None, weight[1] * groups)
     if groups < 1 or not has_inputs or weight[0] % groups or (bias is not None and bias != weight[:1]):
-        raise ShapeError(f"{describe(conv)} cannot take {_operands(conv)}: channels must agree in {groups} groups")
+        raise ShapeError(
+            f"{describe(conv)} cannot take {_operands(conv)}: channels must agree in {groups} groups"
+        )
 
 
 def _infer_own(node: ir.Node) -> None:
