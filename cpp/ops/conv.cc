@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ops/conv_schedule.h"
 #include "ops/ops.h"
 
 namespace zeroskip {
@@ -15,7 +16,6 @@ namespace {
 // stay in L2.
 constexpr int64_t kPointTilePixels = 392;
 constexpr int64_t kRowPairTilePixels = 448;
-constexpr int64_t kTasksPerThread = 4;
 // Cost of one panel at one pixel, in units of one vector FMA, as fitted to layer timings on Emerald Rapids
 // and Zen 4 (benchmarks/layers): the dense tile spends kDenseFma per channel and vector; a visit spends
 // kPerNonZero besides the FMAs of each non-zero, plus a fixed part for mispredicted loop ends and moving the
@@ -158,31 +158,28 @@ void Conv::plan_tiles() {
   const ConvGeometry& g = geometry_;
   const ConvTiling& tiling = kernels_.conv_tiling;
   const int64_t blocks = layout_.blocks();
-  const int64_t target = uses_row_pairs_ ? kRowPairTilePixels : kPointTilePixels;
-  if (g.oh == 1 && g.n == 1) {  // one long row: cut it in pieces
-    const int64_t pieces = ceil_div(g.ow, target);
-    column_tile_ = uses_row_pairs_ ? g.ow : round_up(ceil_div(g.ow, pieces), kDconvPixels);
-    row_tile_ = 1;
-    tiles_ = ceil_div(g.ow, column_tile_);
-  } else {
-    const int64_t most_rows = std::max<int64_t>(uses_row_pairs_ ? 2 : 1, target / g.ow);
-    const int64_t bands = ceil_div(g.oh, most_rows);
-    row_tile_ = ceil_div(g.oh, bands);
-    if (uses_row_pairs_) row_tile_ = round_up(row_tile_, 2);
-    column_tile_ = g.ow;
-    tiles_ = g.n * ceil_div(g.oh, row_tile_);
-  }
   max_blocks_ = std::min(tiling.point_blocks, blocks);
   max_pair_blocks_ = std::min(tiling.row_pair_blocks, blocks);
   dense_blocks_ = std::min(tiling.dense_blocks, blocks);
   panel_channels_ = uses_row_pairs_ ? choose_panel_channels(layout_.in, max_pair_blocks_, 3)
                                     : choose_panel_channels(layout_.in, max_blocks_, 1);
-  // Split the output channels as well where tiles alone would not keep the threads busy.
-  const int64_t unit = uses_row_pairs_ ? tiling.row_pair_blocks : tiling.point_blocks;
-  const int64_t units = ceil_div(blocks, unit);
-  const int64_t wanted =
-      num_threads_ > 1 ? ceil_div(num_threads_ * kTasksPerThread, tiles_ * layout_.groups) : 1;
-  block_step_ = ceil_div(units, std::min(units, wanted)) * unit;
+  const int64_t unit =
+      uses_row_pairs_ ? tiling.row_pair_blocks : std::max(tiling.point_blocks, tiling.dense_blocks);
+  cuts_columns_ = g.n == 1 && g.oh == 1 && !uses_row_pairs_;  // one long row
+  const int64_t rows_per_line = uses_row_pairs_ ? 2 : 1;
+  ConvWork work{};
+  work.images = g.n * layout_.groups;
+  work.lines = cuts_columns_ ? g.ow : ceil_div(g.oh, rows_per_line);
+  work.pixels_per_line = cuts_columns_ ? 1 : g.ow * rows_per_line;
+  work.max_tile_pixels = uses_row_pairs_ ? kRowPairTilePixels : kPointTilePixels;
+  work.units = ceil_div(blocks, unit);
+  work.mask_bytes_per_unit = unit * static_cast<int64_t>(sizeof(uint16_t));
+  work.num_threads = num_threads_;
+  const ConvSchedule schedule = schedule_conv(work);
+  row_tile_ = cuts_columns_ ? 1 : schedule.lines_per_tile * rows_per_line;
+  column_tile_ = cuts_columns_ ? schedule.lines_per_tile : g.ow;
+  tiles_ = cuts_columns_ ? ceil_div(g.ow, column_tile_) : g.n * ceil_div(g.oh, row_tile_);
+  block_step_ = schedule.units_per_task * unit;
   block_splits_ = ceil_div(blocks, block_step_);
 }
 
@@ -192,7 +189,7 @@ Conv::Task Conv::task_at(int64_t index) const {
   const int64_t tile = index / block_splits_ / layout_.groups;
   const ConvGeometry& g = geometry_;
   Task task{};
-  if (row_tile_ == 1 && g.oh == 1 && g.n == 1) {
+  if (cuts_columns_) {
     task.tile = {0, 0, 1, tile * column_tile_, std::min(column_tile_, g.ow - tile * column_tile_)};
   } else {
     const int64_t bands = ceil_div(g.oh, row_tile_), oy = tile % bands * row_tile_;

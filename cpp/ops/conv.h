@@ -99,6 +99,7 @@ class Conv final : public Op {
   bool uses_row_pairs_ = false;
   int64_t full_tap_ = -1;  // a tap inside the image for every output pixel
 
+  bool cuts_columns_;  // tiles are parts of the only row
   int64_t row_tile_, column_tile_, tiles_, block_step_, block_splits_;
   int64_t max_blocks_, max_pair_blocks_, dense_blocks_, panel_channels_;
 

@@ -208,4 +208,4 @@ def _top1(base: ClassMetric, reference: Outputs, labels: Labels) -> ClassMetric:
 
 
 def _is_classes(reference: Outputs) -> bool:
-    return sum(axis != 1 for axis in reference.shape[1:]) == 1
+    return sum(1 for axis in reference.shape[1:] if axis != 1) == 1

@@ -1,0 +1,49 @@
+#include "ops/conv_schedule.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "runtime/tensor.h"
+
+namespace zeroskip {
+namespace {
+
+// Reading a weight panel from L2 costs about as much as this many pixels' work on it.
+constexpr double kPanelPixels = 12.0;
+// Two threads that write masks in one cache line were seen to lose all speed-up of the second (1x1, 64 -> 256
+// at 28x28: 1.0x instead of 1.8x).
+constexpr double kSharedLinePenalty = 1.4;
+constexpr int64_t kCacheLineBytes = 64;
+
+// Pixel-units of work on the critical path.
+double critical_path(const ConvWork& work, int64_t lines, int64_t units) {
+  const int64_t tiles = work.images * ceil_div(work.lines, lines), splits = ceil_div(work.units, units);
+  const double tile_pixels = static_cast<double>(lines * work.pixels_per_line);
+  const int64_t rounds = ceil_div(tiles * splits, work.num_threads);
+  double cost = static_cast<double>(rounds * units) * (tile_pixels + kPanelPixels);
+  if (splits > 1 && units * work.mask_bytes_per_unit < kCacheLineBytes) cost *= kSharedLinePenalty;
+  return cost;
+}
+
+}  // namespace
+
+ConvSchedule schedule_conv(const ConvWork& work) {
+  const int64_t most = std::clamp<int64_t>(work.max_tile_pixels / work.pixels_per_line, 1, work.lines);
+  ConvSchedule best{most, work.units};
+  if (work.num_threads <= 1) {
+    best.lines_per_tile = ceil_div(work.lines, ceil_div(work.lines, most));  // tiles of equal size
+    return best;
+  }
+  double best_cost = std::numeric_limits<double>::infinity();
+  for (int64_t tiles = ceil_div(work.lines, most); tiles <= work.lines; ++tiles) {
+    const int64_t lines = ceil_div(work.lines, tiles);
+    for (int64_t units = work.units; units >= 1; --units) {
+      const double cost = critical_path(work, lines, units);
+      if (cost < best_cost) best_cost = cost, best = {lines, units};
+    }
+    if (lines * work.pixels_per_line <= 16) break;
+  }
+  return best;
+}
+
+}  // namespace zeroskip

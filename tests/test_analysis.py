@@ -1,0 +1,140 @@
+"""Analysis: what a profile holds, what is predicted, what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import zeroskip as zs
+from tiny_network import SIDE, SKIPPABLE, tiny_data, tiny_network, two_input_network
+from zeroskip.analysis import GAINS, ActivationValues, ModelInput, Reference, SparsityProfile, run_batches
+from zeroskip.analysis.curves import DensityCurve
+from zeroskip.data import random_input
+from zeroskip.errors import DataError, ShapeError
+
+
+@pytest.fixture(scope="module")
+def profile() -> SparsityProfile:
+    return zs.analyze(tiny_network(), tiny_data(), threads=1)
+
+
+def test_sparsity_is_that_of_the_activations(profile: SparsityProfile) -> None:
+    session = zs.InferenceSession(tiny_network())
+    observed = session.observe(["relu1", "relu2", "relu3"], {"image": tiny_data().array()})
+    for item in profile.activations:
+        assert item.sparsity == pytest.approx(zs.metrics.sparsity(observed[item.name]), abs=1e-9)
+        assert item.elements == observed[item.name][0].size
+
+
+def test_only_activations_that_a_convolution_reads_have_consumers(profile: SparsityProfile) -> None:
+    assert {item.name for item in profile.activations if item.consumers} >= set(SKIPPABLE)
+
+
+def test_layers_have_their_macs_and_shares(profile: SparsityProfile) -> None:
+    macs = {layer.name: layer.macs for layer in profile.layers}
+    assert macs["conv1"] == SIDE * SIDE * 16 * 27
+    assert macs["conv2"] == (SIDE // 2) ** 2 * 32 * 16 * 9
+    assert 0.0 < sum(layer.latency_share for layer in profile.layers) <= 1.0
+    assert profile.macs >= profile.skippable_macs > 0
+
+
+def test_total_sparsity_is_weighted_by_macs(profile: SparsityProfile) -> None:
+    layers = [layer for layer in profile.layers if layer.can_skip]
+    expected = np.average(
+        [layer.input_sparsity for layer in layers], weights=[layer.macs for layer in layers]
+    )
+    assert profile.sparsity == pytest.approx(float(expected))
+
+
+def test_more_sparsity_is_never_predicted_to_be_slower(profile: SparsityProfile) -> None:
+    times = [profile.latency_ms, *profile.predicted_latency_ms]
+    assert len(times) == len(GAINS) + 1
+    assert all(later <= earlier * (1 + 1e-9) for earlier, later in zip(times, times[1:], strict=False))
+
+
+def test_a_profile_survives_json(profile: SparsityProfile, tmp_path: Path) -> None:
+    profile.save(tmp_path / "profile.json")
+    assert SparsityProfile.load(tmp_path / "profile.json") == profile
+
+
+def test_a_damaged_profile_is_named(tmp_path: Path) -> None:
+    (tmp_path / "profile.json").write_text("{")
+    with pytest.raises(DataError, match=r"cannot read a sparsity profile from .*profile\.json"):
+        SparsityProfile.load(tmp_path / "profile.json")
+
+
+def test_printing_ends_with_the_verdict(profile: SparsityProfile) -> None:
+    text = str(profile)
+    assert "conv2" in text
+    assert text.endswith(profile.verdict)
+
+
+@pytest.mark.parametrize(("peer_ms", "answer"), [(2.0, "Yes"), (1.05, "Hardly"), (0.9, "Not as it is")])
+def test_the_verdict_compares_with_another_engine(
+    profile: SparsityProfile, peer_ms: float, answer: str
+) -> None:
+    reference = Reference(engine="ONNX Runtime", version="1", latency_ms=peer_ms, zeroskip_latency_ms=1.0)
+    verdict = profile.compared_with(reference).verdict
+    assert verdict.startswith(f"{answer}: ")
+    assert f"({peer_ms:.2f}x)" in verdict
+    assert "20 points more sparsity" in verdict
+
+
+def test_a_model_with_nothing_to_sparsify_says_so() -> None:
+    profile = zs.analyze(tiny_network(activation="Sigmoid"), tiny_data(4), threads=1)
+    assert profile.verdict.startswith("No: there is nothing to sparsify in this model")
+    assert "no ReLU-like activation" in profile.verdict
+    assert profile.sparsity == 0.0
+
+
+def test_noise_is_refused_unless_asked_for() -> None:
+    noise = random_input((3, SIDE, SIDE), 4)
+    with pytest.raises(DataError, match="noise, on which sparsity means nothing"):
+        zs.analyze(tiny_network(), noise)
+    profile = zs.analyze(tiny_network(), noise, random_input=True, predict=False, threads=1)
+    assert profile.is_random_input
+    assert profile.verdict.endswith("none of this holds for real data.")
+
+
+def test_data_of_another_shape_are_refused() -> None:
+    nhwc = zs.data.arrays(np.zeros((4, SIDE, SIDE, 3), np.float32))
+    with pytest.raises(ShapeError, match=r"\[32, 32, 3\], the model's input 'image' takes \[3, 32, 32\]"):
+        zs.analyze(tiny_network(), nhwc)
+
+
+def test_a_model_with_two_inputs_is_refused() -> None:
+    with pytest.raises(DataError, match=r"the model has 2 inputs \['image', 'other'\]"):
+        zs.analyze(two_input_network(), tiny_data(4))
+
+
+def test_a_fixed_batch_size_is_filled_up_and_cut_again() -> None:
+    session = zs.InferenceSession(tiny_network(batch=4))
+    free = zs.InferenceSession(tiny_network())
+    data = tiny_data(6)
+    assert ModelInput.of(session).batch_size(1) == 4
+    fixed = np.concatenate([outputs[0] for outputs in run_batches(session, data, 1)])
+    single = np.concatenate([outputs[0] for outputs in run_batches(free, data, 1)])
+    np.testing.assert_allclose(fixed, single, rtol=1e-5, atol=1e-6)
+
+
+def test_a_batch_larger_than_the_data_is_filled_by_repeating() -> None:
+    profile = zs.analyze(tiny_network(), tiny_data(4), batch_size=6, predict=False, threads=1)
+    assert profile.batch_size == 6
+    assert profile.layers[0].macs == SIDE * SIDE * 16 * 27
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.1, 0.5, 0.9, 1.0])
+def test_quantiles_drop_the_share_asked_for(fraction: float) -> None:
+    values = np.sort(np.random.default_rng(0).exponential(size=1000)).astype(np.float32)
+    threshold = ActivationValues(1000, 0.0, values).quantile(fraction)
+    assert np.mean(values <= threshold) == pytest.approx(fraction)
+
+
+def test_a_density_curve_never_falls_and_goes_on_beyond_its_points() -> None:
+    curve = DensityCurve.fit([(0.2, 1.0), (0.4, 3.0), (0.5, 2.0), (0.6, 4.0)])
+    times = [curve.at(density) for density in np.linspace(0, 1, 30)]
+    assert times == sorted(times)
+    assert curve.at(1.0) > curve.at(0.6)
+    assert curve.at(0.0) == 1.0

@@ -1,0 +1,305 @@
+"""Calibration: budgets are kept, blind models are noticed, bad questions get clear answers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import zeroskip as zs
+from tiny_network import CLASSES, SIDE, SKIPPABLE, tiny_data, tiny_network
+from zeroskip.calibration import CalibrationResult, Score, calibrate
+from zeroskip.calibration.allocation import MAX_FRACTION, SensitivityStrategy, UniformStrategy
+from zeroskip.calibration.evaluation import Evaluator
+from zeroskip.calibration.metrics import ClassMetric, FidelityMetric, choose_metric
+from zeroskip.calibration.search import Budget
+from zeroskip.calibration.sensitivity import Sensitivity
+from zeroskip.data import random_input
+from zeroskip.errors import CalibrationError, DataError
+
+COUNT = 32
+
+
+def dense_labels() -> list[int]:
+    """What the network itself predicts, so that its top-1 is 1."""
+    session = zs.InferenceSession(tiny_network())
+    (logits,) = session.run(None, {"image": tiny_data(COUNT).array()})
+    return logits.argmax(axis=1).tolist()
+
+
+@pytest.fixture(scope="module")
+def result() -> CalibrationResult:
+    return calibrate(tiny_network(), tiny_data(COUNT), 0.05, threads=1)
+
+
+def test_the_budget_is_kept_on_data_the_search_did_not_see(result: CalibrationResult) -> None:
+    for score in (result.calibration, result.holdout):
+        assert score.drop <= 0.05
+        assert score.information_loss <= 0.05
+    assert result.holdout.samples == COUNT // 2
+    assert not result.is_zero
+    assert result.sparsity_after > result.sparsity_before
+
+
+def test_only_activations_that_a_layer_can_skip_get_thresholds(result: CalibrationResult) -> None:
+    assert set(result.thresholds) == set(SKIPPABLE)
+    assert {item.activation for item in result.sensitivities} == set(SKIPPABLE)
+
+
+def test_thresholds_say_where_they_come_from(result: CalibrationResult) -> None:
+    thresholds = result.thresholds
+    assert thresholds.metric == "agreement"
+    assert len(thresholds.model_sha256 or "") == 64
+    assert "blobs" in (thresholds.data or "")
+    assert thresholds.provenance["max_drop"] == 0.05
+    assert zs.ThresholdSet.from_json(thresholds.to_json()) == thresholds
+
+
+def test_the_same_seed_gives_the_same_result(result: CalibrationResult) -> None:
+    again = calibrate(tiny_network(), tiny_data(COUNT), 0.05, threads=1)
+    assert dict(again.thresholds.thresholds) == dict(result.thresholds.thresholds)
+    assert again.trials == result.trials
+
+
+def test_a_result_survives_json(result: CalibrationResult, tmp_path: Path) -> None:
+    result.save(tmp_path / "calibration.json")
+    again = CalibrationResult.load(tmp_path / "calibration.json")
+    assert again == result
+    assert json.loads((tmp_path / "calibration.json").read_text())["metric"] == "agreement"
+
+
+def test_a_damaged_result_is_named(tmp_path: Path) -> None:
+    (tmp_path / "calibration.json").write_text('{"thresholds": {}}')
+    with pytest.raises(DataError, match=r"cannot read a calibration from .*calibration\.json"):
+        CalibrationResult.load(tmp_path / "calibration.json")
+
+
+def test_labels_make_it_top1() -> None:
+    result = calibrate(tiny_network(), tiny_data(COUNT, dense_labels()), 0.1, threads=1)
+    assert result.metric == "top1"
+    assert result.calibration.baseline == 1.0
+    assert result.holdout.drop <= 0.1
+
+
+def test_no_loss_at_all_is_a_budget_too() -> None:
+    result = calibrate(tiny_network(), tiny_data(COUNT), 0.0, max_information_loss=1.0, threads=1)
+    assert result.holdout.drop <= 0.0
+
+
+def test_uniform_drops_the_same_share_everywhere() -> None:
+    result = calibrate(tiny_network(), tiny_data(COUNT), 0.05, strategy="uniform", threads=1)
+    assert len({item.fraction for item in result.sensitivities}) == 1
+    assert result.holdout.drop <= 0.05
+
+
+def test_a_target_sparsity_is_reached_and_its_price_reported() -> None:
+    result = calibrate(tiny_network(), tiny_data(COUNT), target_sparsity=0.7, threads=1)
+    assert result.sparsity_after >= 0.7
+    assert result.max_drop is None
+    assert result.holdout.information_loss > 0.0
+
+
+def test_a_target_out_of_reach_is_refused() -> None:
+    with pytest.raises(CalibrationError, match=r"target_sparsity is 0\.99, but the most .* is 0\.\d+"):
+        calibrate(tiny_network(), tiny_data(COUNT), target_sparsity=0.99, threads=1)
+
+
+def test_contradictory_targets_are_refused() -> None:
+    with pytest.raises(CalibrationError, match=r"both max_drop=0\.01 and target_sparsity=0\.8"):
+        calibrate(tiny_network(), tiny_data(), 0.01, target_sparsity=0.8)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_drop": -0.1}, r"max_drop is -0\.1, expected a value in \[0, 1\]"),
+        ({"max_drop": float("nan")}, r"max_drop is nan"),
+        ({"target_sparsity": 1.5}, r"target_sparsity is 1\.5"),
+        ({"strategy": "greedy"}, r"unknown strategy 'greedy', known are \['sensitivity', 'uniform'\]"),
+        ({"metric": "f1"}, r"unknown metric 'f1'"),
+        ({"metric": "top1"}, r"metric 'top1' needs labels"),
+        ({"batch_size": 0}, r"batch_size is 0, expected >= 1"),
+    ],
+)
+def test_bad_options_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(CalibrationError, match=message):
+        calibrate(tiny_network(), tiny_data(), threads=1, **options)  # type: ignore[arg-type]
+
+
+def test_labels_of_another_model_are_refused() -> None:
+    labels = [CLASSES] * COUNT
+    with pytest.raises(CalibrationError, match=r"the model has 5 classes \(0\.\.4\)"):
+        calibrate(tiny_network(), tiny_data(COUNT, labels), threads=1)
+
+
+def test_too_few_inputs_are_refused() -> None:
+    with pytest.raises(DataError, match=r"at least 4 inputs, half of them for the check; the data have 1"):
+        calibrate(tiny_network(), tiny_data(1))
+
+
+def test_noise_is_refused() -> None:
+    with pytest.raises(DataError, match="noise"):
+        calibrate(tiny_network(), random_input((3, SIDE, SIDE), 8))
+
+
+def test_a_model_whose_own_outputs_are_not_finite_is_refused() -> None:
+    with pytest.raises(CalibrationError, match=r"NaN or infinite outputs on 16 of 16 inputs"):
+        calibrate(tiny_network(gain=1e38), tiny_data(COUNT), threads=1)
+
+
+def test_a_metric_that_raises_is_named() -> None:
+    def broken(outputs: object, labels: object) -> float:
+        raise ValueError("no labels here")
+
+    with pytest.raises(CalibrationError, match="the metric 'broken' raised ValueError: no labels here"):
+        calibrate(tiny_network(), tiny_data(COUNT), metric=broken, threads=1)
+
+
+def test_a_metric_that_returns_nan_is_named() -> None:
+    def broken(outputs: object, labels: object) -> float:
+        return float("nan")
+
+    with pytest.raises(CalibrationError, match="the metric 'broken' returned nan"):
+        calibrate(tiny_network(), tiny_data(COUNT), metric=broken, threads=1)
+
+
+def test_a_metric_of_ones_own_is_bounded() -> None:
+    def mean_margin(outputs: np.ndarray, labels: object) -> float:
+        best = np.sort(outputs, axis=1)
+        return float((best[:, -1] - best[:, -2]).mean())
+
+    result = calibrate(tiny_network(), tiny_data(COUNT), 0.01, metric=mean_margin, threads=1)
+    assert result.metric == "mean_margin"
+    assert result.holdout.drop <= 0.01
+
+
+def test_a_model_with_nothing_to_sparsify_keeps_its_results() -> None:
+    result = calibrate(tiny_network(activation="Sigmoid"), tiny_data(COUNT), threads=1)
+    assert result.is_zero
+    assert "there is nothing to threshold" in result.message
+
+
+def test_ctrl_c_during_the_probes_gives_a_set_that_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Evaluator, "outputs", interrupted)
+    result = calibrate(tiny_network(), tiny_data(COUNT), threads=1)
+    assert result.was_interrupted
+    assert result.is_zero
+
+
+def test_ctrl_c_during_the_search_keeps_the_best_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluate, calls = Evaluator.evaluate, []
+
+    def impatient(self: Evaluator, thresholds: dict[str, float]) -> object:
+        calls.append(thresholds)
+        if len(calls) == 5:  # the dense model, then the fourth trial
+            raise KeyboardInterrupt
+        return evaluate(self, thresholds)
+
+    monkeypatch.setattr(Evaluator, "evaluate", impatient)
+    result = calibrate(tiny_network(), tiny_data(COUNT), 0.2, threads=1)
+    assert result.was_interrupted
+    assert result.message.startswith("Stopped early; the best so far: ")
+    assert result.holdout.drop <= 0.2
+    assert len([trial for trial in result.trials if trial.stage == "search"]) == 3
+
+
+def test_a_holdout_that_disagrees_tightens_the_thresholds() -> None:
+    """The search sees friendly data; the holdout is noise-like, so less strength must survive."""
+    hostile = zs.data.arrays(np.random.default_rng(1).random((16, 3, SIDE, SIDE), np.float32))
+    result = calibrate(tiny_network(), tiny_data(COUNT), 0.02, holdout=hostile, threads=1)
+    assert result.holdout.drop <= 0.02
+    assert result.holdout.information_loss <= 0.02
+    assert any(trial.stage == "holdout" for trial in result.trials)
+
+
+# ------------------------------------------------------------------ parts
+
+
+def test_a_blind_model_agrees_but_has_lost_all_information() -> None:
+    """Why agreement is not enough: nearly always the same class, and outputs that ignore the input."""
+    random = np.random.default_rng(0)
+    odds = random.normal(4.0, 1.0, 100)
+    probability = 1 / (1 + np.exp(-odds))
+    dense = np.stack([probability, 1 - probability], axis=1).astype(np.float32)
+    blind = np.broadcast_to(dense.mean(axis=0), dense.shape).astype(np.float32)
+    metric = choose_metric("auto", dense, None)
+    assert metric.name == "agreement"
+    assert metric.is_guarded
+    assert metric.value(dense, blind, None) == 1.0
+    assert metric.information_loss(dense, blind) == pytest.approx(1.0, abs=0.01)
+    assert metric.information_loss(dense, dense) == 0.0
+
+
+def test_top1_is_guarded_where_one_class_dominates() -> None:
+    dense = np.tile(np.array([[3.0, 0.0]], np.float32), (10, 1))
+    dense[0] = [0.0, 3.0]
+    labels = dense.argmax(axis=1)
+    assert choose_metric("auto", dense, labels).is_guarded
+    varied = np.eye(10, dtype=np.float32)
+    assert not choose_metric("auto", varied, np.arange(10)).is_guarded
+
+
+def test_outputs_without_classes_are_judged_by_fidelity() -> None:
+    maps = np.random.default_rng(0).random((6, 4, 5)).astype(np.float32)
+    metric = choose_metric("auto", maps, None)
+    assert metric.name == "fidelity"
+    assert metric.value(maps, maps, None) == 1.0
+    blind = np.broadcast_to(maps.mean(axis=0), maps.shape)
+    assert metric.value(maps, blind, None) == pytest.approx(0.0, abs=1e-6)
+    with pytest.raises(CalibrationError, match="needs outputs"):
+        choose_metric("agreement", maps, None)
+
+
+@pytest.mark.parametrize("metric", [ClassMetric("agreement", False), FidelityMetric()])
+def test_outputs_that_are_not_finite_lose_everything(metric: ClassMetric | FidelityMetric) -> None:
+    outputs = np.eye(4, dtype=np.float32)
+    assert metric.information_loss(outputs, np.full_like(outputs, np.nan)) == float("inf")
+
+
+def test_a_budget_counts_exactly() -> None:
+    score = Score(samples=100, baseline=0.8, optimized=0.79, information_loss=0.5)
+    assert Budget(0.01, None).allows(score)
+    assert not Budget(0.009, None).allows(score)
+    assert not Budget(0.01, 0.4).allows(score)
+
+
+@given(
+    st.floats(1e-6, 1.0),
+    st.floats(1e-6, 1.0),
+    st.lists(st.floats(0.0, 1.0), min_size=2, max_size=5, unique=True),
+)
+def test_damage_never_falls_with_the_share(first: float, second: float, fractions: list[float]) -> None:
+    damages = Sensitivity((0.2, 0.5), (first, second)).at(np.array(sorted(fractions)))
+    assert (np.diff(damages) >= -1e-12).all()
+
+
+@given(st.lists(st.floats(0.0, 1.0), min_size=2, max_size=6))
+def test_more_strength_never_drops_less(strengths: list[float]) -> None:
+    sensitivities = {"a": Sensitivity((0.2, 0.5), (1e-4, 1e-3)), "b": Sensitivity((0.2, 0.5), (1e-2, 0.3))}
+    strategies = (
+        SensitivityStrategy(sensitivities, {"a": 1.0, "b": 2.0}),
+        UniformStrategy(("a", "b")),
+    )
+    for strategy in strategies:
+        allocations = [strategy.fractions(strength) for strength in sorted(strengths)]
+        for before, after in zip(allocations, allocations[1:], strict=False):
+            assert all(after[name] >= before[name] for name in before)
+
+
+def test_a_robust_layer_drops_more_than_a_sensitive_one() -> None:
+    sensitivities = {
+        "robust": Sensitivity((0.2, 0.5), (1e-5, 1e-4)),
+        "fragile": Sensitivity((0.2, 0.5), (0.1, 1.0)),
+    }
+    strategy = SensitivityStrategy(sensitivities, {"robust": 1.0, "fragile": 1.0})
+    fractions = strategy.fractions(0.4)
+    assert fractions["robust"] > fractions["fragile"]
+    assert strategy.fractions(0.0) == {"robust": 0.0, "fragile": 0.0}
+    assert strategy.fractions(1.0)["fragile"] == pytest.approx(MAX_FRACTION)
