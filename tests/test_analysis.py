@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,7 @@ def test_total_sparsity_is_weighted_by_macs(profile: SparsityProfile) -> None:
 def test_more_sparsity_is_never_predicted_to_be_slower(profile: SparsityProfile) -> None:
     times = [profile.latency_ms, *profile.predicted_latency_ms]
     assert len(times) == len(GAINS) + 1
-    assert all(later <= earlier * (1 + 1e-9) for earlier, later in zip(times, times[1:], strict=False))
+    assert all(later <= earlier * (1 + 1e-9) for earlier, later in itertools.pairwise(times))
 
 
 def test_a_profile_survives_json(profile: SparsityProfile, tmp_path: Path) -> None:

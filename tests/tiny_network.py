@@ -1,7 +1,8 @@
-"""A tiny convolutional network and pictures for it: enough for every stage of the whole way, done in a second."""
+"""A tiny convolutional network and pictures for it: every stage of the whole way in a second."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def tiny_network(*, activation: str = "Relu", gain: float = 1.0, batch: int | st
     """
     random = np.random.default_rng(7)
     nodes, constants, x = [], [], "image"
-    for number, (inputs, outputs) in enumerate(zip(WIDTHS, WIDTHS[1:], strict=False), start=1):
+    for number, (inputs, outputs) in enumerate(itertools.pairwise(WIDTHS), start=1):
         weight = random.standard_normal((outputs, inputs, 3, 3)) * np.sqrt(2 / (9 * inputs))
         constants.append(_constant(f"weight{number}", weight * (gain if number == 1 else 1.0)))
         constants.append(_constant(f"bias{number}", random.standard_normal(outputs) * 0.1))

@@ -20,10 +20,10 @@ constexpr int64_t kRowPairTilePixels = 448;
 // and Zen 4 (benchmarks/layers): the dense tile spends kDenseFma per channel and vector; a visit spends
 // kPerNonZero besides the FMAs of each non-zero, plus a fixed part for mispredicted loop ends and moving the
 // accumulators.
-constexpr double kDenseFma = 1.15;
+constexpr double kDenseFma = 1.3;
 constexpr double kPerNonZero = 1.2;
-constexpr double kPerVisit = 45.0;
-constexpr double kPerVisitVector = 10.0;
+constexpr double kPerVisit = 40.0;
+constexpr double kPerVisitVector = 8.0;
 
 // The density at which skipping zeros and the dense tile take equally long, for panels of `channels` input
 // channels times `vectors` accumulators per pixel.

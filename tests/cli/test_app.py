@@ -1,0 +1,62 @@
+"""The command line as a whole: quick help, choices that match the library, progress that stays out of the way."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from typing import get_args
+
+import pytest
+from rich.console import Console
+from rich.progress import Progress
+
+from zeroskip.calibration import METRICS, STRATEGIES
+from zeroskip.cli import data_options, options
+from zeroskip.cli.console import Stages
+from zeroskip.data import PRESETS
+from zeroskip.engine.options import ISAS
+
+from .conftest import Call
+
+COMMANDS = ("optimize", "analyze", "calibrate", "run", "bench", "report", "info", "demo")
+HEAVY = ("numpy", "onnx", "onnx_ir", "PIL", "torch", "onnxruntime", "matplotlib", "jinja2")
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['zeroskip', '--help']\n"
+        "from zeroskip.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(call: Call, command: str) -> None:
+    result = call(command, "--help")
+    assert result.exit_code == 0
+    assert "--json" in result.output
+    assert "--quiet" in result.output
+
+
+def test_choices_match_the_library() -> None:
+    assert get_args(options.Metric) == METRICS
+    assert get_args(options.Strategy) == STRATEGIES
+    assert get_args(options.Isa) == ISAS
+    assert set(get_args(data_options.Preset)) == set(PRESETS)
+
+
+def test_stages_begin_anew_when_the_count_does() -> None:
+    with Progress(console=Console(file=io.StringIO())) as bars:
+        stages = Stages(bars)
+        stages("loading", 0, 4)
+        stages("round 1", 1, 4)
+        assert [task.description for task in bars.tasks] == ["round 1"]
+        stages("checking", 0, 4)
+        assert [task.completed for task in bars.tasks] == [0]
+        stages("other", 0, 9)
+        assert [task.total for task in bars.tasks] == [9]

@@ -1,0 +1,207 @@
+"""The whole way: what is written, that it is true, and that nothing is written when something fails."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+
+import zeroskip as zs
+from tiny_network import pictures, tiny_data, tiny_network
+from zeroskip import pipeline, verification
+from zeroskip.errors import DataError, EngineError, ModelError, ZeroskipError
+from zeroskip.pipeline import OptimizeResult, optimize
+from zeroskip.staging import staged_directory
+from zeroskip.summary import Summary
+
+FILES = {
+    "model.fatrelu.onnx",
+    "thresholds.json",
+    "profile.json",
+    "profile.fatrelu.json",
+    "calibration.json",
+    "bench.json",
+    "verification.json",
+    "summary.json",
+    "report.html",
+}
+SUMMARY_KEYS = {
+    "metric",
+    "baseline",
+    "optimized",
+    "drop",
+    "sparsity_before",
+    "sparsity_after",
+    "latency_ms",
+    "speedup_exact",
+    "speedup",
+    "threads",
+    "batch_size",
+    "isa",
+    "versions",
+}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "tiny.onnx"
+    path.write_bytes(tiny_network())
+    return path
+
+
+@pytest.fixture(scope="module")
+def result(model: Path, tmp_path_factory: pytest.TempPathFactory) -> OptimizeResult:
+    output = tmp_path_factory.mktemp("results") / "not" / "there" / "yet"
+    lines: list[str] = []
+    done = optimize(model, tiny_data(32), 0.05, output, threads=1, seconds=0.25, announce=lines.append)
+    assert [line.split(":")[0] for line in lines] == ["analyzed", "calibrated", "verified"]
+    return done
+
+
+def test_everything_is_written_and_nothing_else(result: OptimizeResult) -> None:
+    assert {file.name for file in result.output.iterdir()} == FILES
+    assert {file.name for file in result.output.parent.iterdir()} == {result.output.name}
+
+
+def test_the_summary_has_exactly_the_promised_keys(result: OptimizeResult) -> None:
+    summary = json.loads((result.output / "summary.json").read_text())
+    assert set(summary) == SUMMARY_KEYS
+    assert set(summary["latency_ms"]) == {"onnxruntime", "zeroskip_exact", "zeroskip"}
+    assert summary["metric"] == "agreement"
+    assert summary["drop"] == pytest.approx(summary["baseline"] - summary["optimized"])
+    assert summary["drop"] <= 0.05
+    assert summary["sparsity_after"] > summary["sparsity_before"]
+    assert summary["versions"]["zeroskip"] == zs.__version__
+    latency = summary["latency_ms"]
+    assert summary["speedup"] == pytest.approx(latency["onnxruntime"] / latency["zeroskip"])
+    assert summary["speedup_exact"] == pytest.approx(latency["onnxruntime"] / latency["zeroskip_exact"])
+
+
+def test_onnx_runtime_computes_the_same_from_the_written_model(result: OptimizeResult) -> None:
+    path = result.output / "model.fatrelu.onnx"
+    x = zs.data.arrays(pictures(5, seed=3), None, "unit").array()
+    (expected,) = ort.InferenceSession(path).run(None, {"image": x})
+    (got,) = zs.InferenceSession(path).run(None, {"image": x})
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+
+
+def test_the_written_model_has_the_written_thresholds(model: Path, result: OptimizeResult) -> None:
+    thresholds = zs.ThresholdSet.load(result.output / "thresholds.json")
+    x = tiny_data(4).array()
+    (expected,) = zs.InferenceSession(zs.apply(model, thresholds).model).run(None, {"image": x})
+    (got,) = zs.InferenceSession(result.output / "model.fatrelu.onnx").run(None, {"image": x})
+    np.testing.assert_array_equal(got, expected)
+
+
+def test_results_can_be_loaded_again(result: OptimizeResult) -> None:
+    again = OptimizeResult.load(result.output)
+    assert again.summary == result.summary
+    assert again.calibration == result.calibration
+    assert again.verifications == result.verifications
+
+
+def test_loading_names_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"cannot read a summary from .*summary\.json"):
+        OptimizeResult.load(tmp_path)
+
+
+def test_the_report_is_one_self_contained_page(result: OptimizeResult) -> None:
+    page = (result.output / "report.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert "<script" not in page
+    assert "http://" not in page
+    assert "https://" not in page
+    assert "conv2" in page
+    assert f"{result.summary.speedup:.2f}x" in page
+
+
+def test_without_onnx_runtime_there_is_no_speedup(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "available_engines", lambda: ("zeroskip",))
+    monkeypatch.setattr(verification, "available_engines", lambda: ("zeroskip",))
+    lines: list[str] = []
+    done = optimize(
+        model, tiny_data(16), 0.05, tmp_path / "out", threads=1, seconds=0.1, announce=lines.append
+    )
+    assert done.summary.speedup is None
+    assert done.summary.latency_ms.onnxruntime is None
+    assert "onnxruntime is not installed" in lines[-1]
+    assert "with thresholds" in (tmp_path / "out" / "report.html").read_text()
+
+
+@pytest.mark.parametrize("stage", ["calibrate", "verify", "bench", "write_report"])
+@pytest.mark.parametrize("error", [EngineError("broken on purpose"), KeyboardInterrupt()])
+def test_a_failed_or_interrupted_run_leaves_nothing(
+    stage: str, error: BaseException, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(pipeline, stage, fail)
+    with pytest.raises(type(error)):
+        optimize(model, tiny_data(16), 0.05, tmp_path / "out", threads=1, seconds=0.1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_outputs_that_differ_stop_everything(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verification, "relative_difference", lambda *_: 0.5)
+    with pytest.raises(EngineError, match=r"differ by 5\.0e-01 of the largest output on 8 inputs"):
+        optimize(model, tiny_data(16), 0.05, tmp_path / "out", threads=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"cannot read model '.*gone\.onnx': No such file or directory"):
+        optimize(tmp_path / "gone.onnx", tiny_data(8), output=tmp_path / "out")
+
+
+def test_a_truncated_model_is_named(tmp_path: Path) -> None:
+    (tmp_path / "cut.onnx").write_bytes(tiny_network()[:5000])
+    with pytest.raises(ModelError, match=r"cut\.onnx' is not an ONNX file, or is truncated"):
+        optimize(tmp_path / "cut.onnx", tiny_data(8), output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_that_is_a_file_is_refused_before_any_work(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(ZeroskipError, match="is a file, expected a folder"):
+        optimize(model, tiny_data(8), output=tmp_path / "out")
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_an_existing_folder_keeps_its_other_files(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / "notes.txt").write_text("keep")
+    (target / "summary.json").write_text("old")
+    with staged_directory(target) as stage:
+        (stage / "summary.json").write_text("new")
+        assert (target / "summary.json").read_text() == "old"
+    assert (target / "summary.json").read_text() == "new"
+    assert (target / "notes.txt").read_text() == "keep"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_summary_with_other_keys_is_refused(result: OptimizeResult, tmp_path: Path) -> None:
+    values = json.loads((result.output / "summary.json").read_text())
+    (tmp_path / "summary.json").write_text(json.dumps({**values, "extra": 1}))
+    with pytest.raises(DataError, match="extra"):
+        Summary.load(tmp_path / "summary.json")
+
+
+@pytest.mark.slow
+def test_a_real_classifier_with_labels(squeezenet: Path, imagenet_calib: Path, tmp_path: Path) -> None:
+    recipe = zs.data.Preprocess.preset("caffe-bgr", crop=227)
+    data = zs.data.image_folder(imagenet_calib, recipe).subset(48)
+    done = optimize(squeezenet, data, 0.05, tmp_path / "out", seconds=0.5)
+    assert done.summary.metric == "top1"
+    assert done.summary.baseline > 0.4
+    assert done.summary.drop <= 0.05
+    assert done.summary.sparsity_after > done.summary.sparsity_before
+    assert all(check.difference <= check.tolerance for check in done.verifications)
