@@ -55,7 +55,7 @@ $(VENV)/.stamp-venv:
 $(VENV)/.stamp-build: $(VENV)/.stamp-venv $(NATIVE)
 	@echo "building zeroskip"
 	@$(PIP) "scikit-build-core>=0.10" "nanobind>=2.4" cmake ninja
-	@$(PIP) --no-build-isolation --editable .
+	@$(PIP) --no-build-isolation --config-settings=cmake.define.ZEROSKIP_BUILD_TESTS=ON --editable .
 	@touch $@
 
 $(VENV)/.stamp-demo: $(VENV)/.stamp-venv Makefile

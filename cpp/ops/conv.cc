@@ -117,7 +117,10 @@ Conv::Conv(const StepSpec& step, const BuildContext& context)
 
 void Conv::pack_weights(const StepSpec& step, const BuildContext& context) {
   const ConstantView& weight = *step.find_constant("weight");
-  weights_ = context.weights.get(weight.name + "/slabs", [&] {
+  // One constant may serve convolutions of different grouping.
+  const std::string form = "/" + std::to_string(layout_.groups) + "x" + std::to_string(layout_.in) + "x" +
+                           std::to_string(layout_.out);
+  weights_ = context.weights.get(weight.name + form + (gathers_input_ ? "/rows" : "/slabs"), [&] {
     if (!gathers_input_) return pack_conv_weights(geometry_, layout_, weight.values.data(), num_threads_);
     // [tap row][kw * c]: reorder (o, c, kh, kw) to (o, kw * c, kh, 1) and pack that.
     std::vector<float> rows(weight.values.size());
@@ -141,11 +144,9 @@ void Conv::pack_weights(const StepSpec& step, const BuildContext& context) {
   const auto per_channel = [&](const ConstantView* constant, const char* role) {
     check(!constant || constant->values.size() == static_cast<size_t>(geometry_.o), role,
           " must hold one value per output channel");
-    return context.weights.get(
-        (constant ? constant->name
-                  : "zeros/" + std::to_string(layout_.groups) + "/" + std::to_string(layout_.out)) +
-            "/padded",
-        [&] { return pack_per_channel(layout_, constant ? constant->values.data() : nullptr, 0.0f); });
+    return context.weights.get((constant ? constant->name : "zeros") + form + "/padded", [&] {
+      return pack_per_channel(layout_, constant ? constant->values.data() : nullptr, 0.0f);
+    });
   };
   bias_ = per_channel(bias, "bias");
   if (has_activation_) {

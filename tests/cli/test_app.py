@@ -1,4 +1,4 @@
-"""The command line as a whole: quick help, choices that match the library, progress that stays out of the way."""
+"""The command line as a whole: quick help, choices that match the library, progress in its place."""
 
 from __future__ import annotations
 

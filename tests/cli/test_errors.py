@@ -1,4 +1,4 @@
-"""What bad input gets on the command line: one clear line, the right exit code, no traceback, nothing written."""
+"""What bad input gets on the command line: one clear line, the right exit code, nothing written."""
 
 from __future__ import annotations
 

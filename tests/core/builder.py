@@ -141,11 +141,12 @@ def run_nhwc(
     arrays: Mapping[str, np.ndarray] | None = None,
     slack: int = 0,
     threads: int = 2,
+    masked_inputs: bool = False,
     **attributes: Any,
 ) -> np.ndarray:
     """Run one nhwc operator on NCHW arrays; check its padding channels and its mask; return NCHW values."""
     builder = PlanBuilder()
-    sources = [builder.load(x.shape, slack=slack) for x in inputs]
+    sources = [builder.load(x.shape, masked_inputs, slack) for x in inputs]
     result = builder.nhwc(shape, masked=slack == 0, slack=slack)
     builder.step(op, sources, [result], arrays, **attributes)
     builder.expose_values(result)

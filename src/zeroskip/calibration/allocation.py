@@ -106,4 +106,4 @@ class SensitivityStrategy:
                 / np.maximum(damages[-1] - damages[:-1], 1e-12)
             )
             lowest = min(lowest, float(chords.min()))
-        return highest, min(lowest, highest)
+        return highest, 0.99 * min(lowest, highest)  # below the limit, where both ends are equally good
