@@ -16,21 +16,20 @@ namespace {
 // stay in L2.
 constexpr int64_t kPointTilePixels = 392;
 constexpr int64_t kRowPairTilePixels = 448;
-// Cost of one panel at one pixel, in units of one vector FMA, as fitted to layer timings on Emerald Rapids
-// and Zen 4 (benchmarks/layers): the dense tile spends kDenseFma per channel and vector; a visit spends
-// kPerNonZero besides the FMAs of each non-zero, plus a fixed part for mispredicted loop ends and moving the
-// accumulators.
-constexpr double kDenseFma = 1.3;
+// Cost of one panel at one pixel, in units of one FMA of the sparse kernel. Fitted to the crossover densities
+// of ResNet layers measured by benchmarks/layers (Emerald Rapids, AVX-512, November 2026: .72 for 128 output
+// channels, .6 for 64, .4 for 32, .75 for three rotating rows of 64). The dense tile's FMA is cheaper, for it
+// loads less; a non-zero costs kPerNonZero besides its FMAs; a visit costs kPerVisit for its mispredicted
+// loop ends.
+constexpr double kDenseFma = 0.89;
 constexpr double kPerNonZero = 1.2;
-constexpr double kPerVisit = 40.0;
-constexpr double kPerVisitVector = 8.0;
+constexpr double kPerVisit = 32.0;
 
 // The density at which skipping zeros and the dense tile take equally long, for panels of `channels` input
 // channels times `vectors` accumulators per pixel.
 double model_crossover(double channels, double vectors) {
   const double dense = channels * vectors * kDenseFma;
-  const double fixed = kPerVisit + kPerVisitVector * vectors;
-  return std::clamp((dense - fixed) / (channels * (vectors + kPerNonZero)), 0.0, 1.0);
+  return std::clamp((dense - kPerVisit) / (channels * (vectors + kPerNonZero)), 0.0, 1.0);
 }
 
 int64_t l1_bytes() {

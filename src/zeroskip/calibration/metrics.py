@@ -60,8 +60,8 @@ class ClassMetric:
     """For outputs ``[N, classes]``, logits or probabilities: top-1 with labels, agreement without.
 
     The information loss is ``mean KL(p_n || q_n) / mean KL(p_n || m)`` with p and q the class probabilities
-    of the dense and of the thresholded model, and m the mean of p. The divisor is the mutual information between
-    input and class that the dense outputs carry.
+    of the dense and of the thresholded model, and m the mean of p. The divisor is the mutual
+    information between input and class that the dense outputs carry.
 
     Args:
         name: ``"top1"`` or ``"agreement"``.

@@ -15,7 +15,7 @@ from .result import Score, Trial
 
 STEPS = 9
 """Bisections: the strength is then known to 1/512."""
-_TIGHTENINGS = 8
+_TIGHTENINGS = 6
 _SPARSITY_TOLERANCE = 0.002
 # A metric is a ratio of counts; without it 0.01 could be refused for 1 lost input in 100.
 _ROUNDING = 1e-9
@@ -126,15 +126,17 @@ class Search:
             budget: As for the search.
             progress: Told of each check.
         """
-        steps = Steps(progress, "checking on the holdout", _TIGHTENINGS)
-        for number in range(_TIGHTENINGS):
-            tightened = strength * (1 - number / _TIGHTENINGS)
-            passed = tightened <= 0.0 or self._passes_both(tightened, budget)
+        steps = Steps(progress, "checking on the holdout", 1 + _TIGHTENINGS)
+        if strength <= 0.0 or self._passes_both(strength, budget):
+            steps.finish()
+            return strength
+        low, high = 0.0, strength
+        for _ in range(_TIGHTENINGS):
             steps.advance()
-            if passed:
-                steps.finish()
-                return tightened
-        return 0.0
+            middle = (low + high) / 2
+            low, high = (middle, high) if self._passes_both(middle, budget) else (low, middle)
+        steps.finish()
+        return low
 
     def _passes_both(self, strength: float, budget: Budget) -> bool:
         if not self._try(strength, budget, on_holdout=True).passed:

@@ -40,7 +40,7 @@ def calibrate(
     from ..calibration import calibrate as run_calibration
     from ..files import atomic_write_bytes
     from ..onnx import apply_thresholds, load_model, to_bytes
-    from ..report import render_calibration
+    from ..report import caution, render_calibration
 
     inputs = data.open(model)
     with terminal.progress() as progress:
@@ -62,5 +62,7 @@ def calibrate(
         atomic_write_bytes(model_output, to_bytes(apply_thresholds(load_model(model), result.thresholds)))
     result.thresholds.save(output)
     terminal.show(render_calibration(result))
+    if warning := caution(result):
+        terminal.note(warning)
     terminal.note(f"thresholds written to {output}" + (f", model to {model_output}" if model_output else ""))
     terminal.json(json.dumps(result.to_dict(), indent=2))

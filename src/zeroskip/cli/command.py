@@ -46,7 +46,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             arguments[f"{name}!"] = group(**values)
         options = {name: arguments.pop(f"{name}!") for name in groups}
         terminal: Any = options.pop(_OUTPUT).terminal()
-        with terminal.failures():
+        with terminal.failures(), terminal.warnings():
             function(terminal=terminal, **arguments, **options)
 
     wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,6 +72,21 @@ class Terminal:
             yield Stages(bars)
 
     @contextmanager
+    def warnings(self) -> Iterator[None]:
+        """Show what this package logs as notes, and what others log only with ``--verbose``."""
+        own, root = logging.getLogger("zeroskip"), logging.getLogger()
+        notes, silence = _Notes(self), logging.NullHandler()
+        own.addHandler(notes)
+        root.addHandler(notes if self._is_verbose else silence)
+        own.propagate = False
+        try:
+            yield
+        finally:
+            own.removeHandler(notes)
+            root.removeHandler(notes if self._is_verbose else silence)
+            own.propagate = True
+
+    @contextmanager
     def failures(self) -> Iterator[None]:
         """Turn a failure into one red line and exit code 1."""
         try:
@@ -89,6 +105,17 @@ class Terminal:
             self._error.print_exception()
         self._error.print(Text("error: ", style="bold red") + Text(message, style="red"))
         raise typer.Exit(FAILURE)
+
+
+class _Notes(logging.Handler):
+    """Passes log records to a terminal."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        super().__init__(logging.WARNING)
+        self._terminal = terminal
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._terminal.note(f"warning: {record.getMessage()}")
 
 
 class Stages:

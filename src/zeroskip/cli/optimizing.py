@@ -46,6 +46,6 @@ def show(terminal: Terminal, result: OptimizeResult) -> None:
     terminal.show(
         render_layers(result.profile, result.profile_after),
         render_calibration(result.calibration),
-        render_summary(result.profile.model, result.summary, result.calibration),
+        render_summary(result.profile.model, result.summary, result.calibration, result.bench),
     )
     terminal.json(result.summary.model_dump_json(indent=2))

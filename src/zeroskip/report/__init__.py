@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from .html import render_report, write_report
 from .terminal import render_calibration, render_layers, render_profile, render_summary
-from .words import headline
+from .words import caution, headline
 
 __all__ = [
+    "caution",
     "headline",
     "render_calibration",
     "render_layers",

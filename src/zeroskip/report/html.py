@@ -16,7 +16,7 @@ from ..files import atomic_write_text
 from ..summary import Summary
 from ..verification import Verification
 from .chart import search_chart
-from .words import budget_words, caution, headline, price
+from .words import budget_words, caution, headline, measurement_caution, price
 
 
 def write_report(
@@ -77,7 +77,7 @@ def render_report(
         model=profile.model,
         headline=headline(profile.model, summary),
         price=price(calibration),
-        caution=caution(calibration),
+        cautions=[text for text in (caution(calibration), measurement_caution(bench)) if text],
         budget=budget_words(calibration),
         metric=METRIC_WORDS.get(calibration.metric, calibration.metric),
         summary=summary,

@@ -8,10 +8,11 @@ from rich.table import Table
 from rich.text import Text
 
 from ..analysis import LayerSparsity, SparsityProfile
+from ..bench import BenchResult
 from ..calibration import CalibrationResult
 from ..calibration.wording import METRIC_WORDS
 from ..summary import Summary
-from .words import budget_words, caution, headline, price
+from .words import budget_words, caution, headline, measurement_caution, price
 
 _BAR_WIDTH = 10
 
@@ -129,14 +130,11 @@ def render_calibration(calibration: CalibrationResult) -> RenderableType:
             f"{score.optimized:.2%}",
             f"{score.information_loss:.2%}",
         )
-    lines: list[RenderableType] = [table, Text(calibration.message, style="bold")]
-    if warning := caution(calibration):
-        lines.append(Text(warning, style="yellow"))
-    return Group(*lines)
+    return Group(table, Text(calibration.message, style="bold"))
 
 
 def render_summary(
-    model: str, summary: Summary, calibration: CalibrationResult | None = None
+    model: str, summary: Summary, calibration: CalibrationResult, bench: BenchResult
 ) -> RenderableType:
     """Return the outcome of ``optimize``: one sentence, one table, what it cost.
 
@@ -144,6 +142,7 @@ def render_summary(
         model: What to call the model.
         summary: The outcome.
         calibration: For the price and how far to trust it.
+        bench: For how far to trust the times.
     """
     latency = summary.latency_ms
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -173,9 +172,9 @@ def render_summary(
         table,
         Text(""),
     ]
-    if calibration is not None:
-        lines.append(Text(price(calibration)))
-        if warning := caution(calibration):
+    lines.append(Text(price(calibration)))
+    for warning in (caution(calibration), measurement_caution(bench)):
+        if warning is not None:
             lines.append(Text(warning, style="yellow"))
     lines.append(Text(f"{settings}; medians of one interleaved run; sparsity weighted by MACs", style="dim"))
     return Panel(Group(*lines), expand=False, padding=(1, 2))

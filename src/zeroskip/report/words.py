@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from ..bench import BenchResult
 from ..calibration import CalibrationResult
 from ..calibration.wording import METRIC_WORDS, changed_predictions
 from ..summary import Summary
 
 _NO_FASTER = 1.02
+_STEADY = 1.5
 
 
 def headline(model: str, summary: Summary) -> str:
@@ -66,6 +68,22 @@ def caution(calibration: CalibrationResult) -> str | None:
     return (
         f"{samples} held-out inputs cannot prove a budget of {budget:.1%}: with no change seen at all, "
         f"up to {unseen:.1%} may be affected (95% confidence). More data make it stronger."
+    )
+
+
+def measurement_caution(bench: BenchResult) -> str | None:
+    """Return a warning if the rounds of a measurement disagree so much that its ratios mean little, or None.
+
+    Args:
+        bench: The measurement; its last row is compared with its first.
+    """
+    first, last = bench.rows[0].label, bench.rows[-1].label
+    low, high = bench.speedup_range(last, over=first)
+    if high <= _STEADY * low:
+        return None
+    return (
+        f"The machine was busy: from round to round the speed-up of {last} over {first} ranged from {low:.2f}x "
+        f"to {high:.2f}x. Measure again when it is idle."
     )
 
 

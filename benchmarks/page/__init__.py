@@ -1,0 +1,1 @@
+"""The parts of the performance page: each module turns results into Markdown, none measures."""

@@ -1,0 +1,64 @@
+"""The README's measured parts: its first sentence and its table, between markers."""
+
+from __future__ import annotations
+
+import re
+
+from ..models.result import EXACT, THRESHOLDED, CaseResult
+from . import numbers, trained
+from .words import table
+
+_PAGE = "docs/performance.md"
+_WHAT = (
+    "it measures how sparse their activations are, makes them sparser within an accuracy budget, and runs them "
+    "with kernels that skip the zeros."
+)
+_SETTING = "CPU, threads, date"
+
+
+def filled(text: str, cases: list[CaseResult]) -> str:
+    """Return the README with its marked parts written anew; without results as it was.
+
+    Args:
+        text: The README.
+        cases: All results.
+    """
+    known = [case for case in cases if case.kind == "trained" and case.bench.best_peer is not None]
+    if not known:
+        return text
+    most = max(case.bench.threads for case in known)
+    chosen = sorted(
+        (case for case in known if case.bench.threads == most), key=lambda case: case.accuracy is None
+    )
+    return _replaced(_replaced(text, "headline", _headline(chosen[0])), "table", _table(chosen))
+
+
+def _replaced(text: str, name: str, content: str) -> str:
+    pattern = re.compile(rf"(<!-- {name}:begin[^>]*-->\n).*?(<!-- {name}:end -->)", re.DOTALL)
+    return pattern.sub(lambda match: match[1] + content + "\n" + match[2], text)
+
+
+def _headline(case: CaseResult) -> str:
+    bench = case.bench
+    assert bench.best_peer is not None
+    label = THRESHOLDED if case.accuracy is not None else EXACT
+    ratio = f"[{bench.speedup(label, over=bench.best_peer.label):.1f}x]({_PAGE})"
+    cost = "with unchanged results"
+    if case.accuracy is not None:
+        points = 100 * (case.accuracy.baseline - case.accuracy.optimized)
+        cost = f"at a loss of {max(points, 0.0):.1f} points of {case.accuracy.metric}"
+    return (
+        f"**zeroskip makes trained ReLU networks faster on CPUs**: {_WHAT}\n"
+        f"{numbers.network_name(case)} runs {ratio} as fast as on {numbers.peer_name(bench.best_peer)}, the best "
+        f"other float32 engine,\n{cost}."
+    )
+
+
+def _table(cases: list[CaseResult]) -> str:
+    rows = []
+    for case in cases:
+        bench = case.bench
+        where = f"{bench.system.cpu}, {bench.threads}, {bench.date[:10]}"
+        rows += [[*row, where] for row in trained.rows(case)]
+    commands = "\n".join(f"`{command}`" for command in dict.fromkeys(case.command for case in cases))
+    return f"{table([*trained.HEADER, _SETTING], rows)}\n\n{commands}; all numbers: [{_PAGE}]({_PAGE})"

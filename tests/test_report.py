@@ -1,0 +1,121 @@
+"""Reports: the sentences say what the numbers say, and the chart stays in its frame."""
+
+from __future__ import annotations
+
+import pytest
+
+from zeroskip.calibration import CalibrationResult, Score, Trial
+from zeroskip.report import caution, headline
+from zeroskip.report.chart import search_chart
+from zeroskip.report.words import budget_words, price
+from zeroskip.summary import LatencyMs, Summary
+from zeroskip.thresholds import ThresholdSet
+
+
+def summary(onnxruntime: float | None, exact: float, thresholded: float) -> Summary:
+    return Summary(
+        metric="agreement",
+        baseline=1.0,
+        optimized=0.99,
+        drop=0.01,
+        sparsity_before=0.5,
+        sparsity_after=0.7,
+        latency_ms=LatencyMs(onnxruntime=onnxruntime, zeroskip_exact=exact, zeroskip=thresholded),
+        speedup_exact=None if onnxruntime is None else onnxruntime / exact,
+        speedup=None if onnxruntime is None else onnxruntime / thresholded,
+        threads=2,
+        batch_size=1,
+        isa="generic",
+        versions={},
+    )
+
+
+def calibration(**changes: object) -> CalibrationResult:
+    score = Score(samples=100, baseline=1.0, optimized=0.99, information_loss=0.004)
+    values: dict[str, object] = {
+        "thresholds": ThresholdSet({"relu": 0.5}),
+        "metric": "agreement",
+        "max_drop": 0.01,
+        "max_information_loss": 0.01,
+        "target_sparsity": None,
+        "calibration": score,
+        "holdout": score,
+        "sparsity_before": 0.5,
+        "sparsity_after": 0.7,
+        "strategy": "uniform",
+        "seed": 0,
+        "trials": (),
+        "sensitivities": (),
+        "was_interrupted": False,
+        "seconds": 1.0,
+    }
+    return CalibrationResult(**{**values, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        (
+            (20.0, 15.0, 10.0),
+            "m runs 2.00x faster than with ONNX Runtime (20 ms -> 10 ms), 1.33x without changing",
+        ),
+        ((20.0, 21.0, 20.0), "m is not faster with zeroskip than with ONNX Runtime (20 ms -> 20 ms)."),
+        ((None, 15.0, 10.0), "m runs 1.50x faster with thresholds (15 ms -> 10 ms)."),
+        ((None, 10.0, 10.0), "thresholds in the budget gain nothing"),
+    ],
+)
+def test_the_headline_claims_what_was_measured(
+    numbers: tuple[float | None, float, float], words: str
+) -> None:
+    assert words in headline("m", summary(*numbers))
+
+
+def test_the_price_counts_predictions() -> None:
+    assert price(calibration()).startswith("On 100 held-out inputs 1 prediction changed, and 0.40%")
+    labelled = calibration(
+        metric="top1", holdout=Score(samples=9, baseline=0.8, optimized=0.75, information_loss=0)
+    )
+    assert price(labelled) == "On 9 held-out inputs top-1 accuracy went from 80.00% to 75.00%."
+    assert "all zero" in price(calibration(thresholds=ThresholdSet({"relu": 0.0})))
+
+
+def test_few_inputs_are_no_proof() -> None:
+    assert "100 held-out inputs cannot prove a budget of 1.0%" in (caution(calibration()) or "")
+    many = Score(samples=500, baseline=1.0, optimized=1.0, information_loss=0.0)
+    assert caution(calibration(holdout=many)) is None
+
+
+def test_a_budget_in_words() -> None:
+    assert budget_words(calibration()) == (
+        "agreement with the original model may drop by 1.00%, "
+        "and 1.00% of the information in the outputs may be lost"
+    )
+    assert budget_words(calibration(max_drop=None, target_sparsity=0.8)) == "sparsity of at least 80.0%"
+
+
+def test_points_of_the_chart_stay_in_the_frame() -> None:
+    trials = tuple(
+        Trial(
+            stage=stage,
+            strength=0.5,
+            sparsity=sparsity,
+            score=Score(samples=10, baseline=1.0, optimized=1.0, information_loss=loss),
+            passed=loss <= 0.01,
+        )
+        for stage, sparsity, loss in (
+            ("search", 0.6, 0.005),
+            ("search", 0.9, float("inf")),
+            ("holdout", 0.55, 0.02),
+        )
+    )
+    chart = search_chart(calibration(trials=trials))
+    assert chart is not None
+    for point in chart.points:
+        assert chart.left <= point.x <= chart.right
+        assert chart.top <= point.y <= chart.bottom
+    assert [point.passed for point in chart.points] == [True, False, False]
+    assert chart.limit is not None
+
+
+def test_no_trials_no_chart() -> None:
+    assert search_chart(calibration()) is None
