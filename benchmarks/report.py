@@ -1,6 +1,6 @@
 """Makes ``docs/performance.md`` and the README's numbers out of the JSON files in ``benchmarks/results``.
 
-    python -m benchmarks.report
+python -m benchmarks.report
 """
 
 from __future__ import annotations

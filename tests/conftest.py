@@ -7,9 +7,8 @@ import os
 from pathlib import Path
 
 import numpy as np
-import pytest
-
 import onnx
+import pytest
 from onnx import helper, numpy_helper
 
 _REPOSITORY = Path(__file__).resolve().parents[1]

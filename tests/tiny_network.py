@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
-
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
 from zeroskip import data
 
 SIDE = 32

@@ -3,7 +3,7 @@
     python -m benchmarks.layers.run                                  # about three minutes
     python -m benchmarks.layers.run --network resnet50 --threads 1,2 --sparsity 0,0.5,0.9
 
-Values and their zeros are random and independent, which is harder than real ones: those come in clusters.
+Values and their zeros are random and independent; those of real networks come in clusters.
 """
 
 from __future__ import annotations

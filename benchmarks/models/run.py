@@ -1,8 +1,8 @@
 """Times whole networks on several engines and writes one JSON file per case.
 
-    python -m benchmarks.models.run                                  # everything, about ten minutes
-    python -m benchmarks.models.run --network resnet50 --sparsity natural,0.8 --threads 2
-    python -m benchmarks.models.run --file squeezenet=model.onnx --data photos/ --preprocess caffe-bgr --max-drop 0.01
+python -m benchmarks.models.run                                  # everything, about ten minutes
+python -m benchmarks.models.run --network resnet50 --sparsity natural,0.8 --threads 2
+python -m benchmarks.models.run --file squeezenet=model.onnx --data photos/ --preprocess caffe-bgr
 """
 
 from __future__ import annotations

@@ -15,9 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import onnxruntime as ort
-
 import onnx
+import onnxruntime as ort
 from onnx import helper, numpy_helper
 
 from .networks.graph import INPUT, FloatArray
@@ -65,7 +64,8 @@ class _Propagation:
         return self._rebuilt()
 
     def _computed(self, node: onnx.NodeProto, values: Mapping[str, FloatArray]) -> FloatArray:
-        return run_node(node, [values[name] if name in values else self._parameters[name] for name in node.input])
+        known = {**self._parameters, **values}
+        return run_node(node, [known[name] for name in node.input])
 
     def _normalise(self, node: onnx.NodeProto, values: dict[str, FloatArray]) -> None:
         factor = np.float32(1.0 / max(float(values[node.output[0]].std()), 1e-12))

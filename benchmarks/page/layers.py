@@ -24,13 +24,14 @@ def section(tables: list[LayerTable]) -> list[str]:
         threads = f"{item.threads} thread{'s' if item.threads > 1 else ''}"
         parts += [f"### Layers of {item.network}, {threads}", table(header, rows)]
         versions = {"zeroskip": item.system.versions["zeroskip"]}
-        parts.append(
-            environment(item.system.cpu, item.isa, item.threads, item.date, versions, item.command)
-        )
+        parts.append(environment(item.system.cpu, item.isa, item.threads, item.date, versions, item.command))
     return parts
 
 
-def _row(name: str, layers: list[LayerTiming], value: Callable[[Sequence[LayerTiming], int], float]) -> list[str]:
+Value = Callable[[Sequence[LayerTiming], int], float]
+
+
+def _row(name: str, layers: list[LayerTiming], value: Value) -> list[str]:
     count = sum(layer.count for layer in layers)
     return [name, str(count), *(f"{value(layers, index):.2f}" for index in range(len(layers[0].sparsities)))]
 

@@ -43,7 +43,8 @@ def _setting(case: CaseResult) -> tuple[int, int]:
 
 
 def _summary(cases: list[CaseResult]) -> str:
-    variants = list(dict.fromkeys(case.variant for case in sorted(cases, key=lambda c: c.target_sparsity or 0.0)))
+    by_sparsity = sorted(cases, key=lambda case: case.target_sparsity or 0.0)
+    variants = list(dict.fromkeys(case.variant for case in by_sparsity))
     cells: dict[tuple[str, int, int], dict[str, str]] = {}
     for case in cases:
         value = numbers.speedup(case.bench, EXACT)
@@ -59,8 +60,10 @@ def _summary(cases: list[CaseResult]) -> str:
 
 
 def _times(cases: list[CaseResult]) -> list[str]:
-    engines = list(dict.fromkeys(numbers.peer_name(row) for case in cases for row in numbers.peers(case.bench)))
-    header = ["network", "set to", "sparsity", "zeroskip, ms", *(f"{name}, ms" for name in engines), "speed-up"]
+    rows_of_peers = [row for case in cases for row in numbers.peers(case.bench)]
+    engines = list(dict.fromkeys(numbers.peer_name(row) for row in rows_of_peers))
+    times = [f"{name}, ms" for name in ("zeroskip", *engines)]
+    header = ["network", "set to", "sparsity", *times, "speed-up"]
     rows = [_row(case, engines) for case in cases]
     return [table(header, rows), *_environments(cases)]
 

@@ -48,7 +48,8 @@ def speedup_text(bench: BenchResult, label: str) -> str:
     low, high = bench.speedup_range(label, over=bench.best_peer.label)
     warning = " *unstable*" if bench.is_unstable else ""
     mismatch = " *outputs differ*" if label in bench.mismatches else ""
-    return f"**{bench.speedup(label, over=bench.best_peer.label):.2f}** ({low:.2f}-{high:.2f}){warning}{mismatch}"
+    ratio = bench.speedup(label, over=bench.best_peer.label)
+    return f"**{ratio:.2f}** ({low:.2f}-{high:.2f}){warning}{mismatch}"
 
 
 def sparsity_text(row: EngineResult) -> str:
@@ -64,5 +65,5 @@ def isa_of(bench: BenchResult) -> str:
 
 def used_versions(bench: BenchResult) -> dict[str, str]:
     """Return the versions of the engines in the benchmark."""
-    engines = {row.engine for row in bench.rows}
-    return {name: bench.system.versions[name] for name in _USED if name in engines & set(bench.system.versions)}
+    engines, versions = {row.engine for row in bench.rows}, bench.system.versions
+    return {name: versions[name] for name in _USED if name in engines and name in versions}

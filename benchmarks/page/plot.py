@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib.util
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 from zeroskip.files import atomic_path
 
 from ..models.result import EXACT, CaseResult
 from . import numbers
 
-_STYLE = {"svg.hashsalt": "zeroskip", "font.size": 10}  # the salt keeps the file the same for the same numbers
+# Without the salt the file would differ from run to run on the same numbers.
+_STYLE: dict[Any, Any] = {"svg.hashsalt": "zeroskip", "font.size": 10}
 
 
 def draw(cases: list[CaseResult], path: Path) -> bool:

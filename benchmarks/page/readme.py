@@ -10,7 +10,7 @@ from .words import table
 
 _PAGE = "docs/performance.md"
 _WHAT = (
-    "it measures how sparse their activations are, makes them sparser within an accuracy budget, and runs them "
+    "it measures how sparse their activations are, makes them sparser within\nan accuracy budget, and runs them "
     "with kernels that skip the zeros."
 )
 _SETTING = "CPU, threads, date"
@@ -47,10 +47,10 @@ def _headline(case: CaseResult) -> str:
     if case.accuracy is not None:
         points = 100 * (case.accuracy.baseline - case.accuracy.optimized)
         cost = f"at a loss of {max(points, 0.0):.1f} points of {case.accuracy.metric}"
+    peer = numbers.peer_name(bench.best_peer)
     return (
         f"**zeroskip makes trained ReLU networks faster on CPUs**: {_WHAT}\n"
-        f"{numbers.network_name(case)} runs {ratio} as fast as on {numbers.peer_name(bench.best_peer)}, the best "
-        f"other float32 engine,\n{cost}."
+        f"{numbers.network_name(case)} runs {ratio} as fast as on {peer}, the best other float32 engine,\n{cost}."
     )
 
 

@@ -18,7 +18,7 @@ def section(cases: list[CaseResult]) -> list[str]:
     for threads in sorted({case.bench.threads for case in chosen}, reverse=True):
         group = [case for case in chosen if case.bench.threads == threads]
         parts.append(table(HEADER, [row for case in group for row in rows(case)]))
-        parts += [line for line in dict.fromkeys(_environment(case) for case in group)]
+        parts += list(dict.fromkeys(_environment(case) for case in group))
     return parts
 
 
@@ -33,7 +33,8 @@ def accuracy_text(case: CaseResult, label: str) -> str:
     accuracy = case.accuracy
     if label == EXACT or accuracy is None:
         return "unchanged"
-    return f"{accuracy.metric} {accuracy.baseline:.1%} -> {accuracy.optimized:.1%} ({accuracy.samples} inputs)"
+    change = f"{accuracy.baseline:.1%} -> {accuracy.optimized:.1%}"
+    return f"{accuracy.metric} {change} ({accuracy.samples} inputs)"
 
 
 def _row(case: CaseResult, label: str) -> list[str]:

@@ -18,7 +18,8 @@ RowOrder parse_order(const StepSpec& step, const char* attribute) {
   return RowOrder::kNhwc;
 }
 
-// The row side may have any shape with as many elements: (N, C, L) or (N, C) for H = 1, or one that was reshaped.
+// The row side may have any shape with as many elements: (N, C, L) or (N, C) for H = 1, or one that was
+// reshaped.
 void require_same_elements(const TensorSpec& row, const TensorSpec& nhwc) {
   require_layout(row, Layout::kRow);
   require_layout(nhwc, Layout::kNhwc);

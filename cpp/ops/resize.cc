@@ -23,12 +23,12 @@ float input_position(const std::string& mode, const AxisResize& axis, int64_t i)
     return axis.out == 1 ? 0.0f
                          : position * static_cast<float>(axis.in - 1) / static_cast<float>(axis.out - 1);
   if (mode == "pytorch_half_pixel" && axis.out == 1) return 0.0f;
-  const float centred = (position + 0.5f) / axis.scale - 0.5f;
-  if (mode == "half_pixel" || mode == "pytorch_half_pixel") return centred;
+  const float centre = (position + 0.5f) / axis.scale;
+  if (mode == "half_pixel" || mode == "pytorch_half_pixel") return centre - 0.5f;
   check(mode == "half_pixel_symmetric", "coordinate_transformation_mode '", mode, "' is not supported");
   const auto in = static_cast<float>(axis.in);
   const float adjustment = static_cast<float>(axis.out) / (axis.scale * in);
-  return in / 2.0f * (1.0f - adjustment) + centred;
+  return in / 2.0f * (1.0f - adjustment) + centre - 0.5f;
 }
 
 float round_position(const std::string& mode, float x) {

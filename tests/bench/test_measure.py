@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
-import onnx
 from zeroskip import DataError, EngineError, ModelError, ShapeError
 from zeroskip.bench import BenchResult, EngineSpec, bench, measure
 from zeroskip.bench.row import Row

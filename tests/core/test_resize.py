@@ -18,12 +18,12 @@ def positions(mode: str, size: int, out: int, scale: float) -> np.ndarray:
         return i / scale32
     if mode == "align_corners":
         return i * (in32 - 1) / np.float32(max(out - 1, 1))
-    centred = (i + np.float32(0.5)) / scale32 - np.float32(0.5)
+    centre = (i + np.float32(0.5)) / scale32
     if mode == "pytorch_half_pixel" and out == 1:
         return np.zeros_like(i)
     if mode == "half_pixel_symmetric":
-        return in32 / 2 * (1 - np.float32(out) / (scale32 * in32)) + centred
-    return centred
+        return in32 / 2 * (1 - np.float32(out) / (scale32 * in32)) + centre - np.float32(0.5)
+    return centre - np.float32(0.5)
 
 
 def nearest(mode: str, x: np.ndarray, size: int) -> np.ndarray:

@@ -6,12 +6,12 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
-
-import onnx
-import zeroskip as zs
 from onnx import helper
+
+import zeroskip as zs
 from zeroskip.engine import NodeArg
 
 from .canonical_graph import CanonicalGraph

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import onnx
 import onnx.parser
 import onnx_ir as ir
 import onnxruntime
 from numpy.typing import ArrayLike, NDArray
 
-import onnx
 from zeroskip.onnx import canonicalize, load_model, to_bytes, to_standard, unsupported_nodes
 
 Array = NDArray[Any]

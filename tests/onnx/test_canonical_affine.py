@@ -9,7 +9,7 @@ import onnx_ir as ir
 import pytest
 from onnx_graphs import Array, assert_parity, build, node_of, op_types, random_array, values_of
 
-from zeroskip.onnx import canonicalize, load_model
+from zeroskip.onnx import canonicalize, load_model, unsupported_nodes
 
 BN = "BatchNormalization <epsilon = 0.001>"
 
@@ -24,9 +24,7 @@ def normalization(channels: int, prefix: str = "", seed: int = 1) -> dict[str, A
     }
 
 
-def canonical_ops(
-    body: str, constants: Mapping[str, Array], tolerance: float = 2e-6, **keywords: object
-) -> list[str]:
+def canonical_ops(body: str, constants: Mapping[str, Array], tolerance: float = 2e-6, **keywords: object) -> list[str]:
     return op_types(assert_parity(build(body, constants=constants, **keywords), tolerance=tolerance))
 
 
@@ -90,9 +88,7 @@ def test_batch_normalization_between_linear_layers_folds() -> None:
 
 def test_neighbours_are_merged() -> None:
     constants = {**normalization(3), "s": random_array(1, 3, 1, 1), "o": random_array(3, 1, 1), "half": 0.5}
-    body = (
-        f"a = Mul(x, s) b = {BN} (a, gamma, beta, mean, var) c = Add(b, o) d = Div(c, half) y = Sub(half, d)"
-    )
+    body = f"a = Mul(x, s) b = {BN} (a, gamma, beta, mean, var) c = Add(b, o) d = Div(c, half) y = Sub(half, d)"
     canonical = assert_parity(build(body, constants=constants))
     assert op_types(canonical) == ["ChannelAffine"]
     node = node_of(canonical, "ChannelAffine")
@@ -173,8 +169,6 @@ def test_folding_rounds_once() -> None:
 
 
 def test_axis_other_than_channels_is_reported() -> None:
-    from zeroskip.onnx import unsupported_nodes
-
     model = build("y = Mul(x, columns)", constants={"columns": random_array(8)})
     (node,) = unsupported_nodes(canonicalize(load_model(model)))
     assert "axis 3" in node.reason

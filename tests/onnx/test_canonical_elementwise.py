@@ -65,9 +65,7 @@ def test_difference_is_an_addition() -> None:
     model = build("y = Sub(a, b)", inputs=dict.fromkeys("ab", (2, 3, 4, 4)))
     canonical = assert_parity(model, tolerance=0.0)
     assert op_types(canonical) == ["ChannelAffine", "Add"]
-    np.testing.assert_array_equal(
-        values_of(node_of(canonical, "ChannelAffine").inputs[1]), [-1.0, -1.0, -1.0]
-    )
+    np.testing.assert_array_equal(values_of(node_of(canonical, "ChannelAffine").inputs[1]), [-1.0, -1.0, -1.0])
 
 
 @pytest.mark.parametrize(
@@ -127,7 +125,5 @@ def test_defaults_are_written_out(body: str, op_type: str, wanted: dict[str, obj
 
 
 def test_axes_of_a_mean_are_sorted_and_positive() -> None:
-    node = node_of(
-        assert_parity(build("y = ReduceMean(x, axes)", constants={"axes": np.array([-1, 1])})), "ReduceMean"
-    )
+    node = node_of(assert_parity(build("y = ReduceMean(x, axes)", constants={"axes": np.array([-1, 1])})), "ReduceMean")
     assert values_of(node.inputs[1]).tolist() == [1, 3]

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import onnx
 import pytest
 from onnx_graphs import assert_parity, build, node_of, op_types, random_array, run, values_of
 
-import onnx
 from zeroskip.errors import ModelError, ShapeError
 from zeroskip.onnx import canonicalize, load_model, prepare, sources, specialize, to_bytes, to_standard
 
@@ -108,9 +108,7 @@ def test_batch_frozen_in_a_reshape_is_an_error(target: list[int]) -> None:
 
 
 def test_batch_computed_from_the_shape_is_not_frozen() -> None:
-    body = (
-        "s = Shape(x) n = Slice(s, zero, one) t = Concat <axis = 0> (n, rest) r = Relu(x) y = Reshape(r, t)"
-    )
+    body = "s = Shape(x) n = Slice(s, zero, one) t = Concat <axis = 0> (n, rest) r = Relu(x) y = Reshape(r, t)"
     constants = {"zero": np.array([0]), "one": np.array([1]), "rest": np.array([-1])}
     model = build(body, inputs=(1, 3, 8, 8), constants=constants, opset=13)
     canonical = canonicalize(load_model(model), {"x": (7, 3, 8, 8)})
@@ -156,9 +154,7 @@ def test_inputs_with_a_default_are_constants() -> None:
     """Before IR version 4 every initializer was listed among the inputs."""
     model = network((2, 3, 6, 6))
     for tensor in model.graph.initializer:
-        model.graph.input.append(
-            onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
-        )
+        model.graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
     canonical = assert_parity(model)
     assert [value.name for value in canonical.graph.inputs] == ["x"]
     assert op_types(canonical) == ["Conv", "FatRelu", "GlobalAveragePool", "Reshape", "Linear"]

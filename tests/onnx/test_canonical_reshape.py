@@ -51,7 +51,8 @@ def test_what_changes_nothing_vanishes(body: str) -> None:
 
 def test_shape_arithmetic_of_a_dynamic_flatten_is_folded() -> None:
     body = (
-        "p = GlobalAveragePool(x) s = Shape(p) n = Gather(s, zero) u = Unsqueeze(n, first) t = Concat <axis = 0> (u, last)"
+        "p = GlobalAveragePool(x) s = Shape(p) n = Gather(s, zero) u = Unsqueeze(n, first)"
+        "t = Concat <axis = 0> (u, last)"
         "f = Reshape(p, t) y = MatMul(f, w)"
     )
     constants = {**ARGUMENTS, "zero": np.array(0), "w": random_array(3, 4)}
@@ -59,20 +60,14 @@ def test_shape_arithmetic_of_a_dynamic_flatten_is_folded() -> None:
     assert op_types(assert_parity(model)) == ["GlobalAveragePool", "Reshape", "Linear"]
 
 
-@pytest.mark.parametrize(
-    "attributes", ["blocksize = 2", 'blocksize = 2, mode = "CRD"', 'blocksize = 2, mode = "DCR"']
-)
+@pytest.mark.parametrize("attributes", ["blocksize = 2", 'blocksize = 2, mode = "CRD"', 'blocksize = 2, mode = "DCR"'])
 def test_depth_to_space(attributes: str) -> None:
-    canonical = assert_parity(
-        build(f"y = DepthToSpace <{attributes}> (x)", inputs=(2, 8, 3, 4)), tolerance=0.0
-    )
+    canonical = assert_parity(build(f"y = DepthToSpace <{attributes}> (x)", inputs=(2, 8, 3, 4)), tolerance=0.0)
     assert op_types(canonical) == ["Reshape", "Transpose", "Reshape"]
 
 
 def test_space_to_depth() -> None:
-    canonical = assert_parity(
-        build("y = SpaceToDepth <blocksize = 2> (x)", inputs=(2, 3, 4, 6)), tolerance=0.0
-    )
+    canonical = assert_parity(build("y = SpaceToDepth <blocksize = 2> (x)", inputs=(2, 3, 4, 6)), tolerance=0.0)
     assert op_types(canonical) == ["Reshape", "Transpose", "Reshape"]
 
 

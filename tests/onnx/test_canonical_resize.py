@@ -37,9 +37,7 @@ def test_scales(mode: str, body: str, opset: int) -> None:
     np.testing.assert_array_equal(values_of(node.inputs[2]), SCALES["scales"])
 
 
-@pytest.mark.parametrize(
-    ("arguments", "opset"), [("roi, none, sizes", 11), (", , sizes", 13), (", , sizes", 19)]
-)
+@pytest.mark.parametrize(("arguments", "opset"), [("roi, none, sizes", 11), (", , sizes", 13), (", , sizes", 19)])
 @pytest.mark.parametrize(
     "attributes",
     [
@@ -52,9 +50,7 @@ def test_scales(mode: str, body: str, opset: int) -> None:
     ],
 )
 def test_sizes(arguments: str, opset: int, attributes: str) -> None:
-    canonical = assert_parity(
-        build(f"y = Resize <{attributes}> (x, {arguments})", constants=SIZES, opset=opset)
-    )
+    canonical = assert_parity(build(f"y = Resize <{attributes}> (x, {arguments})", constants=SIZES, opset=opset))
     node = node_of(canonical, "Resize")
     assert node.inputs[2] is None
     assert values_of(node.inputs[3]).tolist() == [2, 3, 12, 9]
@@ -62,9 +58,7 @@ def test_sizes(arguments: str, opset: int, attributes: str) -> None:
 
 def test_sizes_of_some_axes() -> None:
     constants = {"sizes": np.array([5, 16])}
-    canonical = assert_parity(
-        build("y = Resize <axes = [2, 3]> (x, , , sizes)", constants=constants, opset=18)
-    )
+    canonical = assert_parity(build("y = Resize <axes = [2, 3]> (x, , , sizes)", constants=constants, opset=18))
     assert values_of(node_of(canonical, "Resize").inputs[3]).tolist() == [2, 3, 5, 16]
 
 
@@ -76,9 +70,7 @@ def test_sizes_computed_from_another_tensor() -> None:
     constants = {"zero": np.array([0]), "two": np.array([2]), "four": np.array([4])}
     shapes = {"x": ("N", 3, "H", "W"), "z": ("N", 3, "A", "B")}
     model = build(body, inputs=shapes, constants=constants)
-    assert op_types(assert_parity(model, {"x": random_array(2, 3, 4, 5), "z": random_array(2, 3, 9, 7)})) == [
-        "Resize"
-    ]
+    assert op_types(assert_parity(model, {"x": random_array(2, 3, 4, 5), "z": random_array(2, 3, 9, 7)})) == ["Resize"]
 
 
 @pytest.mark.parametrize(
@@ -99,15 +91,11 @@ def test_others_are_reported(attributes: str) -> None:
 @pytest.mark.parametrize("bias", ["", ", b"])
 def test_transposed_convolution_without_overlap(bias: str) -> None:
     constants = {"w": random_array(3, 4, 2, 2), "b": random_array(4)}
-    canonical = assert_parity(
-        build(f"y = ConvTranspose <strides = [2, 2]> (x, w{bias})", constants=constants)
-    )
+    canonical = assert_parity(build(f"y = ConvTranspose <strides = [2, 2]> (x, w{bias})", constants=constants))
     assert op_types(canonical) == ["Conv", "Reshape", "Transpose", "Reshape"]
 
 
-@pytest.mark.parametrize(
-    "attributes", ["strides = [1, 1]", "strides = [2, 2], pads = [1, 1, 0, 0]", "group = 3"]
-)
+@pytest.mark.parametrize("attributes", ["strides = [1, 1]", "strides = [2, 2], pads = [1, 1, 0, 0]", "group = 3"])
 def test_other_transposed_convolutions_are_reported(attributes: str) -> None:
     model = build(f"y = ConvTranspose <{attributes}> (x, w)", constants={"w": random_array(3, 4, 2, 2)})
     assert [node.op_type for node in unsupported_nodes(canonicalize(load_model(model)))] == ["ConvTranspose"]

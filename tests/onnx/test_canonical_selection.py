@@ -25,17 +25,15 @@ def test_slices(
     given = {"starts": starts, "ends": ends, "axes": axes, "steps": steps}
     constants = {name: np.array(items) for name, items in given.items() if items is not None}
     arguments = ", ".join(name if name in constants else "" for name in given).rstrip(", ")
-    node = node_of(
-        assert_parity(build(f"y = Slice(x, {arguments})", constants=constants), tolerance=0.0), "Slice"
-    )
+    node = node_of(assert_parity(build(f"y = Slice(x, {arguments})", constants=constants), tolerance=0.0), "Slice")
     assert tuple(values_of(value).tolist() for value in node.inputs[1:]) == wanted
 
 
 def test_slice_of_everything_vanishes() -> None:
     constants = {"zero": np.array([0]), "end": np.array([1 << 40]), "axis": np.array([1])}
-    assert op_types(
-        assert_parity(build("s = Slice(x, zero, end, axis) y = Relu(s)", constants=constants))
-    ) == ["FatRelu"]
+    assert op_types(assert_parity(build("s = Slice(x, zero, end, axis) y = Relu(s)", constants=constants))) == [
+        "FatRelu"
+    ]
 
 
 def test_backward_slice_is_reported() -> None:

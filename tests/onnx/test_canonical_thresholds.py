@@ -97,9 +97,7 @@ def test_spelling_of_one_threshold(body: str, opset: int, threshold: float) -> N
 def test_upper_clip_composes(body: str, threshold: float, maximum: float) -> None:
     constants = {"zero": 0.0, "six": 6.0, "three": 3.0, "minus": -1.0, "t": T}
     x = random_array(2, 3, 4, 4) * 8.0
-    canonical = assert_parity(
-        build(body, inputs=("N", 3, 4, 4), constants=constants), {"x": x}, tolerance=0.0
-    )
+    canonical = assert_parity(build(body, inputs=("N", 3, 4, 4), constants=constants), {"x": x}, tolerance=0.0)
     assert op_types(canonical) == ["FatRelu"]
     node = node_of(canonical, "FatRelu")
     assert node.attributes.get_float("threshold") == threshold
@@ -180,17 +178,13 @@ def test_activation_that_others_read_stays() -> None:
 
 def test_clip_above_the_maximum_of_an_inner_activation_is_not_joined() -> None:
     """min(x, 6) > 7 never holds, whatever x: this is no FATReLU of x."""
-    model = build(
-        "r = Clip(x, zero, six) y = ThresholdedRelu <alpha = 7.0> (r)", constants={"zero": 0.0, "six": 6.0}
-    )
+    model = build("r = Clip(x, zero, six) y = ThresholdedRelu <alpha = 7.0> (r)", constants={"zero": 0.0, "six": 6.0})
     canonical = assert_parity(model, {"x": random_array(2, 3, 8, 8) * 20.0}, tolerance=0.0)
     assert op_types(canonical) == ["FatRelu", "FatRelu"]
 
 
 def test_nan_becomes_zero() -> None:
     x = np.array([[np.nan, 1.0, -1.0, np.inf]], np.float32)
-    model = build(
-        "c = LessOrEqual(x, t) y = Where(c, zero, x)", inputs=(1, 4), constants={"t": 0.5, "zero": 0.0}
-    )
+    model = build("c = LessOrEqual(x, t) y = Where(c, zero, x)", inputs=(1, 4), constants={"t": 0.5, "zero": 0.0})
     lowered = to_bytes(to_standard(canonicalize(load_model(model))))
     np.testing.assert_array_equal(run(lowered, {"x": x})[0], [[0.0, 1.0, 0.0, np.inf]])

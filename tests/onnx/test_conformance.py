@@ -11,10 +11,10 @@ import warnings
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from onnx_graphs import run
 
-import onnx
 from zeroskip.onnx import canonicalize, load_model, to_bytes, to_standard, unsupported_nodes
 
 SUPPORTED_AT_LEAST = {
@@ -42,12 +42,7 @@ def cases_of(module: str) -> list[Any]:
 def _is_wanted(case: Any) -> bool:
     inputs, _ = case.data_sets[0]
     is_plain = bool(inputs) and all(isinstance(array, np.ndarray) for array in inputs)
-    return (
-        is_plain
-        and inputs[0].dtype == np.float32
-        and inputs[0].size > 0
-        and case.name not in NOT_AS_ONNX_RUNTIME
-    )
+    return is_plain and inputs[0].dtype == np.float32 and inputs[0].size > 0 and case.name not in NOT_AS_ONNX_RUNTIME
 
 
 def with_constants(case: Any) -> tuple[onnx.ModelProto, str, np.ndarray]:

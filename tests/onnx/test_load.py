@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx_graphs import build, op_types, random_array, run, values_of
 
-import onnx
 from zeroskip.errors import ModelError, ZeroskipError
 from zeroskip.onnx import canonicalize, load_model, to_bytes
 
-MODEL = build(
-    "c = Conv(x, w) r = Relu(c) y = Add(r, half)", constants={"w": random_array(4, 3, 3, 3), "half": 0.5}
-)
+MODEL = build("c = Conv(x, w) r = Relu(c) y = Add(r, half)", constants={"w": random_array(4, 3, 3, 3), "half": 0.5})
 DATA = MODEL.SerializeToString()
 
 
@@ -185,7 +184,5 @@ def test_hostile_bytes_end_in_an_error_of_ours(edits: list[tuple[int, int]]) -> 
     data = bytearray(DATA)
     for place, byte in edits:
         data[place] = byte
-    try:
+    with contextlib.suppress(ZeroskipError):
         canonicalize(load_model(bytes(data)))
-    except ZeroskipError:
-        pass

@@ -59,9 +59,7 @@ def test_prepared_model_can_be_lowered_and_run_at_any_shape() -> None:
 
 
 def test_rank_that_is_not_known() -> None:
-    body = (
-        "s = Slice(z, a, b) i = Cast <to = 7> (s) r = Reshape(x, i) c = Greater(r, t) y = Where(c, r, zero)"
-    )
+    body = "s = Slice(z, a, b) i = Cast <to = 7> (s) r = Reshape(x, i) c = Greater(r, t) y = Where(c, r, zero)"
     constants = {"a": np.array([0]), "b": np.array([2]), "t": np.float32([0.25]), "zero": 0.0}
     model = build(body, inputs={"x": (2, 3, 4, 4), "z": (4,)}, constants=constants)
     assert "ThresholdedRelu" in op_types(to_standard(prepare(load_model(model))))

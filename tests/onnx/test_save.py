@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 import pytest
 from onnx_graphs import build, random_array, random_feeds, run
 
-import onnx
 from zeroskip.errors import ModelError
 from zeroskip.onnx import load_model, save_model, to_bytes
 

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from onnx_graphs import Array, assert_parity, build, node_of, op_types, random_array, random_feeds, run
 
-import onnx
 from zeroskip import ThresholdSet
 from zeroskip.errors import ModelError, RecipeError
 from zeroskip.onnx import activations, apply, apply_thresholds, canonicalize, load_model, to_bytes
@@ -99,9 +99,7 @@ def test_result_is_of_a_version_that_runtimes_read(opset: int) -> None:
 def test_opset_is_kept_where_raising_it_would_change_the_meaning() -> None:
     model = thresholded("h = Hardmax(c) z = Relu(h) y = Relu(c)", 0.5, opset=12, outputs="y z")
     assert model.opset_import[0].version == 12
-    model = thresholded(
-        "s, i = TopK(c, k) y = Relu(c)", 0.5, opset=10, outputs="y s", constants={"k": np.array([2])}
-    )
+    model = thresholded("s, i = TopK(c, k) y = Relu(c)", 0.5, opset=10, outputs="y s", constants={"k": np.array([2])})
     assert model.opset_import[0].version == 10
 
 
@@ -117,9 +115,7 @@ def test_per_channel_thresholds_of_a_channels_last_model() -> None:
     changed.graph.output.append(onnx.helper.make_tensor_value_info("y", 1, None))
     x = random_array(2, 8, 8, 3)
     got = run(changed, {"x": x})[1]
-    np.testing.assert_allclose(
-        got.transpose(0, 3, 1, 2), expected(x.transpose(0, 3, 1, 2), PER_CHANNEL), atol=1e-6
-    )
+    np.testing.assert_allclose(got.transpose(0, 3, 1, 2), expected(x.transpose(0, 3, 1, 2), PER_CHANNEL), atol=1e-6)
     del changed.graph.output[1]
     canonical = assert_parity(changed)
     np.testing.assert_array_equal(activations(canonical)[0].threshold, PER_CHANNEL)
@@ -140,9 +136,7 @@ def test_wrong_number_of_channels() -> None:
 
 def test_rank_must_be_known_for_thresholds_per_channel() -> None:
     body = "s = Shape(x) t = Slice(s, zero, two) r = Reshape(x, t) y = Relu(r)"
-    model = build(
-        body, constants={"zero": np.array([0]), "two": np.array([-2])}, inputs=(2, 3, 1, 1), opset=13
-    )
+    model = build(body, constants={"zero": np.array([0]), "two": np.array([-2])}, inputs=(2, 3, 1, 1), opset=13)
     changed = apply_thresholds(load_model(model), ThresholdSet({"y": 0.5}))
     assert "ThresholdedRelu" in op_types(changed)
 

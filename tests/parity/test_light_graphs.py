@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 import pytest
+from onnx import ModelProto, NodeProto, load, numpy_helper
 
 import zeroskip as zs
 from conftest import package_file
-from onnx import ModelProto, NodeProto, load, numpy_helper
 
 pytestmark = pytest.mark.slow
 

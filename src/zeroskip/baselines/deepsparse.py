@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import deepsparse
-from numpy.typing import NDArray
-
 import onnx
+from numpy.typing import NDArray
 
 from .engine import Engine, Feed, Precision, Shapes
 

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
-
-import onnx
 
 from ..errors import EngineError
 from .engine import Engine, Feed, Precision, Shapes

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from google.protobuf.message import DecodeError
-
 import onnx
+from google.protobuf.message import DecodeError
 
 from ..baselines import ENGINES, Precision
 from ..errors import DataError, EngineError, ModelError, ShapeError

@@ -24,9 +24,8 @@ from .profile import Profile, make_profile
 from .signature import InputShapes, NodeArg, Signature
 
 if TYPE_CHECKING:
-    import onnx_ir as ir
-
     import onnx
+    import onnx_ir as ir
 
     from ..onnx import Activation
 

@@ -99,9 +99,7 @@ def _skipping_layers(value: ir.Value) -> list[str]:
             node = usage.node
             if (is_op(node, "Conv") or is_own(node, "Linear")) and usage.idx == 0:
                 found.append(_layer_name(node))
-            elif is_op(node, *_KEEPING_ZEROS) and usage.idx < (
-                len(node.inputs) if node.op_type == "Concat" else 1
-            ):
+            elif is_op(node, *_KEEPING_ZEROS) and usage.idx < (len(node.inputs) if node.op_type == "Concat" else 1):
                 pending.extend(output for output in node.outputs if output not in seen)
                 seen.update(node.outputs)
     return found

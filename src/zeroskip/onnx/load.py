@@ -11,11 +11,10 @@ import os
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 import onnx_ir.passes.common as common_passes
 from google.protobuf.message import DecodeError
-
-import onnx
 
 from ..errors import ModelError
 from .opset import check_opset
@@ -53,9 +52,7 @@ def load_model(source: ModelSource) -> ir.Model:
     if isinstance(source, bytes):
         return _checked(_parse(source, "the model"), "the model", None)
     if not isinstance(source, str | os.PathLike):
-        raise ModelError(
-            f"a model is a path, bytes, onnx.ModelProto or onnx_ir.Model, got {type(source).__name__}"
-        )
+        raise ModelError(f"a model is a path, bytes, onnx.ModelProto or onnx_ir.Model, got {type(source).__name__}")
     path = Path(source)
     what = f"model '{path}'"
     try:
@@ -71,16 +68,12 @@ def _parse(data: bytes, what: str) -> onnx.ModelProto:
     try:
         return onnx.load_model_from_string(data)
     except (DecodeError, ValueError) as error:
-        raise ModelError(
-            f"{what} is not an ONNX file, or is truncated ({len(data)} bytes): {error}"
-        ) from error
+        raise ModelError(f"{what} is not an ONNX file, or is truncated ({len(data)} bytes): {error}") from error
 
 
 def _checked(proto: onnx.ModelProto, what: str, folder: Path | None) -> ir.Model:
     if not proto.graph.node or not proto.graph.output:
-        raise ModelError(
-            f"{what} holds no graph with nodes and outputs: it is not an ONNX model, or is truncated"
-        )
+        raise ModelError(f"{what} holds no graph with nodes and outputs: it is not an ONNX model, or is truncated")
     try:
         model = ir.serde.deserialize_model(proto)
         if folder is not None:
@@ -152,11 +145,7 @@ def _read_tensors(graph: ir.Graph, what: str) -> None:
             raise ModelError(f"{what}: initializer '{name}' cannot be read: {_cause(error)}") from error
         # A NaN anywhere makes the sum NaN; summing is several times cheaper than looking at every element.
         with np.errstate(all="ignore"):
-            if (
-                array.dtype == np.float32
-                and np.isnan(np.add.reduce(array, axis=None))
-                and np.isnan(array).any()
-            ):
+            if array.dtype == np.float32 and np.isnan(np.add.reduce(array, axis=None)) and np.isnan(array).any():
                 count = int(np.isnan(array).sum())
                 raise ModelError(f"{what}: initializer '{name}' holds {count} NaN among {array.size} values")
         value.const_value = ir.Tensor(array, dtype=tensor.dtype, name=name)

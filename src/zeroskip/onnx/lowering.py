@@ -59,17 +59,11 @@ def write_fat_relu(
     """
     graph, name = owner(node), node.outputs[0].name
     is_clipped = bool(np.isfinite(max_value))
-    zero = (
-        add_constant(graph, np.zeros((), np.float32), f"{name}.zero")
-        if is_clipped or threshold.ndim
-        else None
-    )
+    zero = add_constant(graph, np.zeros((), np.float32), f"{name}.zero") if is_clipped or threshold.ndim else None
     if threshold.ndim:
         x_rank = rank(x)
         if x_rank is None:
-            raise ModelError(
-                f"{describe(node)} has a threshold per channel, and its input a rank that is not known"
-            )
+            raise ModelError(f"{describe(node)} has a threshold per channel, and its input a rank that is not known")
         limit = add_constant(graph, along_axis(threshold, axis, x_rank), f"{name}.thresholds")
         condition = insert_before(node, "Greater", [x, limit], shape=x.shape)
         condition.type = ir.TensorType(ir.DataType.BOOL)
@@ -96,11 +90,7 @@ def _lower_fat_relu(node: ir.Node) -> None:
     x, thresholds = node.inputs[0], constant(operand(node, 1))
     if x is None:
         raise ModelError(f"{describe(node)} has no input")
-    threshold = (
-        np.array(node.attributes.get_float("threshold", 0.0), np.float32)
-        if thresholds is None
-        else thresholds
-    )
+    threshold = np.array(node.attributes.get_float("threshold", 0.0), np.float32) if thresholds is None else thresholds
     axis, max_value = node.attributes.get_int("axis", 1), node.attributes.get_float("max_value", np.inf)
     write_fat_relu(node, x, threshold, axis=axis, max_value=max_value)
 

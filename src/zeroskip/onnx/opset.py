@@ -53,9 +53,7 @@ def check_opset(version: int | None) -> int:
     """
     newest = onnx.defs.onnx_opset_version()
     if version is None:
-        raise ModelError(
-            "the model does not import the default ONNX operator set, so its operators have no meaning"
-        )
+        raise ModelError("the model does not import the default ONNX operator set, so its operators have no meaning")
     if not OLDEST_OPSET <= version <= newest:
         raise ModelError(
             f"the model uses opset {version} of the default ONNX domain; versions {OLDEST_OPSET} to {newest} "
@@ -152,9 +150,7 @@ def _slice(node: ir.Node, _version: int) -> bool:
     axes = node.attributes.pop("axes", None)
     lists = (starts, ends, range(len(starts)) if axes is None else axes.as_ints())
     graph, name = owner(node), node.outputs[0].name
-    return become(
-        node, "Slice", [node.inputs[0], *(add_integers(graph, items, f"{name}.slice") for items in lists)]
-    )
+    return become(node, "Slice", [node.inputs[0], *(add_integers(graph, items, f"{name}.slice") for items in lists)])
 
 
 def _dropout(node: ir.Node, _version: int) -> bool:

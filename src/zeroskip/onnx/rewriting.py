@@ -172,9 +172,7 @@ def insert_before(
     """
     graph = owner(node)
     domain = ZEROSKIP_DOMAIN if own else ""
-    new = ir.Node(
-        domain, op_type, inputs, [_attribute(key, value) for key, value in (attributes or {}).items()]
-    )
+    new = ir.Node(domain, op_type, inputs, [_attribute(key, value) for key, value in (attributes or {}).items()])
     output = new.outputs[0]
     output.name = name or fresh_name(graph, f"{node.outputs[0].name}.{op_type.lower()}")
     new.name = fresh_node_name(graph, f"{node.name}.{op_type.lower()}")
@@ -190,9 +188,7 @@ def add_constant(graph: ir.Graph, array: NDArray[Any], name: str) -> ir.Value:
     """Add an initializer that holds an array (not copied) under a name made unique; return its value."""
     name = fresh_name(graph, name)
     tensor = ir.Tensor(array, name=name)
-    value = ir.Value(
-        name=name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor
-    )
+    value = ir.Value(name=name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor)
     graph.register_initializer(value)
     return value
 

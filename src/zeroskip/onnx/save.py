@@ -20,9 +20,7 @@ def to_bytes(model: ir.Model) -> bytes:
     """
     size = sum(v.const_value.nbytes for v in model.graph.initializers.values() if v.const_value is not None)
     if size > _PROTOBUF_LIMIT_BYTES:
-        raise ModelError(
-            f"the model has {size} bytes of weights; an ONNX file of one part holds less than 2 GB"
-        )
+        raise ModelError(f"the model has {size} bytes of weights; an ONNX file of one part holds less than 2 GB")
     data: bytes = ir.serde.serialize_model(model).SerializeToString()
     return data
 

@@ -53,9 +53,7 @@ def unsupported_nodes(canonical: ir.Model) -> list[UnsupportedNode]:
     for node in canonical.graph:
         reason = _reason(node)
         if reason is not None:
-            found.append(
-                UnsupportedNode(sources(node)[-1], node.op_type, node.domain, _opset(canonical, node), reason)
-            )
+            found.append(UnsupportedNode(sources(node)[-1], node.op_type, node.domain, _opset(canonical, node), reason))
     return found
 
 
@@ -179,9 +177,7 @@ def _resize(node: ir.Node) -> str | None:
     if mode not in ("nearest", "linear"):
         return f"mode '{mode}' is not supported, only 'nearest' and 'linear'"
     if coordinates not in _COORDINATES:
-        return (
-            f"coordinate_transformation_mode '{coordinates}' is not supported, only {', '.join(_COORDINATES)}"
-        )
+        return f"coordinate_transformation_mode '{coordinates}' is not supported, only {', '.join(_COORDINATES)}"
     if attributes.get_int("antialias", 0) or attributes.get_int("exclude_outside", 0):
         return "antialias and exclude_outside are not supported"
     if attributes.get_string("keep_aspect_ratio_policy", "stretch") != "stretch":
@@ -199,11 +195,7 @@ def _slice(node: ir.Node) -> str | None:
 
 
 def _concat(node: ir.Node) -> str | None:
-    return (
-        "a constant operand is not supported"
-        if any(constant(value) is not None for value in node.inputs)
-        else None
-    )
+    return "a constant operand is not supported" if any(constant(value) is not None for value in node.inputs) else None
 
 
 _CONDITIONS: dict[str, Condition] = {

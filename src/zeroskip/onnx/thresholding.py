@@ -129,9 +129,7 @@ def apply_thresholds(model: ir.Model, thresholds: Thresholds) -> ir.Model:
 def _check_names(wanted: Mapping[str, float | NDArray[np.float32]], known: Mapping[str, Activation]) -> None:
     if missing := sorted(set(wanted) - set(known)):
         names = ", ".join(f"'{name}'" for name in known) or "none"
-        raise RecipeError(
-            f"thresholds name {missing}, which are no activations of the model. It has: {names}"
-        )
+        raise RecipeError(f"thresholds name {missing}, which are no activations of the model. It has: {names}")
     for name, value in wanted.items():
         size, channels = np.size(value), known[name].channels
         if np.ndim(value) and channels is not None and size != channels:
@@ -166,14 +164,10 @@ def _write(node: ir.Node, activation: Activation, threshold: NDArray[np.float32]
         infer(owner(node))
         spelling = match(node)
     if spelling is None:
-        raise ModelError(
-            f"activation '{activation.name}' is computed in a way that thresholds cannot be written into"
-        )
+        raise ModelError(f"activation '{activation.name}' is computed in a way that thresholds cannot be written into")
     x = spelling.x
     if threshold.ndim and activation.rank is None:
-        raise RecipeError(
-            f"activation '{activation.name}' has a rank that is not known: give it one threshold only"
-        )
+        raise RecipeError(f"activation '{activation.name}' has a rank that is not known: give it one threshold only")
     if x.shape is None and activation.rank is not None:
         x.shape = ir.Shape([None] * activation.rank)
     write_fat_relu(node, x, threshold, axis=activation.channel_axis, max_value=spelling.max_value)

@@ -82,7 +82,7 @@ def measurement_caution(bench: BenchResult) -> str | None:
     if high <= _STEADY * low:
         return None
     return (
-        f"The machine was busy: from round to round the speed-up of {last} over {first} ranged from {low:.2f}x "
+        f"The machine was busy: between rounds the speed-up of {last} over {first} ranged from {low:.2f}x "
         f"to {high:.2f}x. Measure again when it is idle."
     )
 

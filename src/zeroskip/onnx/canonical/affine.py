@@ -61,9 +61,7 @@ class AffineMap:
         scale, bias = np.broadcast_arrays(self.scale, self.bias)
         inputs = [x, add_constant(graph, scale, f"{name}.scale"), add_constant(graph, bias, f"{name}.bias")]
         attributes = {} if self.axis in (None, 1) else {"axis": self.axis or 0}
-        return become(
-            node, "ChannelAffine", inputs, attributes, own=True, absorbs=[absorbs] if absorbs else []
-        )
+        return become(node, "ChannelAffine", inputs, attributes, own=True, absorbs=[absorbs] if absorbs else [])
 
     @property
     def is_unit(self) -> bool:
@@ -84,9 +82,7 @@ def batch_normalization(node: ir.Node) -> bool:
         return False
     deviation = np.sqrt(flat(variance, np.float64) + node.attributes.get_float("epsilon", 1e-5))
     scale = flat(gamma, np.float64) / deviation
-    return AffineMap(scale, flat(beta, np.float64) - flat(mean, np.float64) * scale, 1).write(
-        node, node.inputs[0]
-    )
+    return AffineMap(scale, flat(beta, np.float64) - flat(mean, np.float64) * scale, 1).write(node, node.inputs[0])
 
 
 def arithmetic(node: ir.Node) -> bool:
@@ -176,9 +172,7 @@ def fold_into_consumer(node: ir.Node) -> bool:
     affine, groups = AffineMap.of(affine_node), node.attributes.get_int("group", 1)
     if not affine.works_on(1 if node.op_type == "Conv" else _last_axis(affine_node)):
         return False
-    if not np.isfinite(affine.scale).all() or (
-        node.op_type == "Conv" and affine.bias.any() and not _is_unpadded(node)
-    ):
+    if not np.isfinite(affine.scale).all() or (node.op_type == "Conv" and affine.bias.any() and not _is_unpadded(node)):
         return False
     weight, old_bias = constant(node.inputs[1]), constant(operand(node, 2))
     if weight is None:
@@ -214,9 +208,7 @@ def finish(graph: ir.Graph) -> None:
             channels = None if sizes is None else sizes[node.attributes.get_int("axis", 1)]
             for index, role in ((1, "scale"), (2, "bias")):
                 factor = constant(node.inputs[index])
-                if factor is None or (
-                    factor.dtype == np.float32 and factor.size == (channels or factor.size)
-                ):
+                if factor is None or (factor.dtype == np.float32 and factor.size == (channels or factor.size)):
                     continue
                 if channels is not None:
                     factor = np.broadcast_to(factor, (channels,))

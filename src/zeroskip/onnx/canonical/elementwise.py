@@ -60,13 +60,7 @@ def sum_to_adds(node: ir.Node) -> bool:
 def difference(node: ir.Node) -> bool:
     """a - b of two computed tensors is a + (-1) * b, exactly."""
     a, b = node.inputs
-    if (
-        a is None
-        or b is None
-        or constant(a) is not None
-        or constant(b) is not None
-        or b.dtype != ir.DataType.FLOAT
-    ):
+    if a is None or b is None or constant(a) is not None or constant(b) is not None or b.dtype != ir.DataType.FLOAT:
         return False
     minus_one = add_constant(owner(node), np.array(-1.0, np.float32), f"{node.name}.minus_one")
     negated = insert_before(node, "Mul", [b, minus_one], shape=b.shape)

@@ -50,9 +50,7 @@ def pad(node: Node) -> bool:
 def hard_sigmoid(node: Node) -> bool:
     """Alpha and beta of HardSigmoid."""
     attributes = node.attributes
-    return set_attributes(
-        node, alpha=attributes.get_float("alpha", 0.2), beta=attributes.get_float("beta", 0.5)
-    )
+    return set_attributes(node, alpha=attributes.get_float("alpha", 0.2), beta=attributes.get_float("beta", 0.5))
 
 
 def lrn(node: Node) -> bool:

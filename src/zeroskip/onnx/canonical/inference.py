@@ -11,13 +11,12 @@ import math
 from typing import Any
 
 import numpy as np
+import onnx
 import onnx.defs
 import onnx.reference
 import onnx.shape_inference
 import onnx_ir as ir
 from numpy.typing import NDArray
-
-import onnx
 
 from ...errors import ModelError, ShapeError, ZeroskipError
 from ..opset import TARGET_OPSET
@@ -37,9 +36,7 @@ _KNOWN = {
 }  # fmt: skip
 """Operators for which shapes that do not fit are an error; the others are reported as unsupported anyway."""
 
-_NOT_FOLDED = frozenset(
-    {"RandomNormal", "RandomUniform", "Bernoulli", "Multinomial", "Constant", "If", "Loop", "Scan"}
-)
+_NOT_FOLDED = frozenset({"RandomNormal", "RandomUniform", "Bernoulli", "Multinomial", "Constant", "If", "Loop", "Scan"})
 
 
 def infer(graph: ir.Graph, *, only_missing: bool = False) -> None:
@@ -56,9 +53,7 @@ def infer(graph: ir.Graph, *, only_missing: bool = False) -> None:
     """
     schemas: dict[str, onnx.defs.OpSchema | None] = {}
     for node in list(graph):
-        if only_missing and all(
-            output.shape is not None and output.type is not None for output in node.outputs
-        ):
+        if only_missing and all(output.shape is not None and output.type is not None for output in node.outputs):
             continue
         with malformed_as_model_error(node):
             if not _fold_shape_of(node):
@@ -127,9 +122,7 @@ def _check_channels(conv: ir.Node) -> None:
         return
     has_inputs = len(x) == len(weight) >= 3 and x[1] in (None, weight[1] * groups)
     if groups < 1 or not has_inputs or weight[0] % groups or (bias is not None and bias != weight[:1]):
-        raise ShapeError(
-            f"{describe(conv)} cannot take {_operands(conv)}: channels must agree in {groups} groups"
-        )
+        raise ShapeError(f"{describe(conv)} cannot take {_operands(conv)}: channels must agree in {groups} groups")
 
 
 def _infer_own(node: ir.Node) -> None:
@@ -142,9 +135,7 @@ def _infer_own(node: ir.Node) -> None:
     if shape is not None and node.op_type == "Linear":
         weight = static_shape(node.inputs[1])
         if weight is None or not shape or (isinstance(shape[-1], int) and shape[-1] != weight[1]):
-            raise ShapeError(
-                f"{describe(node)} cannot take {_operands(node)}: last and last dimension must agree"
-            )
+            raise ShapeError(f"{describe(node)} cannot take {_operands(node)}: last and last dimension must agree")
         shape[-1] = weight[0]
     elif shape is not None and len(node.inputs) > 1:
         axis = node.attributes.get_int("axis", 1)
@@ -229,9 +220,7 @@ def _operands(node: ir.Node) -> str:
     shown = []
     for value in node.inputs:
         known = dims(value)
-        shown.append(
-            "nothing" if value is None else f"'{value.name}' {list(known) if known is not None else '[?]'}"
-        )
+        shown.append("nothing" if value is None else f"'{value.name}' {list(known) if known is not None else '[?]'}")
     return ", ".join(shown).replace("None", "?")
 
 

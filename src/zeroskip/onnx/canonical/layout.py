@@ -20,7 +20,6 @@ from ..rewriting import (
     insert_before,
     owner,
     replace_value,
-    sources,
 )
 from ..values import (
     constant,
@@ -77,9 +76,7 @@ def through_pad(node: ir.Node) -> bool:
     if transpose is None or perm is None or _feeds_window(node.outputs[0]):
         return False
     pads = _permuted_pads(node, node, _inverse(perm))
-    return pads is not None and _swap(
-        node, [transpose.inputs[0], pads, operand(node, 2)], _without_axes(node), perm
-    )
+    return pads is not None and _swap(node, [transpose.inputs[0], pads, operand(node, 2)], _without_axes(node), perm)
 
 
 def _feeds_window(value: ir.Value) -> bool:
@@ -144,10 +141,7 @@ def through_binary(node: ir.Node) -> bool:
 
 def through_axis(node: ir.Node) -> bool:
     """Concat, Softmax and Split of transposed tensors work along the permuted axis."""
-    perms = {
-        None if (t := producer(value, "Transpose")) is None else _permutation(t)
-        for value in _data_inputs(node)
-    }
+    perms = {None if (t := producer(value, "Transpose")) is None else _permutation(t) for value in _data_inputs(node)}
     perm = perms.pop() if len(perms) == 1 else None
     if perm is None or len(node.outputs) != 1:
         return False
@@ -168,18 +162,12 @@ def through_reduction(node: ir.Node) -> bool:
     value = add_integers(owner(node), reduced, f"{node.outputs[0].name}.axes")
     if node.attributes.get_int("keepdims", 1):
         return _swap(node, [transpose.inputs[0], value], dict(node.attributes), perm)
-    if [axis for axis in perm if axis not in reduced] != [
-        axis for axis in range(len(perm)) if axis not in reduced
-    ]:
+    if [axis for axis in perm if axis not in reduced] != [axis for axis in range(len(perm)) if axis not in reduced]:
         return False
-    return become(
-        node, node.op_type, [transpose.inputs[0], value], dict(node.attributes), absorbs=[transpose]
-    )
+    return become(node, node.op_type, [transpose.inputs[0], value], dict(node.attributes), absorbs=[transpose])
 
 
-def _swap(
-    node: ir.Node, inputs: Sequence[ir.Value | None], attributes: dict[str, ir.Attr], perm: Permutation
-) -> bool:
+def _swap(node: ir.Node, inputs: Sequence[ir.Value | None], attributes: dict[str, ir.Attr], perm: Permutation) -> bool:
     """Compute the node on untransposed inputs, and transpose its output: ``node`` becomes the transpose.
 
     The name of an activation stays with the activation, because it is the key that thresholds go by; only
@@ -193,13 +181,10 @@ def _swap(
     if inner is None:
         raise ValueError("a new node has no producer")
     inner.meta.update(node.meta)
-    inner.meta["zeroskip.sources"] = sources(node)
     inner.name, node.name = node.name, inner.name
     if is_own(node, "FatRelu"):
         # Thresholds per channel are written into the original model, so its layout must not be forgotten.
-        inner.meta[ORIGINAL_LAYOUT] = tuple(
-            perm[axis] for axis in node.meta.get(ORIGINAL_LAYOUT, range(len(perm)))
-        )
+        inner.meta[ORIGINAL_LAYOUT] = tuple(perm[axis] for axis in node.meta.get(ORIGINAL_LAYOUT, range(len(perm))))
         if output.is_graph_output():
             inner.meta[ACTIVATION_KEY] = output.name
         else:

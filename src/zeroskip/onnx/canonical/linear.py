@@ -25,9 +25,7 @@ def gemm(node: ir.Node) -> bool:
     inputs = [node.inputs[0], _weight(node, is_transposed, alpha)]
     if addend is None or beta == 0.0:
         return become(node, "Linear", inputs, {}, own=True)
-    is_row = addend_array is not None and (
-        addend_array.size == 1 or addend_array.shape[-1] == addend_array.size
-    )
+    is_row = addend_array is not None and (addend_array.size == 1 or addend_array.shape[-1] == addend_array.size)
     if addend_array is not None and is_row:
         bias = np.broadcast_to(addend_array.reshape(-1), (outputs,))
         bias = bias if beta == 1.0 else (bias * np.float64(beta)).astype(np.float32)
@@ -43,12 +41,7 @@ def gemm(node: ir.Node) -> bool:
 def matmul(node: ir.Node) -> bool:
     """MatMul by a constant matrix; leading dimensions of x are kept."""
     weight = constant(operand(node, 1))
-    if (
-        weight is None
-        or weight.ndim != 2
-        or weight.dtype != np.float32
-        or constant(node.inputs[0]) is not None
-    ):
+    if weight is None or weight.ndim != 2 or weight.dtype != np.float32 or constant(node.inputs[0]) is not None:
         return False
     return become(node, "Linear", [node.inputs[0], _weight(node, False, 1.0)], {}, own=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -32,10 +33,7 @@ from .inference import infer
 def _joined(*tables: RuleTable) -> RuleTable:
     """Return one table; for one operator, the rules of earlier tables come first."""
     op_types = dict.fromkeys(chain.from_iterable(tables))
-    return {
-        op_type: tuple(chain.from_iterable(table.get(op_type, ()) for table in tables))
-        for op_type in op_types
-    }
+    return {op_type: tuple(chain.from_iterable(table.get(op_type, ()) for table in tables)) for op_type in op_types}
 
 
 _GENERAL = _joined(
@@ -52,6 +50,7 @@ _CONCRETE = _joined(_GENERAL, reshape.RULES, selection.RULES)
 REWRITTEN = frozenset(_CONCRETE)
 """Operators that some rule rewrites once the shapes of their inputs are known."""
 
+_MAX_ELEMENTS = (1 << 31) - 1
 _PREPARED = "zeroskip.prepared"
 SOURCE_OPSET = "zeroskip.source_opset"
 """Entry of a canonical graph's ``meta``: the opset of the model it was made from."""
@@ -144,6 +143,7 @@ def specialize(prepared: ir.Model, input_shapes: Mapping[str, Sequence[int]] | N
     affine.finish(graph)
     infer(graph, only_missing=True)
     sweep(graph)
+    _check_sizes(graph)
     return model
 
 
@@ -174,9 +174,7 @@ def _set_input_shapes(graph: ir.Graph, wanted: Mapping[str, Sequence[int]]) -> d
 
 def _concrete(value: ir.Value, wanted: Sequence[int] | None) -> tuple[int, ...]:
     """Return the shape to give to a graph input: the wanted one, else the one in the model."""
-    declared = (
-        "of unknown rank" if value.shape is None else f"[{', '.join(str(size) for size in value.shape)}]"
-    )
+    declared = "of unknown rank" if value.shape is None else f"[{', '.join(str(size) for size in value.shape)}]"
     shape = static_shape(value) if wanted is None else tuple(operator.index(size) for size in wanted)
     if shape is None or min(shape, default=1) < 1:
         got = "none" if wanted is None else list(wanted)
@@ -187,6 +185,14 @@ def _concrete(value: ir.Value, wanted: Sequence[int] | None) -> tuple[int, ...]:
     if value.shape is not None and len(value.shape) != len(shape):
         raise ShapeError(f"input '{value.name}' has shape {declared} in the model, got {list(shape)}")
     return shape
+
+
+def _check_sizes(graph: ir.Graph) -> None:
+    """Refuse tensors that could not be addressed: a typing error in a shape, or a damaged file."""
+    for value in (*graph.inputs, *(output for node in graph for output in node.outputs)):
+        shape = static_shape(value)
+        if shape is not None and math.prod(shape) > _MAX_ELEMENTS:
+            raise ShapeError(f"'{value.name}' would have shape {list(shape)}, more than {_MAX_ELEMENTS} elements")
 
 
 def _check_batch(graph: ir.Graph, frozen: Mapping[int, int]) -> None:

@@ -33,9 +33,7 @@ def set_plain(node: Node) -> bool:
 def remove_unchanged(node: Node) -> bool:
     """Expand and Tile that leave the shape as it is leave the elements as they are."""
     x, shape = node.inputs[0], static_shape(node.outputs[0])
-    return (
-        x is not None and shape is not None and static_shape(x) == shape and replace_value(node.outputs[0], x)
-    )
+    return x is not None and shape is not None and static_shape(x) == shape and replace_value(node.outputs[0], x)
 
 
 def pixel_shuffle(node: Node) -> bool:
@@ -55,9 +53,7 @@ def pixel_shuffle(node: Node) -> bool:
     if math.prod(split) != math.prod(sizes):
         raise ValueError(f"blocks of {block} do not divide its input {list(sizes)}")
     graph, name = owner(node), node.outputs[0].name
-    parted = insert_before(
-        node, "Reshape", [node.inputs[0], add_integers(graph, split, f"{name}.split")], shape=split
-    )
+    parted = insert_before(node, "Reshape", [node.inputs[0], add_integers(graph, split, f"{name}.split")], shape=split)
     turned_shape = [split[axis] for axis in perm]
     turned = insert_before(node, "Transpose", [parted], {"perm": list(perm)}, shape=turned_shape)
     return become(node, "Reshape", [turned, add_integers(graph, target, f"{name}.shape")], {})

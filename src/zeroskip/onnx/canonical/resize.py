@@ -24,9 +24,7 @@ def explicit_resize(node: ir.Node) -> bool:
     axes = attributes.get_ints("axes")
     scales, lengths = constant(operand(node, 2)), integers(operand(node, 3))
     has_scales = scales is not None and scales.size > 0  # opset 11 wrote a missing input as an empty tensor
-    if (scales is None and lengths is None) or (
-        axes is None and operand(node, 1) is None and len(node.inputs) == 4
-    ):
+    if (scales is None and lengths is None) or (axes is None and operand(node, 1) is None and len(node.inputs) == 4):
         return changed
     places = range(len(sizes)) if axes is None else [axis_from_front(axis, len(sizes)) for axis in axes]
     graph, name = owner(node), node.outputs[0].name

@@ -22,10 +22,7 @@ def explicit_slice(node: Node) -> bool:
     axes = tuple(axis_from_front(axis, len(sizes)) for axis in axes)
     if static_shape(node.outputs[0]) == sizes:
         return replace_value(node.outputs[0], x)
-    ranges = [
-        slice(start, end).indices(sizes[axis])[:2]
-        for start, end, axis in zip(starts, ends, axes, strict=True)
-    ]
+    ranges = [slice(start, end).indices(sizes[axis])[:2] for start, end, axis in zip(starts, ends, axes, strict=True)]
     wanted = (tuple(begin for begin, _ in ranges), tuple(end for _, end in ranges), axes, steps)
     if len(node.inputs) == 5 and wanted == tuple(integers(value) for value in node.inputs[1:]):
         return False

@@ -17,18 +17,8 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from ..rewriting import RuleTable, add_constant, become, owner
-from ..values import (
-    broadcast_axis,
-    constant,
-    dims,
-    has_one_use,
-    is_own,
-    operand,
-    own_producer,
-    producer,
-    rank,
-    scalar,
-)
+from ..values import constant, has_one_use, is_own, operand, own_producer, producer, scalar
+from .comparisons import Comparison, broadcasts, comparison_of, condition_of_mask, is_zero
 
 
 @dataclass(frozen=True)
@@ -58,9 +48,7 @@ def match(node: ir.Node) -> Spelling | None:
     An activation of an activation is one FATReLU when nothing else reads the inner one.
     """
     matcher = _MATCHERS.get(node.op_type)
-    spelling = (
-        matcher(node) if matcher is not None and (node.domain == "" or is_own(node, "FatRelu")) else None
-    )
+    spelling = matcher(node) if matcher is not None and (node.domain == "" or is_own(node, "FatRelu")) else None
     if spelling is None:
         return None
     inner_node = spelling.x.producer()
@@ -168,13 +156,7 @@ def _other_than_constant(node: ir.Node, accepts: Callable[[float], bool]) -> tup
         return None
     for x, other in (node.inputs, node.inputs[::-1]):
         value = scalar(other)
-        if (
-            x is not None
-            and value is not None
-            and accepts(value)
-            and constant(x) is None
-            and _broadcasts(other, x)
-        ):
+        if x is not None and value is not None and accepts(value) and constant(x) is None and broadcasts(other, x):
             return x, value
     return None
 
@@ -190,95 +172,23 @@ def _shrink(node: ir.Node) -> Spelling | None:
 def _where(node: ir.Node) -> Spelling | None:
     condition, when_true, when_false = node.inputs
     for kept, dropped, is_kept_when in ((when_true, when_false, True), (when_false, when_true, False)):
-        comparison = _comparison(condition, is_kept_when)
-        if comparison is not None and kept is not None and _is_zero(dropped, kept):
+        comparison = comparison_of(condition, is_kept_when)
+        if comparison is not None and kept is not None and is_zero(dropped, kept):
             return _gate(kept, comparison)
     return None
 
 
 def _mul(node: ir.Node) -> Spelling | None:
     for x, mask in (node.inputs, node.inputs[::-1]):
-        condition, nodes = _mask_condition(mask)
-        comparison = _comparison(condition, True)
+        condition, nodes = condition_of_mask(mask)
+        comparison = comparison_of(condition, True)
         if x is not None and comparison is not None:
             spelling = _gate(x, comparison)
             return None if spelling is None else replace(spelling, nodes=(*spelling.nodes, *nodes))
     return None
 
 
-def _mask_condition(mask: ir.Value | None) -> tuple[ir.Value | None, tuple[ir.Node, ...]]:
-    """Return the condition of which ``mask`` is the 0/1 float form."""
-    cast = producer(mask, "Cast")
-    if cast is not None:
-        return cast.inputs[0], (cast,)
-    where = producer(mask, "Where")
-    if where is not None and scalar(where.inputs[1]) == 1.0 and scalar(where.inputs[2]) == 0.0:
-        return where.inputs[0], (where,)
-    return None, ()
-
-
-@dataclass(frozen=True)
-class _Comparison:
-    """x > threshold, strictly."""
-
-    x: ir.Value
-    threshold: NDArray[np.float32]
-    axis: int
-    nodes: tuple[ir.Node, ...]
-
-
-_SWAPPED = {
-    "Greater": "Less",
-    "GreaterOrEqual": "LessOrEqual",
-    "Less": "Greater",
-    "LessOrEqual": "GreaterOrEqual",
-}
-_NEGATED = {
-    "Greater": "LessOrEqual",
-    "GreaterOrEqual": "Less",
-    "Less": "GreaterOrEqual",
-    "LessOrEqual": "Greater",
-}
-
-
-def _comparison(condition: ir.Value | None, is_true: bool) -> _Comparison | None:
-    """Return the comparison that holds when ``condition`` is ``is_true``, if it is x above a constant."""
-    nodes: tuple[ir.Node, ...] = ()
-    while (inverter := producer(condition, "Not")) is not None:
-        condition, is_true, nodes = inverter.inputs[0], not is_true, (inverter, *nodes)
-    node = producer(condition, *_SWAPPED)
-    if node is None:
-        return None
-    x, limit, relation = node.inputs[0], node.inputs[1], node.op_type
-    if constant(x) is not None:
-        x, limit, relation = limit, x, _SWAPPED[relation]
-    if not is_true:
-        relation = _NEGATED[relation]
-    if x is None or limit is None or relation not in ("Greater", "GreaterOrEqual"):
-        return None
-    found = _threshold(limit, x)
-    if found is None:
-        return None
-    threshold, axis = found
-    if relation == "GreaterOrEqual":
-        # x >= 0 ? x : 0 is Relu: the lower neighbour of 0 would be a negative threshold.
-        threshold = np.where(threshold == 0.0, threshold, np.nextafter(threshold, np.float32(-np.inf)))
-    return _Comparison(x, threshold, axis, (node, *nodes))
-
-
-def _threshold(limit: ir.Value, x: ir.Value) -> tuple[NDArray[np.float32], int] | None:
-    """Read a constant as one threshold, or one per channel with the axis of the channels."""
-    array = constant(limit)
-    if array is None or array.dtype != np.float32 or np.isnan(array).any() or not _broadcasts(limit, x):
-        return None
-    if array.size == 1 or (array == array.reshape(-1)[0]).all():
-        return array.reshape(-1)[0].reshape(()), 1
-    x_rank = rank(x)
-    axis = None if x_rank is None else broadcast_axis(array.shape, x_rank)
-    return (array.reshape(-1), axis) if axis else None  # never the batch
-
-
-def _gate(kept: ir.Value, comparison: _Comparison) -> Spelling | None:
+def _gate(kept: ir.Value, comparison: Comparison) -> Spelling | None:
     """Combine what is kept with the condition on which it is: the same x, or an activation of it."""
     gate = Spelling(comparison.x, comparison.threshold, comparison.axis, nodes=comparison.nodes)
     if kept is comparison.x:
@@ -288,33 +198,6 @@ def _gate(kept: ir.Value, comparison: _Comparison) -> Spelling | None:
     if node is None or inner is None or inner.x is not comparison.x:
         return None
     return _joined(inner, gate, node)
-
-
-def _is_zero(value: ir.Value | None, like: ir.Value) -> bool:
-    """Tell whether a value is zero everywhere and does not broadcast ``like`` to a larger shape."""
-    filled = producer(value, "ConstantOfShape", "Expand")
-    if filled is not None and producer(
-        operand(filled, 0 if filled.op_type == "ConstantOfShape" else 1), "Shape"
-    ):
-        if filled.op_type == "Expand":
-            return _is_zero(filled.inputs[0], like)
-        fill = filled.attributes.get_tensor("value")
-        return fill is None or not fill.numpy().any()
-    array = constant(value)
-    return array is not None and not array.any() and value is not None and _broadcasts(value, like)
-
-
-def _broadcasts(small: ir.Value | None, large: ir.Value) -> bool:
-    """Tell whether broadcasting ``small`` against ``large`` gives the shape of ``large``."""
-    array = constant(small)
-    if array is None:
-        return False
-    if array.size == 1 and array.ndim <= 1:
-        return True
-    sizes = dims(large)
-    if sizes is None or array.ndim > len(sizes):
-        return False
-    return all(have in (1, want) for have, want in zip(array.shape[::-1], sizes[::-1], strict=False))
 
 
 def _first(node: ir.Node) -> ir.Value:

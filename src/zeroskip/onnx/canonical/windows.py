@@ -6,6 +6,8 @@ then ends), and no ``auto_pad``. Pads of zeros in front of it are part of it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import onnx_ir as ir
 
 from ..rewriting import RuleTable, become, insert_before, set_attributes
@@ -21,6 +23,8 @@ from ..values import (
     scalar,
     static_shape,
 )
+
+_LARGEST_WINDOW = 1 << 16
 
 
 def explicit_conv(node: ir.Node) -> bool:
@@ -65,10 +69,17 @@ def _explicit_window(node: ir.Node, kernel: tuple[int, ...]) -> bool:
         pads = _same_pads(node, kernel, is_lower=auto_pad == "SAME_LOWER")
     if pads is None:
         return changed  # needs the input size, which is not known before specialisation
-    if len(pads) != len(zeros) or len(attributes["strides"].as_ints()) != len(kernel):
-        raise ValueError(f"a window of shape {kernel} does not fit its pads and strides")
+    _check_window(kernel, attributes["strides"].as_ints(), attributes["dilations"].as_ints(), pads)
     had_auto_pad = attributes.pop("auto_pad", None) is not None
     return set_attributes(node, pads=pads) or had_auto_pad or changed
+
+
+def _check_window(kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int], pads: Sequence[int]) -> None:
+    """Refuse windows that contradict themselves, or are so large that only a damaged file can have them."""
+    if not 2 * len(kernel) == 2 * len(strides) == 2 * len(dilations) == len(pads):
+        raise ValueError(f"its window has kernel {kernel}, strides {strides}, dilations {dilations}, pads {pads}")
+    if min(*kernel, *strides, *dilations) < 1 or max(*kernel, *strides, *dilations, *pads) > _LARGEST_WINDOW:
+        raise ValueError(f"its window has sizes outside of 1 to {_LARGEST_WINDOW}: {kernel}, {strides}, {pads}")
 
 
 def _same_pads(node: ir.Node, kernel: tuple[int, ...], *, is_lower: bool) -> tuple[int, ...] | None:
@@ -110,9 +121,7 @@ def merge_pad(node: ir.Node) -> bool:
         if node.attributes.get_int("ceil_mode", 0):
             return False  # runtimes count what lies beyond the pads differently
         attributes["count_include_pad"] = ir.AttrInt64("count_include_pad", 1)
-    if node.op_type == "MaxPool" and (
-        own_producer(pad.inputs[0], "FatRelu") is None or len(node.outputs) != 1
-    ):
+    if node.op_type == "MaxPool" and (own_producer(pad.inputs[0], "FatRelu") is None or len(node.outputs) != 1):
         return False
     return become(node, node.op_type, [pad.inputs[0], *node.inputs[1:]], attributes, absorbs=[pad])
 
@@ -147,9 +156,7 @@ def global_pool(node: ir.Node) -> bool:
         *(1,) * (len(x) - 2),
     ):
         return False
-    return become(
-        node, "GlobalMaxPool" if node.op_type == "MaxPool" else "GlobalAveragePool", [node.inputs[0]], {}
-    )
+    return become(node, "GlobalMaxPool" if node.op_type == "MaxPool" else "GlobalAveragePool", [node.inputs[0]], {})
 
 
 def reduction(node: ir.Node) -> bool:
