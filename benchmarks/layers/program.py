@@ -38,9 +38,7 @@ class _Plan:
         mask_offset = self._reserve(2 * elements // _CHANNEL_BLOCK)
         return self._add((1, channels, height, width), "nhwc", stride, offset, mask_offset)
 
-    def step(
-        self, op: str, source: int, result: int, arrays: dict[str, FloatArray], **attributes: Any
-    ) -> None:
+    def step(self, op: str, source: int, result: int, arrays: dict[str, FloatArray], **attributes: Any) -> None:
         self.steps.append(
             {
                 "op": op,
@@ -82,9 +80,7 @@ class LayerProgram:
         weights: Store that several programs of the same layer share.
     """
 
-    def __init__(
-        self, shape: ConvShape, algorithm: Algorithm, threads: int, weights: _core.WeightStore
-    ) -> None:
+    def __init__(self, shape: ConvShape, algorithm: Algorithm, threads: int, weights: _core.WeightStore) -> None:
         random = np.random.default_rng(0)
         kernel = (shape.outputs, shape.inputs // shape.groups, shape.kernel, shape.kernel)
         arrays = {

@@ -127,9 +127,7 @@ def _table(
     )
 
 
-def _interleaved(
-    programs: dict[Algorithm, LayerProgram], x: FloatArray, seconds: float
-) -> dict[Algorithm, float]:
+def _interleaved(programs: dict[Algorithm, LayerProgram], x: FloatArray, seconds: float) -> dict[Algorithm, float]:
     """Return the median over rounds in which the algorithms take turns."""
     iterations = {}
     for name, program in programs.items():
@@ -138,8 +136,7 @@ def _interleaved(
         run_s = (time.perf_counter() - start) / 2
         iterations[name] = max(1, min(200, round(seconds / _ROUNDS / run_s)))
     rounds = [
-        {name: program.time_ms(x, iterations[name]) for name, program in programs.items()}
-        for _ in range(_ROUNDS)
+        {name: program.time_ms(x, iterations[name]) for name, program in programs.items()} for _ in range(_ROUNDS)
     ]
     return {name: float(np.median([times[name] for times in rounds])) for name in programs}
 

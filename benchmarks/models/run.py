@@ -49,9 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if failures else 0
 
 
-def _measured(
-    case: Case, threads: int, options: argparse.Namespace, command: str, terminal: Terminal
-) -> CaseResult:
+def _measured(case: Case, threads: int, options: argparse.Namespace, command: str, terminal: Terminal) -> CaseResult:
     with terminal.progress() as progress:
         measured = bench(
             case.model,

@@ -79,9 +79,7 @@ class _TorchWeights:
         import torch
 
         state = torch.load(path, map_location="cpu", weights_only=True)
-        self._arrays = {
-            key.removeprefix(prefix): value.numpy().astype(np.float64) for key, value in state.items()
-        }
+        self._arrays = {key.removeprefix(prefix): value.numpy().astype(np.float64) for key, value in state.items()}
 
     def layer(self, name: str, shape: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
         """Return the layer's parameters, see ``Weights``."""
@@ -105,7 +103,7 @@ TRAINED: Mapping[str, TrainedModel] = MappingProxyType(
         for model in (
             TrainedModel("open_nsfw", _open_nsfw, Preprocess.preset("caffe-bgr", layout="nhwc")),
             TrainedModel("imgsim_resnet50", _resnet50, Preprocess.preset("imagenet")),
-            TrainedModel("tumor_vgg16", _vgg16, Preprocess(resize=256, crop=240, scale=1 / 255)),
+            TrainedModel("tumor_vgg16", _vgg16, Preprocess(resize=256, crop=240, scale=1 / 255, layout="nhwc")),
         )
     }
 )

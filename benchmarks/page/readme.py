@@ -10,8 +10,8 @@ from .words import table
 
 _PAGE = "docs/performance.md"
 _WHAT = (
-    "it measures how sparse their activations are, makes them sparser within\nan accuracy budget, and runs them "
-    "with kernels that skip the zeros."
+    "it measures how sparse their activations are, makes them sparser within\nan accuracy budget, and runs "
+    "them with kernels that skip the zeros."
 )
 _SETTING = "CPU, threads, date"
 
@@ -27,9 +27,7 @@ def filled(text: str, cases: list[CaseResult]) -> str:
     if not known:
         return text
     most = max(case.bench.threads for case in known)
-    chosen = sorted(
-        (case for case in known if case.bench.threads == most), key=lambda case: case.accuracy is None
-    )
+    chosen = sorted((case for case in known if case.bench.threads == most), key=lambda case: case.accuracy is None)
     return _replaced(_replaced(text, "headline", _headline(chosen[0])), "table", _table(chosen))
 
 
@@ -47,10 +45,10 @@ def _headline(case: CaseResult) -> str:
     if case.accuracy is not None:
         points = 100 * (case.accuracy.baseline - case.accuracy.optimized)
         cost = f"at a loss of {max(points, 0.0):.1f} points of {case.accuracy.metric}"
-    peer = numbers.peer_name(bench.best_peer)
+    name, peer = numbers.network_name(case), numbers.peer_name(bench.best_peer)
     return (
         f"**zeroskip makes trained ReLU networks faster on CPUs**: {_WHAT}\n"
-        f"{numbers.network_name(case)} runs {ratio} as fast as on {peer}, the best other float32 engine,\n{cost}."
+        f"{name} runs {ratio} as fast as on {peer}, the best other float32 engine,\n{cost}."
     )
 
 

@@ -8,23 +8,23 @@ TITLE = """# Performance
 
 HOW_TO_READ = """\
 **Read the ratios, not the milliseconds.** The numbers come from a shared virtual machine with two cores whose
-speed swings from minute to minute. Within a row of a table all engines took turns in one run (A B C, A B C, at
-least five rounds), so a ratio is of times measured side by side; the range behind it is that of the rounds. Two
-rows of different runs cannot be compared by their times.
+speed swings from minute to minute. Within a row of a table all engines took turns in one run (A B C, A B C,
+at least five rounds), so a ratio is of times measured side by side; the range behind it is that of the rounds.
+Two rows of different runs cannot be compared by their times.
 
 - *Speed-up* is the median latency of the fastest other float32 engine in the same run, divided by zeroskip's:
   above 1 zeroskip is faster.
 - Every engine computes in float32 with the same number of threads, in a process of its own, on the same real
   photographs, after the same warm-up. Other engines run the original network. Outputs are compared before
   anything is timed.
-- A round in which an engine fell below half its best speed is left out for all engines and repeated; a case in
-  which this kept happening is marked *unstable*.
+- A round in which an engine fell below half its best speed is left out for all engines and repeated; a case
+  in which this kept happening is marked *unstable*.
 - *Sparsity* is what was met on the timed inputs: zeros among the inputs of the layers that can skip, weighted
   by their multiply-accumulates."""
 
 NOTHING_YET = """\
-There are no measurements yet. These commands make them, in about fifteen minutes on a quiet machine, and write
-this page:
+There are no measurements yet. These commands make them, in about fifteen minutes on a quiet machine, and
+write this page:
 
 ```
 python -m benchmarks.models.run
@@ -36,22 +36,22 @@ TRAINED = """\
 ## Trained networks
 
 Real weights, real photographs. *Exact* is the network as it is; *with thresholds* is the same network after
-`calibrate`, with what that costs in accuracy on inputs the calibration did not see. `agreement` is the share of
-inputs with an unchanged prediction."""
+`calibrate`, with what that costs in accuracy on inputs the calibration did not see. `agreement` is the share
+of inputs with an unchanged prediction."""
 
 RANDOM = """\
 ## Speed against sparsity
 
 Well-known architectures with random (He) weights: their answers mean nothing, their work is that of the real
-ones. *Natural* is the sparsity such weights have, about one half; there results are exact. For the others one
-shift of each layer's biases sets the sparsity on real photographs, and timing uses other photographs. All
-engines run the same network."""
+ones. *Natural* is the sparsity such weights have, about one half; for the others one shift of each layer's
+biases sets the sparsity on real photographs, and timing uses other photographs. All engines run the same
+network and compute the same outputs."""
 
 LAYERS = """\
 ## Layers
 
-The different convolutions of each network, one by one, inside the native core: time of the dense algorithm over
-that of the sparse one, each layer counted as often as it occurs. Zeros are independent at random. *Choice*
+The different convolutions of each network, one by one, inside the native core: time of the dense algorithm
+over that of the sparse one, each layer counted as often as it occurs. Zeros are independent at random. *Choice*
 compares the choice per tile, as networks run it, with the better of the two: 1.00 is perfect."""
 
 

@@ -6,9 +6,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
-
 import onnx
+import pytest
 
 pytest.importorskip("onnxruntime")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the scripts are not part of the package
@@ -126,7 +125,7 @@ def test_page_without_results_says_how_to_get_them() -> None:
 
 
 def test_page_shows_layers() -> None:
-    timing, isa = layers_run.time_layer(layers_run.layer_table("resnet18")[-1][0], 2, 1, [0.5], seconds=0.001)
+    timing, isa = layers_run.time_layer(layers_run.layer_table("resnet18")[0][0], 2, 1, [0.5], seconds=0.001)
     table = LayerTable(
         network="resnet18",
         threads=1,

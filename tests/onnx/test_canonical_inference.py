@@ -61,7 +61,8 @@ def test_constant_expression_that_fails_is_an_error() -> None:
 )
 def test_absurd_constants_are_refused(body: str) -> None:
     constants = {
-        "huge": np.array([1 << 20, 1 << 10, 1, 1]), "one": 1.0, "four": np.ones((1, 1, 1, 1)), "negative": np.array([-4]),
+        "huge": np.array([1 << 20, 1 << 10, 1, 1]), "one": 1.0, "four": np.ones((1, 1, 1, 1)),
+        "negative": np.array([-4]),
     }  # fmt: skip
     with pytest.raises(ModelError, match=r"constant of shape|cannot take"):
         canonicalize(load_model(build(body, constants=constants)))

@@ -156,9 +156,7 @@ class NetworkBuilder:
         channels = sum(self._shapes[part][0] for part in parts)
         return self._node("Concat", name, parts, (channels, *self._shapes[parts[0]][1:]), axis=1)
 
-    def max_pool(
-        self, name: str, x: str, kernel: int, stride: int, *, padding: int = 0, ceil: bool = False
-    ) -> str:
+    def max_pool(self, name: str, x: str, kernel: int, stride: int, *, padding: int = 0, ceil: bool = False) -> str:
         """Add a maximum pooling."""
         channels, *sides = self._shapes[x]
         reach = stride - 1 if ceil else 0
@@ -208,9 +206,7 @@ class NetworkBuilder:
             self._initializers.append(numpy_helper.from_array(array, key))
         return names
 
-    def _node(
-        self, op_type: str, name: str, inputs: list[str], shape: tuple[int, ...], **attributes: Any
-    ) -> str:
+    def _node(self, op_type: str, name: str, inputs: list[str], shape: tuple[int, ...], **attributes: Any) -> str:
         self._nodes.append(helper.make_node(op_type, inputs, [name], name=name, **attributes))
         self._shapes[name] = shape
         return name

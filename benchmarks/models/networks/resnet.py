@@ -41,9 +41,7 @@ def _trunk(builder: NetworkBuilder, blocks: tuple[int, ...], *, is_deep: bool) -
 
 
 def _basic(builder: NetworkBuilder, name: str, x: str, width: int, stride: int) -> str:
-    return builder.conv(
-        f"{name}.conv2", builder.conv_relu(f"{name}.conv1", x, width, 3, stride=stride), width, 3
-    )
+    return builder.conv(f"{name}.conv2", builder.conv_relu(f"{name}.conv1", x, width, 3, stride=stride), width, 3)
 
 
 def _bottleneck(builder: NetworkBuilder, name: str, x: str, width: int, stride: int) -> str:

@@ -16,9 +16,7 @@ def squeezenet_1_1(builder: NetworkBuilder) -> str:
         if index in _POOLED_BEFORE:
             x = builder.max_pool(f"{name}.pool", x, 3, 2, ceil=True)
         squeezed = builder.conv_relu(f"{name}.squeeze", x, width, 1)
-        expanded = [
-            builder.conv_relu(f"{name}.expand{kernel}", squeezed, 4 * width, kernel) for kernel in (1, 3)
-        ]
+        expanded = [builder.conv_relu(f"{name}.expand{kernel}", squeezed, 4 * width, kernel) for kernel in (1, 3)]
         x = builder.concat(f"{name}.concat", expanded)
     x = builder.conv_relu("conv10", x, 1000, 1)
     return builder.flatten(builder.global_average_pool(x))

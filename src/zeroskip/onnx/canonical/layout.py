@@ -140,7 +140,7 @@ def through_binary(node: ir.Node) -> bool:
 
 
 def through_axis(node: ir.Node) -> bool:
-    """Concat, Softmax and Split of transposed tensors work along the permuted axis."""
+    """Concat and Softmax of transposed tensors work along the permuted axis."""
     perms = {None if (t := producer(value, "Transpose")) is None else _permutation(t) for value in _data_inputs(node)}
     perm = perms.pop() if len(perms) == 1 else None
     if perm is None or len(node.outputs) != 1:
@@ -165,6 +165,19 @@ def through_reduction(node: ir.Node) -> bool:
     if [axis for axis in perm if axis not in reduced] != [axis for axis in range(len(perm)) if axis not in reduced]:
         return False
     return become(node, node.op_type, [transpose.inputs[0], value], dict(node.attributes), absorbs=[transpose])
+
+
+def through_slice(node: ir.Node) -> bool:
+    """A slice of a transposed tensor slices the permuted axes."""
+    transpose, starts = producer(node.inputs[0], "Transpose"), integers(operand(node, 1))
+    perm = None if transpose is None else _permutation(transpose)
+    if transpose is None or perm is None or starts is None:
+        return False
+    axes = range(len(starts)) if operand(node, 3) is None else integers(operand(node, 3))
+    if axes is None:
+        return False
+    value = add_integers(owner(node), [perm[axis] for axis in axes], f"{node.outputs[0].name}.axes")
+    return _swap(node, [transpose.inputs[0], *node.inputs[1:3], value, operand(node, 4)], {}, perm)
 
 
 def _swap(node: ir.Node, inputs: Sequence[ir.Value | None], attributes: dict[str, ir.Attr], perm: Permutation) -> bool:
@@ -235,6 +248,7 @@ RULES: RuleTable = {
     "Pad": (through_pad,),
     "Concat": (through_axis,),
     "Softmax": (through_axis,),
+    "Slice": (through_slice,),
     "ReduceMean": (through_reduction,),
     "ReduceMax": (through_reduction,),
 }
