@@ -40,15 +40,19 @@ def _headline(case: CaseResult) -> str:
     bench = case.bench
     assert bench.best_peer is not None
     label = THRESHOLDED if case.accuracy is not None else EXACT
-    ratio = f"[{bench.speedup(label, over=bench.best_peer.label):.1f}x]({_PAGE})"
+    # Two decimals and the range: rounding 1.15 to 1.2, or hiding that a round was lost, would claim too much.
+    over = bench.best_peer.label
+    low, high = bench.speedup_range(label, over=over)
+    ratio = f"[{bench.speedup(label, over=over):.2f}x]({_PAGE}) ({low:.2f}-{high:.2f} over the rounds)"
     cost = "with unchanged results"
     if case.accuracy is not None:
         points = 100 * (case.accuracy.baseline - case.accuracy.optimized)
-        cost = f"at a loss of {max(points, 0.0):.1f} points of {case.accuracy.metric}"
+        lost = f"{max(points, 0.0):.1f} points of {case.accuracy.metric}"
+        cost = f"at a loss of {lost} on {case.accuracy.samples} held-out inputs"
     name, peer = numbers.network_name(case), numbers.peer_name(bench.best_peer)
     return (
         f"**zeroskip makes trained ReLU networks faster on CPUs**: {_WHAT}\n"
-        f"{name} runs {ratio} as fast as on {peer}, the best other float32 engine,\n{cost}."
+        f"{name} runs {ratio} as fast as on {peer},\nthe best other float32 engine, {cost}."
     )
 
 

@@ -65,8 +65,10 @@ def _explicit_window(node: ir.Node, kernel: tuple[int, ...]) -> bool:
         pads = tuple(attributes.get_ints("pads", zeros))
     elif auto_pad == "VALID":
         pads = zeros
-    else:
+    elif auto_pad in ("SAME_UPPER", "SAME_LOWER"):
         pads = _same_pads(node, kernel, is_lower=auto_pad == "SAME_LOWER")
+    else:
+        raise ValueError(f"auto_pad is '{auto_pad}'")
     if pads is None:
         return changed  # needs the input size, which is not known before specialisation
     _check_window(kernel, attributes["strides"].as_ints(), attributes["dilations"].as_ints(), pads)
