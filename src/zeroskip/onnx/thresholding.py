@@ -122,6 +122,10 @@ def apply_thresholds(model: ir.Model, thresholds: Thresholds) -> ir.Model:
         if threshold.any():
             _write(producers[name], known[name], threshold)
     sweep(changed.graph)
+    for node in changed.graph:
+        for output in node.outputs:
+            if output.type is None:  # the opset converter leaves such shapes; ONNX stores none without a type
+                output.shape = None
     changed.metadata_props[METADATA_KEY] = json.dumps(thresholds.to_dict(), sort_keys=True)
     return changed
 
