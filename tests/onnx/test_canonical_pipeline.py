@@ -115,6 +115,18 @@ def test_batch_computed_from_the_shape_is_not_frozen() -> None:
     assert tuple(canonical.graph.outputs[0].shape or ()) == (7, 192)
 
 
+@pytest.mark.parametrize("shape", [(1, 3, 1 << 16, 1 << 16), (1 << 20, 3, 64, 64)])
+def test_tensors_of_absurd_size(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ShapeError, match="would have shape .* elements are possible"):
+        canonicalize(load_model(network()), {"x": shape})
+
+
+def test_empty_tensors() -> None:
+    model = build("y = Slice(x, start, end)", constants={"start": np.array([2]), "end": np.array([2])})
+    with pytest.raises(ShapeError, match=r"'y' would have shape \[0, 3, 8, 8\]"):
+        canonicalize(load_model(model))
+
+
 def test_contradiction_inside_of_the_model() -> None:
     model = build("a = Conv(x, w) y = Conv(a, w)", constants={"w": random_array(8, 3, 1, 1)})
     with pytest.raises(ModelError, match="the model contradicts itself"):

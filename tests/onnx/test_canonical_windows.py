@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from onnx_graphs import assert_parity, build, node_of, op_types, random_array
 
+from zeroskip.errors import ZeroskipError
 from zeroskip.onnx import canonicalize, load_model, unsupported_nodes
 
 
@@ -131,6 +132,18 @@ def test_padding_of_some_axes() -> None:
 def test_global_pools(body: str, found: list[str]) -> None:
     constants = {"a": np.array([2, 3]), "n": np.array([-1, -2]), "c": np.array([1])}
     assert op_types(assert_parity(build(body, constants=constants))) == found
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        "kernel_shape = [3]", "kernel_shape = [3, 3], strides = [0, 1]", "kernel_shape = [3, 3], pads = [1, 1]",
+        "kernel_shape = [3, 3], auto_pad = \"SOME\"", "kernel_shape = [3, 2000000000], auto_pad = \"SAME_UPPER\"",
+    ],
+)  # fmt: skip
+def test_windows_that_make_no_sense(attributes: str) -> None:
+    with pytest.raises(ZeroskipError, match=r"\(MaxPool\)"):
+        canonicalize(load_model(build(f"y = MaxPool <{attributes}> (x)")))
 
 
 def test_indices_of_maxima_are_reported() -> None:

@@ -188,11 +188,11 @@ def _concrete(value: ir.Value, wanted: Sequence[int] | None) -> tuple[int, ...]:
 
 
 def _check_sizes(graph: ir.Graph) -> None:
-    """Refuse tensors that could not be addressed: a typing error in a shape, or a damaged file."""
+    """Refuse tensors that are empty or could not be addressed: a typing error in a shape, or a damaged file."""
     for value in (*graph.inputs, *(output for node in graph for output in node.outputs)):
         shape = static_shape(value)
-        if shape is not None and math.prod(shape) > _MAX_ELEMENTS:
-            raise ShapeError(f"'{value.name}' would have shape {list(shape)}, more than {_MAX_ELEMENTS} elements")
+        if shape is not None and not 0 < math.prod(shape) <= _MAX_ELEMENTS:
+            raise ShapeError(f"'{value.name}' would have shape {list(shape)}: 1 to {_MAX_ELEMENTS} elements are possible")
 
 
 def _check_batch(graph: ir.Graph, frozen: Mapping[int, int]) -> None:
