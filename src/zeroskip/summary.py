@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from .errors import DataError
-from .files import atomic_write_text
+from .saved_value import SavedValue
 
 
 class LatencyMs(BaseModel):
@@ -27,7 +25,7 @@ class LatencyMs(BaseModel):
     zeroskip: float
 
 
-class Summary(BaseModel):
+class Summary(SavedValue):
     """What `optimize` reached.
 
     Attributes:
@@ -47,6 +45,7 @@ class Summary(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    _what: ClassVar[str] = "a summary"
 
     metric: str
     baseline: float
@@ -61,29 +60,3 @@ class Summary(BaseModel):
     batch_size: int
     isa: str
     versions: dict[str, str]
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the summary as JSON; the file appears whole or not at all.
-
-        Args:
-            path: File to create or replace.
-
-        Raises:
-            OSError: If it cannot be written.
-        """
-        atomic_write_text(path, self.model_dump_json(indent=2) + "\n")
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Summary:
-        """Read a summary from a JSON file.
-
-        Args:
-            path: File written by :meth:`save`.
-
-        Raises:
-            DataError: If the file cannot be read or holds something else; the message names it.
-        """
-        try:
-            return cls.model_validate_json(Path(path).read_bytes())
-        except (OSError, ValidationError) as error:
-            raise DataError(f"cannot read a summary from '{os.fspath(path)}': {error}") from error

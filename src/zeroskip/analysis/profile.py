@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from ..errors import DataError
-from ..files import atomic_write_text
+from ..saved_value import SavedValue
 
 
 class ActivationSparsity(BaseModel):
@@ -83,7 +80,7 @@ class Reference(BaseModel):
         return self.latency_ms / self.zeroskip_latency_ms
 
 
-class SparsityProfile(BaseModel):
+class SparsityProfile(SavedValue):
     """Where a model has zeros, where its time goes, and what more zeros would bring.
 
     Attributes:
@@ -109,6 +106,7 @@ class SparsityProfile(BaseModel):
     SCHEMA_VERSION: ClassVar[int] = 1
 
     model_config = ConfigDict(frozen=True)
+    _what: ClassVar[str] = "a sparsity profile"
 
     schema_version: int = 1
     model: str
@@ -166,29 +164,3 @@ class SparsityProfile(BaseModel):
         from .verdict import as_text
 
         return as_text(self)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the profile as JSON; the file appears whole or not at all.
-
-        Args:
-            path: File to create or replace.
-
-        Raises:
-            OSError: If it cannot be written.
-        """
-        atomic_write_text(path, self.model_dump_json(indent=2) + "\n")
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> SparsityProfile:
-        """Read a profile from a JSON file.
-
-        Args:
-            path: File written by :meth:`save`.
-
-        Raises:
-            DataError: If the file cannot be read or holds something else; the message names it.
-        """
-        try:
-            return cls.model_validate_json(Path(path).read_bytes())
-        except (OSError, ValidationError) as error:
-            raise DataError(f"cannot read a sparsity profile from '{os.fspath(path)}': {error}") from error

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, computed_field
+from pydantic import BaseModel, ConfigDict, computed_field
 
-from ..errors import DataError
-from ..files import atomic_write_text
+from ..saved_value import SavedValue
 from ..system import SystemInfo
 
 
@@ -59,7 +57,7 @@ class EngineResult(BaseModel):
     gflops: float | None
 
 
-class BenchResult(BaseModel):
+class BenchResult(SavedValue):
     """A benchmark: its rows, and what one must know to repeat it.
 
     Attributes:
@@ -80,6 +78,7 @@ class BenchResult(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
+    _what: ClassVar[str] = "a benchmark result"
 
     schema_version: int = 1
     date: str
@@ -147,29 +146,3 @@ class BenchResult(BaseModel):
             theirs / ours for number, (theirs, ours) in enumerate(pairs) if number not in self.dropped_rounds
         ]
         return min(ratios), max(ratios)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the result as JSON; the file appears whole or not at all.
-
-        Args:
-            path: File to create or replace.
-
-        Raises:
-            OSError: If it cannot be written.
-        """
-        atomic_write_text(path, self.model_dump_json(indent=2) + "\n")
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> BenchResult:
-        """Read a result from a JSON file.
-
-        Args:
-            path: File written by :meth:`save`.
-
-        Raises:
-            DataError: If the file cannot be read or holds something else; the message names it.
-        """
-        try:
-            return cls.model_validate_json(Path(path).read_bytes())
-        except (OSError, ValidationError) as error:
-            raise DataError(f"cannot read a benchmark result from '{os.fspath(path)}': {error}") from error
