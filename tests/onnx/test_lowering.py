@@ -58,6 +58,14 @@ def test_prepared_model_can_be_lowered_and_run_at_any_shape() -> None:
         np.testing.assert_allclose(run(data, {"x": x})[0], run(model, {"x": x})[0], atol=1e-6)
 
 
+def test_lowered_model_can_be_canonicalised_again() -> None:
+    body = "c = Mul(x, s) r = Relu(c) y = GlobalAveragePool(r)"
+    once = canonicalize(load_model(build(body, constants={"s": random_array(3, 1, 1)})))
+    assert (
+        op_types(canonicalize(to_standard(once))) == op_types(once) == ["ChannelAffine", "FatRelu", "GlobalAveragePool"]
+    )
+
+
 def test_rank_that_is_not_known() -> None:
     body = "s = Slice(z, a, b) i = Cast <to = 7> (s) r = Reshape(x, i) c = Greater(r, t) y = Where(c, r, zero)"
     constants = {"a": np.array([0]), "b": np.array([2]), "t": np.float32([0.25]), "zero": 0.0}

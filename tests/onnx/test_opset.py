@@ -80,6 +80,12 @@ def test_operators_without_an_operator_set() -> None:
         load_model(model)
 
 
+def test_long_name_of_the_default_domain() -> None:
+    model = build("y = Relu(x)", opset=17)
+    model.opset_import[0].domain = model.graph.node[0].domain = "ai.onnx"
+    assert op_types(canonicalize(load_model(model))) == ["FatRelu"]
+
+
 def test_what_cannot_be_raised_is_returned() -> None:
     loaded = load_model(build("g = Hardmax(x) y = Relu(g)", opset=12))
     assert [node.op_type for node in raise_opset(loaded)] == ["Hardmax"]

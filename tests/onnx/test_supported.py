@@ -40,6 +40,15 @@ def test_all_nodes_are_reported_at_once() -> None:
     assert isinstance(caught.value, ModelError)
 
 
+def test_operators_of_other_domains_are_not_taken_for_standard_ones() -> None:
+    body = "a = custom.Relu(x) b = custom.Identity(a) c = custom.Conv(b, w) y = custom.Add(c, c)"
+    model = build(body, constants={"w": random_array(4, 3, 1, 1)}, domains={"custom": 1})
+    found = unsupported_nodes(canonicalize(load_model(model)))
+    assert [(node.domain, node.op_type) for node in found] == [
+        ("custom", "Relu"), ("custom", "Identity"), ("custom", "Conv"), ("custom", "Add"),
+    ]  # fmt: skip
+
+
 def test_nodes_behind_an_unknown_one_are_not_blamed() -> None:
     body = "c = custom.Thing(x) f = Flatten(c) m = MatMul(f, w) r = Relu(m) y = Add(r, r)"
     model = build(body, constants={"w": random_array(4, 3)}, domains={"custom": 1})

@@ -149,6 +149,29 @@ def test_model_given_is_not_changed() -> None:
     assert changed.graph.initializers["w"].const_value is loaded.graph.initializers["w"].const_value
 
 
+def test_canonical_form_is_refused() -> None:
+    canonical = canonicalize(load_model(build("y = Relu(x)")))
+    with pytest.raises(ModelError, match="not into its canonical form"):
+        apply_thresholds(canonical, ThresholdSet({"y": 0.5}))
+
+
+def test_initializers_among_the_inputs_are_constants() -> None:
+    model = build("c = Conv(x, w) y = Relu(c)", constants={"w": W}, opset=9)
+    model.ir_version = 3
+    model.graph.input.append(onnx.helper.make_tensor_value_info("w", onnx.TensorProto.FLOAT, W.shape))
+    changed = apply_thresholds(load_model(model), ThresholdSet({"y": 0.5}))
+    assert [value.name for value in changed.graph.inputs] == ["x"]
+
+
+@pytest.mark.parametrize("body", ["y = Relu(c)", "y = Clip(c, zero, six)"])
+@pytest.mark.parametrize("threshold", [0.5, PER_CHANNEL], ids=["one", "per-channel"])
+def test_no_shape_is_left_without_a_type(body: str, threshold: float | Array) -> None:
+    """The file would hold a value without an element type, which strict readers refuse."""
+    loaded = load_model(build(f"c = Conv(x, w) {body}", constants=CONSTANTS))
+    changed = apply_thresholds(loaded, ThresholdSet({"y": threshold}))
+    assert all(value.type or value.shape is None for node in changed.graph for value in node.outputs)
+
+
 def test_provenance_is_written_into_the_model() -> None:
     chosen = ThresholdSet({"y": 0.5}, metric="top1", data="photos")
     changed = apply_thresholds(load_model(build("y = Relu(x)")), chosen)

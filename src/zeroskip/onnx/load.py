@@ -82,6 +82,9 @@ def _checked(proto: onnx.ModelProto, what: str, folder: Path | None) -> ir.Model
         model.graph.sort()
     except Exception as error:  # the deserializer raises whatever the damage makes it trip over
         raise ModelError(f"{what} is not a valid ONNX graph: {_cause(error)}") from error
+    for imports in (model.opset_imports, *(function.opset_imports for function in model.functions.values())):
+        if "ai.onnx" in imports:  # another name of the default domain
+            imports.setdefault("", imports.pop("ai.onnx"))
     check_opset(model.opset_imports.get(""))
     _check_text(model.graph, what)
     _name_nodes(model.graph)

@@ -1,5 +1,4 @@
-"""From the canonical form back to standard ONNX: every zeroskip operator written with operators any runtime
-has.
+"""From the canonical form back to standard ONNX, which any runtime can execute.
 
 ``write_fat_relu`` is also how thresholds get into a model: ThresholdedRelu carries one threshold, Greater and
 Where carry one per channel, Clip the upper bound.
@@ -42,41 +41,34 @@ def to_standard(canonical: ir.Model) -> ir.Model:
     return model
 
 
-def write_fat_relu(
-    node: ir.Node, x: ir.Value, threshold: NDArray[np.float32], *, axis: int = 1, max_value: float = np.inf
-) -> None:
+def write_fat_relu(node: ir.Node, x: ir.Value, threshold: NDArray[np.float32], max_value: float = np.inf) -> None:
     """Turn a node into standard operators that compute min(x > threshold ? x : 0, max_value).
 
     Args:
         node: The node to change in place; its output becomes the result.
         x: Input of the activation.
-        threshold: float32 ``[]`` or ``[C]``, >= 0.
-        axis: Axis of the channels, for a threshold per channel.
+        threshold: float32, >= 0: ``[]``, or one per channel in a shape that broadcasts against x.
         max_value: Upper bound, infinity for none.
-
-    Raises:
-        ModelError: If there is a threshold per channel and the rank of x is not known.
     """
     graph, name = owner(node), node.outputs[0].name
     is_clipped = bool(np.isfinite(max_value))
     zero = add_constant(graph, np.zeros((), np.float32), f"{name}.zero") if is_clipped or threshold.ndim else None
+    op_type, attributes = "Relu", {}
+    inputs: list[ir.Value | None] = [x]
     if threshold.ndim:
-        x_rank = rank(x)
-        if x_rank is None:
-            raise ModelError(f"{describe(node)} has a threshold per channel, and its input a rank that is not known")
-        limit = add_constant(graph, along_axis(threshold, axis, x_rank), f"{name}.thresholds")
-        condition = insert_before(node, "Greater", [x, limit], shape=x.shape)
+        limit = add_constant(graph, threshold, f"{name}.thresholds")
+        condition = insert_before(node, "Greater", [x, limit])
         condition.type = ir.TensorType(ir.DataType.BOOL)
-        op_type, inputs, attributes = "Where", [condition, x, zero], {}
+        op_type, inputs = "Where", [condition, x, zero]
     elif threshold > 0.0:
-        op_type, inputs, attributes = "ThresholdedRelu", [x], {"alpha": float(threshold)}
-    else:
-        op_type, inputs, attributes = "Relu", [x], {}
+        op_type, attributes = "ThresholdedRelu", {"alpha": float(threshold)}
     if not is_clipped:
         become(node, op_type, inputs, attributes)
         return
-    gated = insert_before(node, op_type, inputs, attributes, shape=x.shape) if op_type != "Relu" else x
-    gated.type = x.type
+    gated = x  # the Clip is a Relu itself
+    if op_type != "Relu":
+        gated = insert_before(node, op_type, inputs, attributes)
+        gated.type = x.type
     bound = add_constant(graph, np.array(max_value, np.float32), f"{name}.max")
     become(node, "Clip", [gated, zero, bound], {})
 
@@ -87,27 +79,32 @@ def along_axis(values: NDArray[np.float32], axis: int, value_rank: int) -> NDArr
 
 
 def _lower_fat_relu(node: ir.Node) -> None:
-    x, thresholds = node.inputs[0], constant(operand(node, 1))
+    x, threshold = node.inputs[0], constant(operand(node, 1))
     if x is None:
         raise ModelError(f"{describe(node)} has no input")
-    threshold = np.array(node.attributes.get_float("threshold", 0.0), np.float32) if thresholds is None else thresholds
-    axis, max_value = node.attributes.get_int("axis", 1), node.attributes.get_float("max_value", np.inf)
-    write_fat_relu(node, x, threshold, axis=axis, max_value=max_value)
+    if threshold is None:
+        threshold = np.array(node.attributes.get_float("threshold", 0.0), np.float32)
+    else:
+        threshold = along_axis(threshold, node.attributes.get_int("axis", 1), _known_rank(node))
+    write_fat_relu(node, x, threshold, node.attributes.get_float("max_value", np.inf))
+
+
+def _known_rank(node: ir.Node) -> int:
+    x_rank = rank(node.inputs[0])
+    if x_rank is None:
+        raise ModelError(f"{describe(node)} has one factor or threshold per channel, and an input of unknown rank")
+    return x_rank
 
 
 def _lower_channel_affine(node: ir.Node) -> None:
     x, graph, name = node.inputs[0], owner(node), node.outputs[0].name
-    x_rank, axis = rank(x), node.attributes.get_int("axis", 1)
-    factors = [constant(value) for value in node.inputs[1:]]
-    if x is None or x_rank is None or factors[0] is None or factors[1] is None:
-        raise ModelError(f"{describe(node)} has an input of unknown rank")
+    x_rank, axis = _known_rank(node), node.attributes.get_int("axis", 1)
     scale, bias = (
         add_constant(graph, along_axis(factor, axis, x_rank), f"{name}.{role}")
-        for role, factor in (("scale", factors[0]), ("bias", factors[1]))
+        for role, factor in (("scale", constant(node.inputs[1])), ("bias", constant(node.inputs[2])))
         if factor is not None
     )
-    product = insert_before(node, "Mul", [x, scale], shape=x.shape)
-    become(node, "Add", [product, bias], {})
+    become(node, "Add", [insert_before(node, "Mul", [x, scale]), bias], {})
 
 
 def _lower_linear(node: ir.Node) -> None:
@@ -122,5 +119,4 @@ def _lower_linear(node: ir.Node) -> None:
     if bias is None:
         become(node, "MatMul", [x, turned], {})
         return
-    product = insert_before(node, "MatMul", [x, turned], shape=node.outputs[0].shape)
-    become(node, "Add", [product, bias], {})
+    become(node, "Add", [insert_before(node, "MatMul", [x, turned]), bias], {})

@@ -21,7 +21,7 @@ from .values import ZEROSKIP_DOMAIN, value_names
 
 Rule = Callable[[ir.Node], bool]
 RuleTable = Mapping[str, Sequence[Rule]]
-"""Rules by the operator type of the node they look at, whatever its domain."""
+"""Rules by the operator type of the node they look at, in the default or the zeroskip domain."""
 
 AttributeValue = int | float | str | Sequence[int] | ir.Attr
 
@@ -57,11 +57,12 @@ def apply_rules(graph: ir.Graph, table: RuleTable) -> None:
 
 
 def _apply_to(node: ir.Node, table: RuleTable) -> bool:
-    fired = False
     with malformed_as_model_error(node):
-        while node.graph is not None and any(rule(node) for rule in table.get(node.op_type, ())):
-            fired = True
-    return fired
+        for count in range(_MAX_ROUNDS):
+            is_known = node.graph is not None and node.domain in ("", ZEROSKIP_DOMAIN)
+            if not is_known or not any(rule(node) for rule in table.get(node.op_type, ())):
+                return count > 0
+    raise ModelError(f"{describe(node)} could not be simplified: its rewriting does not end")  # a bug, if ever
 
 
 @contextmanager
@@ -167,7 +168,7 @@ def insert_before(
         inputs: Its inputs.
         attributes: Its attributes.
         own: Whether the operator is of the zeroskip domain.
-        shape: Shape of the output, if known. Its type is that of the first input.
+        shape: Shape of the output, if known. Its element type is that of the first input.
         name: Name of the output; by default derived from the name of ``node``'s output.
     """
     graph = owner(node)

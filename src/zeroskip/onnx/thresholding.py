@@ -23,10 +23,11 @@ from .activation import Activation, activations
 from .canonical.inference import infer
 from .canonical.thresholds import match
 from .load import ModelSource, load_model
-from .lowering import write_fat_relu
+from .lowering import along_axis, write_fat_relu
 from .opset import TARGET_OPSET, raise_opset
 from .rewriting import copy_model, owner, sweep
 from .save import save_model, to_bytes
+from .values import ZEROSKIP_DOMAIN
 
 METADATA_KEY = "zeroskip.thresholds"
 """Key of ``metadata_props`` under which a model says which thresholds were written into it, as JSON."""
@@ -112,6 +113,8 @@ def apply_thresholds(model: ir.Model, thresholds: Thresholds) -> ir.Model:
         RecipeError: If a threshold names no activation of the model, or has another number of channels.
         ModelError: If the model is malformed, or of an opset without ThresholdedRelu that cannot be raised.
     """
+    if ZEROSKIP_DOMAIN in model.opset_imports:
+        raise ModelError("thresholds are written into a model as it was loaded, not into its canonical form")
     known = {activation.name: activation for activation in activations(model)}
     wanted = thresholds.thresholds
     _check_names(wanted, known)
@@ -122,10 +125,6 @@ def apply_thresholds(model: ir.Model, thresholds: Thresholds) -> ir.Model:
         if threshold.any():
             _write(producers[name], known[name], threshold)
     sweep(changed.graph)
-    for node in changed.graph:
-        for output in node.outputs:
-            if output.type is None:  # the opset converter leaves such shapes; ONNX stores none without a type
-                output.shape = None
     changed.metadata_props[METADATA_KEY] = json.dumps(thresholds.to_dict(), sort_keys=True)
     return changed
 
@@ -159,6 +158,8 @@ def _plain_copy(model: ir.Model) -> ir.Model:
     if copy.functions:
         common_passes.InlinePass()(copy)
     common_passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(copy)
+    # From IR version 4 on, an initializer among the inputs is a default that runtimes do not fold.
+    common_passes.RemoveInitializersFromInputsPass()(copy)
     return copy
 
 
@@ -169,9 +170,8 @@ def _write(node: ir.Node, activation: Activation, threshold: NDArray[np.float32]
         spelling = match(node)
     if spelling is None:
         raise ModelError(f"activation '{activation.name}' is computed in a way that thresholds cannot be written into")
-    x = spelling.x
     if threshold.ndim and activation.rank is None:
         raise RecipeError(f"activation '{activation.name}' has a rank that is not known: give it one threshold only")
-    if x.shape is None and activation.rank is not None:
-        x.shape = ir.Shape([None] * activation.rank)
-    write_fat_relu(node, x, threshold, axis=activation.channel_axis, max_value=spelling.max_value)
+    if threshold.ndim:
+        threshold = along_axis(threshold, activation.channel_axis, activation.rank or 0)
+    write_fat_relu(node, spelling.x, threshold, spelling.max_value)

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx.defs
-import onnx.reference
 import onnx.shape_inference
 import onnx_ir as ir
 from numpy.typing import NDArray
@@ -185,6 +184,8 @@ def _fold_constant_of_shape(node: ir.Node, shape: NDArray[Any] | None) -> bool:
 
 
 def _evaluate(node: ir.Node, arrays: list[NDArray[Any] | None]) -> NDArray[Any]:
+    import onnx.reference  # loads all operators of ONNX; most models have nothing to fold but Shape
+
     proto = ir.serde.serialize_node(node)
     names = list(dict.fromkeys(name for name in proto.input if name))
     function = onnx.helper.make_function(

@@ -11,7 +11,7 @@ import onnx_ir as ir
 import onnx_ir.passes.common as common_passes
 
 from ...errors import ModelError, ShapeError
-from ..opset import TARGET_OPSET, raise_opset
+from ..opset import raise_opset
 from ..rewriting import RuleTable, apply_rules, copy_model, describe, sweep
 from ..values import ZEROSKIP_DOMAIN, dims, integers, static_shape
 from . import (
@@ -57,8 +57,7 @@ SOURCE_OPSET = "zeroskip.source_opset"
 
 
 def canonicalize(model: ir.Model, input_shapes: Mapping[str, Sequence[int]] | None = None) -> ir.Model:
-    """Return the canonical form of a model for given input shapes: ``specialize(prepare(model),
-    input_shapes)``.
+    """Return the canonical form of a model for given input shapes, by :func:`prepare` and :func:`specialize`.
 
     Args:
         model: As returned by ``load_model``; not changed. Large tensors are shared with the result.
@@ -148,7 +147,7 @@ def specialize(prepared: ir.Model, input_shapes: Mapping[str, Sequence[int]] | N
 
 
 def _is_prepared(model: ir.Model) -> bool:
-    return bool(model.graph.meta.get(_PREPARED)) and model.opset_imports.get("") == TARGET_OPSET
+    return bool(model.graph.meta.get(_PREPARED)) and ZEROSKIP_DOMAIN in model.opset_imports
 
 
 def _forget_shapes(graph: ir.Graph) -> None:
@@ -192,7 +191,9 @@ def _check_sizes(graph: ir.Graph) -> None:
     for value in (*graph.inputs, *(output for node in graph for output in node.outputs)):
         shape = static_shape(value)
         if shape is not None and not 0 < math.prod(shape) <= _MAX_ELEMENTS:
-            raise ShapeError(f"'{value.name}' would have shape {list(shape)}: 1 to {_MAX_ELEMENTS} elements are possible")
+            raise ShapeError(
+                f"'{value.name}' would have shape {list(shape)}: 1 to {_MAX_ELEMENTS} elements are possible"
+            )
 
 
 def _check_batch(graph: ir.Graph, frozen: Mapping[int, int]) -> None:
