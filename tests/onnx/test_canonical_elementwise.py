@@ -61,6 +61,13 @@ def test_sum_is_a_chain_of_additions() -> None:
     assert op_types(assert_parity(model, tolerance=0.0)) == ["Add", "Add"]
 
 
+def test_sum_with_broadcasting_keeps_the_shapes_apart() -> None:
+    model = build("y = Sum(a, b, c)", inputs={"a": (2, 3, 1, 1), "b": (2, 3, 1, 1), "c": (2, 3, 4, 4)}, opset=8)
+    canonical = canonicalize(load_model(model))
+    assert [tuple(node.outputs[0].shape or ()) for node in canonical.graph] == [(2, 3, 1, 1), (2, 3, 4, 4)]
+    assert [node.op_type for node in unsupported_nodes(canonical)] == ["Add"]
+
+
 def test_difference_is_an_addition() -> None:
     model = build("y = Sub(a, b)", inputs=dict.fromkeys("ab", (2, 3, 4, 4)))
     canonical = assert_parity(model, tolerance=0.0)

@@ -8,7 +8,7 @@ import pytest
 from onnx_graphs import assert_parity, build, node_of, op_types, random_array, values_of
 
 from zeroskip.errors import ModelError
-from zeroskip.onnx import canonicalize, load_model, prepare
+from zeroskip.onnx import canonicalize, load_model, prepare, unsupported_nodes
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,14 @@ def test_absurd_constants_are_refused(body: str) -> None:
     }  # fmt: skip
     with pytest.raises(ModelError, match=r"constant of shape|cannot take"):
         canonicalize(load_model(build(body, constants=constants)))
+
+
+@pytest.mark.parametrize(
+    "body", ["r = RandomNormal <shape = [3, 1, 1]> () y = Mul(x, r)", "r = Bernoulli(half) y = Mul(x, r)"]
+)
+def test_random_numbers_are_not_constants(body: str) -> None:
+    canonical = canonicalize(load_model(build(body, constants={"half": np.full((3, 1, 1), 0.5)})))
+    assert unsupported_nodes(canonical)
 
 
 def test_constant_output() -> None:

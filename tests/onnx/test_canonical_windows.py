@@ -105,6 +105,24 @@ def test_pad_in_front_of_an_average_pool_counts() -> None:
     assert found["pads"] == (1, 1, 1, 1)
 
 
+@pytest.mark.parametrize(
+    "window",
+    [
+        "MaxPool <kernel_shape = [2, 2]>",
+        "AveragePool <kernel_shape = [2, 2]>",
+        "MaxPool <kernel_shape = [3, 3], strides = [2, 2], ceil_mode = 1>",
+        "AveragePool <kernel_shape = [3, 3], strides = [2, 2], ceil_mode = 1>",
+        "MaxPool <kernel_shape = [3, 3], dilations = [2, 2]>",
+        "AveragePool <kernel_shape = [3, 3], pads = [1, 1, 1, 1]>",
+    ],
+)
+def test_pads_that_a_pool_cannot_take_stay(window: str) -> None:
+    """Windows in the pads alone, or beyond them, would give something else."""
+    constants = {"p": np.array([0, 0, 2, 2, 0, 0, 2, 2])}
+    canonical = assert_parity(build(f"r = Relu(x) q = Pad(r, p) y = {window} (q)", constants=constants))
+    assert "Pad" in op_types(canonical)
+
+
 def test_padding_of_some_axes() -> None:
     constants = {"p": np.array([1, 2]), "a": np.array([-1]), "w": random_array(4, 3, 3, 3)}
     body = "q = Pad(x, p, , a) y = Conv(q, w)"

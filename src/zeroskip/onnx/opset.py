@@ -1,5 +1,4 @@
-"""Raising a model to one version of the default operator set, so that every rule reads one form of each
-operator.
+"""Raising a model to one version of the default operator set: every rule then reads one form of each operator.
 
 Operators whose attributes became inputs (Clip, Pad, Squeeze, Slice, Split, the reductions, ...) or whose
 meaning changed (Softmax before opset 13, Upsample) are rewritten; the others mean the same in every version

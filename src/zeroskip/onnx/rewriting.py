@@ -200,8 +200,7 @@ def add_integers(graph: ir.Graph, items: Iterable[int], name: str) -> ir.Value:
 
 
 def replace_value(old: ir.Value, new: ir.Value) -> bool:
-    """Let every reader of ``old`` read ``new`` and remove the node that computed ``old``, if it has no other
-    output in use.
+    """Let every reader of ``old`` read ``new``; remove the node of ``old`` unless another output of it is in use.
 
     When ``old`` is a graph output its name must survive: then ``new`` takes the name over, unless ``new`` has
     a name of its own to keep (graph input or output, initializer, activation), in which case the node becomes

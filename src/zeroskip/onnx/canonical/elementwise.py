@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ..rewriting import RuleTable, add_constant, become, insert_before, owner, replace_value
-from ..values import constant, integers, is_op, operand, scalar
+from ..values import constant, dims, integers, is_op, operand, scalar
 
 
 def remove_identity(node: ir.Node) -> bool:
@@ -52,8 +52,10 @@ def sum_to_adds(node: ir.Node) -> bool:
     if len(node.inputs) < 2:
         return False
     total = node.inputs[0]
+    is_broadcast = len({dims(value) for value in node.inputs}) > 1
     for value in node.inputs[1:-1]:
-        total = insert_before(node, "Add", [total, value], shape=node.outputs[0].shape)
+        shape = None if is_broadcast else node.outputs[0].shape
+        total = insert_before(node, "Add", [total, value], shape=shape)
     return become(node, "Add", [total, node.inputs[-1]], {})
 
 

@@ -17,7 +17,7 @@ import onnx.shape_inference
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from ...errors import ModelError, ShapeError, ZeroskipError
+from ...errors import ModelError, ShapeError
 from ..opset import TARGET_OPSET
 from ..rewriting import add_constant, become, describe, malformed_as_model_error, owner
 from ..values import ZEROSKIP_DOMAIN, constant, dims, operand, static_shape
@@ -35,7 +35,10 @@ _KNOWN = {
 }  # fmt: skip
 """Operators for which shapes that do not fit are an error; the others are reported as unsupported anyway."""
 
-_NOT_FOLDED = frozenset({"RandomNormal", "RandomUniform", "Bernoulli", "Multinomial", "Constant", "If", "Loop", "Scan"})
+_NOT_FOLDED = {
+    "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial", "Constant",
+}  # fmt: skip
+"""Operators that give something else every time, and those that are constants already."""
 
 
 def infer(graph: ir.Graph, *, only_missing: bool = False) -> None:
@@ -170,7 +173,13 @@ def _fold(node: ir.Node) -> bool:
         raise ModelError(f"{describe(node)} would compute a constant of shape {shape}, which is too large")
     if node.op_type == "ConstantOfShape":
         return _fold_constant_of_shape(node, arrays[0])
-    return _become_constant(node, _evaluate(node, arrays))
+    try:
+        array = _evaluate(node, arrays)
+    except Exception as error:  # whatever the reference implementation trips over in a malformed node
+        if node.op_type not in _KNOWN:
+            return False
+        raise ModelError(f"{describe(node)} computes a constant, and fails: {_first_line(error)}") from error
+    return _become_constant(node, array)
 
 
 def _fold_constant_of_shape(node: ir.Node, shape: NDArray[Any] | None) -> bool:
@@ -191,17 +200,12 @@ def _evaluate(node: ir.Node, arrays: list[NDArray[Any] | None]) -> NDArray[Any]:
     function = onnx.helper.make_function(
         "zeroskip", "fold", names, list(proto.output), [proto], [onnx.helper.make_opsetid("", TARGET_OPSET)]
     )
-    try:
-        evaluator = onnx.reference.ReferenceEvaluator(function)
-        feeds = {name: array for name, array in zip(proto.input, arrays, strict=True) if name}
-        with np.errstate(all="ignore"):
-            result: Any = next(iter(evaluator.run(None, feeds, attributes={})))
-    except ZeroskipError:
-        raise
-    except Exception as error:  # whatever the reference implementation trips over in a malformed node
-        raise ModelError(f"{describe(node)} computes a constant, and fails: {_first_line(error)}") from error
+    evaluator = onnx.reference.ReferenceEvaluator(function)
+    feeds = {name: array for name, array in zip(proto.input, arrays, strict=True) if name}
+    with np.errstate(all="ignore"):
+        result: Any = next(iter(evaluator.run(None, feeds, attributes={})))
     if not isinstance(result, np.ndarray | np.generic):
-        raise ModelError(f"{describe(node)} computes a constant that is not a tensor")
+        raise TypeError("the result is not a tensor")
     return np.asarray(result)
 
 

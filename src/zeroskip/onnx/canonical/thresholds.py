@@ -56,7 +56,8 @@ def match(node: ir.Node) -> Spelling | None:
     if inner_node is not None and inner is not None:
         joined = _joined(inner, spelling, inner_node) if _reads_only(spelling) else None
         # Without joining, x is still the output of an activation, so nothing below 0 is left to remove.
-        return joined or replace(spelling, threshold=np.maximum(spelling.threshold, np.float32(0.0)))
+        threshold = np.maximum(spelling.threshold, np.float32(0.0))
+        return joined or replace(spelling, threshold=threshold, on_activation=False)
     if spelling.on_activation or (spelling.threshold < 0).any():
         return None
     return spelling

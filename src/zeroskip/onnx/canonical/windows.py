@@ -103,11 +103,7 @@ def _same_pads(node: ir.Node, kernel: tuple[int, ...], *, is_lower: bool) -> tup
 
 
 def merge_pad(node: ir.Node) -> bool:
-    """Take a Pad of zeros in front of a window operator into its own pads.
-
-    For AveragePool the pads must have counted as elements; for MaxPool zeros must not beat the maximum, which
-    holds for the output of an activation.
-    """
+    """Take a Pad of zeros in front of a window operator into its own pads."""
     pad = producer(node.inputs[0], "Pad")
     own_pads = node.attributes.get_ints("pads")
     if pad is None or own_pads is None or node.attributes.get_string("auto_pad", "NOTSET") != "NOTSET":
@@ -115,17 +111,31 @@ def merge_pad(node: ir.Node) -> bool:
     extra = _spatial_zero_pads(pad, len(own_pads) // 2)
     if extra is None or not any(extra):
         return False
-    attributes = dict(node.attributes)
-    attributes["pads"] = ir.AttrInt64s("pads", [a + b for a, b in zip(own_pads, extra, strict=True)])
-    if node.op_type == "AveragePool":
-        if node.attributes.get_int("count_include_pad", 0) == 0 and any(own_pads):
-            return False
-        if node.attributes.get_int("ceil_mode", 0):
-            return False  # runtimes count what lies beyond the pads differently
-        attributes["count_include_pad"] = ir.AttrInt64("count_include_pad", 1)
-    if node.op_type == "MaxPool" and (own_producer(pad.inputs[0], "FatRelu") is None or len(node.outputs) != 1):
+    pads = [a + b for a, b in zip(own_pads, extra, strict=True)]
+    if node.op_type != "Conv" and not _pool_can_take(node, pad, own_pads, pads):
         return False
+    attributes = dict(node.attributes)
+    attributes["pads"] = ir.AttrInt64s("pads", pads)
+    if node.op_type == "AveragePool":
+        attributes["count_include_pad"] = ir.AttrInt64("count_include_pad", 1)
     return become(node, node.op_type, [pad.inputs[0], *node.inputs[1:]], attributes, absorbs=[pad])
+
+
+def _pool_can_take(pool: ir.Node, pad: ir.Node, own_pads: Sequence[int], pads: Sequence[int]) -> bool:
+    """Tell whether zeros in front of a pool have the effect of pads of its own.
+
+    For AveragePool the pads must have counted as elements; for MaxPool zeros must not beat the maximum, which holds for
+    the output of an activation. No window may lie in the pads alone, and none may reach beyond them.
+    """
+    attributes = pool.attributes
+    kernel = attributes.get_ints("kernel_shape", ())
+    if any(amount >= size for amount, size in zip(pads, (*kernel, *kernel), strict=True)):
+        return False
+    if attributes.get_int("ceil_mode") or any(size != 1 for size in attributes.get_ints("dilations", ())):
+        return False
+    if pool.op_type == "AveragePool":
+        return bool(attributes.get_int("count_include_pad")) or not any(own_pads)
+    return own_producer(pad.inputs[0], "FatRelu") is not None and len(pool.outputs) == 1
 
 
 def _spatial_zero_pads(pad: ir.Node, spatial: int) -> tuple[int, ...] | None:
@@ -150,13 +160,10 @@ def _spatial_zero_pads(pad: ir.Node, spatial: int) -> tuple[int, ...] | None:
 
 def global_pool(node: ir.Node) -> bool:
     """A pool whose one window is the whole input is a global pool."""
-    x = static_shape(node.inputs[0])
-    if x is None or len(node.outputs) != 1 or any(node.attributes.get_ints("pads", (1,))):
+    x, kernel = static_shape(node.inputs[0]), tuple(node.attributes.get_ints("kernel_shape", ()))
+    if x is None or x[2:] != kernel or len(node.outputs) != 1 or any(node.attributes.get_ints("pads", (1,))):
         return False
-    if x[2:] != tuple(node.attributes.get_ints("kernel_shape", ())) or static_shape(node.outputs[0]) != (
-        *x[:2],
-        *(1,) * (len(x) - 2),
-    ):
+    if static_shape(node.outputs[0]) != (*x[:2], *(1,) * len(kernel)):
         return False
     return become(node, "GlobalMaxPool" if node.op_type == "MaxPool" else "GlobalAveragePool", [node.inputs[0]], {})
 
