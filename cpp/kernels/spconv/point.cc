@@ -1,3 +1,4 @@
+#include "kernels/common/prefetch.h"
 #include "kernels/common/simd.h"
 #include "kernels/dconv/finish_pixel.h"
 #include "kernels/kernel_types.h"
@@ -89,7 +90,7 @@ inline void prefetch_rows(const SpconvPointArgs& args, int64_t first, int64_t co
     const float* row = args.next_weights + k * kSlab;
 #pragma GCC unroll 8
     for (int block = 0; block < kBlocks; ++block)
-      __builtin_prefetch(row + block / 4 * args.slab_stride + block % 4 * 16, 0, 2);
+      prefetch_to_l2(row + block / 4 * args.slab_stride + block % 4 * 16);
   }
 }
 
@@ -108,9 +109,10 @@ void spconv_point(const SpconvPointArgs& args) {
     const uint64_t bits0 = mask_bits(mask, args.channels);
     const uint64_t bits1 = mask_bits(mask + args.mask_stride, args.channels);
     const float* x1 = x + args.x_stride;
-    add_both<kVectors>(bits0 & bits1, x, x1, args, acc0, acc1);
+    // Last the loop with most FMAs per non-zero: its backlog hides the mispredicted ends of the others.
     add_single<kVectors>(bits0 & ~bits1, x, args, acc0);
     add_single<kVectors>(bits1 & ~bits0, x1, args, acc1);
+    add_both<kVectors>(bits0 & bits1, x, x1, args, acc0, acc1);
     end_pixel<kBlocks>(args, pixel, acc0);
     end_pixel<kBlocks>(args, pixel + 1, acc1);
     x += 2 * args.x_stride;

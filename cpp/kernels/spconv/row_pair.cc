@@ -1,3 +1,4 @@
+#include "kernels/common/prefetch.h"
 #include "kernels/common/simd.h"
 #include "kernels/dconv/finish_pixel.h"
 #include "kernels/kernel_types.h"
@@ -83,7 +84,7 @@ inline void prefetch_rows(const SpconvRowPairArgs& args, int64_t first, int64_t 
     for (int t = 0; t < 3; ++t)
 #pragma GCC unroll 4
       for (int block = 0; block < kBlocks; ++block)
-        __builtin_prefetch(args.next_weights + t * args.tap_stride + k * kSlab + block * 16, 0, 2);
+        prefetch_to_l2(args.next_weights + t * args.tap_stride + k * kSlab + block * 16);
 }
 
 template <int kBlocks>
