@@ -24,6 +24,7 @@ class LayerTiming(BaseModel):
         dense_ms: Median time of the dense algorithm at each of them.
         sparse_ms: Likewise of the sparse one.
         auto_ms: Likewise of the choice per tile.
+        onednn_ms: Likewise of oneDNN, which does not skip; empty where it was not timed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -38,6 +39,7 @@ class LayerTiming(BaseModel):
     dense_ms: tuple[float, ...]
     sparse_ms: tuple[float, ...]
     auto_ms: tuple[float, ...]
+    onednn_ms: tuple[float, ...] = ()
 
 
 class LayerTable(BaseModel):

@@ -1,6 +1,8 @@
 """Times the convolutions of real networks at several sparsities: sparse, dense, and the choice per tile.
 
-    python -m benchmarks.layers.run                                  # about three minutes
+With one thread and PyTorch installed, oneDNN is timed in the same rounds.
+
+    python -m benchmarks.layers.run                                  # about five minutes
     python -m benchmarks.layers.run --network resnet50 --threads 1,2 --sparsity 0,0.5,0.9
 
 Values and their zeros are random and independent; those of real networks come in clusters.
@@ -13,10 +15,11 @@ import shlex
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -27,14 +30,24 @@ from zeroskip.system import SystemInfo, physical_cores
 from ..models.networks import NETWORKS, build
 from ..models.networks.graph import ConvShape, FloatArray
 from ..models.result import RESULTS
+from .onednn import OneDnnLayer, is_available
 from .program import Algorithm, LayerProgram
 from .result import LayerTable, LayerTiming
 
-_NETWORKS = ("resnet18", "resnet50", "vgg16", "mobilenet_v1")
+_NETWORKS = ("resnet18", "resnet50", "vgg16", "mobilenet_v1", "densenet121")
 _ALGORITHMS: tuple[Algorithm, ...] = ("dense", "sparse", "auto")
+_ONEDNN = "onednn"
 _SPARSITIES = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
 _ROUNDS = 5
 _FEWEST_CHANNELS = 16
+
+
+class Contestant(Protocol):
+    """What can time one convolution."""
+
+    def time_ms(self, x: FloatArray, iterations: int) -> float:
+        """Return the median time over ``iterations`` runs on ``x`` ``[1, C, H, W]``."""
+        ...
 
 
 class NoWeights:
@@ -74,9 +87,12 @@ def time_layer(
     """
     weights = _core.WeightStore()
     programs = {name: LayerProgram(shape, name, threads, weights) for name in _ALGORITHMS}
-    times: dict[Algorithm, list[float]] = {name: [] for name in _ALGORITHMS}
+    contestants: dict[str, Contestant] = {**programs}
+    if threads == 1 and is_available():
+        contestants[_ONEDNN] = OneDnnLayer(shape)
+    times: dict[str, list[float]] = {name: [] for name in contestants}
     for sparsity in sparsities:
-        medians = _interleaved(programs, _sparse_input(shape, sparsity), seconds)
+        medians = _interleaved(contestants, _sparse_input(shape, sparsity), seconds)
         for name, median in medians.items():
             times[name].append(median)
     timing = LayerTiming(
@@ -90,6 +106,7 @@ def time_layer(
         dense_ms=tuple(times["dense"]),
         sparse_ms=tuple(times["sparse"]),
         auto_ms=tuple(times["auto"]),
+        onednn_ms=tuple(times.get(_ONEDNN, ())),
     )
     return timing, programs["auto"].isa
 
@@ -127,7 +144,7 @@ def _table(
     )
 
 
-def _interleaved(programs: dict[Algorithm, LayerProgram], x: FloatArray, seconds: float) -> dict[Algorithm, float]:
+def _interleaved(programs: Mapping[str, Contestant], x: FloatArray, seconds: float) -> dict[str, float]:
     """Return the median over rounds in which the algorithms take turns."""
     iterations = {}
     for name, program in programs.items():

@@ -22,7 +22,7 @@ from onnx import helper, numpy_helper
 from .networks.graph import INPUT, FloatArray
 
 _QUANTILE_SAMPLE = 1_000_000
-_WEIGHTED = ("Conv", "Gemm")
+_SCALABLE = ("Conv", "Gemm", "BatchNormalization")  # inputs 1 and 2 are factors and a bias
 
 
 def with_sparsity(model: onnx.ModelProto, x: FloatArray, sparsity: float | None) -> onnx.ModelProto:
@@ -58,7 +58,7 @@ class _Propagation:
             if node.op_type == "Relu" and sparsity is not None:
                 self._shift(node, values, sparsity)
             values[node.output[0]] = self._computed(node, values)
-            if node.op_type in _WEIGHTED:
+            if node.op_type in _SCALABLE:
                 self._normalise(node, values)
             _forget_unused(values, graph.node[position + 1 :])
         return self._rebuilt()
@@ -69,7 +69,7 @@ class _Propagation:
 
     def _normalise(self, node: onnx.NodeProto, values: dict[str, FloatArray]) -> None:
         factor = np.float32(1.0 / max(float(values[node.output[0]].std()), 1e-12))
-        for name in (*node.input[1:], node.output[0]):
+        for name in (*node.input[1:3], node.output[0]):
             (values if name in values else self._parameters)[name] *= factor
 
     def _shift(self, relu: onnx.NodeProto, values: dict[str, FloatArray], sparsity: float) -> None:
@@ -91,7 +91,7 @@ class _Propagation:
 
     def _layer(self, value: str) -> onnx.NodeProto:
         node = self._producers[value]
-        return node if node.op_type in _WEIGHTED else self._layer(node.input[0])
+        return node if node.op_type in _SCALABLE else self._layer(node.input[0])
 
     def _rebuilt(self) -> onnx.ModelProto:
         result = onnx.ModelProto()

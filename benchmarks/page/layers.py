@@ -21,6 +21,8 @@ def section(tables: list[LayerTable]) -> list[str]:
         groups.append(("**all**", list(item.layers)))
         rows = [_row(kind, layers, _sparse_speedup) for kind, layers in groups]
         rows.append(_row("choice, all", list(item.layers), _choice_quality))
+        if all(layer.onednn_ms for layer in item.layers):
+            rows.append(_row("choice over oneDNN", list(item.layers), _onednn_speedup))
         threads = f"{item.threads} thread{'s' if item.threads > 1 else ''}"
         parts += [f"### Layers of {item.network}, {threads}", table(header, rows)]
         versions = {"zeroskip": item.system.versions["zeroskip"]}
@@ -45,3 +47,8 @@ def _choice_quality(layers: Sequence[LayerTiming], index: int) -> float:
     """Return the better algorithm's time over that of the choice."""
     best = sum(layer.count * min(layer.dense_ms[index], layer.sparse_ms[index]) for layer in layers)
     return best / sum(layer.count * layer.auto_ms[index] for layer in layers)
+
+
+def _onednn_speedup(layers: Sequence[LayerTiming], index: int) -> float:
+    onednn = sum(layer.count * layer.onednn_ms[index] for layer in layers)
+    return onednn / sum(layer.count * layer.auto_ms[index] for layer in layers)

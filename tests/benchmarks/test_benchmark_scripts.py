@@ -26,7 +26,14 @@ from zeroskip.bench import BenchResult, EngineResult
 from zeroskip.system import SystemInfo
 
 # From the papers and the usual counting tools; convolutions only.
-GMACS = {"resnet18": 1.81, "resnet50": 4.09, "vgg16": 15.35, "mobilenet_v1": 0.57, "squeezenet_1_1": 0.35}
+GMACS = {
+    "resnet18": 1.81,
+    "resnet50": 4.09,
+    "vgg16": 15.35,
+    "mobilenet_v1": 0.57,
+    "squeezenet_1_1": 0.35,
+    "densenet121": 2.83,
+}
 
 
 @pytest.mark.parametrize("name", NETWORKS)

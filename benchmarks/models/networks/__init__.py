@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from .densenet import densenet121
 from .graph import HeWeights, Network, NetworkBuilder, Weights
 from .mobilenet import mobilenet_v1
 from .resnet import resnet18, resnet50
@@ -22,6 +23,7 @@ NETWORKS: Mapping[str, Callable[[NetworkBuilder], str]] = MappingProxyType(
         "vgg16": vgg16,
         "mobilenet_v1": mobilenet_v1,
         "squeezenet_1_1": squeezenet_1_1,
+        "densenet121": densenet121,
     }
 )
 """A function for each network that adds its layers to a builder and returns the output's name."""

@@ -169,6 +169,25 @@ class NetworkBuilder:
         }
         return self._node("MaxPool", name, [x], (channels, *size), **attributes)
 
+    def average_pool(self, name: str, x: str, kernel: int, stride: int) -> str:
+        """Add an average pooling without padding."""
+        channels, *sides = self._shapes[x]
+        size = [(side - kernel) // stride + 1 for side in sides]
+        attributes: dict[str, Any] = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2}
+        return self._node("AveragePool", name, [x], (channels, *size), **attributes)
+
+    def batch_norm(self, name: str, x: str) -> str:
+        """Add a batch normalisation that changes nothing yet."""
+        values = {"scale": 1.0, "bias": 0.0, "mean": 0.0, "variance": 1.0}
+        for key, value in values.items():
+            array = np.full(self.channels(x), value, np.float32)
+            self._initializers.append(numpy_helper.from_array(array, f"{name}.{key}"))
+        return self._node("BatchNormalization", name, [x, *(f"{name}.{key}" for key in values)], self._shapes[x])
+
+    def channels(self, x: str) -> int:
+        """Return the number of channels of a value."""
+        return self._shapes[x][0]
+
     def global_average_pool(self, x: str) -> str:
         """Add an average over all pixels."""
         return self._node("GlobalAveragePool", f"{x}.mean", [x], (self._shapes[x][0], 1, 1))
