@@ -113,6 +113,7 @@ def explain(
     *,
     isa: str,
     num_threads: int,
+    costs: CostModel | None = None,
     densities: Sequence[float | None] | None = None,
 ) -> Explanation:
     """Explain a plan.
@@ -122,9 +123,10 @@ def explain(
         kernels: Kernel name of every step.
         isa: Instruction set of the program.
         num_threads: Threads of the program.
+        costs: What predicts times; the built-in prices if None.
         densities: Measured input density of every step, where there is one.
     """
-    costs = CostModel.for_isa(isa)
+    costs = costs or CostModel.for_isa(isa)
     measured = densities if densities is not None else [None] * len(plan.steps)
     steps = [
         ExplainedStep(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from ..errors import ModelError, ShapeError, UnsupportedOperatorError
+from .cost import CostModel, choose_cost_model, with_crossovers
 from .explain import Explanation, explain
 from .native import CompiledPlan, compile_plan, new_weight_store
 from .options import SessionOptions
@@ -63,6 +64,7 @@ class InferenceSession:
         from ..onnx import load_model, prepare
 
         self._options = options or SessionOptions()
+        self._costs = self._choose_costs()
         self._weights = new_weight_store()
         loaded = load_model(model)
         self._signature = Signature.of(loaded)
@@ -73,6 +75,12 @@ class InferenceSession:
         self._latest: InputShapes | None = None
         self._densities: dict[InputShapes, list[float | None]] = {}
         self._check_operators()
+
+    def _choose_costs(self) -> CostModel:
+        options = self._options
+        if isinstance(options.cost_model, CostModel):
+            return options.cost_model
+        return choose_cost_model(options.cost_model, options.isa, options.intra_op_num_threads)
 
     def _check_operators(self) -> None:
         """Fail now rather than at the first run: plan for batch 1, or for a guess where the size is open."""
@@ -125,6 +133,11 @@ class InferenceSession:
     def options(self) -> SessionOptions:
         """The options the session was made with."""
         return self._options
+
+    @property
+    def cost_model(self) -> CostModel:
+        """What predicts times, and at which density a convolution stops skipping."""
+        return self._costs
 
     # ------------------------------------------------------------------ looking inside
 
@@ -179,6 +192,7 @@ class InferenceSession:
             program.kernel_names,
             isa=program.isa,
             num_threads=program.num_threads,
+            costs=self._costs,
             densities=self._densities.get(shapes),
         )
 
@@ -232,7 +246,8 @@ class InferenceSession:
         names = [argument.name for argument in self._signature.inputs]
         model = specialize(self._model, dict(zip(names, shapes, strict=True)))
         check_supported(model)
-        return compile_plan(build_plan(model, taps), self._options, self._weights)
+        plan = with_crossovers(build_plan(model, taps), self._costs)
+        return compile_plan(plan, self._options, self._weights)
 
     def _resolve(self, input_shapes: Mapping[str, Sequence[int]] | None) -> InputShapes:
         if input_shapes is not None:
