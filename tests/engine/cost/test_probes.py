@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from zeroskip import _core
 from zeroskip.engine.cost import cache
-from zeroskip.engine.cost.probes import DENSITIES, Measurement, measure
+from zeroskip.engine.cost.probes import DENSITIES, Measurement, at_one_speed, measure
 from zeroskip.engine.cost.work import FAMILIES
 
 ISA = _core.active_isa()
@@ -27,8 +28,16 @@ def test_every_family_is_measured_and_the_skipping_ones_at_every_density(measure
 
 def test_sparser_probes_are_quicker(measurement: Measurement) -> None:
     sparse = [item.latency_ms for item in measurement.samples if item.algorithm == "sparse"]
-    count = len(sparse) // len(DENSITIES)
-    assert sum(sparse[:count]) < 0.7 * sum(sparse[-count:])
+    assert sum(sparse[:: len(DENSITIES)]) < 0.7 * sum(sparse[len(DENSITIES) - 1 :: len(DENSITIES)])
+
+
+def test_a_run_at_another_speed_is_brought_to_that_of_the_others() -> None:
+    times = np.arange(1.0, 5.0) * np.ones((5, 2, 4))
+    disturbed = times.copy()
+    disturbed[1, 0] *= 1.7
+    disturbed[3, 1] *= 0.6
+    steady = np.array([True, True, True, False])
+    np.testing.assert_allclose(at_one_speed(disturbed, steady), times)
 
 
 def test_a_fit_is_a_model_of_this_machine(monkeypatch: pytest.MonkeyPatch, measurement: Measurement) -> None:

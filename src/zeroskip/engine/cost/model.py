@@ -60,12 +60,12 @@ class Fit(BaseModel):
         seconds: How long the measurement took.
         samples: Times it is made of.
         error: Median relative error of the fitted prices on them.
-        spread: Median over the samples of how far the median repetition lay above the quickest, relative.
+        spread: Median over the samples of the interquartile range of their repetitions, relative.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    NOISY_SPREAD: ClassVar[float] = 0.4
+    NOISY_SPREAD: ClassVar[float] = 0.25
     NOISY_ERROR: ClassVar[float] = 0.20
 
     date: str

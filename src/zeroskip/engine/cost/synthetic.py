@@ -21,8 +21,7 @@ Algorithm = Literal["dense", "sparse", "auto"]
 class SyntheticPlan:
     """Collects steps; every tensor has memory of its own.
 
-    Plans that add the same steps in the same order have the same constants by the same names, so that they
-    can share packed weights.
+    Constants go by their shape: steps, and plans, of the same shapes have the same and can share packed weights.
     """
 
     tensors: list[TensorSpec] = field(default_factory=list)
@@ -32,7 +31,6 @@ class SyntheticPlan:
     outputs: list[int] = field(default_factory=list)
     arena_bytes: int = 0
     maps: dict[tuple[int, ...], int] = field(default_factory=dict)
-    random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(1))
 
     def source(self, *shape: int) -> int:
         """Add a graph input and return its index."""
@@ -55,7 +53,7 @@ class SyntheticPlan:
     def convolution(
         self, x: int, outputs: int, kernel: int, stride: int, *, groups: int = 1, algorithm: Algorithm | None
     ) -> None:
-        """Add a square convolution with bias and ReLU, padded by half its kernel.
+        """Add a square convolution with bias and FATReLU, padded by half its kernel.
 
         Args:
             x: Input.
@@ -67,9 +65,8 @@ class SyntheticPlan:
         """
         channels = self.tensors[x].shape[1]
         weight = self._weight(outputs, channels // groups, kernel, kernel)
-        thresholds = self._weight(outputs)
-        self.constants[thresholds][:] = 0
-        constants = {"weight": weight, "bias": self._weight(outputs), "thresholds": thresholds}
+        bias = self._weight(outputs)
+        constants = {"weight": weight, "bias": bias, "thresholds": bias}
         attributes = _window(kernel, stride) | {"groups": groups, "activation": "fatrelu"}
         if algorithm is not None:
             attributes["algorithm"] = algorithm
@@ -122,8 +119,9 @@ class SyntheticPlan:
         )
 
     def _weight(self, *shape: int) -> str:
-        name = f"w{len(self.constants)}"
-        self.constants[name] = self.random.standard_normal(shape, np.float32)
+        name = "x".join(map(str, shape))
+        if name not in self.constants:
+            self.constants[name] = np.random.default_rng(1).random(shape, np.float32)
         return name
 
     def _windowed(self, x: int, channels: int, kernel: int, stride: int) -> int:

@@ -70,7 +70,7 @@ def family_of(plan: Plan, step: Step) -> Family:
 def dense_amounts(plan: Plan, step: Step) -> Amounts:
     """Return the amounts of ``DENSE_AMOUNTS`` of a step."""
     result = plan.tensors[step.outputs[0]]
-    read, written = _bytes(plan, step.inputs), _bytes(plan, step.outputs)
+    read, written = _bytes_read(plan, step), _bytes(plan, step.outputs)
     if step.op == "conv":
         macs, weights, _ = _convolution(plan, step, CHANNEL_BLOCK)
         return macs, weights, read, written, 0.0, 1.0
@@ -94,7 +94,7 @@ def sparse_amounts(plan: Plan, step: Step, density: float, width: int) -> Amount
     elements = plan.tensors[step.outputs[0]].elements
     sums = max(0.0, macs / _PANEL_CHANNELS - elements)
     shared = (2 * density - density * density) * macs
-    read, written = _bytes(plan, step.inputs), _bytes(plan, step.outputs)
+    read, written = _bytes_read(plan, step), _bytes(plan, step.outputs)
     return density * macs, shared, density * visited, panels, sums, weights, read, written, 1.0
 
 
@@ -120,6 +120,12 @@ def _merged_groups(step: Step, inputs: int, outputs: int) -> tuple[int, int, int
     return 1, inputs, outputs
 
 
+def _bytes_read(plan: Plan, step: Step) -> float:
+    """Return the bytes of all inputs, less the pixels of the first that no window reaches."""
+    reached = min(1.0, math.prod(_pair(step, "kernel")) / math.prod(_pair(step, "strides")))
+    return reached * _bytes(plan, step.inputs[:1]) + _bytes(plan, step.inputs[1:])
+
+
 def _bytes(plan: Plan, tensors: Sequence[int]) -> float:
     return 4.0 * sum(plan.tensors[index].elements for index in tensors)
 
@@ -127,5 +133,6 @@ def _bytes(plan: Plan, tensors: Sequence[int]) -> float:
 def _pair(step: Step, name: str) -> tuple[int, int]:
     value = step.attributes.get(name, (1, 1))
     assert isinstance(value, tuple)
-    first, second = value
-    return int(first), int(second)
+    if len(value) != 2:  # strides of a slice, say: nothing that is priced by its window
+        return 1, 1
+    return int(value[0]), int(value[1])
