@@ -73,7 +73,7 @@ class InferenceSession:
         self._plans_lock = threading.Lock()
         self._compile_lock = threading.Lock()
         self._latest: InputShapes | None = None
-        self._densities: dict[InputShapes, list[float | None]] = {}
+        self._profiles: dict[InputShapes, Profile] = {}
         self._check_operators()
 
     def _choose_costs(self) -> CostModel:
@@ -178,8 +178,9 @@ class InferenceSession:
         """Explain how the model is run.
 
         Args:
-            input_shapes: Input name to shape; by default that of the latest run, else batch 1. Densities
-                appear where :meth:`profile` has measured that shape.
+            input_shapes: Input name to shape; by default that of the latest run, else batch 1. Densities,
+                measured times and fractions of the peak appear where :meth:`profile` has measured that shape,
+                the latter if the cost model was fitted (see ``SessionOptions.cost_model``).
 
         Raises:
             ShapeError: If the shapes do not fit the model, or none is known yet.
@@ -193,7 +194,7 @@ class InferenceSession:
             isa=program.isa,
             num_threads=program.num_threads,
             costs=self._costs,
-            densities=self._densities.get(shapes),
+            profile=self._profiles.get(shapes),
         )
 
     def profile(self, input_feed: Mapping[str, Any], iterations: int = 10) -> Profile:
@@ -214,7 +215,7 @@ class InferenceSession:
         profile = make_profile(
             compiled.plan, measured, iterations=iterations, num_threads=program.num_threads, isa=program.isa
         )
-        self._densities[_shapes(arrays)] = [step.input_density for step in profile.steps]
+        self._profiles[_shapes(arrays)] = profile
         return profile
 
     # ------------------------------------------------------------------ plans

@@ -175,6 +175,10 @@ class CostModel(SavedValue):
             low, high = (middle, high) if self.sparse_ms(plan, step, middle) <= dense else (low, middle)
         return low
 
+    def measured_peak(self, threads: int) -> float | None:
+        """Return the multiply-accumulates per ms that so many threads can do at best, None if never measured."""
+        return None if self.fit is None else self.peak_macs_per_ms * threads / self.threads
+
     def _speedup(self, threads: int) -> float:
         return 1 + (threads - 1) * self.parallel_efficiency
 
