@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,14 @@ def package_file(package: str, path: str) -> Path:
         if (Path(folder) / path).exists():
             return Path(folder) / path
     pytest.skip(f"the package {package} with {path} is not installed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def built_in_cost_model() -> Iterator[None]:
+    """No test measures the machine or depends on what its cache holds, except those that ask for it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZEROSKIP_COST_MODEL", "default")
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,7 @@ from zeroskip import _core
 from zeroskip.cli.console import Terminal
 from zeroskip.system import SystemInfo, physical_cores
 
+from ..lists import floats, integers, words
 from ..models.networks import NETWORKS, build
 from ..models.networks.graph import ConvShape, FloatArray
 from ..models.result import RESULTS
@@ -170,24 +171,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.layers.run", description="Time convolutions at several sparsities."
     )
-    parser.add_argument("--network", type=_split, default=list(_NETWORKS), help=", ".join(NETWORKS))
-    parser.add_argument("--sparsity", type=_floats, default=list(_SPARSITIES))
-    parser.add_argument("--threads", type=_integers, default=[physical_cores()])
+    parser.add_argument("--network", type=words, default=list(_NETWORKS), help=", ".join(NETWORKS))
+    parser.add_argument("--sparsity", type=floats, default=list(_SPARSITIES))
+    parser.add_argument("--threads", type=integers, default=[physical_cores()])
     parser.add_argument("--time", type=float, default=0.1, help="seconds for each algorithm and sparsity")
     parser.add_argument("--results", type=Path, default=RESULTS)
     return parser
-
-
-def _split(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _integers(text: str) -> list[int]:
-    return [int(part) for part in _split(text)]
-
-
-def _floats(text: str) -> list[float]:
-    return [float(part) for part in _split(text)]
 
 
 if __name__ == "__main__":

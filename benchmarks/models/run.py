@@ -20,6 +20,7 @@ from zeroskip.data import PRESETS, Preprocess
 from zeroskip.errors import DataError, ZeroskipError
 from zeroskip.system import physical_cores
 
+from .. import lists
 from .cases import Case, random_cases, trained_case
 from .networks import NETWORKS
 from .result import RESULTS, CaseResult
@@ -101,8 +102,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--max-drop", type=_budget, default=0.01, help="for the row with thresholds; 'none' for no such row"
     )
-    parser.add_argument("--engine", type=_split, default=["zeroskip", "onnxruntime", "openvino"])
-    parser.add_argument("--threads", type=_integers, default=sorted({1, physical_cores()}))
+    parser.add_argument("--engine", type=lists.words, default=["zeroskip", "onnxruntime", "openvino"])
+    parser.add_argument("--threads", type=lists.integers, default=sorted({1, physical_cores()}))
     parser.add_argument("--batch-size", type=int, default=1)
     parser.add_argument("--time", type=float, default=2.0, help="seconds for each engine and case")
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds")
@@ -110,16 +111,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _split(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _integers(text: str) -> list[int]:
-    return [int(part) for part in _split(text)]
-
-
 def _sparsities(text: str) -> list[float | None]:
-    return [None if part == "natural" else float(part) for part in _split(text)]
+    return [None if part == "natural" else float(part) for part in lists.words(text)]
 
 
 def _budget(text: str) -> float | None:
@@ -133,7 +126,7 @@ class _words:  # noqa: N801 (argparse shows the name of a type in its messages)
         self._known = list(known)  # type: ignore[call-overload]
 
     def __call__(self, text: str) -> list[str]:
-        words = [] if text == "none" else _split(text)
+        words = [] if text == "none" else lists.words(text)
         if unknown := [word for word in words if word not in self._known]:
             raise argparse.ArgumentTypeError(f"unknown {unknown}, known are {self._known}")
         return words

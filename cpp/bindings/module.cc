@@ -9,6 +9,7 @@
 
 #include <new>
 
+#include "runtime/peak.h"
 #include "runtime/program.h"
 
 namespace nb = nanobind;
@@ -203,6 +204,14 @@ NB_MODULE(_core, m) {
       "active_isa", [] { return std::string(isa_name(choose_isa(""))); },
       "The set a Program uses by default: ZEROSKIP_FORCE_ISA, else the strongest supported.");
   m.def("available_cpus", &available_cpus, "CPUs this process may run on.");
+  m.def(
+      "peak_macs_per_ms",
+      [](const std::optional<std::string>& isa, int num_threads) {
+        return peak_macs_per_ms(choose_isa(isa.value_or("")), num_threads);
+      },
+      "isa"_a = nb::none(), "num_threads"_a = 1, nb::call_guard<nb::gil_scoped_release>(),
+      "Measure the float32 multiply-accumulates that the threads complete in a millisecond at best (takes 10 "
+      "ms).");
 
   nb::class_<WeightStore>(m, "WeightStore", "Packed weights shared by the programs of one session.")
       .def(nb::init<>())

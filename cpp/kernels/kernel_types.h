@@ -19,6 +19,7 @@
 #include "kernels/eltwise/eltwise.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/pool/pool.h"
+#include "kernels/probe/probe.h"
 #include "kernels/spconv/spconv.h"
 
 namespace zeroskip {

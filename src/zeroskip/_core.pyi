@@ -23,6 +23,11 @@ def active_isa() -> str:
 def available_cpus() -> int:
     """CPUs this process may run on."""
 
+def peak_macs_per_ms(isa: str | None = None, num_threads: int = 1) -> float:
+    """
+    Measure the float32 multiply-accumulates that the threads complete in a millisecond at best (takes 10 ms).
+    """
+
 class WeightStore:
     """Packed weights shared by the programs of one session."""
 

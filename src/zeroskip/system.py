@@ -20,6 +20,7 @@ ENGINE_PACKAGES = ("onnxruntime", "openvino", "ncnn", "pnnx", "torch", "deepspar
 
 _CPUINFO = Path("/proc/cpuinfo")
 _CGROUP = Path("/sys/fs/cgroup")
+_CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 _TOPOLOGY = "/sys/devices/system/cpu/cpu{}/topology/{}"
 # Flags of /proc/cpuinfo that must all be present for the word of ours on the left; aarch64 says asimd for
 # NEON.
@@ -98,6 +99,30 @@ def physical_cores() -> int:
         return max(1, os.cpu_count() or 1)
     cores = {_core_of(cpu) for cpu in os.sched_getaffinity(0)}
     return max(1, min(len(cores), _quota_cores() or len(cores)))
+
+
+def cache_bytes(level: int) -> int:
+    """Return the size of a core's data cache, 0 where the system does not tell.
+
+    Args:
+        level: 1, 2 or 3.
+    """
+    for folder in sorted(_CACHES.glob("index*")):
+        if _read(folder / "level") == str(level) and _read(folder / "type") in ("Data", "Unified"):
+            kilobytes = _read(folder / "size").removesuffix("K")
+            return int(kilobytes) << 10 if kilobytes.isdigit() else 0
+    return 0
+
+
+def user_cache_folder() -> Path:
+    """Return the folder for what may be kept between runs and lost at any time; it may not exist yet.
+
+    ``$XDG_CACHE_HOME/zeroskip``, or ``~/.cache/zeroskip`` (XDG Base Directory Specification; a relative path in
+    the variable is invalid and ignored).
+    """
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    base = given if given.is_absolute() else Path(os.path.expanduser("~")) / ".cache"
+    return base / "zeroskip"
 
 
 def installed_version(package: str) -> str | None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import zeroskip as zs
+from zeroskip.engine.cost import Fit
 
 
 @pytest.fixture
@@ -75,3 +76,26 @@ def test_profile_prints_and_is_json(session: zs.InferenceSession) -> None:
 def test_profile_of_nothing_is_refused(session: zs.InferenceSession) -> None:
     with pytest.raises(zs.EngineError, match="iterations is 0"):
         session.profile(feed(), iterations=0)
+
+
+def test_explanation_of_a_measured_step_shows_choice_times_and_fraction_of_the_peak(small_network: bytes) -> None:
+    fit = Fit(date="now", seconds=1.0, samples=1, error=0.0, spread=0.0)
+    model = zs.engine.CostModel.for_isa("avx512").model_copy(update={"fit": fit})
+    session = zs.InferenceSession(small_network, zs.SessionOptions(intra_op_num_threads=1, cost_model=model))
+    before = session.explain().steps[2]
+    assert (before.choice, before.measured_ms, before.peak_fraction) == ("auto", None, None)
+    assert before.crossover_density is not None
+    profile = session.profile(feed(1), iterations=3)
+    step = session.explain().steps[2]
+    assert step.measured_ms == profile.steps[2].latency_ms
+    assert step.density is not None
+    is_sparse = step.density <= step.crossover_density
+    assert step.choice == ("auto: sparse" if is_sparse else "auto: dense")
+    executed = step.macs * (step.density if is_sparse else 1)
+    assert step.peak_fraction == pytest.approx(executed / step.measured_ms / model.peak_macs_per_ms, rel=1e-3)
+    assert "predicted ms" in str(session.explain())
+
+
+def test_a_peak_that_nobody_measured_is_not_compared_with(session: zs.InferenceSession) -> None:
+    session.profile(feed(1), iterations=1)
+    assert all(step.peak_fraction is None for step in session.explain().steps)

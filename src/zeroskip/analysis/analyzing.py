@@ -78,12 +78,13 @@ def analyze(
         >>> print(profile.verdict)  # doctest: +SKIP
         Yes: 57% of the multiplications that can be skipped are by zero on this data, and zeroskip needs ...
     """
-    from ..engine import InferenceSession, SessionOptions
+    from ..engine import InferenceSession, SessionOptions, fitted_cost_model
     from ..onnx import load_model
 
     refuse_noise(data, random_input)
     loaded = load_model(model)
-    options = SessionOptions(intra_op_num_threads=threads or 0, isa=isa)
+    costs = fitted_cost_model(isa, threads or 0, progress=progress)
+    options = SessionOptions(intra_op_num_threads=threads or 0, isa=isa, cost_model=costs)
     session = InferenceSession(loaded, options)
     model_input = ModelInput.of(session)
     model_input.check(data)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..baselines import Precision
 from ..data import Dataset
+from ..engine import fitted_cost_model
 from ..errors import DataError, EngineError
 from ..system import SystemInfo, physical_cores
 from .compare import TOLERANCES, mark_differences
@@ -90,6 +91,8 @@ def bench(
     steps = _Steps(progress, total=len(specs) * (1 + rounds))
     threads = physical_cores() if threads is None else threads
     batches = _batches(data, batch_size)
+    if any(spec.engine == "zeroskip" for spec in specs):
+        fitted_cost_model(threads=threads, progress=progress)  # for the engine's process, which reads it from the cache
     with ExitStack() as processes:
         rows = [Row(spec, read_model(spec.model or model), threads, precision, processes) for spec in specs]
         for row in rows:

@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from .command import command
 from .console import Terminal
+from .options import Isa
 
 
 @command
-def info(terminal: Terminal) -> None:
-    """Show version, instruction sets, threads, processor and installed engines."""
+def info(
+    terminal: Terminal,
+    refit: Annotated[
+        bool, typer.Option("--refit", help="Measure this machine anew (seconds) for the engine's cost model.")
+    ] = False,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads the cost model is for; by default all.", min=1)
+    ] = None,
+    isa: Annotated[Isa | None, typer.Option(help="Instruction set it is for; by default the best.")] = None,
+) -> None:
+    """Show version, instruction sets, threads, processor, installed engines and the cost model."""
     from rich.table import Table
 
-    facts = _facts()
+    from ..engine.cost import choose_cost_model, fitted_cost_model
+
+    if refit:
+        with terminal.progress() as progress:
+            costs = fitted_cost_model(isa, threads or 0, refit=True, progress=progress)
+    else:
+        costs = choose_cost_model(None, isa, threads or 0)
+    facts = _facts() | {"cost_model": costs.summary()}
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="dim")
     table.add_column()

@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .cost import CostModel
+    from .cost import CostModel, fitted_cost_model
     from .explain import Explanation
     from .options import SessionOptions
     from .plan import build_plan
@@ -31,6 +31,7 @@ _LAZY = {
     "StepProfile": "profile",
     "TensorSpec": "plan_types",
     "build_plan": "plan",
+    "fitted_cost_model": "cost",
 }
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "StepProfile",
     "TensorSpec",
     "build_plan",
+    "fitted_cost_model",
 ]
 
 

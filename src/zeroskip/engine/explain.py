@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from .cost import CostModel, can_skip
 from .plan_types import EliminatedNode, Plan, Step
+from .profile import Profile, StepProfile
 from .table import format_table, shape_text
+
+_NUMBERS = ("density", "crossover", "predicted ms", "ms", "peak")
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,13 @@ class ExplainedStep:
         macs: Multiply-accumulates of the dense computation.
         algorithm: ``auto`` (each tile skips zeros if it has enough of them), ``dense``, or nothing for other
             operators.
+        crossover_density: Density above which a tile is computed densely; None where there is no choice, or
+            where the core's built-in estimate decides.
         density: Fraction of non-zeros in the input where it was measured, else None.
         predicted_ms: Time by the cost model, with that density.
+        measured_ms: Median time where it was measured, else None.
+        peak_fraction: Multiply-accumulates executed in that time, over what the threads could do at best;
+            None where either is not known. Those of zeros count where nothing is skipped.
         note: What was decided here and why.
     """
 
@@ -38,9 +46,19 @@ class ExplainedStep:
     output_shape: tuple[int, ...]
     macs: int
     algorithm: str
+    crossover_density: float | None
     density: float | None
     predicted_ms: float
+    measured_ms: float | None
+    peak_fraction: float | None
     note: str
+
+    @property
+    def choice(self) -> str:
+        """What runs: ``algorithm``, and where it is ``auto`` what a tile of the measured density takes."""
+        if self.algorithm != "auto" or self.density is None or self.crossover_density is None:
+            return self.algorithm
+        return "auto: sparse" if self.density <= self.crossover_density else "auto: dense"
 
 
 @dataclass(frozen=True)
@@ -78,7 +96,7 @@ class Explanation:
         }
 
     def __str__(self) -> str:
-        header = ["#", "step", "op", "kernel", "layout", "output", "MMACs", "algorithm", "density", "note"]
+        header = ["#", "step", "op", "kernel", "layout", "output", "MMACs", *_NUMBERS, "choice", "note"]
         rows = [
             [
                 str(index),
@@ -88,8 +106,12 @@ class Explanation:
                 step.layout,
                 shape_text(step.output_shape),
                 f"{step.macs / 1e6:.1f}",
-                step.algorithm,
-                "" if step.density is None else f"{step.density:.2f}",
+                _number(step.density, ".2f"),
+                _number(step.crossover_density, ".2f"),
+                f"{step.predicted_ms:.3f}",
+                _number(step.measured_ms, ".3f"),
+                _number(step.peak_fraction, ".0%"),
+                step.choice,
                 step.note,
             ]
             for index, step in enumerate(self.steps)
@@ -100,7 +122,7 @@ class Explanation:
             f"{len(self.steps)} steps for {shapes}; {macs / 1e6:.1f} MMACs; ISA {self.isa}; "
             f"{self.num_threads} threads; activations {self.arena_bytes / 1e6:.2f} MB"
         )
-        lines = [summary, format_table(header, rows, right_aligned=["#", "MMACs", "density"])]
+        lines = [summary, format_table(header, rows, right_aligned=["#", "MMACs", *_NUMBERS])]
         if self.eliminated:
             lines.append("nodes without a step:")
             lines += [f"  {node.node}: {node.reason}" for node in self.eliminated]
@@ -113,7 +135,8 @@ def explain(
     *,
     isa: str,
     num_threads: int,
-    densities: Sequence[float | None] | None = None,
+    costs: CostModel | None = None,
+    profile: Profile | None = None,
 ) -> Explanation:
     """Explain a plan.
 
@@ -122,28 +145,55 @@ def explain(
         kernels: Kernel name of every step.
         isa: Instruction set of the program.
         num_threads: Threads of the program.
-        densities: Measured input density of every step, where there is one.
+        costs: What predicts times; the built-in prices if None.
+        profile: What was measured of these steps, if it was.
     """
-    costs = CostModel.for_isa(isa)
-    measured = densities if densities is not None else [None] * len(plan.steps)
-    steps = [
-        ExplainedStep(
-            name=step.name,
-            op=_fused_op(step),
-            nodes=step.nodes,
-            kernel=kernel,
-            layout=plan.tensors[step.outputs[0]].layout,
-            output_shape=plan.tensors[step.outputs[0]].shape,
-            macs=step.macs,
-            algorithm=str(step.attributes.get("algorithm", "")),
-            density=density,
-            predicted_ms=costs.predict(plan, step, density, num_threads),
-            note=_note(plan, step),
-        )
-        for step, kernel, density in zip(plan.steps, kernels, measured, strict=True)
-    ]
+    costs = costs or CostModel.for_isa(isa)
+    measured = profile.steps if profile is not None else [None] * len(plan.steps)
+    steps = tuple(
+        _explain_step(plan, step, kernel, found, costs, num_threads)
+        for step, kernel, found in zip(plan.steps, kernels, measured, strict=True)
+    )
     inputs = {plan.tensors[index].name: plan.tensors[index].shape for index in plan.inputs}
-    return Explanation(tuple(steps), plan.eliminated, inputs, isa, num_threads, plan.arena_bytes)
+    return Explanation(steps, plan.eliminated, inputs, isa, num_threads, plan.arena_bytes)
+
+
+def _explain_step(
+    plan: Plan, step: Step, kernel: str, measured: StepProfile | None, costs: CostModel, num_threads: int
+) -> ExplainedStep:
+    result = plan.tensors[step.outputs[0]]
+    density = measured.input_density if measured is not None else None
+    crossover = step.attributes.get("crossover_density")
+    explained = ExplainedStep(
+        name=step.name,
+        op=_fused_op(step),
+        nodes=step.nodes,
+        kernel=kernel,
+        layout=result.layout,
+        output_shape=result.shape,
+        macs=step.macs,
+        algorithm=str(step.attributes.get("algorithm", "")),
+        crossover_density=crossover if isinstance(crossover, float) else None,
+        density=density,
+        predicted_ms=costs.predict(plan, step, density, num_threads),
+        measured_ms=measured.latency_ms if measured is not None else None,
+        peak_fraction=None,
+        note=_note(plan, step),
+    )
+    return replace(explained, peak_fraction=_peak_fraction(explained, costs.measured_peak(num_threads)))
+
+
+def _peak_fraction(step: ExplainedStep, peak_macs_per_ms: float | None) -> float | None:
+    if not step.macs or not step.measured_ms or peak_macs_per_ms is None:
+        return None
+    executed = step.macs
+    if step.density is not None and step.choice != "auto: dense":
+        executed = round(step.macs * step.density)
+    return executed / step.measured_ms / peak_macs_per_ms
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
 
 
 def _fused_op(step: Step) -> str:

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from ..errors import EngineError
+
+if TYPE_CHECKING:
+    from .cost import CostModel
+
+CostModelChoice: TypeAlias = Literal["cached", "default", "fit", "refit"]
+"""``cached``: the model fitted on this machine if there is one, else the built-in one; ``default``: the
+built-in one; ``fit``: fit (seconds) if there is none; ``refit``: fit."""
 
 ISAS = ("generic", "avx2", "avx512")
 """Instruction sets that kernels exist for, weakest first; a build and a CPU may have fewer."""
@@ -20,6 +28,9 @@ class SessionOptions:
         isa: Instruction set to use, one of ``ISAS``; None takes ``ZEROSKIP_FORCE_ISA`` from the environment,
         else the
             best this CPU supports.
+        cost_model: What decides between skipping zeros and computing densely, see ``CostModelChoice``; None
+            takes ``ZEROSKIP_COST_MODEL`` from the environment, else ``"cached"``. A session never measures
+            unless it is told to, so its results do not change from run to run by themselves.
         max_cached_plans: Input shapes to keep a compiled plan for; the least recently used goes first. At
         least 1.
 
@@ -34,6 +45,7 @@ class SessionOptions:
     intra_op_num_threads: int = 0
     isa: str | None = None
     max_cached_plans: int = 8
+    cost_model: CostModel | CostModelChoice | None = None
 
     def __post_init__(self) -> None:
         if self.intra_op_num_threads < 0:
@@ -43,6 +55,11 @@ class SessionOptions:
         if self.isa is not None and self.isa not in ISAS:
             raise EngineError(
                 f"isa is '{self.isa}'; expected one of {', '.join(ISAS)} or None for the best supported"
+            )
+        if isinstance(self.cost_model, str) and self.cost_model not in get_args(CostModelChoice):
+            raise EngineError(
+                f"cost_model is '{self.cost_model}'; expected one of {', '.join(get_args(CostModelChoice))}, "
+                "a CostModel or None"
             )
         if self.max_cached_plans < 1:
             raise EngineError(f"max_cached_plans is {self.max_cached_plans}; expected 1 or more")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from ..errors import ModelError, ShapeError, UnsupportedOperatorError
+from .cost import CostModel, choose_cost_model, with_crossovers
 from .explain import Explanation, explain
 from .native import CompiledPlan, compile_plan, new_weight_store
 from .options import SessionOptions
@@ -63,6 +64,7 @@ class InferenceSession:
         from ..onnx import load_model, prepare
 
         self._options = options or SessionOptions()
+        self._costs = self._choose_costs()
         self._weights = new_weight_store()
         loaded = load_model(model)
         self._signature = Signature.of(loaded)
@@ -71,8 +73,14 @@ class InferenceSession:
         self._plans_lock = threading.Lock()
         self._compile_lock = threading.Lock()
         self._latest: InputShapes | None = None
-        self._densities: dict[InputShapes, list[float | None]] = {}
+        self._profiles: dict[InputShapes, Profile] = {}
         self._check_operators()
+
+    def _choose_costs(self) -> CostModel:
+        options = self._options
+        if isinstance(options.cost_model, CostModel):
+            return options.cost_model
+        return choose_cost_model(options.cost_model, options.isa, options.intra_op_num_threads)
 
     def _check_operators(self) -> None:
         """Fail now rather than at the first run: plan for batch 1, or for a guess where the size is open."""
@@ -126,6 +134,11 @@ class InferenceSession:
         """The options the session was made with."""
         return self._options
 
+    @property
+    def cost_model(self) -> CostModel:
+        """What predicts times, and at which density a convolution stops skipping."""
+        return self._costs
+
     # ------------------------------------------------------------------ looking inside
 
     def activations(self) -> tuple[Activation, ...]:
@@ -165,8 +178,9 @@ class InferenceSession:
         """Explain how the model is run.
 
         Args:
-            input_shapes: Input name to shape; by default that of the latest run, else batch 1. Densities
-                appear where :meth:`profile` has measured that shape.
+            input_shapes: Input name to shape; by default that of the latest run, else batch 1. Densities,
+                measured times and fractions of the peak appear where :meth:`profile` has measured that shape,
+                the latter if the cost model was fitted (see ``SessionOptions.cost_model``).
 
         Raises:
             ShapeError: If the shapes do not fit the model, or none is known yet.
@@ -179,7 +193,8 @@ class InferenceSession:
             program.kernel_names,
             isa=program.isa,
             num_threads=program.num_threads,
-            densities=self._densities.get(shapes),
+            costs=self._costs,
+            profile=self._profiles.get(shapes),
         )
 
     def profile(self, input_feed: Mapping[str, Any], iterations: int = 10) -> Profile:
@@ -200,7 +215,7 @@ class InferenceSession:
         profile = make_profile(
             compiled.plan, measured, iterations=iterations, num_threads=program.num_threads, isa=program.isa
         )
-        self._densities[_shapes(arrays)] = [step.input_density for step in profile.steps]
+        self._profiles[_shapes(arrays)] = profile
         return profile
 
     # ------------------------------------------------------------------ plans
@@ -232,7 +247,8 @@ class InferenceSession:
         names = [argument.name for argument in self._signature.inputs]
         model = specialize(self._model, dict(zip(names, shapes, strict=True)))
         check_supported(model)
-        return compile_plan(build_plan(model, taps), self._options, self._weights)
+        plan = with_crossovers(build_plan(model, taps), self._costs)
+        return compile_plan(plan, self._options, self._weights)
 
     def _resolve(self, input_shapes: Mapping[str, Sequence[int]] | None) -> InputShapes:
         if input_shapes is not None:

@@ -1,0 +1,21 @@
+"""The cost model: how long a step takes, and at which density skipping zeros stops paying.
+
+``work`` says how much of what a step does, ``model`` prices it, ``probes`` measures such work on this
+machine, ``fit`` finds the prices, ``cache`` keeps them for the next session. Prices are plain data; only
+``probes`` runs anything.
+"""
+
+from .cache import choose_cost_model, fitted_cost_model
+from .model import AlgorithmCost, CostModel, FamilyCost, Fit, with_crossovers
+from .work import can_skip
+
+__all__ = [
+    "AlgorithmCost",
+    "CostModel",
+    "FamilyCost",
+    "Fit",
+    "can_skip",
+    "choose_cost_model",
+    "fitted_cost_model",
+    "with_crossovers",
+]

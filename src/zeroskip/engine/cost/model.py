@@ -1,0 +1,223 @@
+"""CostModel: prices of the work that steps do, and what follows from them.
+
+The time of a step is the sum of its amounts (:mod:`.work`) times the prices of its family, all prices being
+at least zero. A convolution that may skip zeros has two such sums; it takes the smaller one, and the density
+at which they are equal is its ``crossover_density``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from ...saved_value import SavedValue
+from ..plan_types import Plan, Step
+from .work import FAMILIES, Amounts, Family, can_skip, dense_amounts, family_of, sparse_amounts
+
+_FLOATS_PER_CYCLE = {"avx512": 16.0, "avx2": 16.0, "neon": 8.0, "generic": 4.0}
+_SEED_GHZ = 3.0
+_SEED_EFFICIENCY = 0.93
+_SEED_BYTES_PER_MS = 10e6
+_SEED_STEP_MS = 0.003
+_BISECTIONS = 20
+
+
+class AlgorithmCost(BaseModel):
+    """Prices of one algorithm, in ms per unit.
+
+    Attributes:
+        prices: One for each of ``DENSE_AMOUNTS`` or ``SPARSE_AMOUNTS``, >= 0.
+        width: Output channels its microkernel computes at once.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    prices: tuple[float, ...]
+    width: int = 16
+
+    def time_ms(self, amounts: Amounts) -> float:
+        """Return the sum of amounts times prices."""
+        return sum(price * amount for price, amount in zip(self.prices, amounts, strict=True))
+
+
+class FamilyCost(BaseModel):
+    """Prices of one family of steps; ``sparse`` only where it can skip."""
+
+    model_config = ConfigDict(frozen=True)
+
+    dense: AlgorithmCost
+    sparse: AlgorithmCost | None = None
+
+
+class Fit(BaseModel):
+    """Where fitted prices come from.
+
+    Attributes:
+        date: When, ISO 8601, UTC.
+        seconds: How long the measurement took.
+        samples: Times it is made of.
+        error: Median relative error of the fitted prices on them.
+        spread: Median over the samples of the interquartile range of their repetitions, relative.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    NOISY_SPREAD: ClassVar[float] = 0.25
+    NOISY_ERROR: ClassVar[float] = 0.20
+
+    date: str
+    seconds: float
+    samples: int
+    error: float
+    spread: float
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether the machine was too busy to be measured well."""
+        return self.spread > self.NOISY_SPREAD or self.error > self.NOISY_ERROR
+
+
+class CostModel(SavedValue):
+    """Predicts times.
+
+    Attributes:
+        isa: Instruction set the prices are for.
+        threads: Threads the prices are for.
+        families: Prices by family.
+        peak_macs_per_ms: What the threads together could do at best.
+        parallel_efficiency: Fraction of ideal scaling that each thread after the first adds; used only to
+            predict for other numbers of threads.
+        fit: Where the prices come from; None for the built-in ones, whose ratios between densities are
+            about right and whose absolute times are rough.
+    """
+
+    _what: ClassVar[str] = "a cost model"
+
+    isa: str = "avx512"
+    threads: int = 1
+    families: dict[Family, FamilyCost]
+    peak_macs_per_ms: float
+    parallel_efficiency: float = 0.9
+    fit: Fit | None = None
+
+    @classmethod
+    def for_isa(cls, isa: str) -> CostModel:
+        """Return the built-in prices for an instruction set, for use where nothing has been measured."""
+        floats = _FLOATS_PER_CYCLE.get(isa, 16.0)
+        peak = floats * _SEED_GHZ * 1e6
+        move = 1.0 / _SEED_BYTES_PER_MS
+        dense = AlgorithmCost(prices=(1 / (peak * _SEED_EFFICIENCY), move, move, move, 0.0, _SEED_STEP_MS))
+        families = {
+            family: FamilyCost(dense=dense, sparse=_seed_sparse(peak) if family in ("point", "rows", "taps") else None)
+            for family in FAMILIES
+        }
+        return cls(isa=isa, families=families, peak_macs_per_ms=peak)
+
+    def summary(self) -> str:
+        """Return in a few words where the prices come from.
+
+        Example:
+            >>> CostModel.for_isa("avx2").summary()
+            'built-in (nothing measured yet)'
+        """
+        if self.fit is None:
+            return "built-in (nothing measured yet)"
+        fit, peak = self.fit, 2e-6 * self.peak_macs_per_ms
+        noise = "; the machine was busy: measure again with --refit" if fit.is_noisy else ""
+        return (
+            f"fitted {fit.date} for {self.isa}, {self.threads} threads: peak {peak:.0f} GFLOP/s, "
+            f"median error {100 * fit.error:.0f}%{noise}"
+        )
+
+    def predict(self, plan: Plan, step: Step, density: float | None = None, threads: int = 1) -> float:
+        """Return the time of a step in milliseconds.
+
+        Args:
+            plan: The plan that holds the step.
+            step: Any step of it.
+            density: Fraction of non-zeros in its first input, in [0, 1]; None, or a step that cannot skip:
+                dense.
+            threads: Threads that share the step.
+        """
+        time = self.dense_ms(plan, step)
+        if density is not None and can_skip(step):
+            time = min(time, self.sparse_ms(plan, step, density))
+        return time * self._speedup(self.threads) / self._speedup(threads)
+
+    def dense_ms(self, plan: Plan, step: Step) -> float:
+        """Return the time in ms of a step that skips nothing, at this model's number of threads."""
+        return self.families[family_of(plan, step)].dense.time_ms(dense_amounts(plan, step))
+
+    def sparse_ms(self, plan: Plan, step: Step, density: float) -> float:
+        """Return the time in ms of a convolution by the sparse algorithm; that of the dense one if it has none.
+
+        Args:
+            plan: The plan that holds the step.
+            step: A convolution.
+            density: Fraction of non-zeros in its input, in [0, 1].
+        """
+        sparse = self.families[family_of(plan, step)].sparse
+        if sparse is None:
+            return self.dense_ms(plan, step)
+        return sparse.time_ms(sparse_amounts(plan, step, density, sparse.width))
+
+    def crossover_density(self, plan: Plan, step: Step) -> float:
+        """Return the density at which the sparse algorithm takes as long as the dense one, in [0, 1]."""
+        dense = self.dense_ms(plan, step)
+        low, high = 0.0, 1.0
+        if self.sparse_ms(plan, step, high) <= dense:
+            return high
+        for _ in range(_BISECTIONS):  # the sparse time never falls with density
+            middle = (low + high) / 2
+            low, high = (middle, high) if self.sparse_ms(plan, step, middle) <= dense else (low, middle)
+        return low
+
+    def measured_peak(self, threads: int) -> float | None:
+        """Return the multiply-accumulates per ms that so many threads can do at best, None if never measured."""
+        return None if self.fit is None else self.peak_macs_per_ms * threads / self.threads
+
+    def _speedup(self, threads: int) -> float:
+        return 1 + (threads - 1) * self.parallel_efficiency
+
+
+def with_crossovers(plan: Plan, model: CostModel) -> Plan:
+    """Return the plan with ``crossover_density`` set on every convolution that chooses at run time.
+
+    The built-in prices set nothing: the core's own defaults were fitted to its kernels more closely.
+    """
+    if model.fit is None:
+        return plan
+    return replace(plan, steps=tuple(_with_crossover(plan, step, model) for step in plan.steps))
+
+
+def _with_crossover(plan: Plan, step: Step, model: CostModel) -> Step:
+    if step.attributes.get("algorithm") != "auto" or not can_skip(step):
+        return step
+    return replace(step, attributes=step.attributes | {"crossover_density": model.crossover_density(plan, step)})
+
+
+def _seed_sparse(peak: float) -> AlgorithmCost:
+    """Return the prices of the pixel-pair kernel as measured on Zen 4, in cycles per visit of two pixels::
+
+        k (d^2 (2 nr + 0.5) + 2 d (1 - d) (1.17 nr + 0.45)) + 2 (4 + 1.9 nr) + traffic
+
+    with ``nr`` vectors of 16 outputs and ``k`` input channels; here for nr = 4, k = 64.
+    """
+    vector, nr, channels = 16.0, 4.0, 64.0
+    per_cycle = vector / peak  # ms a cycle costs where the peak is one vector per cycle
+    traffic = 2 * (128 * nr + 4 * channels) / 32 * 0.6
+    prices: Mapping[str, float] = {
+        "macs": 0.83 * per_cycle / vector,
+        "weight_loads": 0.17 * per_cycle / vector,
+        "nonzeros": 0.45 * per_cycle,
+        "visits": (4 + 1.9 * nr + traffic / 2) * per_cycle,
+        "sums": 0.0,
+        "weight_bytes": 0.0,
+        "read_bytes": 0.0,
+        "written_bytes": 0.0,
+        "steps": _SEED_STEP_MS,
+    }
+    return AlgorithmCost(prices=tuple(prices.values()), width=int(vector * nr))

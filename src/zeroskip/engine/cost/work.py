@@ -1,0 +1,138 @@
+"""Work: what a step does, counted in the few quantities that its time is made of.
+
+Owns the *families* (steps that the same kernels carry out, so that one set of prices fits them) and the
+*amounts* of a step in each. Knows no times.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+from ..plan_types import CHANNEL_BLOCK, Plan, Step, round_up
+
+Family: TypeAlias = Literal["point", "rows", "taps", "stem", "depthwise", "linear", "pool", "move"]
+Amounts: TypeAlias = tuple[float, ...]
+
+FAMILIES: tuple[Family, ...] = ("point", "rows", "taps", "stem", "depthwise", "linear", "pool", "move")
+"""1x1 convolutions; those 3 wide at stride 1; other convolutions; those of few channels, whose input is
+gathered first; depthwise ones; fully connected layers; pooling windows; steps that only move data."""
+
+DENSE_AMOUNTS = ("macs", "weight_bytes", "read_bytes", "written_bytes", "window_bytes", "steps")
+"""What the time of a step that skips nothing is made of. ``window_bytes``: what its windows read, overlaps
+counted each time."""
+SPARSE_AMOUNTS = (
+    "macs",
+    "weight_loads",
+    "nonzeros",
+    "visits",
+    "sums",
+    "weight_bytes",
+    "read_bytes",
+    "written_bytes",
+    "steps",
+)
+"""What the time of a convolution that skips is made of.
+
+``macs``: those of non-zeros. ``weight_loads``: likewise, but two neighbouring pixels that both have a
+channel share one. ``nonzeros``: how often one is found in a mask. ``visits``: of a pixel by a panel of 64
+input channels, whatever it finds there. ``sums``: put aside after one panel and taken up by the next one.
+"""
+
+_PANEL_CHANNELS = 64
+_FAMILY_OF_OP: dict[str, Family] = {
+    "depthwise": "depthwise",
+    "linear": "linear",
+    "max_pool": "pool",
+    "avg_pool": "pool",
+}
+
+
+def can_skip(step: Step) -> bool:
+    """Whether a step is a convolution that may skip the zeros of its input."""
+    return step.op == "conv" and step.attributes.get("algorithm") in ("auto", "sparse")
+
+
+def family_of(plan: Plan, step: Step) -> Family:
+    """Return the family a step belongs to."""
+    if step.op != "conv":
+        return _FAMILY_OF_OP.get(step.op, "move")
+    source = plan.tensors[step.inputs[0]]
+    (kh, kw), (_, stride) = _pair(step, "kernel"), _pair(step, "strides")
+    if source.layout == "row" or (source.shape[1] < CHANNEL_BLOCK and kw > 1):
+        return "stem"
+    if (kh, kw) == (1, 1):
+        return "point"
+    return "rows" if kw == 3 and stride == 1 and _pair(step, "dilations")[1] == 1 else "taps"
+
+
+def dense_amounts(plan: Plan, step: Step) -> Amounts:
+    """Return the amounts of ``DENSE_AMOUNTS`` of a step."""
+    result = plan.tensors[step.outputs[0]]
+    read, written = _bytes_read(plan, step), _bytes(plan, step.outputs)
+    if step.op == "conv":
+        macs, weights, _ = _convolution(plan, step, CHANNEL_BLOCK)
+        return macs, weights, read, written, 0.0, 1.0
+    if step.op == "linear":  # every weight is read, often for a single row
+        return float(step.macs), 4.0 * step.macs / math.prod(result.shape[:-1]), read, written, 0.0, 1.0
+    window = math.prod(_pair(step, "kernel")) * result.elements if "kernel" in step.attributes else 0
+    return float(step.macs), 0.0, read, written, 4.0 * window, 1.0
+
+
+def sparse_amounts(plan: Plan, step: Step, density: float, width: int) -> Amounts:
+    """Return the amounts of ``SPARSE_AMOUNTS`` of a convolution.
+
+    Args:
+        plan: The plan that holds the step.
+        step: A convolution.
+        density: Fraction of non-zeros in its input, in [0, 1].
+        width: Output channels that its microkernel computes at once.
+    """
+    macs, weights, visited = _convolution(plan, step, width)
+    panels = visited / _PANEL_CHANNELS
+    elements = plan.tensors[step.outputs[0]].elements
+    sums = max(0.0, macs / _PANEL_CHANNELS - elements)
+    shared = (2 * density - density * density) * macs
+    read, written = _bytes_read(plan, step), _bytes(plan, step.outputs)
+    return density * macs, shared, density * visited, panels, sums, weights, read, written, 1.0
+
+
+def _convolution(plan: Plan, step: Step, width: int) -> tuple[float, float, float]:
+    """Return MACs, bytes of weights, and input values visited, each counted once per output range."""
+    source, result = plan.tensors[step.inputs[0]], plan.tensors[step.outputs[0]]
+    groups, inputs, outputs = _merged_groups(step, source.shape[1], result.shape[1])
+    taps = math.prod(_pair(step, "kernel"))
+    outputs = round_up(outputs, CHANNEL_BLOCK)
+    products = float(groups * taps * inputs * outputs)
+    visited = float(result.pixels * groups * taps * round_up(inputs, CHANNEL_BLOCK) * math.ceil(outputs / width))
+    return result.pixels * products, 4.0 * products, visited
+
+
+def _merged_groups(step: Step, inputs: int, outputs: int) -> tuple[int, int, int]:
+    """Return groups and their channels after narrow groups have been merged to fill blocks of channels."""
+    groups = step.attributes.get("groups", 1)
+    assert isinstance(groups, int)
+    for merged in range(1, groups):
+        fills = (merged * inputs // groups) % CHANNEL_BLOCK == 0 == (merged * outputs // groups) % CHANNEL_BLOCK
+        if groups % merged == 0 and fills:
+            return groups // merged, merged * inputs // groups, merged * outputs // groups
+    return 1, inputs, outputs
+
+
+def _bytes_read(plan: Plan, step: Step) -> float:
+    """Return the bytes of all inputs, less the pixels of the first that no window reaches."""
+    reached = min(1.0, math.prod(_pair(step, "kernel")) / math.prod(_pair(step, "strides")))
+    return reached * _bytes(plan, step.inputs[:1]) + _bytes(plan, step.inputs[1:])
+
+
+def _bytes(plan: Plan, tensors: Sequence[int]) -> float:
+    return 4.0 * sum(plan.tensors[index].elements for index in tensors)
+
+
+def _pair(step: Step, name: str) -> tuple[int, int]:
+    value = step.attributes.get(name, (1, 1))
+    assert isinstance(value, tuple)
+    if len(value) != 2:  # strides of a slice, say: nothing that is priced by its window
+        return 1, 1
+    return int(value[0]), int(value[1])

@@ -1,0 +1,57 @@
+"""The measurement of the machine: quick, complete, and good enough to choose by."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from zeroskip import _core
+from zeroskip.engine.cost import cache
+from zeroskip.engine.cost.probes import DENSITIES, Measurement, at_one_speed, measure
+from zeroskip.engine.cost.work import FAMILIES
+
+ISA = _core.active_isa()
+
+
+@pytest.fixture(scope="module")
+def measurement() -> Measurement:
+    return measure(ISA, 1, seconds=0.5)
+
+
+def test_every_family_is_measured_and_the_skipping_ones_at_every_density(measurement: Measurement) -> None:
+    assert {item.family for item in measurement.samples} == set(FAMILIES)
+    sparse = [item for item in measurement.samples if item.algorithm == "sparse"]
+    assert {item.family for item in sparse} == {"point", "rows", "taps"}
+    assert len(sparse) % len(DENSITIES) == 0
+    assert all(item.latency_ms > 0 for item in measurement.samples)
+
+
+def test_sparser_probes_are_quicker(measurement: Measurement) -> None:
+    sparse = [item.latency_ms for item in measurement.samples if item.algorithm == "sparse"]
+    assert sum(sparse[:: len(DENSITIES)]) < 0.7 * sum(sparse[len(DENSITIES) - 1 :: len(DENSITIES)])
+
+
+def test_a_run_at_another_speed_is_brought_to_that_of_the_others() -> None:
+    times = np.arange(1.0, 5.0) * np.ones((5, 2, 4))
+    disturbed = times.copy()
+    disturbed[1, 0] *= 1.7
+    disturbed[3, 1] *= 0.6
+    steady = np.array([True, True, True, False])
+    np.testing.assert_allclose(at_one_speed(disturbed, steady), times)
+
+
+def test_a_fit_is_a_model_of_this_machine(monkeypatch: pytest.MonkeyPatch, measurement: Measurement) -> None:
+    monkeypatch.setattr("zeroskip.engine.cost.probes.measure", lambda isa, threads, progress: measurement)
+    model = cache._measure(ISA, 1, None)
+    assert model.fit is not None
+    assert model.fit.samples == len(measurement.samples)
+    assert model.fit.error < 0.4
+    macs = max(item.amounts[0] / item.latency_ms for item in measurement.samples if item.algorithm == "dense")
+    assert model.peak_macs_per_ms > 0.5 * macs  # nothing is much faster than what is called the peak
+
+
+def test_the_peak_grows_with_the_instruction_set() -> None:
+    peaks = [_core.peak_macs_per_ms(isa, 1) for isa in _core.isas_supported()]
+    assert peaks[-1] >= 0.9 * peaks[0]
+    with pytest.raises(_core.Error, match="num_threads is 0"):
+        _core.peak_macs_per_ms(None, 0)

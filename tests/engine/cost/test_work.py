@@ -1,0 +1,76 @@
+"""What is counted of a step, and to which family it belongs."""
+
+from __future__ import annotations
+
+import pytest
+
+from zeroskip.engine import Plan
+from zeroskip.engine.cost.synthetic import SyntheticPlan
+from zeroskip.engine.cost.work import DENSE_AMOUNTS, SPARSE_AMOUNTS, dense_amounts, family_of, sparse_amounts
+
+
+def plan_of(channels: int, outputs: int, kernel: int, stride: int, groups: int = 1, size: int = 8) -> Plan:
+    builder = SyntheticPlan()
+    x = builder.map(1, channels, size, size)
+    builder.convolution(x, outputs, kernel, stride, groups=groups, algorithm="auto")
+    return builder.freeze()
+
+
+@pytest.mark.parametrize(
+    ("channels", "kernel", "stride", "family"),
+    [
+        (32, 1, 1, "point"),
+        (32, 1, 2, "point"),
+        (32, 3, 1, "rows"),
+        (32, 3, 2, "taps"),
+        (32, 5, 1, "taps"),
+        (3, 7, 2, "stem"),
+    ],
+)
+def test_families_of_convolutions(channels: int, kernel: int, stride: int, family: str) -> None:
+    plan = plan_of(channels, 32, kernel, stride)
+    assert family_of(plan, plan.steps[1]) == family
+
+
+def test_families_of_other_steps() -> None:
+    builder = SyntheticPlan()
+    x = builder.map(1, 32, 8, 8)
+    builder.convolution(x, 32, 3, 1, groups=32, algorithm=None)
+    builder.linear(8, 4)
+    builder.pool(x, 2, 2)
+    builder.add(x)
+    plan = builder.freeze()
+    assert [family_of(plan, step) for step in plan.steps] == ["move", "depthwise", "linear", "pool", "move", "move"]
+
+
+def test_dense_work_of_a_convolution() -> None:
+    plan = plan_of(32, 24, 3, 1)
+    amounts = dict(zip(DENSE_AMOUNTS, dense_amounts(plan, plan.steps[1]), strict=True))
+    padded = 32  # outputs, in blocks of 16
+    assert amounts["macs"] == 64 * 9 * 32 * padded
+    assert amounts["weight_bytes"] == 4 * 9 * 32 * padded
+    assert (amounts["read_bytes"], amounts["written_bytes"]) == (4 * 32 * 64, 4 * 24 * 64)
+
+
+def test_sparse_work_grows_with_density_and_its_rest_does_not() -> None:
+    plan = plan_of(32, 64, 3, 1)
+    empty, half, full = (
+        dict(zip(SPARSE_AMOUNTS, sparse_amounts(plan, plan.steps[1], density, 64), strict=True))
+        for density in (0.0, 0.5, 1.0)
+    )
+    assert empty["macs"] == empty["weight_loads"] == empty["nonzeros"] == 0
+    assert full["macs"] == 2 * half["macs"] == 64 * 9 * 32 * 64
+    assert half["weight_loads"] == 0.75 * full["weight_loads"]  # a quarter of the pairs shares a load
+    assert all(empty[name] == full[name] for name in ("visits", "sums", "weight_bytes", "written_bytes", "steps"))
+
+
+def test_wider_kernels_visit_less() -> None:
+    plan = plan_of(64, 128, 1, 1)
+    visits = SPARSE_AMOUNTS.index("visits")
+    narrow, wide = (sparse_amounts(plan, plan.steps[1], 0.5, width)[visits] for width in (16, 128))
+    assert narrow == 8 * wide == 8 * 64
+
+
+def test_narrow_groups_are_merged_to_whole_blocks() -> None:
+    plan = plan_of(64, 64, 3, 1, groups=16)  # 4 channels each: 4 of them fill a block
+    assert dense_amounts(plan, plan.steps[1])[0] == 64 * 9 * 4 * 16 * 16
