@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from ..errors import EngineError
 
+WEIGHT_STORAGES = ("float32", "bf16", "fp16")
+"""Formats that weights of convolutions and fully connected layers can be stored in."""
 ISAS = ("generic", "avx2", "avx512")
 """Instruction sets that kernels exist for, weakest first; a build and a CPU may have fewer."""
 
@@ -20,6 +22,9 @@ class SessionOptions:
         isa: Instruction set to use, one of ``ISAS``; None takes ``ZEROSKIP_FORCE_ISA`` from the environment,
         else the
             best this CPU supports.
+        weight_storage: How weights are stored, one of ``WEIGHT_STORAGES``; arithmetic is float32 always. The
+            16-bit formats halve what is read from memory, for rounded weights: half a unit of 8 (bf16) or 11
+            (fp16) significant bits.
         max_cached_plans: Input shapes to keep a compiled plan for; the least recently used goes first. At
         least 1.
 
@@ -33,6 +38,7 @@ class SessionOptions:
 
     intra_op_num_threads: int = 0
     isa: str | None = None
+    weight_storage: str = "float32"
     max_cached_plans: int = 8
 
     def __post_init__(self) -> None:
@@ -43,6 +49,10 @@ class SessionOptions:
         if self.isa is not None and self.isa not in ISAS:
             raise EngineError(
                 f"isa is '{self.isa}'; expected one of {', '.join(ISAS)} or None for the best supported"
+            )
+        if self.weight_storage not in WEIGHT_STORAGES:
+            raise EngineError(
+                f"weight_storage is '{self.weight_storage}'; expected one of {', '.join(WEIGHT_STORAGES)}"
             )
         if self.max_cached_plans < 1:
             raise EngineError(f"max_cached_plans is {self.max_cached_plans}; expected 1 or more")

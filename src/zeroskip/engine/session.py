@@ -232,7 +232,7 @@ class InferenceSession:
         names = [argument.name for argument in self._signature.inputs]
         model = specialize(self._model, dict(zip(names, shapes, strict=True)))
         check_supported(model)
-        return compile_plan(build_plan(model, taps), self._options, self._weights)
+        return compile_plan(build_plan(model, taps, self._options.weight_storage), self._options, self._weights)
 
     def _resolve(self, input_shapes: Mapping[str, Sequence[int]] | None) -> InputShapes:
         if input_shapes is not None:
