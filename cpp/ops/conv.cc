@@ -42,8 +42,8 @@ int64_t l1_bytes() {
 
 // Input channels per panel: three quarters of L1 at most, at most one 64-bit mask word, and panels of equal
 // size.
-int64_t choose_panel_channels(int64_t channels, int64_t blocks, int64_t taps) {
-  const int64_t row_bytes = blocks * kChannelBlock * taps * static_cast<int64_t>(sizeof(float));
+int64_t choose_panel_channels(int64_t channels, int64_t blocks, int64_t taps, WeightStorage storage) {
+  const int64_t row_bytes = blocks * kChannelBlock * taps * weight_bytes(storage);
   const int64_t fit = std::clamp<int64_t>(l1_bytes() * 3 / 4 / row_bytes / 16 * 16, 16, 64);
   const int64_t panels = ceil_div(channels, fit);
   return std::min(fit, round_up(ceil_div(channels, panels), 16));
@@ -119,7 +119,9 @@ void Conv::pack_weights(const StepSpec& step, const BuildContext& context) {
   // One constant may serve convolutions of different grouping.
   const std::string form = "/" + std::to_string(layout_.groups) + "x" + std::to_string(layout_.in) + "x" +
                            std::to_string(layout_.out);
-  weights_ = context.weights.get(weight.name + form + (gathers_input_ ? "/rows" : "/slabs"), [&] {
+  if (!gathers_input_) storage_ = choose_weight_storage(step, weight.values);  // a few channels' are small
+  const std::string key = weight.name + form + (gathers_input_ ? "/rows" : "/slabs");
+  weights_ = shared_weights(context, key, storage_, [&] {
     if (!gathers_input_) return pack_conv_weights(geometry_, layout_, weight.values.data(), num_threads_);
     // [tap row][kw * c]: reorder (o, c, kh, kw) to (o, kw * c, kh, 1) and pack that.
     std::vector<float> rows(weight.values.size());
@@ -158,11 +160,11 @@ void Conv::plan_tiles() {
   const ConvGeometry& g = geometry_;
   const ConvTiling& tiling = kernels_.conv_tiling;
   const int64_t blocks = layout_.blocks();
-  max_blocks_ = std::min(tiling.point_blocks, blocks);
-  max_pair_blocks_ = std::min(tiling.row_pair_blocks, blocks);
+  max_blocks_ = kernel_blocks(tiling.point_blocks, blocks, storage_);
+  max_pair_blocks_ = kernel_blocks(tiling.row_pair_blocks, blocks, storage_);
   dense_blocks_ = std::min(tiling.dense_blocks, blocks);
-  panel_channels_ = uses_row_pairs_ ? choose_panel_channels(layout_.in, max_pair_blocks_, 3)
-                                    : choose_panel_channels(layout_.in, max_blocks_, 1);
+  panel_channels_ = uses_row_pairs_ ? choose_panel_channels(layout_.in, max_pair_blocks_, 3, storage_)
+                                    : choose_panel_channels(layout_.in, max_blocks_, 1, storage_);
   const int64_t unit =
       uses_row_pairs_ ? tiling.row_pair_blocks : std::max(tiling.point_blocks, tiling.dense_blocks);
   cuts_columns_ = g.n == 1 && g.oh == 1 && !uses_row_pairs_;  // one long row
@@ -239,11 +241,14 @@ bool Conv::takes_sparse(const Operands& operands, const Tile& tile) const {
   return static_cast<double>(nnz) <= crossover_density_ * static_cast<double>(pixels * g.c);
 }
 
-const float* Conv::weights_at(int64_t group, int64_t block, int64_t tap, int64_t channel) const {
-  const int64_t in = gathers_input_ ? geometry_.kw * geometry_.c : layout_.in;
-  const int64_t taps = gathers_input_ ? geometry_.kh : geometry_.taps();
+int64_t Conv::dense_taps() const { return gathers_input_ ? geometry_.kh : geometry_.taps(); }
+
+int64_t Conv::dense_channels() const { return gathers_input_ ? geometry_.kw * geometry_.c : layout_.in; }
+
+const std::byte* Conv::weights_at(int64_t group, int64_t block, int64_t tap, int64_t channel) const {
   const int64_t slab = group * layout_.slabs() + block * kChannelBlock / kSlab;
-  return weights_->data() + ((slab * taps + tap) * in + channel) * kSlab + block * kChannelBlock % kSlab;
+  const int64_t row = (slab * dense_taps() + tap) * dense_channels() + channel;
+  return weights_->at(row * kSlab + block * kChannelBlock % kSlab);
 }
 
 const float* Conv::bias_at(int64_t group, int64_t block) const {
@@ -296,18 +301,26 @@ int64_t Conv::acc_bytes() const {
 
 int64_t Conv::pixel_list_bytes() const {
   if (algorithm_ == ConvAlgorithm::kSparse) return 0;
-  const int64_t taps = gathers_input_ ? geometry_.kh : geometry_.taps();
-  const int64_t pointers = round_up(row_tile_ * column_tile_, kDconvPixels) * taps;
+  const int64_t pointers = round_up(row_tile_ * column_tile_, kDconvPixels) * dense_taps();
   return round_up(pointers * static_cast<int64_t>(sizeof(float*)), kAlignment);
 }
 
+int64_t Conv::expanded_bytes() const {
+  if (storage_ == WeightStorage::kFloat32 || algorithm_ == ConvAlgorithm::kSparse) return 0;
+  return dense_tap_step() * dense_channels() * kSlab * static_cast<int64_t>(sizeof(float));
+}
+
+int64_t Conv::thread_bytes() const { return acc_bytes() + pixel_list_bytes() + expanded_bytes(); }
+
 size_t Conv::scratch_bytes() const {
-  return static_cast<size_t>(gathered_bytes() + num_threads_ * (acc_bytes() + pixel_list_bytes()));
+  return static_cast<size_t>(gathered_bytes() + num_threads_ * thread_bytes());
 }
 
 Conv::ThreadScratch Conv::thread_scratch(const RunContext& context, int thread) const {
-  std::byte* base = context.scratch.data() + gathered_bytes() + thread * (acc_bytes() + pixel_list_bytes());
-  return {reinterpret_cast<float*>(base), reinterpret_cast<const float**>(base + acc_bytes())};
+  std::byte* acc = context.scratch.data() + gathered_bytes() + thread * thread_bytes();
+  std::byte* pixels = acc + acc_bytes();
+  return {reinterpret_cast<float*>(acc), reinterpret_cast<const float**>(pixels),
+          reinterpret_cast<float*>(pixels + pixel_list_bytes())};
 }
 
 void Conv::run(const RunContext& context) const {
@@ -331,8 +344,10 @@ std::string Conv::kernel_name() const {
     return base + std::to_string(blocks * kChannelBlock);
   };
   const std::string dense = wide("f32_dconv_ukernel_12x", dense_blocks_);
-  const std::string sparse = uses_row_pairs_ ? wide("f32_spconv3row_ukernel_2x", max_pair_blocks_)
-                                             : wide("f32_spconv_ukernel_2x", max_blocks_);
+  const std::string sparse =
+      zeroskip::kernel_name(uses_row_pairs_ ? wide("f32_spconv3row_ukernel_2x", max_pair_blocks_)
+                                            : wide("f32_spconv_ukernel_2x", max_blocks_),
+                            storage_);
   if (algorithm_ == ConvAlgorithm::kDense) return gathers_input_ ? dense + " (gathered rows)" : dense;
   return algorithm_ == ConvAlgorithm::kSparse ? sparse : sparse + " | " + dense;
 }

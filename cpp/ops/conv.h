@@ -7,6 +7,7 @@
 
 #include "ops/conv_geometry.h"
 #include "ops/conv_weights.h"
+#include "ops/packed_weights.h"
 
 namespace zeroskip {
 
@@ -51,6 +52,7 @@ class Conv final : public Op {
   struct ThreadScratch {
     float* acc;
     const float** pixels;
+    float* weights;  // of 16-bit storage, expanded for the dense algorithm
   };
 
   void plan_tiles();
@@ -68,8 +70,8 @@ class Conv final : public Op {
   void run_dense(const Operands& operands, const Task& task, const ThreadScratch& scratch) const;
   void list_pixels(const Operands& operands, const Task& task, const float** pixels) const;
   void list_gathered_pixels(const float* gathered, const Task& task, const float** pixels) const;
-  const float* next_panel(const Task& task, int64_t block, int64_t blocks, int64_t step,
-                          int64_t panels) const;
+  const std::byte* next_panel(const Task& task, int64_t block, int64_t blocks, int64_t step,
+                              int64_t panels) const;
   PanelIndex panel_at(int64_t step, int64_t panels) const;
   const float* bias_at(int64_t group, int64_t block) const;
   ConvEpilogueArgs epilogue_at(const Operands& operands, const Task& task, int64_t block, int64_t row) const;
@@ -80,7 +82,15 @@ class Conv final : public Op {
   int64_t gathered_bytes() const;
   int64_t acc_bytes() const;
   int64_t pixel_list_bytes() const;
-  const float* weights_at(int64_t group, int64_t block, int64_t tap, int64_t channel) const;
+  int64_t expanded_bytes() const;
+  int64_t thread_bytes() const;
+  int64_t dense_taps() const;
+  int64_t dense_channels() const;
+  int64_t dense_tap_step() const;
+  int64_t row_bytes() const { return kSlab * weight_bytes(storage_); }
+  const std::byte* weights_at(int64_t group, int64_t block, int64_t tap, int64_t channel) const;
+  const float* dense_weights(int64_t group, int64_t block, int64_t blocks, int64_t tap, int64_t taps,
+                             float* expanded) const;
 
   std::string name_;
   ConvGeometry geometry_;
@@ -103,7 +113,9 @@ class Conv final : public Op {
   int64_t row_tile_, column_tile_, tiles_, block_step_, block_splits_;
   int64_t max_blocks_, max_pair_blocks_, dense_blocks_, panel_channels_;
 
-  WeightStore::Packed weights_, bias_, thresholds_;
+  WeightStorage storage_ = WeightStorage::kFloat32;
+  SharedWeights weights_;
+  WeightStore::Packed bias_, thresholds_;
   WeightStore::Packed zeros_;  // what a tap outside the image reads
 };
 

@@ -38,25 +38,22 @@ ConvEpilogueArgs advance(ConvEpilogueArgs args, int64_t pixels) {
 }  // namespace
 
 void Conv::run_dense(const Operands& operands, const Task& task, const ThreadScratch& scratch) const {
-  const int64_t taps = gathers_input_ ? geometry_.kh : geometry_.taps();
-  const int64_t channels = gathers_input_ ? geometry_.kw * geometry_.c : layout_.in;
-  const int64_t pixels = task.tile.pixels();
+  const int64_t taps = dense_taps(), pixels = task.tile.pixels();
   if (gathers_input_)
     list_gathered_pixels(operands.x, task, scratch.pixels);
   else
     list_pixels(operands, task, scratch.pixels);
-  const int64_t tap_bytes = channels * kSlab * static_cast<int64_t>(sizeof(float));
-  const int64_t tap_step = std::clamp<int64_t>(kWeightBytesInL2 / tap_bytes, 1, taps);
+  const int64_t tap_step = dense_tap_step();
   for (int64_t block = task.first_block; block < task.last_block; block += dense_blocks_) {
     const int64_t blocks = std::min(dense_blocks_, task.last_block - block);
     const DconvFn kernel = dense_kernel(kernels_, blocks);
     DconvArgs args{};
-    args.channels = channels;
+    args.channels = dense_channels();
     args.acc_stride = blocks * kChannelBlock;
     const ConvEpilogueArgs whole_tile = epilogue_at(operands, task, block, 0);
     for (int64_t tap = 0; tap < taps; tap += tap_step) {
       args.taps = std::min(tap_step, taps - tap);
-      args.weights = weights_at(task.group, block, tap, 0);
+      args.weights = dense_weights(task.group, block, blocks, tap, args.taps, scratch.weights);
       args.bias = tap == 0 ? bias_at(task.group, block) : nullptr;
       for (int64_t pixel = 0; pixel < pixels; pixel += kDconvPixels) {
         args.count = std::min<int64_t>(kDconvPixels, pixels - pixel);
@@ -68,6 +65,29 @@ void Conv::run_dense(const Operands& operands, const Task& task, const ThreadScr
       }
     }
   }
+}
+
+// How many taps' weights the tile uses before it goes on to the next ones.
+int64_t Conv::dense_tap_step() const {
+  const int64_t tap_bytes = dense_channels() * kSlab * static_cast<int64_t>(sizeof(float));
+  return std::clamp<int64_t>(kWeightBytesInL2 / tap_bytes, 1, dense_taps());
+}
+
+// The weights of `taps` taps as floats. 16-bit ones are expanded once per tile, which costs one conversion
+// for a whole tile's FMAs; converting in the kernel would cost one per six pixels.
+const float* Conv::dense_weights(int64_t group, int64_t block, int64_t blocks, int64_t tap, int64_t taps,
+                                 float* expanded) const {
+  const std::byte* from = weights_at(group, block, tap, 0);
+  if (storage_ == WeightStorage::kFloat32) return reinterpret_cast<const float*>(from);
+  const PackRowsFn expand =
+      storage_ == WeightStorage::kBf16 ? kernels_.f32_bf16w_pack_rows : kernels_.f32_fp16w_pack_rows;
+  expand({.rows = taps * dense_channels(),
+          .blocks = blocks,
+          .from = from,
+          .from_stride = kSlab,
+          .to = expanded,
+          .to_stride = kSlab});
+  return expanded;
 }
 
 // pixels: [tile pixel / 12][tap][12].

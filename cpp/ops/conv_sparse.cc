@@ -11,26 +11,38 @@ constexpr uint16_t kEmptyMask[4] = {0, 0, 0, 0};  // one 64-bit word: a row outs
 
 uint64_t low_bits(int64_t count) { return count >= 64 ? ~uint64_t{0} : (uint64_t{1} << count) - 1; }
 
-SpconvPointFn point_kernel(const KernelTable& kernels, int64_t blocks) {
-  const SpconvPointFn table[] = {kernels.f32_spconv_ukernel_2x16,  kernels.f32_spconv_ukernel_2x32,
-                                 kernels.f32_spconv_ukernel_2x48,  kernels.f32_spconv_ukernel_2x64,
-                                 kernels.f32_spconv_ukernel_2x80,  kernels.f32_spconv_ukernel_2x96,
-                                 kernels.f32_spconv_ukernel_2x112, kernels.f32_spconv_ukernel_2x128};
-  return table[blocks - 1];
+SpconvPointFn point_kernel(const KernelTable& kernels, WeightStorage storage, int64_t blocks) {
+  const SpconvPointFn table[3][8] = {
+      {kernels.f32_spconv_ukernel_2x16, kernels.f32_spconv_ukernel_2x32, kernels.f32_spconv_ukernel_2x48,
+       kernels.f32_spconv_ukernel_2x64, kernels.f32_spconv_ukernel_2x80, kernels.f32_spconv_ukernel_2x96,
+       kernels.f32_spconv_ukernel_2x112, kernels.f32_spconv_ukernel_2x128},
+      {kernels.f32_bf16w_spconv_ukernel_2x16, kernels.f32_bf16w_spconv_ukernel_2x32, nullptr,
+       kernels.f32_bf16w_spconv_ukernel_2x64, nullptr, nullptr, nullptr,
+       kernels.f32_bf16w_spconv_ukernel_2x128},
+      {kernels.f32_fp16w_spconv_ukernel_2x16, kernels.f32_fp16w_spconv_ukernel_2x32, nullptr,
+       kernels.f32_fp16w_spconv_ukernel_2x64, nullptr, nullptr, nullptr,
+       kernels.f32_fp16w_spconv_ukernel_2x128}};
+  return table[static_cast<size_t>(storage)][blocks - 1];
 }
 
-SpconvRowPairFn row_pair_kernel(const KernelTable& kernels, int64_t blocks) {
-  const SpconvRowPairFn table[] = {kernels.f32_spconv3row_ukernel_2x16, kernels.f32_spconv3row_ukernel_2x32,
-                                   kernels.f32_spconv3row_ukernel_2x48, kernels.f32_spconv3row_ukernel_2x64};
-  return table[blocks - 1];
+SpconvRowPairFn row_pair_kernel(const KernelTable& kernels, WeightStorage storage, int64_t blocks) {
+  const SpconvRowPairFn table[3][4] = {
+      {kernels.f32_spconv3row_ukernel_2x16, kernels.f32_spconv3row_ukernel_2x32,
+       kernels.f32_spconv3row_ukernel_2x48, kernels.f32_spconv3row_ukernel_2x64},
+      {kernels.f32_bf16w_spconv3row_ukernel_2x16, kernels.f32_bf16w_spconv3row_ukernel_2x32, nullptr,
+       kernels.f32_bf16w_spconv3row_ukernel_2x64},
+      {kernels.f32_fp16w_spconv3row_ukernel_2x16, kernels.f32_fp16w_spconv3row_ukernel_2x32, nullptr,
+       kernels.f32_fp16w_spconv3row_ukernel_2x64}};
+  return table[static_cast<size_t>(storage)][blocks - 1];
 }
 
 }  // namespace
 
 void Conv::run_sparse(const Operands& operands, const Task& task, float* acc) const {
   const int64_t step = uses_row_pairs_ ? max_pair_blocks_ : max_blocks_;
-  for (int64_t block = task.first_block; block < task.last_block; block += step) {
-    const int64_t blocks = std::min(step, task.last_block - block);
+  int64_t blocks;
+  for (int64_t block = task.first_block; block < task.last_block; block += blocks) {
+    blocks = kernel_blocks(step, task.last_block - block, storage_);
     if (uses_row_pairs_)
       sparse_rows(operands, task, block, blocks, acc);
     else
@@ -45,7 +57,7 @@ void Conv::sparse_rows(const Operands& operands, const Task& task, int64_t block
   const int64_t width = blocks * kChannelBlock;
   const int64_t acc_row = (g.w + 2) * width;  // the window of acc pixel j starts at input column j - 2
   const int64_t rows = round_up(tile.rows, 2);
-  const SpconvRowPairFn kernel = row_pair_kernel(kernels_, blocks);
+  const SpconvRowPairFn kernel = row_pair_kernel(kernels_, storage_, blocks);
   SpconvRowPairArgs args{};
   args.pixels = g.w;
   args.x_stride = operands.x_stride;
@@ -59,7 +71,7 @@ void Conv::sparse_rows(const Operands& operands, const Task& task, int64_t block
     args.channels = low_bits(std::min(panel_channels_, layout_.in - channel));
     args.weights = weights_at(task.group, block, ky * 3, channel);
     args.bias = step == 0 ? bias_at(task.group, block) : nullptr;
-    const float* next_weights = nullptr;
+    const std::byte* next_weights = nullptr;
     if (step + 1 < g.kh * panels)
       next_weights =
           weights_at(task.group, block, (step + 1) / panels * 3, (step + 1) % panels * panel_channels_);
@@ -67,7 +79,7 @@ void Conv::sparse_rows(const Operands& operands, const Task& task, int64_t block
       next_weights = weights_at(task.group, block + blocks, 0, 0);
     const int64_t next_rows = ceil_div(panel_channels_ * 2, rows);  // prefetched by each pair of rows
     for (int64_t row = 0; row < rows; row += 2) {
-      args.next_weights = next_weights ? next_weights + row / 2 * next_rows * kSlab : nullptr;
+      args.next_weights = next_weights ? next_weights + row / 2 * next_rows * row_bytes() : nullptr;
       args.next_rows = std::min(next_rows, panel_channels_ - row / 2 * next_rows);
       ConvEpilogueArgs epilogue[2];
       for (int64_t i = 0; i < 2; ++i) {
@@ -93,7 +105,7 @@ void Conv::sparse_points(const Operands& operands, const Task& task, int64_t blo
   const ConvGeometry& g = geometry_;
   const Tile& tile = task.tile;
   const int64_t width = blocks * kChannelBlock;
-  const SpconvPointFn kernel = point_kernel(kernels_, blocks);
+  const SpconvPointFn kernel = point_kernel(kernels_, storage_, blocks);
   SpconvPointArgs args{};
   args.x_stride = operands.x_stride * g.sw;
   args.mask_stride = operands.mask_stride * g.sw;
@@ -117,7 +129,7 @@ void Conv::sparse_points(const Operands& operands, const Task& task, int64_t blo
     args.pixels = past - first;
     args.channels = low_bits(std::min(panel_channels_, layout_.in - channel));
     args.weights = weights_at(task.group, block, panel.tap, channel);
-    const float* next_weights = next_panel(task, block, blocks, step, panels);
+    const std::byte* next_weights = next_panel(task, block, blocks, step, panels);
     const int64_t next_rows = ceil_div(panel_channels_, tile.rows);  // prefetched by each row of the tile
     const int64_t ix = first * g.sw - g.pad_left + kx * g.dw;
     const int64_t x_channel = task.group * layout_.in + channel;
@@ -128,7 +140,7 @@ void Conv::sparse_points(const Operands& operands, const Task& task, int64_t blo
       args.x = operands.x + pixel * operands.x_stride + x_channel;
       args.mask = operands.mask + pixel * operands.mask_stride + x_channel / kChannelBlock;
       args.acc = acc + (row * tile.columns + first - tile.ox) * width;
-      args.next_weights = next_weights ? next_weights + row * next_rows * kSlab : nullptr;
+      args.next_weights = next_weights ? next_weights + row * next_rows * row_bytes() : nullptr;
       args.next_rows = std::min(next_rows, panel_channels_ - row * next_rows);
       ConvEpilogueArgs epilogue;
       if (last) epilogue = epilogue_at(operands, task, block, row);
@@ -140,8 +152,8 @@ void Conv::sparse_points(const Operands& operands, const Task& task, int64_t blo
 }
 
 // The panel after this one, in this range of output channels or the next, or null at the end of the task.
-const float* Conv::next_panel(const Task& task, int64_t block, int64_t blocks, int64_t step,
-                              int64_t panels) const {
+const std::byte* Conv::next_panel(const Task& task, int64_t block, int64_t blocks, int64_t step,
+                                  int64_t panels) const {
   const bool is_last = step + 1 == geometry_.taps() * panels;
   if (is_last && block + blocks >= task.last_block) return nullptr;
   const PanelIndex next = panel_at(is_last ? 0 : step + 1, panels);

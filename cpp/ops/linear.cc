@@ -19,12 +19,14 @@ constexpr int64_t kDenseRows = 96;
 // this share of the dense reads skipping is not worth its less regular access.
 constexpr double kMaxSparseReads = 0.75;
 
-Split split_outputs(int64_t blocks, int64_t largest, int64_t tasks_wanted) {
-  return {blocks, std::clamp<int64_t>(ceil_div(blocks, tasks_wanted), 1, largest)};
+constexpr int64_t kGroupBlocks =
+    2;  // strips of 16-bit weights start at a whole group on every instruction set
+
+Split split_outputs(int64_t blocks, int64_t unit, int64_t largest, int64_t tasks_wanted) {
+  return {blocks, round_up(std::clamp<int64_t>(ceil_div(blocks, tasks_wanted), 1, largest), unit)};
 }
 
-AlignedFloats pack(const ConstantView& weight, int64_t in, int64_t out) {
-  const int64_t stride = round_up(out, kChannelBlock);
+AlignedFloats pack(const ConstantView& weight, int64_t in, int64_t out, int64_t stride) {
   AlignedFloats packed(static_cast<size_t>(in * stride));
   for (int64_t first = 0; first < in;
        first += kChannelBlock)  // in blocks, so that neither side misses the cache
@@ -56,17 +58,21 @@ Linear::Linear(const StepSpec& step, const BuildContext& context) : kernels_(con
   rows_ = y.elements() / out_;
 
   const ConstantView& weight = step.get_constant("weight", {out_, in_});
-  weights_ = context.weights.get(weight.name + "/linear", [&] { return pack(weight, in_, out_); });
-  const int64_t padded = round_up(out_, kChannelBlock);
+  storage_ = choose_weight_storage(step, weight.values);
+  const int64_t padded = padded_out();
+  weights_ = shared_weights(context, weight.name + "/linear", storage_,
+                            [&] { return pack(weight, in_, out_, padded); });
   bias_ = step.find_constant("bias") ? pad_channels(step.get_constant("bias", {out_}))
                                      : AlignedFloats(static_cast<size_t>(padded));
   epilogue_ = parse_epilogue(step, out_);
 
   const int64_t blocks = padded / kChannelBlock;
-  sparse_strips_ = split_outputs(blocks, kSparseStripBlocks, context.num_threads);
+  const int64_t unit = storage_ == WeightStorage::kFloat32 ? 1 : kGroupBlocks;
+  sparse_strips_ = split_outputs(blocks, unit, kSparseStripBlocks, context.num_threads);
   block_rows_ = std::min(rows_, kDenseRows);
   const int64_t row_blocks = ceil_div(rows_, block_rows_);
-  dense_strips_ = split_outputs(blocks, kDenseStripBlocks, ceil_div(2 * context.num_threads, row_blocks));
+  dense_strips_ =
+      split_outputs(blocks, unit, kDenseStripBlocks, ceil_div(2 * context.num_threads, row_blocks));
   num_threads_ = context.num_threads;
 }
 
@@ -84,7 +90,13 @@ size_t Linear::scratch_bytes() const {
   return static_cast<size_t>(nonzero_bytes() + num_threads_ * thread_bytes());
 }
 
-std::string Linear::kernel_name() const { return "f32_row_axpy_ukernel_8|f32_gemm"; }
+std::string Linear::kernel_name() const {
+  return zeroskip::kernel_name("f32_row_axpy_ukernel_8", storage_) + "|f32_gemm";
+}
+
+int64_t Linear::padded_out() const {
+  return round_up(out_, storage_ == WeightStorage::kFloat32 ? kChannelBlock : kGroupBlocks * kChannelBlock);
+}
 
 Linear::Nonzeros Linear::nonzeros(const RunContext& context) const {
   std::byte* start = context.scratch.data();
@@ -124,19 +136,21 @@ bool Linear::list_nonzeros(const RunContext& context, const Nonzeros& list) cons
 
 void Linear::run_sparse(const RunContext& context, const Nonzeros& list) const {
   const Split& strips = sparse_strips_;
+  const RowAxpyFn axpy[] = {kernels_.f32_row_axpy_ukernel_8, kernels_.f32_bf16w_row_axpy_ukernel_8,
+                            kernels_.f32_fp16w_row_axpy_ukernel_8};
   parallel_for(context.num_threads, rows_ * strips.tasks(), [&](int64_t task, int thread) {
     const int64_t m = task / strips.tasks(), strip = task % strips.tasks();
     const int64_t first = strips.begin(strip) * kChannelBlock;
     const ThreadScratch scratch = thread_scratch(context, thread);
     const int64_t width = strips.count(strip) * kChannelBlock;
     std::copy_n(bias_.data() + first, width, scratch.y);
-    kernels_.f32_row_axpy_ukernel_8({.count = list.first[m + 1] - list.first[m],
-                                     .indices = list.indices + list.first[m],
-                                     .values = list.values + list.first[m],
-                                     .weights = weights_->data() + first,
-                                     .weight_stride = round_up(out_, kChannelBlock),
-                                     .blocks = strips.count(strip),
-                                     .y = scratch.y});
+    axpy[static_cast<size_t>(storage_)]({.count = list.first[m + 1] - list.first[m],
+                                         .indices = list.indices + list.first[m],
+                                         .values = list.values + list.first[m],
+                                         .weights = weights_->at(first),
+                                         .weight_stride = padded_out(),
+                                         .blocks = strips.count(strip),
+                                         .y = scratch.y});
     store_outputs(scratch.y, first, width, context.outputs[0].data + m * out_);
   });
 }
@@ -160,11 +174,18 @@ void Linear::run_dense(const RunContext& context) const {
 // kDepth at a time, because rows a whole matrix apart would miss the TLB at every step of the microkernel.
 void Linear::multiply_strip(const float* x, int64_t rows, int64_t strip, const ThreadScratch& scratch) const {
   const int64_t first = dense_strips_.begin(strip) * kChannelBlock, blocks = dense_strips_.count(strip);
-  const int64_t width = blocks * kChannelBlock, stride = round_up(out_, kChannelBlock);
+  const int64_t width = blocks * kChannelBlock, stride = padded_out();
+  const PackRowsFn pack_rows[] = {kernels_.f32_pack_rows, kernels_.f32_bf16w_pack_rows,
+                                  kernels_.f32_fp16w_pack_rows};
   for (int64_t m = 0; m < rows; ++m) std::copy_n(bias_.data() + first, width, scratch.y + m * width);
   for (int64_t k = 0; k < in_; k += kDepth) {
     const int64_t depth = std::min(kDepth, in_ - k);
-    kernels_.f32_pack_rows(weights_->data() + k * stride + first, stride, depth, blocks, scratch.b);
+    pack_rows[static_cast<size_t>(storage_)]({.rows = depth,
+                                              .blocks = blocks,
+                                              .from = weights_->at(k * stride + first),
+                                              .from_stride = stride,
+                                              .to = scratch.b,
+                                              .to_stride = width});
     kernels_.f32_gemm({.rows = rows,
                        .depth = depth,
                        .blocks = blocks,

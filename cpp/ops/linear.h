@@ -7,6 +7,7 @@
 
 #include "ops/epilogue.h"
 #include "ops/op.h"
+#include "ops/packed_weights.h"
 #include "ops/split.h"
 
 namespace zeroskip {
@@ -34,6 +35,8 @@ class Linear final : public Op {
 
   Nonzeros nonzeros(const RunContext& context) const;
   ThreadScratch thread_scratch(const RunContext& context, int thread) const;
+  // Outputs as packed: rounded up to a whole group of 16-bit weights, else to a block.
+  int64_t padded_out() const;
   int64_t nonzero_bytes() const;
   int64_t thread_bytes() const;
 
@@ -47,7 +50,8 @@ class Linear final : public Op {
   const KernelTable& kernels_;
   int64_t rows_, in_, out_, x_stride_;
   Epilogue epilogue_;
-  WeightStore::Packed weights_;  // [in][out rounded up to 16]
+  WeightStorage storage_;
+  SharedWeights weights_;  // [in][padded_out()]
   AlignedFloats bias_;
   int num_threads_;
   int64_t block_rows_;                      // rows of x in one GEMM task

@@ -10,18 +10,10 @@ AlignedFloats::AlignedFloats(size_t count) : size_(count) {
   bytes_ = allocate_aligned(count * sizeof(float));
 }
 
-WeightStore::Packed WeightStore::get(const std::string& key, const std::function<AlignedFloats()>& pack) {
-  const std::lock_guard lock(mutex_);
-  if (const auto found = blocks_.find(key); found != blocks_.end()) return found->second;
-  auto packed = std::make_shared<const AlignedFloats>(pack());
-  blocks_.emplace(key, packed);
-  return packed;
-}
-
 size_t WeightStore::bytes() const {
   const std::lock_guard lock(mutex_);
   size_t total = 0;
-  for (const auto& [key, block] : blocks_) total += block->size() * sizeof(float);
+  for (const auto& [key, entry] : blocks_) total += entry.bytes;
   return total;
 }
 

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <type_traits>
 
 #include "runtime/memory.h"
 
@@ -20,6 +20,7 @@ class AlignedFloats {
   float* data() { return reinterpret_cast<float*>(bytes_.get()); }
   const float* data() const { return reinterpret_cast<const float*>(bytes_.get()); }
   size_t size() const { return size_; }
+  size_t bytes() const { return size_ * sizeof(float); }
 
  private:
   AlignedBytes bytes_;
@@ -30,14 +31,28 @@ class WeightStore {
  public:
   using Packed = std::shared_ptr<const AlignedFloats>;
 
-  // The block stored under `key`, made by `pack` on first use. Thread-safe. A key names the constant and
-  // everything its packed form depends on (layout, panel sizes), never only the constant.
-  Packed get(const std::string& key, const std::function<AlignedFloats()>& pack);
+  // The block stored under `key`, made by `pack` on first use: whatever type that returns, if it has bytes().
+  // Thread-safe. A key names the constant and everything its packed form depends on (type, layout, panel
+  // sizes), never only the constant.
+  template <typename Pack>
+  auto get(const std::string& key, const Pack& pack) {
+    using Block = std::invoke_result_t<Pack>;
+    const std::lock_guard lock(mutex_);
+    if (const auto found = blocks_.find(key); found != blocks_.end())
+      return std::static_pointer_cast<const Block>(found->second.block);
+    auto block = std::make_shared<const Block>(pack());
+    blocks_.emplace(key, Entry{block, block->bytes()});
+    return block;
+  }
   size_t bytes() const;
 
  private:
+  struct Entry {
+    std::shared_ptr<const void> block;
+    size_t bytes;
+  };
   mutable std::mutex mutex_;
-  std::map<std::string, Packed> blocks_;
+  std::map<std::string, Entry> blocks_;
 };
 
 }  // namespace zeroskip

@@ -2,15 +2,14 @@
 // reference: tile edges, sparsity 0, .5, .9 and 1, panels of full and partial mask words, with and without
 // fused bias and epilogue. Prints one line per instruction set and exits with 1 on the first mismatch of each
 // kernel.
-#include <cmath>
 #include <cstdio>
 #include <limits>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "kernels/reference/conv.h"
 #include "kernels/registry.h"
+#include "tests/values.h"
 
 namespace zeroskip {
 namespace {
@@ -20,36 +19,13 @@ constexpr int64_t kPixelCounts[] = {0, 1, 2, 3, 5};    // around mr = 2
 constexpr int kChannelCounts[] = {1, 16, 31, 48, 64};  // of one 64-bit mask word
 constexpr int64_t kStride = 80;                        // between pixels: more than one panel's channels
 constexpr int64_t kMaskStride = kStride / 16;
-constexpr float kTolerance = 2e-5f;
-
-using Floats = std::vector<float>;
-
-class Random {
- public:
-  Floats values(size_t count, double sparsity = 0.0) {
-    Floats result(count);
-    for (float& value : result)
-      value = unit_(engine_) < sparsity ? 0.0f : static_cast<float>(normal_(engine_));
-    return result;
-  }
-
- private:
-  std::mt19937 engine_{20260101};
-  std::normal_distribution<double> normal_;
-  std::uniform_real_distribution<double> unit_;
-};
+using namespace testing;
 
 std::vector<uint16_t> mask_of(const Floats& x) {
   std::vector<uint16_t> mask(x.size() / 16 + 8);
   for (size_t i = 0; i < x.size(); ++i)
     if (x[i] != 0.0f) mask[i / 16] |= static_cast<uint16_t>(1 << i % 16);
   return mask;
-}
-
-bool close(const Floats& got, const Floats& want) {
-  for (size_t i = 0; i < got.size(); ++i)
-    if (!(std::fabs(got[i] - want[i]) <= kTolerance * (1.0f + std::fabs(want[i])))) return false;
-  return true;
 }
 
 // What a kernel writes: accumulators, or finished pixels with their mask.
@@ -79,7 +55,7 @@ Floats thresholds_of(int64_t width) {
 
 class Checker {
  public:
-  explicit Checker(Isa isa) : isa_(isa) {}
+  Checker(Isa isa, int64_t lanes) : isa_(isa), lanes_(lanes) {}
 
   void operator()(const char* name, SpconvPointFn kernel) {
     const int blocks = blocks_of(name);
@@ -130,11 +106,12 @@ class Checker {
     const int64_t width = blocks * 16, slab_stride = 64 * kSlab;
     const Floats x = random_.values(static_cast<size_t>(pixels * kStride + 64), sparsity);
     const std::vector<uint16_t> mask = mask_of(x);
-    const Floats weights = random_.values(static_cast<size_t>(2 * slab_stride + 64));
+    const StoredWeights weights(random_.values(static_cast<size_t>(2 * slab_stride + 64)), storage_of(name),
+                                lanes_);
     const Floats bias = random_.values(128), residual = random_.values(static_cast<size_t>(pixels * width));
     const Floats thresholds = thresholds_of(width);
     const Floats start = random_.values(static_cast<size_t>(pixels * width));
-    const auto run = [&](const auto& call) {
+    const auto run = [&](const auto& call, const std::byte* panel) {
       Output out{start, Floats(start.size()), std::vector<uint16_t>(static_cast<size_t>(pixels * blocks))};
       ConvEpilogueArgs epilogue{};
       fill(epilogue, fusion, residual, thresholds, width, blocks);
@@ -143,15 +120,16 @@ class Checker {
       args.pixels = pixels, args.x = x.data(), args.x_stride = kStride;
       args.mask = mask.data(), args.mask_stride = kMaskStride;
       args.channels = channels == 64 ? ~uint64_t{0} : (uint64_t{1} << channels) - 1;
-      args.weights = weights.data(), args.slab_stride = slab_stride, args.acc = out.acc.data();
-      args.next_weights = weights.data(), args.next_rows = 7;
+      args.weights = panel, args.slab_stride = slab_stride, args.acc = out.acc.data();
+      args.next_weights = panel, args.next_rows = 7;
       args.bias = fusion.bias ? bias.data() : nullptr;
       args.epilogue = fusion.epilogue ? &epilogue : nullptr;
       call(args);
       return out;
     };
-    const Output want = run([&](const SpconvPointArgs& args) { reference::spconv_point(args, blocks); });
-    report(name, run(kernel).matches(want), sparsity, pixels, channels);
+    const Output want =
+        run([&](const SpconvPointArgs& args) { reference::spconv_point(args, blocks); }, weights.meaning());
+    report(name, run(kernel, weights.stored()).matches(want), sparsity, pixels, channels);
   }
 
   void check_rows(const char* name, SpconvRowPairFn kernel, int blocks, double sparsity, int64_t pixels,
@@ -160,12 +138,13 @@ class Checker {
     const Floats x = random_.values(static_cast<size_t>(2 * row + 64), sparsity);
     const std::vector<uint16_t> mask = mask_of(x);
     const uint16_t empty[4] = {};
-    const Floats weights = random_.values(static_cast<size_t>(3 * tap_stride + 64));
+    const StoredWeights weights(random_.values(static_cast<size_t>(3 * tap_stride + 64)), storage_of(name),
+                                lanes_);
     const Floats bias = random_.values(128), residual = random_.values(static_cast<size_t>(pixels * width));
     const Floats thresholds = thresholds_of(width);
     const int64_t acc_row = (pixels + 2) * width;
     const Floats start = random_.values(static_cast<size_t>(2 * acc_row));
-    const auto run = [&](const auto& call) {
+    const auto run = [&](const auto& call, const std::byte* panel) {
       Output out{start, Floats(static_cast<size_t>(pixels * width)),
                  std::vector<uint16_t>(static_cast<size_t>(pixels * blocks))};
       ConvEpilogueArgs epilogue{};  // of row 0 only: row 1 always stores
@@ -177,7 +156,7 @@ class Checker {
       args.row[1] = {x.data() + row, mask.data() + row / 16, kMaskStride, out.acc.data() + acc_row};
       if (pixels == 3) args.row[1].mask = empty, args.row[1].mask_stride = 0;
       args.channels = channels == 64 ? ~uint64_t{0} : (uint64_t{1} << channels) - 1;
-      args.weights = weights.data(), args.tap_stride = tap_stride;
+      args.weights = panel, args.tap_stride = tap_stride;
       args.bias = fusion.bias ? bias.data() : nullptr;
       args.epilogue[0] = fusion.epilogue ? &epilogue : nullptr;
       args.first_output = 1, args.outputs = pixels;
@@ -186,8 +165,9 @@ class Checker {
         std::fill_n(out.acc.begin(), acc_row, 0.0f);  // contents of a finished row are unspecified
       return out;
     };
-    const Output want = run([&](const SpconvRowPairArgs& args) { reference::spconv_row_pair(args, blocks); });
-    report(name, run(kernel).matches(want), sparsity, pixels, channels);
+    const Output want = run([&](const SpconvRowPairArgs& args) { reference::spconv_row_pair(args, blocks); },
+                            weights.meaning());
+    report(name, run(kernel, weights.stored()).matches(want), sparsity, pixels, channels);
   }
 
   void check_dense(const char* name, DconvFn kernel, int blocks, int64_t count, int64_t taps,
@@ -220,6 +200,7 @@ class Checker {
   }
 
   Isa isa_;
+  int64_t lanes_;
   Random random_;
   int checks_ = 0, failures_ = 0;
 };
@@ -232,7 +213,7 @@ int main() {
   int failures = 0;
   for (Isa isa : isas_supported()) {
     const KernelTable& table = kernel_table(isa);
-    Checker checker(isa);
+    Checker checker(isa, 16 / table.conv_tiling.vectors_per_block);
 #define ZS_KERNEL(type, name) checker(#name, table.name);
 #include "kernels/list/dconv.inc"
 #include "kernels/list/spconv.inc"

@@ -197,3 +197,14 @@ def test_a_graph_without_work_passes_its_input_through() -> None:
     session = zs.InferenceSession(graph.proto([graph.node("Identity", "x")]).SerializeToString())
     x = graph.feed()["x"]
     np.testing.assert_array_equal(session.run(None, {"x": x})[0], x)
+
+
+@pytest.mark.parametrize(("storage", "tolerance"), [("bf16", 2.0**-7), ("fp16", 2.0**-10)])
+def test_sixteen_bit_weights_are_close_and_named(small_network: bytes, storage: str, tolerance: float) -> None:
+    session = zs.InferenceSession(small_network, zs.SessionOptions(weight_storage=storage))
+    x = image(2)
+    (expected,) = by_onnxruntime(small_network, x)
+    (result,) = session.run(None, {"image": x})
+    assert 0 < np.abs(result - expected).max() <= tolerance * np.abs(expected).max()
+    stored = [step for step in session.explain().steps if f"weights stored as {storage}" in step.note]
+    assert [step.op.split("+")[0] for step in stored] == ["conv", "linear"]

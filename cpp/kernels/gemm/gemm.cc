@@ -1,6 +1,7 @@
 #include "kernels/gemm/gemm.h"
 
 #include "kernels/common/simd.h"
+#include "kernels/common/weights.h"
 
 namespace zeroskip::ZS_ISA {
 namespace {
@@ -58,6 +59,21 @@ inline void strip(const GemmArgs& args, int64_t column) {
   rows_left<kRows - 1, kN>(args, row, column);
 }
 
+template <typename W>
+void pack_rows(const PackRowsArgs& args) {
+  constexpr int64_t kAhead = 8;  // rows lie pages apart: the hardware prefetcher does not find the next one
+  const int64_t row_bytes = args.from_stride * W::kBytes;
+  const std::byte* from = args.from;
+  float* to = args.to;
+  for (int64_t r = 0; r < args.rows; ++r, from += row_bytes, to += args.to_stride)
+    for (int64_t first = 0; first < args.blocks * kVectorsPerBlock; first += W::kAtOnce) {
+      __builtin_prefetch(from + kAhead * row_bytes + first * kLanes * W::kBytes);
+#pragma GCC unroll 2
+      for (int i = 0; i < W::kAtOnce; ++i)
+        store(to + (first + i) * kLanes, W::vector(from + first * kLanes * W::kBytes, i));
+    }
+}
+
 }  // namespace
 
 void f32_gemm(const GemmArgs& args) {
@@ -67,15 +83,8 @@ void f32_gemm(const GemmArgs& args) {
   for (; column < columns; column += kLanes) strip<1>(args, column);
 }
 
-void f32_pack_rows(const float* from, int64_t stride, int64_t rows, int64_t blocks, float* to) {
-  constexpr int64_t kAhead = 8;  // rows lie pages apart: the hardware prefetcher does not find the next one
-  for (int64_t r = 0; r < rows; ++r, from += stride) {
-    for (int64_t block = 0; block < blocks; ++block, to += 16) {
-      __builtin_prefetch(from + kAhead * stride + block * 16);
-#pragma GCC unroll 4
-      for (int i = 0; i < kVectorsPerBlock; ++i) store(to + i * kLanes, load(from + block * 16 + i * kLanes));
-    }
-  }
-}
+void f32_pack_rows(const PackRowsArgs& args) { pack_rows<F32Weights>(args); }
+void f32_bf16w_pack_rows(const PackRowsArgs& args) { pack_rows<Bf16Weights>(args); }
+void f32_fp16w_pack_rows(const PackRowsArgs& args) { pack_rows<Fp16Weights>(args); }
 
 }  // namespace zeroskip::ZS_ISA

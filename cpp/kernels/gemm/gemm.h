@@ -1,9 +1,12 @@
 // Fully connected layers. Weights are packed [in][stride] with stride = outputs rounded up to 16, padding
-// zero: one non-zero input then adds one contiguous row.
+// zero: one non-zero input then adds one contiguous row. 16-bit weights (kernels/common/weight_format.h) have
+// a stride rounded up to 32 and are read from even blocks on, an even number of them.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+
+#include "kernels/common/weight_format.h"
 
 namespace zeroskip {
 
@@ -17,15 +20,24 @@ struct RowAxpyArgs {
   int64_t count = 0;
   const int32_t* indices = nullptr;
   const float* values = nullptr;
-  const float* weights = nullptr;
+  const std::byte* weights = nullptr;
   int64_t weight_stride = 0;
   int64_t blocks = 0;  // of 16 outputs
   float* y = nullptr;
 };
 using RowAxpyFn = void (*)(const RowAxpyArgs&);
 
-// Copies `rows` rows of `blocks` blocks of 16, `stride` apart, to contiguous rows.
-using PackRowsFn = void (*)(const float* from, int64_t stride, int64_t rows, int64_t blocks, float* to);
+// Copies `rows` rows of `blocks` blocks of 16 weights to rows of floats, expanding 16-bit weights; of those
+// an odd last block is followed by whatever the next one holds.
+struct PackRowsArgs {
+  int64_t rows = 0;
+  int64_t blocks = 0;
+  const std::byte* from = nullptr;
+  int64_t from_stride = 0;
+  float* to = nullptr;
+  int64_t to_stride = 0;
+};
+using PackRowsFn = void (*)(const PackRowsArgs&);
 
 // c[m][n] += sum over k of a[m][k] * b[k][n] for m < rows and n < 16 * blocks. a is read exactly and may have
 // any alignment; b rows are padded to whole blocks.

@@ -26,8 +26,8 @@ void finish_pixel(const ConvEpilogueArgs& args, int64_t pixel, const std::vector
   if (args.mask) std::copy(words.begin(), words.end(), args.mask + pixel * args.mask_stride);
 }
 
-float weight_at(const float* panel, int64_t slab_stride, int64_t k, int64_t output) {
-  return panel[output / kSlab * slab_stride + k * kSlab + output % kSlab];
+float weight_at(const std::byte* panel, int64_t slab_stride, int64_t k, int64_t output) {
+  return reinterpret_cast<const float*>(panel)[output / kSlab * slab_stride + k * kSlab + output % kSlab];
 }
 
 }  // namespace
@@ -65,7 +65,7 @@ void spconv_row_pair(const SpconvRowPairArgs& args, int blocks) {
           for (int k = 0; k < 64; ++k)
             if (is_set(in.mask + i * in.mask_stride, args.channels, k))
               sum += static_cast<double>(in.x[i * args.x_stride + k]) *
-                     args.weights[tap * args.tap_stride + k * kSlab + o];
+                     weight_at(args.weights + tap * args.tap_stride * 4, 0, k, o);
         }
         acc[static_cast<size_t>(o)] = sum;
       }

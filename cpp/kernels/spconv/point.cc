@@ -1,5 +1,6 @@
 #include "kernels/common/prefetch.h"
 #include "kernels/common/simd.h"
+#include "kernels/common/weights.h"
 #include "kernels/dconv/finish_pixel.h"
 #include "kernels/kernel_types.h"
 #include "kernels/spconv/mask_bits.h"
@@ -21,24 +22,23 @@ struct Accumulator {
   }
 };
 
-// The address of vector i of channel row `row`: slabs of 64 outputs lie slab_stride apart.
-template <int kVectors>
-inline const float* weight_vector(const float* row, int64_t slab_stride, int i) {
+// Vector i of channel row `row`: slabs of 64 outputs lie slab_stride apart.
+template <typename W>
+inline Vec weight_vector(const std::byte* row, int64_t slab_stride, int i) {
   constexpr int kPerSlab = kSlab / kLanes;
-  return row + (i / kPerSlab) * slab_stride + (i % kPerSlab) * kLanes;
+  return W::vector(row + (i / kPerSlab) * slab_stride * W::kBytes, i % kPerSlab);
 }
 
-template <int kVectors>
+template <typename W, int kVectors>
 inline void add_single(uint64_t bits, const float* x, const SpconvPointArgs& args,
                        Accumulator<kVectors>& acc) {
   while (bits) {
     const int64_t k = __builtin_ctzll(bits);
     bits &= bits - 1;
     const Vec value = broadcast(x[k]);
-    const float* row = args.weights + k * kSlab;
+    const std::byte* row = args.weights + k * kSlab * W::kBytes;
 #pragma GCC unroll 32
-    for (int i = 0; i < kVectors; ++i)
-      acc.v[i] += value * load(weight_vector<kVectors>(row, args.slab_stride, i));
+    for (int i = 0; i < kVectors; ++i) acc.v[i] += value * weight_vector<W>(row, args.slab_stride, i);
   }
 }
 
@@ -46,7 +46,7 @@ inline void add_single(uint64_t bits, const float* x, const SpconvPointArgs& arg
 // FMA is spent on a zero. Two alternatives lost: walking the union of the two masks (at every density), and,
 // for narrow panels, taking several non-zeros per iteration into separate accumulators (the out-of-order
 // window already overlaps the iterations; 0.75x at 32 outputs, Emerald Rapids, November 2026).
-template <int kVectors>
+template <typename W, int kVectors>
 inline void add_both(uint64_t bits, const float* x0, const float* x1, const SpconvPointArgs& args,
                      Accumulator<kVectors>& acc0, Accumulator<kVectors>& acc1) {
   while (bits) {
@@ -54,10 +54,10 @@ inline void add_both(uint64_t bits, const float* x0, const float* x1, const Spco
     bits &= bits - 1;
     const Vec value0 = broadcast(x0[k]);
     const Vec value1 = broadcast(x1[k]);
-    const float* row = args.weights + k * kSlab;
+    const std::byte* row = args.weights + k * kSlab * W::kBytes;
 #pragma GCC unroll 32
     for (int i = 0; i < kVectors; ++i) {
-      Vec weight = load(weight_vector<kVectors>(row, args.slab_stride, i));
+      Vec weight = weight_vector<W>(row, args.slab_stride, i);
       ZS_PIN(weight);
       acc0.v[i] += value0 * weight;
       acc1.v[i] += value1 * weight;
@@ -83,18 +83,18 @@ inline void end_pixel(const SpconvPointArgs& args, int64_t pixel,
 
 // Panels are read for the first time by a handful of pixels, at the speed of L3 or memory; asking for the
 // next one early hides that on small feature maps.
-template <int kBlocks>
+template <typename W, int kBlocks>
 inline void prefetch_rows(const SpconvPointArgs& args, int64_t first, int64_t count) {
   const int64_t past = first + count < args.next_rows ? first + count : args.next_rows;
   for (int64_t k = first; k < past; ++k) {
-    const float* row = args.next_weights + k * kSlab;
+    const std::byte* row = args.next_weights + k * kSlab * W::kBytes;
 #pragma GCC unroll 8
-    for (int block = 0; block < kBlocks; ++block)
-      prefetch_to_l2(row + block / 4 * args.slab_stride + block % 4 * 16);
+    for (int block = 0; block < kBlocks; block += 4 / W::kBytes)
+      prefetch_to_l2(row + (block / 4 * args.slab_stride + block % 4 * 16) * W::kBytes);
   }
 }
 
-template <int kBlocks>
+template <typename W, int kBlocks>
 void spconv_point(const SpconvPointArgs& args) {
   constexpr int kVectors = kBlocks * kVectorsPerBlock;
   const float* x = args.x;
@@ -103,16 +103,16 @@ void spconv_point(const SpconvPointArgs& args) {
   const int64_t rows_per_pair = args.next_weights && pairs > 0 ? (args.next_rows + pairs - 1) / pairs : 0;
   int64_t pixel = 0;
   for (; pixel + 2 <= args.pixels; pixel += 2) {
-    if (rows_per_pair > 0) prefetch_rows<kBlocks>(args, pixel / 2 * rows_per_pair, rows_per_pair);
+    if (rows_per_pair > 0) prefetch_rows<W, kBlocks>(args, pixel / 2 * rows_per_pair, rows_per_pair);
     Accumulator<kVectors> acc0 = begin_pixel<kBlocks>(args, pixel);
     Accumulator<kVectors> acc1 = begin_pixel<kBlocks>(args, pixel + 1);
     const uint64_t bits0 = mask_bits(mask, args.channels);
     const uint64_t bits1 = mask_bits(mask + args.mask_stride, args.channels);
     const float* x1 = x + args.x_stride;
     // Last the loop with most FMAs per non-zero: its backlog hides the mispredicted ends of the others.
-    add_single<kVectors>(bits0 & ~bits1, x, args, acc0);
-    add_single<kVectors>(bits1 & ~bits0, x1, args, acc1);
-    add_both<kVectors>(bits0 & bits1, x, x1, args, acc0, acc1);
+    add_single<W, kVectors>(bits0 & ~bits1, x, args, acc0);
+    add_single<W, kVectors>(bits1 & ~bits0, x1, args, acc1);
+    add_both<W, kVectors>(bits0 & bits1, x, x1, args, acc0, acc1);
     end_pixel<kBlocks>(args, pixel, acc0);
     end_pixel<kBlocks>(args, pixel + 1, acc1);
     x += 2 * args.x_stride;
@@ -120,20 +120,29 @@ void spconv_point(const SpconvPointArgs& args) {
   }
   if (pixel < args.pixels) {
     Accumulator<kVectors> last = begin_pixel<kBlocks>(args, pixel);
-    add_single<kVectors>(mask_bits(mask, args.channels), x, args, last);
+    add_single<W, kVectors>(mask_bits(mask, args.channels), x, args, last);
     end_pixel<kBlocks>(args, pixel, last);
   }
 }
 
 }  // namespace
 
-void f32_spconv_ukernel_2x16(const SpconvPointArgs& args) { spconv_point<1>(args); }
-void f32_spconv_ukernel_2x32(const SpconvPointArgs& args) { spconv_point<2>(args); }
-void f32_spconv_ukernel_2x48(const SpconvPointArgs& args) { spconv_point<3>(args); }
-void f32_spconv_ukernel_2x64(const SpconvPointArgs& args) { spconv_point<4>(args); }
-void f32_spconv_ukernel_2x80(const SpconvPointArgs& args) { spconv_point<5>(args); }
-void f32_spconv_ukernel_2x96(const SpconvPointArgs& args) { spconv_point<6>(args); }
-void f32_spconv_ukernel_2x112(const SpconvPointArgs& args) { spconv_point<7>(args); }
-void f32_spconv_ukernel_2x128(const SpconvPointArgs& args) { spconv_point<8>(args); }
+void f32_spconv_ukernel_2x16(const SpconvPointArgs& args) { spconv_point<F32Weights, 1>(args); }
+void f32_spconv_ukernel_2x32(const SpconvPointArgs& args) { spconv_point<F32Weights, 2>(args); }
+void f32_spconv_ukernel_2x48(const SpconvPointArgs& args) { spconv_point<F32Weights, 3>(args); }
+void f32_spconv_ukernel_2x64(const SpconvPointArgs& args) { spconv_point<F32Weights, 4>(args); }
+void f32_spconv_ukernel_2x80(const SpconvPointArgs& args) { spconv_point<F32Weights, 5>(args); }
+void f32_spconv_ukernel_2x96(const SpconvPointArgs& args) { spconv_point<F32Weights, 6>(args); }
+void f32_spconv_ukernel_2x112(const SpconvPointArgs& args) { spconv_point<F32Weights, 7>(args); }
+void f32_spconv_ukernel_2x128(const SpconvPointArgs& args) { spconv_point<F32Weights, 8>(args); }
+
+void f32_bf16w_spconv_ukernel_2x16(const SpconvPointArgs& args) { spconv_point<Bf16Weights, 1>(args); }
+void f32_bf16w_spconv_ukernel_2x32(const SpconvPointArgs& args) { spconv_point<Bf16Weights, 2>(args); }
+void f32_bf16w_spconv_ukernel_2x64(const SpconvPointArgs& args) { spconv_point<Bf16Weights, 4>(args); }
+void f32_bf16w_spconv_ukernel_2x128(const SpconvPointArgs& args) { spconv_point<Bf16Weights, 8>(args); }
+void f32_fp16w_spconv_ukernel_2x16(const SpconvPointArgs& args) { spconv_point<Fp16Weights, 1>(args); }
+void f32_fp16w_spconv_ukernel_2x32(const SpconvPointArgs& args) { spconv_point<Fp16Weights, 2>(args); }
+void f32_fp16w_spconv_ukernel_2x64(const SpconvPointArgs& args) { spconv_point<Fp16Weights, 4>(args); }
+void f32_fp16w_spconv_ukernel_2x128(const SpconvPointArgs& args) { spconv_point<Fp16Weights, 8>(args); }
 
 }  // namespace zeroskip::ZS_ISA

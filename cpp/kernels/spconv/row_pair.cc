@@ -1,5 +1,6 @@
 #include "kernels/common/prefetch.h"
 #include "kernels/common/simd.h"
+#include "kernels/common/weights.h"
 #include "kernels/dconv/finish_pixel.h"
 #include "kernels/kernel_types.h"
 #include "kernels/spconv/mask_bits.h"
@@ -29,36 +30,36 @@ struct Window {
   }
 };
 
-template <int kVectors>
-inline void add_single(uint64_t bits, const float* x, const float* weights, int64_t tap_stride,
+template <typename W, int kVectors>
+inline void add_single(uint64_t bits, const float* x, const std::byte* weights, int64_t tap_stride,
                        Window<kVectors>& window) {
   while (bits) {
     const int64_t k = __builtin_ctzll(bits);
     bits &= bits - 1;
     const Vec value = broadcast(x[k]);
-    const float* row = weights + k * kSlab;
+    const std::byte* row = weights + k * kSlab * W::kBytes;
 #pragma GCC unroll 3
     for (int t = 0; t < 3; ++t)
 #pragma GCC unroll 32
       for (int i = 0; i < kVectors; ++i)
-        window.slot[t][i] += value * load(row + (2 - t) * tap_stride + kLanes * i);
+        window.slot[t][i] += value * W::vector(row + (2 - t) * tap_stride * W::kBytes, i);
   }
 }
 
-template <int kVectors>
-inline void add_both(uint64_t bits, const float* x0, const float* x1, const float* weights,
+template <typename W, int kVectors>
+inline void add_both(uint64_t bits, const float* x0, const float* x1, const std::byte* weights,
                      int64_t tap_stride, Window<kVectors>& window0, Window<kVectors>& window1) {
   while (bits) {
     const int64_t k = __builtin_ctzll(bits);
     bits &= bits - 1;
     const Vec value0 = broadcast(x0[k]);
     const Vec value1 = broadcast(x1[k]);
-    const float* row = weights + k * kSlab;
+    const std::byte* row = weights + k * kSlab * W::kBytes;
 #pragma GCC unroll 3
     for (int t = 0; t < 3; ++t)
 #pragma GCC unroll 32
       for (int i = 0; i < kVectors; ++i) {
-        Vec weight = load(row + (2 - t) * tap_stride + kLanes * i);
+        Vec weight = W::vector(row + (2 - t) * tap_stride * W::kBytes, i);
         ZS_PIN(weight);
         window0.slot[t][i] += value0 * weight;
         window1.slot[t][i] += value1 * weight;
@@ -76,18 +77,18 @@ inline void end_pixel(const SpconvRowPairArgs& args, int row, int64_t j, int slo
     finish_pixel<kBlocks>(*args.epilogue[row], j - args.first_output, window.slot[slot]);
 }
 
-template <int kBlocks>
+template <typename W, int kBlocks>
 inline void prefetch_rows(const SpconvRowPairArgs& args, int64_t first, int64_t count) {
   const int64_t past = first + count < args.next_rows ? first + count : args.next_rows;
   for (int64_t k = first; k < past; ++k)
 #pragma GCC unroll 3
     for (int t = 0; t < 3; ++t)
 #pragma GCC unroll 4
-      for (int block = 0; block < kBlocks; ++block)
-        prefetch_to_l2(args.next_weights + t * args.tap_stride + k * kSlab + block * 16);
+      for (int block = 0; block < kBlocks; block += 4 / W::kBytes)
+        prefetch_to_l2(args.next_weights + (t * args.tap_stride + k * kSlab + block * 16) * W::kBytes);
 }
 
-template <int kBlocks>
+template <typename W, int kBlocks>
 void spconv_row_pair(const SpconvRowPairArgs& args) {
   constexpr int kVectors = kBlocks * kVectorsPerBlock;
   const auto begin = [&](int row, int64_t j) {
@@ -105,14 +106,14 @@ void spconv_row_pair(const SpconvRowPairArgs& args) {
   const uint16_t* mask1 = args.row[1].mask;
   const int64_t rows_per_pixel = args.next_weights ? (args.next_rows + args.pixels - 1) / args.pixels : 0;
   for (int64_t pixel = 0; pixel < args.pixels; ++pixel) {
-    if (rows_per_pixel > 0) prefetch_rows<kBlocks>(args, pixel * rows_per_pixel, rows_per_pixel);
+    if (rows_per_pixel > 0) prefetch_rows<W, kBlocks>(args, pixel * rows_per_pixel, rows_per_pixel);
     window0.load_slot(2, begin(0, pixel + 2));
     window1.load_slot(2, begin(1, pixel + 2));
     const uint64_t bits0 = mask_bits(mask0, args.channels);
     const uint64_t bits1 = mask_bits(mask1, args.channels);
-    add_both<kVectors>(bits0 & bits1, x0, x1, args.weights, args.tap_stride, window0, window1);
-    add_single<kVectors>(bits0 & ~bits1, x0, args.weights, args.tap_stride, window0);
-    add_single<kVectors>(bits1 & ~bits0, x1, args.weights, args.tap_stride, window1);
+    add_both<W, kVectors>(bits0 & bits1, x0, x1, args.weights, args.tap_stride, window0, window1);
+    add_single<W, kVectors>(bits0 & ~bits1, x0, args.weights, args.tap_stride, window0);
+    add_single<W, kVectors>(bits1 & ~bits0, x1, args.weights, args.tap_stride, window1);
     end_pixel<kBlocks>(args, 0, pixel, 0, window0);
     end_pixel<kBlocks>(args, 1, pixel, 0, window1);
     window0.rotate();
@@ -131,9 +132,28 @@ void spconv_row_pair(const SpconvRowPairArgs& args) {
 
 }  // namespace
 
-void f32_spconv3row_ukernel_2x16(const SpconvRowPairArgs& args) { spconv_row_pair<1>(args); }
-void f32_spconv3row_ukernel_2x32(const SpconvRowPairArgs& args) { spconv_row_pair<2>(args); }
-void f32_spconv3row_ukernel_2x48(const SpconvRowPairArgs& args) { spconv_row_pair<3>(args); }
-void f32_spconv3row_ukernel_2x64(const SpconvRowPairArgs& args) { spconv_row_pair<4>(args); }
+void f32_spconv3row_ukernel_2x16(const SpconvRowPairArgs& args) { spconv_row_pair<F32Weights, 1>(args); }
+void f32_spconv3row_ukernel_2x32(const SpconvRowPairArgs& args) { spconv_row_pair<F32Weights, 2>(args); }
+void f32_spconv3row_ukernel_2x48(const SpconvRowPairArgs& args) { spconv_row_pair<F32Weights, 3>(args); }
+void f32_spconv3row_ukernel_2x64(const SpconvRowPairArgs& args) { spconv_row_pair<F32Weights, 4>(args); }
+
+void f32_bf16w_spconv3row_ukernel_2x16(const SpconvRowPairArgs& args) {
+  spconv_row_pair<Bf16Weights, 1>(args);
+}
+void f32_bf16w_spconv3row_ukernel_2x32(const SpconvRowPairArgs& args) {
+  spconv_row_pair<Bf16Weights, 2>(args);
+}
+void f32_bf16w_spconv3row_ukernel_2x64(const SpconvRowPairArgs& args) {
+  spconv_row_pair<Bf16Weights, 4>(args);
+}
+void f32_fp16w_spconv3row_ukernel_2x16(const SpconvRowPairArgs& args) {
+  spconv_row_pair<Fp16Weights, 1>(args);
+}
+void f32_fp16w_spconv3row_ukernel_2x32(const SpconvRowPairArgs& args) {
+  spconv_row_pair<Fp16Weights, 2>(args);
+}
+void f32_fp16w_spconv3row_ukernel_2x64(const SpconvRowPairArgs& args) {
+  spconv_row_pair<Fp16Weights, 4>(args);
+}
 
 }  // namespace zeroskip::ZS_ISA

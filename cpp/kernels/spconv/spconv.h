@@ -4,8 +4,8 @@
 // to 64 input channels for `blocks` blocks of 16 output channels; it should fit in L1, for it is read once
 // per pixel. Packed weights ("slabs"): [Cout / 64][tap][Cin][64], the last slab padded with zeros;
 // `slab_stride` separates slabs and `tap_stride` = Cin * 64 separates taps. `weights` points at the panel's
-// first channel and output; a kernel of more than 4 blocks reads the following slab too, so it must start at
-// the beginning of one. `channels` has a bit for every input channel the panel covers (bit 0 = the channel x
+// first channel and output, in the storage the kernel's name says (kernels/common/weight_format.h); a kernel
+// of more than 4 blocks reads the following slab too, so it must start at the beginning of one. `channels` has a bit for every input channel the panel covers (bit 0 = the channel x
 // points at); the 64 mask bits at `mask` are limited to it. Activations whose bit is clear are never read: an
 // Inf or NaN weight has no effect there.
 #pragma once
@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/common/weight_format.h"
 #include "kernels/dconv/dconv.h"
 
 namespace zeroskip {
@@ -27,9 +28,9 @@ struct SpconvPointArgs {
   const uint16_t* mask;  // pixel p at mask + p * mask_stride
   int64_t mask_stride;
   uint64_t channels;
-  const float* weights;
+  const std::byte* weights;
   int64_t slab_stride;
-  const float* next_weights;  // if set, the panel that follows: its rows are prefetched into L2, spread over
+  const std::byte* next_weights;  // if set, the panel that follows: its rows are prefetched into L2, spread over
                               // the pixels
   int64_t next_rows;
   float* acc;                        // [pixels][blocks * 16]
@@ -53,9 +54,9 @@ struct SpconvRowPairArgs {
   SpconvRowInput row[2];
   int64_t x_stride;
   uint64_t channels;
-  const float* weights;
+  const std::byte* weights;
   int64_t tap_stride;
-  const float* next_weights;  // as in SpconvPointArgs, for all three taps
+  const std::byte* next_weights;  // as in SpconvPointArgs, for all three taps
   int64_t next_rows;
   const float* bias;  // if set, accumulators start from it instead of from acc
   // If set, every acc pixel j with first_output <= j < first_output + outputs is finished into pixel

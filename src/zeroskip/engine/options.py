@@ -14,6 +14,8 @@ CostModelChoice: TypeAlias = Literal["cached", "default", "fit", "refit"]
 """``cached``: the model fitted on this machine if there is one, else the built-in one; ``default``: the
 built-in one; ``fit``: fit (seconds) if there is none; ``refit``: fit."""
 
+WEIGHT_STORAGES = ("float32", "bf16", "fp16")
+"""Formats that weights of convolutions and fully connected layers can be stored in."""
 ISAS = ("generic", "avx2", "avx512")
 """Instruction sets that kernels exist for, weakest first; a build and a CPU may have fewer."""
 
@@ -31,6 +33,9 @@ class SessionOptions:
         cost_model: What decides between skipping zeros and computing densely, see ``CostModelChoice``; None
             takes ``ZEROSKIP_COST_MODEL`` from the environment, else ``"cached"``. A session never measures
             unless it is told to, so its results do not change from run to run by themselves.
+        weight_storage: How weights are stored, one of ``WEIGHT_STORAGES``; arithmetic is float32 always. The
+            16-bit formats halve what is read from memory, for rounded weights: half a unit of 8 (bf16) or 11
+            (fp16) significant bits.
         max_cached_plans: Input shapes to keep a compiled plan for; the least recently used goes first. At
         least 1.
 
@@ -44,6 +49,7 @@ class SessionOptions:
 
     intra_op_num_threads: int = 0
     isa: str | None = None
+    weight_storage: str = "float32"
     max_cached_plans: int = 8
     cost_model: CostModel | CostModelChoice | None = None
 
@@ -60,6 +66,10 @@ class SessionOptions:
             raise EngineError(
                 f"cost_model is '{self.cost_model}'; expected one of {', '.join(get_args(CostModelChoice))}, "
                 "a CostModel or None"
+            )
+        if self.weight_storage not in WEIGHT_STORAGES:
+            raise EngineError(
+                f"weight_storage is '{self.weight_storage}'; expected one of {', '.join(WEIGHT_STORAGES)}"
             )
         if self.max_cached_plans < 1:
             raise EngineError(f"max_cached_plans is {self.max_cached_plans}; expected 1 or more")

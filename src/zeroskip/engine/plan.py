@@ -15,18 +15,19 @@ from .fusion import fuse
 from .lowering import lower
 from .masks import assign_masks, mark_zeros
 from .memory import Addresses, assign_addresses
-from .plan_types import Plan, Step, TensorSpec
+from .plan_types import CHANNEL_BLOCK, Plan, Step, TensorSpec
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
 
-def build_plan(model: ir.Model, taps: Sequence[str] = ()) -> Plan:
+def build_plan(model: ir.Model, taps: Sequence[str] = (), weight_storage: str = "float32") -> Plan:
     """Plan a canonical model.
 
     Args:
         model: Canonical model in which every value has a concrete shape (see ``zeroskip.onnx.canonicalize``).
         taps: Intermediate values to return after the graph's own outputs, for example activations to observe.
+        weight_storage: Format in which steps that can are to store their weights, one of ``WEIGHT_STORAGES``.
 
     Returns:
         The plan; the same model always gives the same plan.
@@ -41,6 +42,7 @@ def build_plan(model: ir.Model, taps: Sequence[str] = ()) -> Plan:
     mark_zeros(draft)
     elide(draft)
     assign_masks(draft)
+    assign_weight_storage(draft, weight_storage)
     addresses = assign_addresses(draft)
     for step, name in addresses.in_place:
         step.notes.append(f"in place of '{name}'")
@@ -57,6 +59,20 @@ def remove_unused(draft: Draft) -> None:
         needed.update(step.inputs)
         kept.append(step)
     draft.steps = kept[::-1]
+
+
+def assign_weight_storage(draft: Draft, weight_storage: str) -> None:
+    """Ask the steps that can read 16-bit weights for them, in place.
+
+    A convolution of a few channels keeps float32: its weights are small, and it reads them in another form.
+    """
+    if weight_storage == "float32":
+        return
+    for step in draft.steps:
+        x = draft.tensors[step.inputs[0]]
+        if step.op == "linear" or (step.op == "conv" and x.layout == "nhwc" and x.shape[1] >= CHANNEL_BLOCK):
+            step.attributes["weight_storage"] = weight_storage
+            step.notes.append(f"weights stored as {weight_storage}")
 
 
 def _freeze(draft: Draft, addresses: Addresses) -> Plan:

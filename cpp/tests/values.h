@@ -1,0 +1,88 @@
+// What the tests of kernels share: random values, comparison, weights in every storage format.
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "ops/packed_weights.h"
+
+namespace zeroskip::testing {
+
+using Floats = std::vector<float>;
+
+inline constexpr float kTolerance = 2e-5f;
+
+class Random {
+ public:
+  Floats values(size_t count, double sparsity = 0.0) {
+    Floats result(count);
+    for (float& value : result)
+      value = unit_(engine_) < sparsity ? 0.0f : static_cast<float>(normal_(engine_));
+    return result;
+  }
+
+ private:
+  std::mt19937 engine_{20260101};
+  std::normal_distribution<double> normal_;
+  std::uniform_real_distribution<double> unit_;
+};
+
+inline bool close(const Floats& got, const Floats& want) {
+  for (size_t i = 0; i < got.size(); ++i)
+    if (!(std::fabs(got[i] - want[i]) <= kTolerance * (1.0f + std::fabs(want[i])))) return false;
+  return true;
+}
+
+inline WeightStorage storage_of(const std::string& kernel) {
+  if (kernel.find("_bf16w_") != std::string::npos) return WeightStorage::kBf16;
+  return kernel.find("_fp16w_") != std::string::npos ? WeightStorage::kFp16 : WeightStorage::kFloat32;
+}
+
+// Weights as a kernel reads them, and what those bytes mean by kernels/common/weight_format.h, decoded here
+// one by one. The count is a multiple of 32.
+class StoredWeights {
+ public:
+  StoredWeights(const Floats& values, WeightStorage storage, int64_t lanes)
+      : packed_(aligned(values), storage, lanes, 1), meaning_(values.size()) {
+    for (size_t i = 0; i < values.size(); ++i) meaning_[i] = decode(i, storage, static_cast<size_t>(lanes));
+  }
+  const std::byte* stored() const { return packed_.at(0); }
+  const std::byte* meaning() const { return reinterpret_cast<const std::byte*>(meaning_.data()); }
+  const Floats& floats() const { return meaning_; }
+
+ private:
+  static AlignedFloats aligned(const Floats& values) {
+    AlignedFloats result(values.size());
+    std::copy(values.begin(), values.end(), result.data());
+    return result;
+  }
+
+  template <typename T>
+  T read(size_t index) const {
+    T value;
+    std::memcpy(&value, packed_.at(0) + index * sizeof(T), sizeof(T));
+    return value;
+  }
+
+  float decode(size_t i, WeightStorage storage, size_t lanes) const {
+    if (storage == WeightStorage::kFloat32) return read<float>(i);
+    if (storage == WeightStorage::kFp16) {
+      const auto bits = read<uint16_t>(i);
+      const int exponent = bits >> 10 & 31, fraction = bits & 1023;
+      const float magnitude = exponent == 0 ? std::ldexp(static_cast<float>(fraction), -24)
+                                            : std::ldexp(static_cast<float>(1024 + fraction), exponent - 25);
+      return bits >> 15 ? -magnitude : magnitude;
+    }
+    const auto lane = read<uint32_t>(i / (2 * lanes) * lanes + i % lanes);
+    return std::bit_cast<float>(i / lanes % 2 == 0 ? lane << 16 : lane);
+  }
+
+  PackedWeights packed_;
+  Floats meaning_;
+};
+
+}  // namespace zeroskip::testing
