@@ -20,6 +20,7 @@
 #include "kernels/gemm/gemm.h"
 #include "kernels/pool/pool.h"
 #include "kernels/spconv/spconv.h"
+#include "kernels/winograd/winograd.h"
 
 namespace zeroskip {
 
