@@ -20,16 +20,17 @@ constexpr int64_t kRowPairTilePixels = 448;
 // of ResNet layers measured by benchmarks/layers (Emerald Rapids, AVX-512, November 2026: .72 for 128 output
 // channels, .6 for 64, .4 for 32, .75 for three rotating rows of 64). The dense tile's FMA is cheaper, for it
 // loads less; a non-zero costs kPerNonZero besides its FMAs; a visit costs kPerVisit for its mispredicted
-// loop ends.
+// loop ends, and more at the low densities (.1 to .4) where Winograd is the alternative.
 constexpr double kDenseFma = 0.89;
 constexpr double kPerNonZero = 1.2;
 constexpr double kPerVisit = 32.0;
+constexpr double kPerSparseVisit = 110.0;
 
 // The density at which skipping zeros takes as long as an alternative of `fma` per dense multiply-accumulate,
 // for panels of `channels` input channels times `vectors` accumulators per pixel.
-double model_crossover(double channels, double vectors, double fma) {
+double model_crossover(double channels, double vectors, double fma, double per_visit) {
   const double alternative = channels * vectors * fma;
-  return std::clamp((alternative - kPerVisit) / (channels * (vectors + kPerNonZero)), 0.0, 1.0);
+  return std::clamp((alternative - per_visit) / (channels * (vectors + kPerNonZero)), 0.0, 1.0);
 }
 
 int64_t l1_bytes() {
@@ -113,8 +114,10 @@ Conv::Conv(const StepSpec& step, const BuildContext& context)
   const double vectors =
       static_cast<double>((uses_row_pairs_ ? 3 * max_pair_blocks_ : max_blocks_) * per_block);
   const double channels = static_cast<double>(panel_channels_);
-  crossover_density_ = step.get_float("crossover_density", model_crossover(channels, vectors, kDenseFma));
-  winograd_density_ = step.get_float("winograd_density", model_crossover(channels, vectors, winograd_fma_));
+  crossover_density_ =
+      step.get_float("crossover_density", model_crossover(channels, vectors, kDenseFma, kPerVisit));
+  winograd_density_ =
+      step.get_float("winograd_density", model_crossover(channels, vectors, winograd_fma_, kPerSparseVisit));
 }
 
 void Conv::plan_winograd(const StepSpec& step, const BuildContext& context) {

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "ops/split.h"
-
 namespace zeroskip {
 namespace {
 
@@ -81,20 +79,20 @@ WinogradConv::Task WinogradConv::task_at(int64_t index) const {
           std::min(schedule_.slabs_per_task, work_.slabs - slab)};
 }
 
-void WinogradConv::transform_inputs(const Operands& operands, int64_t first, int64_t count,
-                                    const Matrices& v) const {
+void WinogradConv::transform_inputs(const Operands& operands, const Task& task, const Matrices& v) const {
   const ConvGeometry& g = geometry_;
   WinogradInputArgs args{};
   args.height = g.h, args.width = g.w;
   args.pixel_stride = operands.x_stride, args.row_stride = g.w * operands.x_stride;
   args.blocks = work_.channels / kChannelBlock;
   args.matrix_stride = v.matrix_stride;
-  for (int64_t tile = first; tile < first + count; ++tile) {
+  for (int64_t index = 0; index < task.tiles; ++index) {
+    const int64_t tile = task.first_tile + index;
     const int64_t row = tile / tile_columns_ % tile_rows_, n = tile / tile_columns_ / tile_rows_;
     args.image = operands.x + n * g.h * args.row_stride;
     args.top = row * kWinogradOutput - g.pad_top;
     args.left = tile % tile_columns_ * kWinogradOutput - g.pad_left;
-    args.v = v.data + (tile - first) * v.row_stride;
+    args.v = v.data + index * v.row_stride;
     kernels_.f32_winograd4_input(args);
   }
 }
@@ -126,7 +124,10 @@ void WinogradConv::finish(const Operands& operands, const Task& task, const Matr
   args.blocks = std::min(ceil_div(g.o, kChannelBlock) - first_block, task.slabs * kSlab / kChannelBlock);
   args.bias = operands.bias + channel;
   args.row_pixels = g.ow;
-  for (int64_t tile = 0; tile < task.tiles; ++tile) {
+  // Tasks of the same tiles start at different ones: their mask words share cache lines.
+  const int64_t start = task.tiles * task.first_slab / work_.slabs;
+  for (int64_t index = 0; index < task.tiles; ++index) {
+    const int64_t tile = (index + start) % task.tiles;
     const int64_t line = (task.first_tile + tile) / tile_columns_;
     const int64_t oy = line % tile_rows_ * kWinogradOutput;
     const int64_t ox = (task.first_tile + tile) % tile_columns_ * kWinogradOutput;
@@ -144,10 +145,9 @@ void WinogradConv::finish(const Operands& operands, const Task& task, const Matr
   }
 }
 
-// Scratch: V of all tiles, then every thread's M; or every thread's V and M.
+// Scratch: every thread's V and M.
 int64_t WinogradConv::v_floats() const {
-  const int64_t tiles = schedule_.shares_input(work_) ? work_.tiles : schedule_.tiles_per_task;
-  return kWinogradMatrices * matrix_floats(tiles, work_.channels);
+  return kWinogradMatrices * matrix_floats(schedule_.tiles_per_task, work_.channels);
 }
 
 int64_t WinogradConv::m_floats() const {
@@ -155,32 +155,18 @@ int64_t WinogradConv::m_floats() const {
 }
 
 size_t WinogradConv::scratch_bytes() const {
-  const int64_t copies_of_v = schedule_.shares_input(work_) ? 1 : num_threads_;
-  return static_cast<size_t>(copies_of_v * v_floats() + num_threads_ * m_floats()) * sizeof(float);
+  return static_cast<size_t>(num_threads_ * (v_floats() + m_floats())) * sizeof(float);
 }
 
 void WinogradConv::run(const Operands& operands, std::span<std::byte> scratch) const {
-  float* base = reinterpret_cast<float*>(scratch.data());
-  const bool shares_input = schedule_.shares_input(work_);
-  Matrices shared{base, v_floats() / kWinogradMatrices, work_.channels};
-  if (shares_input) {
-    const Split split = split_items(work_.tiles, kWinogradMatrices * work_.channels, num_threads_);
-    parallel_for(num_threads_, split.tasks(), [&](int64_t index, int) {
-      Matrices v = shared;
-      v.data += split.begin(index) * v.row_stride;
-      transform_inputs(operands, split.begin(index), split.count(index), v);
-    });
-  }
-  float* ms = base + (shares_input ? 1 : num_threads_) * v_floats();
   const int64_t tasks =
       ceil_div(work_.tiles, schedule_.tiles_per_task) * ceil_div(work_.slabs, schedule_.slabs_per_task);
   parallel_for(num_threads_, tasks, [&](int64_t index, int thread) {
     const Task task = task_at(index);
-    Matrices v = shared;
-    v.data += shares_input ? task.first_tile * v.row_stride : thread * v_floats();
-    if (!shares_input) transform_inputs(operands, task.first_tile, task.tiles, v);
-    const Matrices m{ms + thread * m_floats(), m_floats() / kWinogradMatrices,
-                     schedule_.slabs_per_task * kSlab};
+    float* own = reinterpret_cast<float*>(scratch.data()) + thread * (v_floats() + m_floats());
+    const Matrices v{own, v_floats() / kWinogradMatrices, work_.channels};
+    const Matrices m{own + v_floats(), m_floats() / kWinogradMatrices, schedule_.slabs_per_task * kSlab};
+    transform_inputs(operands, task, v);
     multiply(task, v, m);
     finish(operands, task, m);
   });

@@ -36,7 +36,7 @@ class WinogradConv {
   };
 
   Task task_at(int64_t index) const;
-  void transform_inputs(const Operands& operands, int64_t first, int64_t count, const Matrices& v) const;
+  void transform_inputs(const Operands& operands, const Task& task, const Matrices& v) const;
   void multiply(const Task& task, const Matrices& v, const Matrices& m) const;
   void finish(const Operands& operands, const Task& task, const Matrices& m) const;
   int64_t v_floats() const;

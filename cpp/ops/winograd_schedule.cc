@@ -12,15 +12,18 @@
 namespace zeroskip {
 namespace {
 
-// Measured on Emerald Rapids, AVX-512, November 2026, one core at 75 G multiply-accumulates/s: a tile and
-// channel takes 6 ns in either transform, memory beyond L2 gives about 20 GB/s.
-constexpr double kGemmMac = 0.95;        // of the matrix products, operands in L2
-constexpr double kPanelTiles = 1.0;      // reading a weight panel from L2 costs about one tile's work on it
-constexpr double kInputTransform = 450;  // one tile and channel
-constexpr double kOutputTransform = 450;
-constexpr double kPerByteBeyondL2 = 3.5;
-constexpr double kTask = 20e3;  // handing out a task, filling the caches
-constexpr double kL2Share = 0.75;
+// In multiply-accumulates of the sparse kernel, as the other costs in conv.cc. Fitted to layers of ResNet-18
+// and VGG-16 cut in 4 to 8 ways each (Emerald Rapids, AVX-512, 2 threads, November 2026).
+constexpr double kGemmMac = 0.75;        // of the matrix products
+constexpr double kPanelTiles = 1.0;      // starting on a weight panel costs about one tile's work on it
+constexpr double kInputTransform = 350;  // one tile and channel
+constexpr double kOutputTransform = 350;
+constexpr double kPerWeightByte = 2.6;   // from beyond L2
+constexpr double kNotOverlapped = 0.3;   // of the shorter of computing and reading weights
+constexpr double kPerSpilledByte = 3.0;  // of V and M, written or read
+constexpr double kTask = 50e3;           // handing it out, filling the caches
+constexpr double kSharedLines = 1.15;    // tasks of the same tiles write mask words in the same cache lines
+constexpr double kL2Share = 0.75;        // what V and M may take
 constexpr int64_t kFloat = sizeof(float);
 
 double l2_bytes() {
@@ -33,25 +36,21 @@ double l2_bytes() {
 
 // Of the thread with the most tasks.
 double critical_path(const WinogradWork& work, int64_t tiles, int64_t slabs) {
-  const bool shares_input = slabs < work.slabs;
   const int64_t tasks = ceil_div(work.tiles, tiles) * ceil_div(work.slabs, slabs);
   const double rounds = static_cast<double>(ceil_div(tasks, work.num_threads));
   const double in = static_cast<double>(work.channels), out = static_cast<double>(slabs * kSlab);
-  const double own = static_cast<double>(tiles), all = static_cast<double>(work.tiles);
-
+  const double own = static_cast<double>(tiles), l2 = kL2Share * l2_bytes();
   const double weight_bytes = kWinogradMatrices * in * out * kFloat;
-  const double v_bytes = kWinogradMatrices * own * in * kFloat,
-               m_bytes = kWinogradMatrices * own * out * kFloat;
-  const double l2 = kL2Share * l2_bytes();
-  const double weight_reads = weight_bytes + v_bytes + m_bytes <= l2 ? 1.0 : rounds;
-  double beyond = weight_reads * weight_bytes;
-  if (v_bytes + m_bytes > l2) beyond += rounds * 2 * (v_bytes + m_bytes);
-  if (shares_input) beyond += rounds * v_bytes;
+  const double vm_bytes = kWinogradMatrices * own * (in + out) * kFloat;
 
   const double products = kWinogradMatrices * (own + kPanelTiles) * in * out * kGemmMac;
-  double cost = rounds * (kTask + products + own * out * kOutputTransform) + beyond * kPerByteBeyondL2;
-  cost += kInputTransform * in * (shares_input ? all / work.num_threads : rounds * own);
-  return cost;
+  const double stays = weight_bytes + vm_bytes <= l2 ? rounds : 1.0;  // weights: read by the first task only
+  const double weights = weight_bytes / stays * kPerWeightByte;
+  const double spilled = vm_bytes > l2 ? 2 * vm_bytes * kPerSpilledByte : 0.0;
+  const double transforms = own * (in * kInputTransform + out * kOutputTransform);
+  const double task = kTask + std::max(products, weights) + kNotOverlapped * std::min(products, weights) +
+                      spilled + transforms;
+  return rounds * task * (slabs < work.slabs ? kSharedLines : 1.0);
 }
 
 }  // namespace

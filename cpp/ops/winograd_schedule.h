@@ -18,8 +18,6 @@ struct WinogradSchedule {
   int64_t tiles_per_task;
   int64_t slabs_per_task;
   double cost;  // of the longest thread, in multiply-accumulates of the sparse kernel
-
-  bool shares_input(const WinogradWork& work) const { return slabs_per_task < work.slabs; }
 };
 
 // The cheapest cut. Transformed weights and inputs that leave L2 are what there is to avoid.
