@@ -21,6 +21,7 @@
 #include "kernels/pool/pool.h"
 #include "kernels/probe/probe.h"
 #include "kernels/spconv/spconv.h"
+#include "kernels/winograd/winograd.h"
 
 namespace zeroskip {
 

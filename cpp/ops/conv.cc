@@ -20,16 +20,17 @@ constexpr int64_t kRowPairTilePixels = 448;
 // of ResNet layers measured by benchmarks/layers (Emerald Rapids, AVX-512, November 2026: .72 for 128 output
 // channels, .6 for 64, .4 for 32, .75 for three rotating rows of 64). The dense tile's FMA is cheaper, for it
 // loads less; a non-zero costs kPerNonZero besides its FMAs; a visit costs kPerVisit for its mispredicted
-// loop ends.
+// loop ends, and more at the low densities (.1 to .4) where Winograd is the alternative.
 constexpr double kDenseFma = 0.89;
 constexpr double kPerNonZero = 1.2;
 constexpr double kPerVisit = 32.0;
+constexpr double kPerSparseVisit = 110.0;
 
-// The density at which skipping zeros and the dense tile take equally long, for panels of `channels` input
-// channels times `vectors` accumulators per pixel.
-double model_crossover(double channels, double vectors) {
-  const double dense = channels * vectors * kDenseFma;
-  return std::clamp((dense - kPerVisit) / (channels * (vectors + kPerNonZero)), 0.0, 1.0);
+// The density at which skipping zeros takes as long as an alternative of `fma` per dense multiply-accumulate,
+// for panels of `channels` input channels times `vectors` accumulators per pixel.
+double model_crossover(double channels, double vectors, double fma, double per_visit) {
+  const double alternative = channels * vectors * fma;
+  return std::clamp((alternative - per_visit) / (channels * (vectors + kPerNonZero)), 0.0, 1.0);
 }
 
 int64_t l1_bytes() {
@@ -53,7 +54,8 @@ ConvAlgorithm parse_algorithm(const std::string& text) {
   if (text == "auto") return ConvAlgorithm::kAuto;
   if (text == "sparse") return ConvAlgorithm::kSparse;
   if (text == "dense") return ConvAlgorithm::kDense;
-  throw_error("algorithm must be auto, sparse or dense, got '", text, "'");
+  if (text == "winograd") return ConvAlgorithm::kWinograd;
+  throw_error("algorithm must be auto, sparse, dense or winograd, got '", text, "'");
 }
 
 // A tap whose input lies inside the image for every output pixel, or -1.
@@ -93,7 +95,7 @@ Conv::Conv(const StepSpec& step, const BuildContext& context)
   gathers_input_ = can_gather && (is_row || (is_narrow && algorithm_ != ConvAlgorithm::kSparse));
   check(algorithm_ != ConvAlgorithm::kSparse || (x.masked && !is_row),
         "the sparse algorithm needs a masked nhwc input");
-  if (!x.masked || gathers_input_) algorithm_ = ConvAlgorithm::kDense;
+  if (algorithm_ == ConvAlgorithm::kAuto && (!x.masked || gathers_input_)) algorithm_ = ConvAlgorithm::kDense;
   const std::string activation = step.get_string("activation", "none");
   check(activation == "none" || activation == "fatrelu", "activation must be none or fatrelu, got '",
         activation, "'");
@@ -105,13 +107,30 @@ Conv::Conv(const StepSpec& step, const BuildContext& context)
   if (geometry_.is_pointwise() && !gathers_input_) geometry_ = flatten_pointwise(geometry_);
   full_tap_ = find_full_tap(geometry_);
   layout_ = merge_groups(geometry_);
+  plan_winograd(step, context);
   pack_weights(step, context);
   plan_tiles();
   const int64_t per_block = kernels_.conv_tiling.vectors_per_block;
   const double vectors =
       static_cast<double>((uses_row_pairs_ ? 3 * max_pair_blocks_ : max_blocks_) * per_block);
+  const double channels = static_cast<double>(panel_channels_);
   crossover_density_ =
-      step.get_float("crossover_density", model_crossover(static_cast<double>(panel_channels_), vectors));
+      step.get_float("crossover_density", model_crossover(channels, vectors, kDenseFma, kPerVisit));
+  winograd_density_ =
+      step.get_float("winograd_density", model_crossover(channels, vectors, winograd_fma_, kPerSparseVisit));
+}
+
+void Conv::plan_winograd(const StepSpec& step, const BuildContext& context) {
+  const std::string choice = step.get_string("winograd", "off");
+  check(choice == "off" || choice == "auto", "winograd must be off or auto, got '", choice, "'");
+  const bool fits = WinogradConv::supports(geometry_) && !gathers_input_;
+  const bool is_forced = algorithm_ == ConvAlgorithm::kWinograd;
+  check(fits || !is_forced,
+        "the winograd algorithm takes ungrouped 3x3 convolutions of stride 1 and 16 channels or more");
+  if (!fits || algorithm_ == ConvAlgorithm::kSparse || (choice == "off" && !is_forced)) return;
+  winograd_fma_ = WinogradConv::cost(geometry_, num_threads_) / static_cast<double>(geometry_.macs());
+  if (is_forced || winograd_fma_ < kDenseFma)
+    winograd_ = std::make_unique<WinogradConv>(geometry_, *step.find_constant("weight"), context);
 }
 
 void Conv::pack_weights(const StepSpec& step, const BuildContext& context) {
@@ -241,6 +260,23 @@ bool Conv::takes_sparse(const Operands& operands, const Tile& tile) const {
   return static_cast<double>(nnz) <= crossover_density_ * static_cast<double>(pixels * g.c);
 }
 
+bool Conv::takes_winograd(const Operands& operands) const {
+  if (!winograd_ || algorithm_ != ConvAlgorithm::kAuto) return winograd_ != nullptr;
+  const ConvGeometry& g = geometry_;
+  const int64_t pixels = g.n * g.h * g.w;
+  const int64_t nnz =
+      kernels_.f32_mask_popcount(pixels, ceil_div(g.c, kChannelBlock), operands.mask, operands.mask_stride);
+  return static_cast<double>(nnz) > winograd_density_ * static_cast<double>(pixels * g.c);
+}
+
+void Conv::run_winograd(const RunContext& context, const Operands& operands) const {
+  winograd_->run({.x = operands.x,
+                  .x_stride = operands.x_stride,
+                  .bias = bias_->data(),
+                  .epilogue = epilogue_at(operands, Task{}, 0, 0)},
+                 context.scratch);
+}
+
 int64_t Conv::dense_taps() const { return gathers_input_ ? geometry_.kh : geometry_.taps(); }
 
 int64_t Conv::dense_channels() const { return gathers_input_ ? geometry_.kw * geometry_.c : layout_.in; }
@@ -313,7 +349,8 @@ int64_t Conv::expanded_bytes() const {
 int64_t Conv::thread_bytes() const { return acc_bytes() + pixel_list_bytes() + expanded_bytes(); }
 
 size_t Conv::scratch_bytes() const {
-  return static_cast<size_t>(gathered_bytes() + num_threads_ * thread_bytes());
+  const auto direct = static_cast<size_t>(gathered_bytes() + num_threads_ * thread_bytes());
+  return winograd_ ? std::max(direct, winograd_->scratch_bytes()) : direct;
 }
 
 Conv::ThreadScratch Conv::thread_scratch(const RunContext& context, int thread) const {
@@ -325,6 +362,7 @@ Conv::ThreadScratch Conv::thread_scratch(const RunContext& context, int thread) 
 
 void Conv::run(const RunContext& context) const {
   Operands where = operands(context);
+  if (takes_winograd(where)) return run_winograd(context, where);
   if (gathers_input_) {
     gather_input(context);
     where.x = reinterpret_cast<const float*>(context.scratch.data());
@@ -344,12 +382,13 @@ std::string Conv::kernel_name() const {
     return base + std::to_string(blocks * kChannelBlock);
   };
   const std::string dense = wide("f32_dconv_ukernel_12x", dense_blocks_);
-  const std::string sparse =
-      zeroskip::kernel_name(uses_row_pairs_ ? wide("f32_spconv3row_ukernel_2x", max_pair_blocks_)
-                                            : wide("f32_spconv_ukernel_2x", max_blocks_),
-                            storage_);
+  const std::string sparse = uses_row_pairs_ ? wide("f32_spconv3row_ukernel_2x", max_pair_blocks_)
+                                             : wide("f32_spconv_ukernel_2x", max_blocks_);
+  if (winograd_ && algorithm_ != ConvAlgorithm::kAuto) return "f32_winograd4";
   if (algorithm_ == ConvAlgorithm::kDense) return gathers_input_ ? dense + " (gathered rows)" : dense;
-  return algorithm_ == ConvAlgorithm::kSparse ? sparse : sparse + " | " + dense;
+  return algorithm_ == ConvAlgorithm::kSparse
+             ? sparse
+             : sparse + " | " + dense + (winograd_ ? " | f32_winograd4" : "");
 }
 
 std::unique_ptr<Op> make_conv(const StepSpec& step, const BuildContext& context) {

@@ -8,10 +8,11 @@
 #include "ops/conv_geometry.h"
 #include "ops/conv_weights.h"
 #include "ops/packed_weights.h"
+#include "ops/conv_winograd.h"
 
 namespace zeroskip {
 
-enum class ConvAlgorithm { kAuto, kSparse, kDense };
+enum class ConvAlgorithm { kAuto, kSparse, kDense, kWinograd };
 
 class Conv final : public Op {
  public:
@@ -61,6 +62,9 @@ class Conv final : public Op {
   Operands operands(const RunContext& context) const;
   ThreadScratch thread_scratch(const RunContext& context, int thread) const;
   bool takes_sparse(const Operands& operands, const Tile& tile) const;
+  void plan_winograd(const StepSpec& step, const BuildContext& context);
+  bool takes_winograd(const Operands& operands) const;
+  void run_winograd(const RunContext& context, const Operands& operands) const;
 
   void run_sparse(const Operands& operands, const Task& task, float* acc) const;
   void sparse_rows(const Operands& operands, const Task& task, int64_t block, int64_t blocks,
@@ -99,6 +103,9 @@ class Conv final : public Op {
   int num_threads_;
   ConvAlgorithm algorithm_ = ConvAlgorithm::kAuto;
   double crossover_density_;
+  std::unique_ptr<const WinogradConv> winograd_;  // null: direct convolution only
+  double winograd_fma_ = 1.0;                     // its cost per dense multiply-accumulate
+  double winograd_density_;                       // above it the whole layer is computed so
   bool has_activation_;
   float max_value_;
 

@@ -15,6 +15,7 @@ struct ConvGeometry {
   int64_t groups;
 
   int64_t taps() const { return kh * kw; }
+  int64_t macs() const { return n * oh * ow * o * (c / groups) * taps(); }
   bool is_pointwise() const {
     return kh == 1 && kw == 1 && sh == 1 && sw == 1 && !pad_top && !pad_left && !pad_bottom && !pad_right;
   }

@@ -199,7 +199,7 @@ def test_a_zero_input_skips_an_infinite_weight(isa: str) -> None:
         ({"pads": (-1, 0, 0, 0)}, "pads must be in"),
         ({"pads": (0, 0, 0, 0)}, "output is 4x4, expected 2x2"),
         ({"groups": 5}, "not divisible by groups 5"),
-        ({"algorithm": "fast"}, "algorithm must be auto, sparse or dense"),
+        ({"algorithm": "fast"}, "algorithm must be auto, sparse, dense or winograd"),
         ({"algorithm": "sparse"}, "the sparse algorithm needs a masked nhwc input"),
         ({"activation": "relu"}, "activation must be none or fatrelu"),
         ({"activation": "fatrelu"}, "needs the constant 'thresholds'"),
