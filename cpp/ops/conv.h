@@ -7,8 +7,8 @@
 
 #include "ops/conv_geometry.h"
 #include "ops/conv_weights.h"
-#include "ops/packed_weights.h"
 #include "ops/conv_winograd.h"
+#include "ops/packed_weights.h"
 
 namespace zeroskip {
 
