@@ -138,7 +138,7 @@ def explain(
             algorithm=str(step.attributes.get("algorithm", "")),
             density=density,
             predicted_ms=costs.predict(plan, step, density, num_threads),
-            note=_note(plan, step),
+            note=_note(plan, step, kernel),
         )
         for step, kernel, density in zip(plan.steps, kernels, measured, strict=True)
     ]
@@ -159,8 +159,10 @@ def _fused_op(step: Step) -> str:
     return "+".join(parts)
 
 
-def _note(plan: Plan, step: Step) -> str:
+def _note(plan: Plan, step: Step, kernel: str) -> str:
     if not can_skip(step):
         return step.note
     skips = f"skips zeros of '{plan.tensors[step.inputs[0]].name}' in every tile that has enough of them"
+    if "winograd" in kernel:
+        skips = f"Winograd where the input is dense; else {skips}"
     return "; ".join(part for part in (skips, step.note) if part)

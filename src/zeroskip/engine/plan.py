@@ -1,7 +1,7 @@
 """Planning: from a canonical model with concrete shapes to a :class:`.plan_types.Plan`.
 
 The passes, in order: lower every node; fuse epilogues; mark what may hold zeros; elide moves; decide masks;
-assign addresses; freeze. Each is a module of its own that rewrites a :class:`.draft.Draft`.
+allow Winograd; assign addresses; freeze. Each is a module of its own that rewrites a :class:`.draft.Draft`.
 """
 
 from __future__ import annotations
@@ -16,17 +16,19 @@ from .lowering import lower
 from .masks import assign_masks, mark_zeros
 from .memory import Addresses, assign_addresses
 from .plan_types import Plan, Step, TensorSpec
+from .winograd import allow_winograd
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
 
-def build_plan(model: ir.Model, taps: Sequence[str] = ()) -> Plan:
+def build_plan(model: ir.Model, taps: Sequence[str] = (), *, winograd: bool = True) -> Plan:
     """Plan a canonical model.
 
     Args:
         model: Canonical model in which every value has a concrete shape (see ``zeroskip.onnx.canonicalize``).
         taps: Intermediate values to return after the graph's own outputs, for example activations to observe.
+        winograd: Whether near-dense 3x3 convolutions may be computed by Winograd's algorithm.
 
     Returns:
         The plan; the same model always gives the same plan.
@@ -41,6 +43,8 @@ def build_plan(model: ir.Model, taps: Sequence[str] = ()) -> Plan:
     mark_zeros(draft)
     elide(draft)
     assign_masks(draft)
+    if winograd:
+        allow_winograd(draft)
     addresses = assign_addresses(draft)
     for step, name in addresses.in_place:
         step.notes.append(f"in place of '{name}'")

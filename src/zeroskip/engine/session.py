@@ -232,7 +232,8 @@ class InferenceSession:
         names = [argument.name for argument in self._signature.inputs]
         model = specialize(self._model, dict(zip(names, shapes, strict=True)))
         check_supported(model)
-        return compile_plan(build_plan(model, taps), self._options, self._weights)
+        plan = build_plan(model, taps, winograd=self._options.winograd)
+        return compile_plan(plan, self._options, self._weights)
 
     def _resolve(self, input_shapes: Mapping[str, Sequence[int]] | None) -> InputShapes:
         if input_shapes is not None:
