@@ -178,7 +178,7 @@ def _explain_step(
         predicted_ms=costs.predict(plan, step, density, num_threads),
         measured_ms=measured.latency_ms if measured is not None else None,
         peak_fraction=None,
-        note=_note(plan, step),
+        note=_note(plan, step, kernel),
     )
     return replace(explained, peak_fraction=_peak_fraction(explained, costs.measured_peak(num_threads)))
 
@@ -209,8 +209,10 @@ def _fused_op(step: Step) -> str:
     return "+".join(parts)
 
 
-def _note(plan: Plan, step: Step) -> str:
+def _note(plan: Plan, step: Step, kernel: str) -> str:
     if not can_skip(step):
         return step.note
     skips = f"skips zeros of '{plan.tensors[step.inputs[0]].name}' in every tile that has enough of them"
+    if "winograd" in kernel:
+        skips = f"Winograd where the input is dense; else {skips}"
     return "; ".join(part for part in (skips, step.note) if part)

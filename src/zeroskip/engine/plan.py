@@ -1,7 +1,7 @@
 """Planning: from a canonical model with concrete shapes to a :class:`.plan_types.Plan`.
 
 The passes, in order: lower every node; fuse epilogues; mark what may hold zeros; elide moves; decide masks;
-assign addresses; freeze. Each is a module of its own that rewrites a :class:`.draft.Draft`.
+allow Winograd; assign addresses; freeze. Each is a module of its own that rewrites a :class:`.draft.Draft`.
 """
 
 from __future__ import annotations
@@ -16,18 +16,22 @@ from .lowering import lower
 from .masks import assign_masks, mark_zeros
 from .memory import Addresses, assign_addresses
 from .plan_types import CHANNEL_BLOCK, Plan, Step, TensorSpec
+from .winograd import allow_winograd
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
 
-def build_plan(model: ir.Model, taps: Sequence[str] = (), weight_storage: str = "float32") -> Plan:
+def build_plan(
+    model: ir.Model, taps: Sequence[str] = (), *, weight_storage: str = "float32", winograd: bool = True
+) -> Plan:
     """Plan a canonical model.
 
     Args:
         model: Canonical model in which every value has a concrete shape (see ``zeroskip.onnx.canonicalize``).
         taps: Intermediate values to return after the graph's own outputs, for example activations to observe.
         weight_storage: Format in which steps that can are to store their weights, one of ``WEIGHT_STORAGES``.
+        winograd: Whether near-dense 3x3 convolutions may be computed by Winograd's algorithm.
 
     Returns:
         The plan; the same model always gives the same plan.
@@ -43,6 +47,8 @@ def build_plan(model: ir.Model, taps: Sequence[str] = (), weight_storage: str = 
     elide(draft)
     assign_masks(draft)
     assign_weight_storage(draft, weight_storage)
+    if winograd and weight_storage == "float32":  # transformed weights are float32
+        allow_winograd(draft)
     addresses = assign_addresses(draft)
     for step, name in addresses.in_place:
         step.notes.append(f"in place of '{name}'")

@@ -247,7 +247,9 @@ class InferenceSession:
         names = [argument.name for argument in self._signature.inputs]
         model = specialize(self._model, dict(zip(names, shapes, strict=True)))
         check_supported(model)
-        plan = with_crossovers(build_plan(model, taps, self._options.weight_storage), self._costs)
+        options = self._options
+        plan = build_plan(model, taps, weight_storage=options.weight_storage, winograd=options.winograd)
+        plan = with_crossovers(plan, self._costs)
         return compile_plan(plan, self._options, self._weights)
 
     def _resolve(self, input_shapes: Mapping[str, Sequence[int]] | None) -> InputShapes:
