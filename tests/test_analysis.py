@@ -11,8 +11,10 @@ import pytest
 import zeroskip as zs
 from tiny_network import SIDE, SKIPPABLE, tiny_data, tiny_network, two_input_network
 from zeroskip.analysis import GAINS, ActivationValues, ModelInput, Reference, SparsityProfile, run_batches
-from zeroskip.analysis.curves import DensityCurve
+from zeroskip.analysis.curves import DensityCurve, measure_steps
 from zeroskip.data import random_input
+from zeroskip.engine import CostModel
+from zeroskip.engine.cost import Fit
 from zeroskip.errors import DataError, ShapeError
 
 
@@ -139,3 +141,18 @@ def test_a_density_curve_never_falls_and_goes_on_beyond_its_points() -> None:
     assert times == sorted(times)
     assert curve.at(1.0) > curve.at(0.6)
     assert curve.at(0.0) == 1.0
+
+
+def test_the_dense_time_follows_a_fitted_cost_model() -> None:
+    fit = Fit(date="now", seconds=1.0, samples=1, error=0.0, spread=0.0)
+    model = CostModel.for_isa("avx512").model_copy(update={"fit": fit})
+    session = zs.InferenceSession(tiny_network(), zs.SessionOptions(cost_model=model))
+    steps = measure_steps([session], [{"image": tiny_data().array()[:1]}])
+    plan = session.plan()
+    for item, step in zip(steps, plan.steps, strict=True):
+        if item.density is None:
+            assert item.dense_ms == item.latency_ms
+        else:
+            slower = model.predict(plan, step, 1.0) / model.predict(plan, step, item.density)
+            assert slower >= 1.0
+            assert item.dense_ms == pytest.approx(item.latency_ms * slower)

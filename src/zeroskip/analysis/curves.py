@@ -73,12 +73,14 @@ class StepMeasurement:
         latency_ms: Median over rounds of the median over iterations.
         density: Mean over inputs, or None where the step cannot skip.
         curve: Its density curve, or None where the step cannot skip.
+        dense_ratio: Its time if nothing were zero over its time now, by a fitted cost model; None without one.
     """
 
     step: StepProfile
     latency_ms: float
     density: float | None
     curve: DensityCurve | None
+    dense_ratio: float | None = None
 
     def predicted_ms(self, sparsity_gain: float) -> float:
         """Return the time in ms if ``sparsity_gain`` more of all values (0.1: ten points) were zero."""
@@ -89,7 +91,9 @@ class StepMeasurement:
 
     @property
     def dense_ms(self) -> float:
-        """Estimated time in ms if nothing were zero; extrapolated, so rough."""
+        """Estimated time in ms if nothing were zero: by the cost model, else extrapolated, which is rough."""
+        if self.dense_ratio is not None:
+            return self.latency_ms * self.dense_ratio
         return self.latency_ms if self.density is None else self._scaled(1.0)
 
     def _scaled(self, density: float) -> float:
@@ -126,15 +130,30 @@ def measure_steps(
         step.name: float(np.median([profiles[0].steps[index].latency_ms for profiles in rounds]))
         for index, step in enumerate(natural)
     }
+    densities = {name: density for name, (density, _) in here.items()}
+    dense_ratios = _dense_ratios(sessions[0], densities)
     return tuple(
         StepMeasurement(
             step,
             latencies[step.name],
-            here[step.name][0] if step.name in here else None,
+            densities.get(step.name),
             DensityCurve.fit(points[step.name]) if step.name in here else None,
+            dense_ratios.get(step.name),
         )
         for step in natural
     )
+
+
+def _dense_ratios(session: InferenceSession, densities: Mapping[str, float]) -> dict[str, float]:
+    """Return the ``dense_ratio`` of every step that has a density; none where no cost model was fitted."""
+    model, plan = session.cost_model, session.plan()
+    if model.fit is None:
+        return {}
+    steps = {step.name: step for step in plan.steps if step.name in densities}
+    return {
+        name: model.predict(plan, step, 1.0) / model.predict(plan, step, densities[name])
+        for name, step in steps.items()
+    }
 
 
 def _medians(profiles: Sequence[Profile]) -> Mapping[str, tuple[float, float]]:
