@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from ..errors import EngineError
 
 ISAS = ("generic", "avx2", "avx512")
 """Instruction sets that kernels exist for, weakest first; a build and a CPU may have fewer."""
+
+FALLBACKS = ("islands", "error")
+"""What may happen to operators that the engine does not support."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,9 @@ class SessionOptions:
         isa: Instruction set to use, one of ``ISAS``; None takes ``ZEROSKIP_FORCE_ISA`` from the environment,
         else the
             best this CPU supports.
+        fallback: What happens to a model with operators that the engine does not support. ``"islands"`` has
+            ONNX Runtime run them, in as few and as large parts as possible, and the rest natively; without
+            onnxruntime installed it is an error. ``"error"`` makes it one in any case.
         max_cached_plans: Input shapes to keep a compiled plan for; the least recently used goes first. At
         least 1.
 
@@ -34,6 +41,7 @@ class SessionOptions:
     intra_op_num_threads: int = 0
     isa: str | None = None
     max_cached_plans: int = 8
+    fallback: Literal["islands", "error"] = "islands"
 
     def __post_init__(self) -> None:
         if self.intra_op_num_threads < 0:
@@ -44,5 +52,7 @@ class SessionOptions:
             raise EngineError(
                 f"isa is '{self.isa}'; expected one of {', '.join(ISAS)} or None for the best supported"
             )
+        if self.fallback not in FALLBACKS:
+            raise EngineError(f"fallback is '{self.fallback}'; expected one of {', '.join(FALLBACKS)}")
         if self.max_cached_plans < 1:
             raise EngineError(f"max_cached_plans is {self.max_cached_plans}; expected 1 or more")

@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError
 
 from ..errors import ModelError
 from .opset import check_opset
-from .rewriting import describe, fresh_node_name
+from .rewriting import describe, name_nodes
 
 ModelSource = str | os.PathLike[str] | bytes | onnx.ModelProto | ir.Model
 
@@ -87,7 +87,7 @@ def _checked(proto: onnx.ModelProto, what: str, folder: Path | None) -> ir.Model
             imports.setdefault("", imports.pop("ai.onnx"))
     check_opset(model.opset_imports.get(""))
     _check_text(model.graph, what)
-    _name_nodes(model.graph)
+    name_nodes(model.graph)
     _check_graph(model.graph, what)
     for graph in model.graphs():
         _read_tensors(graph, what)
@@ -122,16 +122,6 @@ def _check_graph(graph: ir.Graph, what: str) -> None:
     names = [value.name for value in known if value.name]
     if len(set(names)) != len(names) or len(set(graph.outputs)) != len(graph.outputs):
         raise ModelError(f"{what}: two values have the same name")
-
-
-def _name_nodes(graph: ir.Graph) -> None:
-    """Give every node a name of its own: messages and profiles refer to nodes by name."""
-    seen: set[str] = set()
-    for node in graph:
-        if not node.name or node.name in seen:
-            outputs = [output.name for output in node.outputs if output.name]
-            node.name = fresh_node_name(graph, node.name or (outputs or [node.op_type])[0])
-        seen.add(node.name)
 
 
 def _read_tensors(graph: ir.Graph, what: str) -> None:

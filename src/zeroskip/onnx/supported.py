@@ -30,6 +30,7 @@ class UnsupportedNode:
         domain: Its domain; empty for the default one.
         opset: Version of the domain that the model imports; 0 when it imports none.
         reason: What is not supported, and what would be.
+        sources: Names of all nodes of the model whose work it does.
     """
 
     node_name: str
@@ -37,6 +38,13 @@ class UnsupportedNode:
     domain: str
     opset: int
     reason: str
+    sources: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, node: ir.Node, opset: int, reason: str) -> UnsupportedNode:
+        """Describe a canonical node."""
+        names = sources(node)
+        return cls(names[-1], node.op_type, node.domain, opset, reason, names)
 
     def __str__(self) -> str:
         operator = f"{self.domain}::{self.op_type}" if self.domain else self.op_type
@@ -53,7 +61,7 @@ def unsupported_nodes(canonical: ir.Model) -> list[UnsupportedNode]:
     for node in canonical.graph:
         reason = _reason(node)
         if reason is not None:
-            found.append(UnsupportedNode(sources(node)[-1], node.op_type, node.domain, _opset(canonical, node), reason))
+            found.append(UnsupportedNode.of(node, _opset(canonical, node), reason))
     return found
 
 
@@ -68,7 +76,8 @@ def check_supported(canonical: ir.Model) -> None:
         nodes = "\n".join(f"  {node}" for node in found)
         raise UnsupportedOperatorError(
             f"{len(found)} of {len(canonical.graph)} nodes cannot be executed:\n{nodes}\n"
-            f"Supported operators: {', '.join(sorted(_CONDITIONS))}"
+            f"Supported operators: {', '.join(sorted(_CONDITIONS))}",
+            found,
         )
 
 
