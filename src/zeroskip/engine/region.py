@@ -61,7 +61,8 @@ class CompiledRegion:
         if source.computed is not None:
             return results[source.computed]
         if source.input_name is not None:
-            return np.array(arrays[self.input_names.index(source.input_name)])
+            given = arrays[self.input_names.index(source.input_name)]
+            return given.copy() if isinstance(given, np.ndarray) else given
         return np.array(source.value)
 
 

@@ -63,7 +63,7 @@ class InferenceSession:
         from ..onnx import load_model
 
         self._options = options or SessionOptions()
-        self._model = load_model(model)
+        self._model = load_model(model, any_opset=self._options.fallback == "islands")
         self._signature = Signature.of(self._model)
         self._mix_lock = threading.Lock()
         self._region: Region | None = None
@@ -112,7 +112,7 @@ class InferenceSession:
 
     def run(
         self, output_names: Sequence[str] | None, input_feed: Mapping[str, Any], run_options: object = None
-    ) -> list[FloatArray]:
+    ) -> list[Any]:
         """Run the model.
 
         Args:

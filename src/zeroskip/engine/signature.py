@@ -163,6 +163,8 @@ def _dimension(item: Any) -> Dimension:
 def _checked(argument: NodeArg, value: Any, symbols: dict[str, tuple[int, str]]) -> Any:
     if not argument.is_tensor:
         return value  # checked by what runs it
+    if isinstance(value, np.generic):
+        value = np.asarray(value)
     if not isinstance(value, np.ndarray):
         raise ShapeError(
             f"input '{argument.name}': expected a numpy array of {argument.type}, got {type(value).__name__}"

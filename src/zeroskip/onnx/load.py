@@ -23,7 +23,7 @@ from .rewriting import describe, name_nodes
 ModelSource = str | os.PathLike[str] | bytes | onnx.ModelProto | ir.Model
 
 
-def load_model(source: ModelSource) -> ir.Model:
+def load_model(source: ModelSource, *, any_opset: bool = False) -> ir.Model:
     """Read a model and check that it is whole.
 
     Constant nodes become initializers and nodes without a name get one; nothing else is changed. External
@@ -31,6 +31,7 @@ def load_model(source: ModelSource) -> ir.Model:
 
     Args:
         source: Path of an ONNX file, its content, or a model object. An ``ir.Model`` is taken as it is.
+        any_opset: Accept a model of an opset that cannot be rewritten, for another runtime to run.
 
     Returns:
         The model; its tensors are numpy arrays.
@@ -48,9 +49,9 @@ def load_model(source: ModelSource) -> ir.Model:
     if isinstance(source, ir.Model):
         return source
     if isinstance(source, onnx.ModelProto):
-        return _checked(source, "the model", None)
+        return _checked(source, "the model", None, any_opset)
     if isinstance(source, bytes):
-        return _checked(_parse(source, "the model"), "the model", None)
+        return _checked(_parse(source, "the model"), "the model", None, any_opset)
     if not isinstance(source, str | os.PathLike):
         raise ModelError(f"a model is a path, bytes, onnx.ModelProto or onnx_ir.Model, got {type(source).__name__}")
     path = Path(source)
@@ -59,7 +60,7 @@ def load_model(source: ModelSource) -> ir.Model:
         data = path.read_bytes()
     except OSError as error:
         raise ModelError(f"cannot read {what}: {error.strerror or error}") from error
-    return _checked(_parse(data, what), what, path.parent)
+    return _checked(_parse(data, what), what, path.parent, any_opset)
 
 
 def _parse(data: bytes, what: str) -> onnx.ModelProto:
@@ -71,7 +72,7 @@ def _parse(data: bytes, what: str) -> onnx.ModelProto:
         raise ModelError(f"{what} is not an ONNX file, or is truncated ({len(data)} bytes): {error}") from error
 
 
-def _checked(proto: onnx.ModelProto, what: str, folder: Path | None) -> ir.Model:
+def _checked(proto: onnx.ModelProto, what: str, folder: Path | None, any_opset: bool) -> ir.Model:
     if not proto.graph.node or not proto.graph.output:
         raise ModelError(f"{what} holds no graph with nodes and outputs: it is not an ONNX model, or is truncated")
     try:
@@ -85,7 +86,8 @@ def _checked(proto: onnx.ModelProto, what: str, folder: Path | None) -> ir.Model
     for imports in (model.opset_imports, *(function.opset_imports for function in model.functions.values())):
         if "ai.onnx" in imports:  # another name of the default domain
             imports.setdefault("", imports.pop("ai.onnx"))
-    check_opset(model.opset_imports.get(""))
+    if not any_opset:
+        check_opset(model.opset_imports.get(""))
     _check_text(model.graph, what)
     name_nodes(model.graph)
     _check_graph(model.graph, what)

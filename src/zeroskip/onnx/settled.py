@@ -47,7 +47,7 @@ def settle_outputs(model: ir.Model) -> tuple[OutputSource, ...]:
         array = _constant_or_initializer(origin)
         if array is not None:
             found.append(OutputSource(value=np.array(array)))
-        elif origin.is_graph_input() and origin.dtype != ir.DataType.FLOAT:
+        elif origin.is_graph_input() and origin.type != ir.TensorType(ir.DataType.FLOAT):
             found.append(OutputSource(input_name=origin.name))
         else:
             found.append(OutputSource(computed=len(computed)))

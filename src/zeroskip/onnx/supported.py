@@ -89,6 +89,9 @@ def _opset(model: ir.Model, node: ir.Node) -> int:
 
 
 def _reason(node: ir.Node) -> str | None:
+    for value in (*node.inputs, *node.outputs):
+        if value is not None and not isinstance(value.type, ir.TensorType | None):
+            return f"'{value.name}' is no tensor"
     condition = _CONDITIONS.get(node.op_type) if node.domain in ("", ZEROSKIP_DOMAIN) else None
     is_behind = any(static_shape(value) is None for value in node.inputs if value is not None)
     if is_behind and (condition is not None or (node.domain == "" and node.op_type in REWRITTEN)):
@@ -141,6 +144,8 @@ def _pool(node: ir.Node) -> str | None:
 
 
 def _per_channel(node: ir.Node) -> str | None:
+    if rank(node.inputs[0]) == 0:
+        return "its input is a single number"
     axis = node.attributes.get_int("axis", 1)
     return None if axis == 1 else f"its channels are axis {axis}, supported is axis 1"
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ...errors import ModelError, UnsupportedOperatorError
+from ...onnx.rewriting import malformed_as_model_error
 from ...onnx.supported import UnsupportedNode
 from ...onnx.values import ZEROSKIP_DOMAIN
 from ..draft import Draft
@@ -73,7 +74,8 @@ def lower(model: ir.Model, taps: Sequence[str] = ()) -> Draft:
     problems, nodes = [], []
     for node in model.graph:
         try:
-            _lower_node(builder, node)
+            with malformed_as_model_error(node):
+                _lower_node(builder, node)
         except LoweringError as error:
             problems.append(f"{node.name or node.outputs[0].name} ({_title(node)}): {error}")
             nodes.append(UnsupportedNode.of(node, model.opset_imports.get(node.domain, 0), str(error)))
