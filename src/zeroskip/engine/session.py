@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import ModelError, ShapeError, UnsupportedOperatorError
 from .empty import has_empty_batch, run_empty
-from .explain import Explanation
+from .explain import ExplainedIsland, Explanation
 from .fallback import mix, refused, whole
 from .island import is_available
 from .mixed import MixedModel
@@ -217,6 +217,10 @@ class InferenceSession:
                 plan, (isa, threads) = compiled.plan, (compiled.program.isa, compiled.program.num_threads)
                 return Explanation(steps, plan.eliminated, self._named(shapes), isa, threads, plan.arena_bytes)
         return self._explain_parts(self._mixed)
+
+    def explain_islands(self) -> tuple[ExplainedIsland, ...]:
+        """Return what ONNX Runtime runs and why; nothing where the model is native as a whole."""
+        return () if self._mixed is None else self._mixed.islands()
 
     def _explain_parts(self, mixed: MixedModel | None) -> Explanation:
         assert mixed is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import onnx.defs
 import onnx_ir as ir
 
 from ..errors import UnsupportedOperatorError
@@ -240,3 +241,9 @@ _CONDITIONS: dict[str, Condition] = {
     "Tanh": _always,
     "Transpose": _always,
 }
+
+
+def native_operators() -> frozenset[str]:
+    """Return the operators of the default ONNX domain that the engine executes, at least under some conditions."""
+    known = {name for name in (*_CONDITIONS, *REWRITTEN) if onnx.defs.has(name)}
+    return frozenset(known)
