@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import EngineError, ModelError
+from .memory_check import check_copies
 from .options import SessionOptions
 
 if TYPE_CHECKING:
@@ -66,7 +67,9 @@ class Island:
         Raises:
             EngineError: If ONNX Runtime fails.
             ModelError: If it refuses the model.
+            OutOfMemoryError: If copies of the inputs, where they need one, do not fit into memory.
         """
+        check_copies([feed[name] for name in self.input_names])
         values = {name: _as_native(feed[name]) for name in self.input_names}
         session = self._session(tuple(taps), values)
         try:

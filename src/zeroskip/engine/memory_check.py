@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from ..errors import OutOfMemoryError
 from .plan_types import Plan
@@ -40,6 +44,21 @@ def check_memory(plan: Plan) -> None:
         f"a run with {shapes} needs {needed / 1e9:.1f} GB of memory, available are {available / 1e9:.1f} GB: "
         "use a smaller batch"
     )
+
+
+def check_copies(values: Iterable[Any]) -> None:
+    """Raise if contiguous copies of the arrays that are not contiguous need more memory than there is.
+
+    Raises:
+        OutOfMemoryError: With both numbers.
+    """
+    arrays = (value for value in values if isinstance(value, np.ndarray))
+    needed = sum(array.nbytes for array in arrays if not array.flags.c_contiguous)
+    available = available_memory_bytes() if needed else None
+    if available is not None and needed > available:
+        raise OutOfMemoryError(
+            f"contiguous copies of the inputs need {needed / 1e9:.1f} GB of memory, available are {available / 1e9:.1f} GB"
+        )
 
 
 def _read(path: Path) -> str:

@@ -20,7 +20,7 @@ from ..errors import UnsupportedOperatorError
 _IR_VERSION = 10
 
 
-class ZeroskipRep(BackendRep):  # type: ignore[misc]  # onnx's class is untyped
+class ZeroskipRep(BackendRep):
     """A model ready to run.
 
     Args:
@@ -48,7 +48,7 @@ class ZeroskipRep(BackendRep):  # type: ignore[misc]  # onnx's class is untyped
         return result
 
 
-class ZeroskipBackend(Backend):  # type: ignore[misc]  # as above
+class ZeroskipBackend(Backend):
     """Runs ONNX models on the CPU, natively where that is supported and in ONNX Runtime elsewhere."""
 
     @classmethod
@@ -107,7 +107,8 @@ class ZeroskipBackend(Backend):  # type: ignore[misc]  # as above
             onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
             for name, array in zip(names, inputs, strict=True)
         ]
-        infos = outputs_info or [(None, None)] * len(node.output)
+        unknown: tuple[Any, Any] = (None, None)
+        infos = outputs_info or [unknown] * len(node.output)
         results = [
             onnx.helper.make_tensor_value_info(
                 name, onnx.TensorProto.FLOAT if dtype is None else onnx.helper.np_dtype_to_tensor_dtype(dtype), shape

@@ -94,7 +94,7 @@ def _raise_node(node: ir.Node, version: int) -> bool:
 
 
 def is_read(op_type: str, version: int) -> bool:
-    """Tell whether an operator of the default domain means in ``TARGET_OPSET`` what it meant in a version, or is rewritten."""
+    """Tell whether an operator of a version of the domain means the same in ``TARGET_OPSET`` or is rewritten."""
     if version > TARGET_OPSET and (op_type in _CHANGED_LATER or not _exists(op_type)):
         return False
     return version > _LEFT_BEHIND.get(op_type, 0)
