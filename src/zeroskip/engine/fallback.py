@@ -46,10 +46,11 @@ def mix(model: ir.Model, options: SessionOptions, input_shapes: Mapping[str, Seq
         ModelError: If ONNX Runtime refuses an island.
     """
     from ..onnx.partition import can_cross
-    from ..onnx.rewriting import flat_copy
+    from ..onnx.rewriting import flat_copy, sweep
 
     try:
         flat = flat_copy(model)
+        sweep(flat.graph)  # a part of dead nodes would have no outputs
         search = _Search(flat, options, input_shapes)
     except (ModelError, ShapeError) as error:
         return whole(model, options, {"": f"the model cannot be analysed: {error}"})

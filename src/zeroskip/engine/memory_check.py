@@ -57,7 +57,8 @@ def check_copies(values: Iterable[Any]) -> None:
     available = available_memory_bytes() if needed else None
     if available is not None and needed > available:
         raise OutOfMemoryError(
-            f"contiguous copies of the inputs need {needed / 1e9:.1f} GB of memory, available are {available / 1e9:.1f} GB"
+            f"contiguous copies of the inputs need {needed / 1e9:.1f} GB of memory, "
+            f"available are {available / 1e9:.1f} GB"
         )
 
 

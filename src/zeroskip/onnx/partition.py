@@ -51,7 +51,7 @@ class Partitioner:
     """Cuts one model, again and again, as more of its nodes turn out to be for islands.
 
     Args:
-        model: Without functions, see ``flat_copy``; not changed.
+        model: Without functions, see ``flat_copy``, and without nodes that nothing reads; not changed.
         values: What is known of its values, from ``infer_values``.
     """
 
