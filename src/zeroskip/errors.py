@@ -5,6 +5,9 @@ Messages say what was got, what was expected, where, and what to do about it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 
 class ZeroskipError(Exception):
     """Base of every error that zeroskip raises on purpose."""
@@ -15,7 +18,16 @@ class ModelError(ZeroskipError):
 
 
 class UnsupportedOperatorError(ModelError):
-    """The model holds operators the engine cannot run; the message lists all of them at once."""
+    """The model holds operators the engine cannot run; the message lists all of them at once.
+
+    Args:
+        message: The list, for people.
+        nodes: The same as values (``zeroskip.onnx.UnsupportedNode``).
+    """
+
+    def __init__(self, message: str, nodes: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.nodes = tuple(nodes)
 
 
 class ShapeError(ZeroskipError, ValueError):
@@ -36,3 +48,7 @@ class RecipeError(ZeroskipError):
 
 class EngineError(ZeroskipError):
     """The native engine refused a plan or failed while running it."""
+
+
+class OutOfMemoryError(EngineError, MemoryError):
+    """A run would need more memory than there is; nothing was allocated."""

@@ -19,11 +19,11 @@ def feed(**changes: object) -> dict[str, object]:
     return {"image": np.zeros((2, 3, 5, 8), np.float32), "scale": np.zeros((2, 1), np.float32)} | changes
 
 
-def test_arrays_come_back_in_graph_order_and_contiguous() -> None:
+def test_arrays_come_back_in_graph_order_as_they_are() -> None:
     strided = np.zeros((2, 5, 8, 3), np.float32).transpose(0, 3, 1, 2)
     image, scale = SIGNATURE.check({"scale": np.ones((2, 1), np.float32), "image": strided})
     assert image.shape == (2, 3, 5, 8)
-    assert image.flags.c_contiguous
+    assert image is strided
     assert scale[0, 0] == 1
 
 
@@ -32,10 +32,9 @@ def test_arrays_come_back_in_graph_order_and_contiguous() -> None:
     [
         ({"image": np.zeros((2, 3, 5, 8))}, r"'image': expected dtype float32, got float64.*astype"),
         ({"image": np.zeros((2, 3, 5, 8), np.uint8)}, "got uint8"),
-        ({"image": [[1.0]]}, "expected a numpy array of float32, got list"),
+        ({"image": [[1.0]]}, r"expected a numpy array of tensor\(float\), got list"),
         ({"image": np.zeros((3, 5, 8), np.float32)}, r"got \[3, 5, 8\]: 4 dimensions are needed, not 3"),
         ({"image": np.zeros((2, 4, 5, 8), np.float32)}, "dimension 1 must be 3"),
-        ({"image": np.zeros((2, 3, 0, 8), np.float32)}, "dimension 2 is empty"),
         ({"scale": np.zeros((3, 1), np.float32)}, "'N' is already 2 in input 'image'"),
         ({"extra": np.zeros(1, np.float32)}, r"unknown \['extra'\]"),
     ],

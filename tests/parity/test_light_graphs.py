@@ -22,6 +22,8 @@ GRAPHS = (
     "resnet50",
     "shufflenet",
     "squeezenet",
+    "vgg19",
+    "zfnet512",
 )
 
 # What a parameter is drawn from, by the operator that reads it and its position there: mean and deviation.

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from .cost import CostModel, can_skip
+from .native import CompiledPlan
 from .plan_types import EliminatedNode, Plan, Step
-from .profile import Profile, StepProfile
+from .profile import StepProfile
 from .table import format_table, shape_text
 
 _NUMBERS = ("density", "crossover", "predicted ms", "ms", "peak")
@@ -62,6 +63,31 @@ class ExplainedStep:
 
 
 @dataclass(frozen=True)
+class ExplainedIsland:
+    """A part of the model that ONNX Runtime runs.
+
+    Args:
+        name: Name of its step.
+        nodes: ONNX nodes in it.
+        operators: Their operators, each once.
+        reasons: Node name to why the native engine does not run it. The other nodes are in the island because
+            they stand between such nodes, or because nothing could be skipped in them.
+        share: Fraction of the time of a run, in [0, 1]; None until ``profile`` has measured it.
+    """
+
+    name: str
+    nodes: tuple[str, ...]
+    operators: tuple[str, ...]
+    reasons: dict[str, str]
+    share: float | None
+
+    def __str__(self) -> str:
+        share = "time not measured yet" if self.share is None else f"{100 * self.share:.1f} % of the time"
+        lines = [f"{self.name}: {len(self.nodes)} nodes ({', '.join(self.operators)}), {share}"]
+        return "\n".join(lines + [f"    '{node}': {reason}" for node, reason in self.reasons.items()])
+
+
+@dataclass(frozen=True)
 class Explanation:
     """A compiled plan for people; ``str()`` is an aligned table.
 
@@ -72,6 +98,7 @@ class Explanation:
         isa: Instruction set used.
         num_threads: Threads used.
         arena_bytes: Memory of all activations together.
+        islands: What ONNX Runtime runs, in order of execution; each has a step called like it.
     """
 
     steps: tuple[ExplainedStep, ...]
@@ -80,6 +107,7 @@ class Explanation:
     isa: str
     num_threads: int
     arena_bytes: int
+    islands: tuple[ExplainedIsland, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the explanation as JSON-compatible data."""
@@ -93,6 +121,7 @@ class Explanation:
                 for step in self.steps
             ],
             "eliminated": [asdict(node) for node in self.eliminated],
+            "islands": [asdict(island) for island in self.islands],
         }
 
     def __str__(self) -> str:
@@ -123,39 +152,32 @@ class Explanation:
             f"{self.num_threads} threads; activations {self.arena_bytes / 1e6:.2f} MB"
         )
         lines = [summary, format_table(header, rows, right_aligned=["#", "MMACs", *_NUMBERS])]
+        lines = [summary, format_table(header, rows, right_aligned=["#", "MMACs", "density"])]
+        if self.islands:
+            lines.append("islands, run by ONNX Runtime:")
+            lines += [f"  {island}" for island in self.islands]
         if self.eliminated:
             lines.append("nodes without a step:")
             lines += [f"  {node.node}: {node.reason}" for node in self.eliminated]
         return "\n".join(lines)
 
 
-def explain(
-    plan: Plan,
-    kernels: Sequence[str],
-    *,
-    isa: str,
-    num_threads: int,
-    costs: CostModel | None = None,
-    profile: Profile | None = None,
-) -> Explanation:
-    """Explain a plan.
+def explain_steps(
+    compiled: CompiledPlan, costs: CostModel, profile: Sequence[StepProfile] | None = None
+) -> tuple[ExplainedStep, ...]:
+    """Explain the steps of a plan.
 
     Args:
-        plan: The plan.
-        kernels: Kernel name of every step.
-        isa: Instruction set of the program.
-        num_threads: Threads of the program.
-        costs: What predicts times; the built-in prices if None.
-        profile: What was measured of these steps, if it was.
+        compiled: The plan and its program.
+        costs: What predicts times.
+        profile: What was measured of every step, if it was.
     """
-    costs = costs or CostModel.for_isa(isa)
-    measured = profile.steps if profile is not None else [None] * len(plan.steps)
-    steps = tuple(
-        _explain_step(plan, step, kernel, found, costs, num_threads)
-        for step, kernel, found in zip(plan.steps, kernels, measured, strict=True)
+    plan, program = compiled.plan, compiled.program
+    measured = profile if profile is not None else [None] * len(plan.steps)
+    return tuple(
+        _explain_step(plan, step, kernel, found, costs, program.num_threads)
+        for step, kernel, found in zip(plan.steps, program.kernel_names, measured, strict=True)
     )
-    inputs = {plan.tensors[index].name: plan.tensors[index].shape for index in plan.inputs}
-    return Explanation(steps, plan.eliminated, inputs, isa, num_threads, plan.arena_bytes)
 
 
 def _explain_step(

@@ -57,6 +57,13 @@ class CompiledPlan:
             raise EngineError(str(error)) from error
 
 
+def machine(options: SessionOptions) -> tuple[str, int]:
+    """Return instruction set and number of threads of the programs made with these options; raises EngineError."""
+    nothing = Plan((), (), {}, (), (), 0)
+    program = compile_plan(nothing, options, new_weight_store()).program
+    return str(program.isa), int(program.num_threads)
+
+
 def new_weight_store() -> Any:
     """Return an empty store of packed weights, to be shared by the programs of one model."""
     return core().WeightStore()

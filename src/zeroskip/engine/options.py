@@ -19,6 +19,9 @@ WEIGHT_STORAGES = ("float32", "bf16", "fp16")
 ISAS = ("generic", "avx2", "avx512")
 """Instruction sets that kernels exist for, weakest first; a build and a CPU may have fewer."""
 
+FALLBACKS = ("islands", "error")
+"""What may happen to operators that the engine does not support."""
+
 
 @dataclass(frozen=True)
 class SessionOptions:
@@ -40,6 +43,9 @@ class SessionOptions:
             2 to 3 times as fast. It rounds differently: a layer's largest error is 1e-6 to 3e-6 of its largest
             output, about four times that of summing directly, and its weights take four times the memory beside
             the direct ones. False sums directly always.
+        fallback: What happens to a model with operators that the engine does not support. ``"islands"`` has
+            ONNX Runtime run them, in as few and as large parts as possible, and the rest natively; without
+            onnxruntime installed it is an error. ``"error"`` makes it one in any case.
         max_cached_plans: Input shapes to keep a compiled plan for; the least recently used goes first. At
         least 1.
 
@@ -57,6 +63,7 @@ class SessionOptions:
     max_cached_plans: int = 8
     cost_model: CostModel | CostModelChoice | None = None
     winograd: bool = True
+    fallback: Literal["islands", "error"] = "islands"
 
     def __post_init__(self) -> None:
         if self.intra_op_num_threads < 0:
@@ -76,5 +83,7 @@ class SessionOptions:
             raise EngineError(
                 f"weight_storage is '{self.weight_storage}'; expected one of {', '.join(WEIGHT_STORAGES)}"
             )
+        if self.fallback not in FALLBACKS:
+            raise EngineError(f"fallback is '{self.fallback}'; expected one of {', '.join(FALLBACKS)}")
         if self.max_cached_plans < 1:
             raise EngineError(f"max_cached_plans is {self.max_cached_plans}; expected 1 or more")

@@ -108,11 +108,9 @@ class Profile:
         return f"{table}\n{footer}"
 
 
-def make_profile(
-    plan: Plan, measured: Sequence[dict[str, Any]], *, iterations: int, num_threads: int, isa: str
-) -> Profile:
+def profile_steps(plan: Plan, measured: Sequence[dict[str, Any]]) -> tuple[StepProfile, ...]:
     """Join what the native program measured, step by step, with the plan."""
-    steps = tuple(
+    return tuple(
         StepProfile(
             name=step.name,
             op=step.op,
@@ -127,4 +125,3 @@ def make_profile(
         )
         for step, entry in zip(plan.steps, measured, strict=True)
     )
-    return Profile(steps, iterations, num_threads, isa)

@@ -1,27 +1,31 @@
 """InferenceSession: load a model, run it, explain it, profile it; the shape of onnxruntime's API.
 
-Owns the cache of compiled plans, one per input shape. Planning itself is in :mod:`.plan`, execution in the
-core.
+A model that the engine supports is one :class:`.region.Region`; any other becomes a :class:`.mixed.MixedModel`
+of native parts and islands.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import ModelError, ShapeError, UnsupportedOperatorError
-from .cost import CostModel, choose_cost_model, with_crossovers
-from .explain import Explanation, explain
-from .native import CompiledPlan, compile_plan, new_weight_store
+from .cost import CostModel, cost_model_of
+from .empty import has_empty_batch, run_empty
+from .explain import ExplainedIsland, Explanation
+from .fallback import mix, refused, whole
+from .island import is_available
+from .mixed import MixedModel
+from .native import machine
 from .options import SessionOptions
-from .plan import build_plan
-from .plan_types import FloatArray, Plan
-from .profile import Profile, make_profile
+from .plan_types import Plan
+from .profile import Profile
+from .region import Region
 from .signature import InputShapes, NodeArg, Signature
 
 if TYPE_CHECKING:
@@ -29,9 +33,6 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from ..onnx import Activation
-
-PlanKey: TypeAlias = tuple[InputShapes, tuple[str, ...]]
-"""Input shapes in graph order, and the taps."""
 
 
 class InferenceSession:
@@ -61,64 +62,78 @@ class InferenceSession:
         model: str | os.PathLike[str] | bytes | onnx.ModelProto | ir.Model,
         options: SessionOptions | None = None,
     ) -> None:
-        from ..onnx import load_model, prepare
+        from ..onnx import load_model
 
-        self._options = options or SessionOptions()
-        self._costs = self._choose_costs()
-        self._weights = new_weight_store()
-        loaded = load_model(model)
-        self._signature = Signature.of(loaded)
-        self._model = prepare(loaded)
-        self._plans: OrderedDict[PlanKey, CompiledPlan] = OrderedDict()
-        self._plans_lock = threading.Lock()
-        self._compile_lock = threading.Lock()
+        options = options or SessionOptions()
+        self._options = replace(options, cost_model=cost_model_of(options))  # chosen once
+        self._model = load_model(model, any_opset=self._options.fallback == "islands")
+        self._signature = Signature.of(self._model)
+        self._mix_lock = threading.Lock()
+        self._region: Region | None = None
+        self._mixed: MixedModel | None = None
         self._latest: InputShapes | None = None
-        self._profiles: dict[InputShapes, Profile] = {}
-        self._check_operators()
+        self._load()
 
-    def _choose_costs(self) -> CostModel:
-        options = self._options
-        if isinstance(options.cost_model, CostModel):
-            return options.cost_model
-        return choose_cost_model(options.cost_model, options.isa, options.intra_op_num_threads)
-
-    def _check_operators(self) -> None:
+    def _load(self) -> None:
         """Fail now rather than at the first run: plan for batch 1, or for a guess where the size is open."""
         from ..onnx import check_supported, specialize
 
         shapes = self._signature.default_shapes()
         try:
+            self._region = Region(self._model, self._options)
             if shapes is None:
-                check_supported(specialize(self._model, self._signature.guessed_shapes()))
+                check_supported(specialize(self._region.prepared, self._signature.guessed_shapes()))
             else:
-                self._compiled(shapes)
-        except UnsupportedOperatorError:
-            raise
-        except (ModelError, ShapeError):
-            if not self._signature.has_open_shapes:
-                raise  # otherwise this model wants another size than was guessed: the first run will bring it
+                self._region.compiled(shapes)
+        except UnsupportedOperatorError as error:
+            self._fall_back(error, shapes)
+        except (ModelError, ShapeError) as error:
+            if isinstance(error, ShapeError) and self._signature.has_open_shapes:
+                return  # this model wants another size than was guessed: the first run will bring it
+            self._mixed = self._whole_island(error)
+
+    def _fall_back(self, error: UnsupportedOperatorError, shapes: InputShapes | None) -> MixedModel:
+        """Make native parts and islands of the model; raises the error where it is not to have islands."""
+        if (final := refused(error, self._options)) is not None:
+            raise final
+        with self._mix_lock:
+            if self._mixed is None:
+                known = self._signature.guessed_shapes() if shapes is None else self._named(shapes)
+                self._mixed = mix(self._model, self._options, known)
+            return self._mixed
+
+    def _whole_island(self, error: ModelError | ShapeError) -> MixedModel:
+        """Leave a model that cannot be analysed to ONNX Runtime; raises the error if it cannot run it either."""
+        if self._options.fallback == "error" or not is_available():
+            raise error
+        try:
+            return whole(self._model, self._options, {"": f"the model cannot be analysed: {error}"})
+        except ModelError:
+            raise error from None
 
     # ------------------------------------------------------------------ running
 
     def run(
         self, output_names: Sequence[str] | None, input_feed: Mapping[str, Any], run_options: object = None
-    ) -> list[FloatArray]:
+    ) -> list[Any]:
         """Run the model.
 
         Args:
             output_names: Which outputs to return, in this order; None means all, in the graph's order.
-            input_feed: Input name to float32 array; arrays that are not C-contiguous are copied.
+            input_feed: Input name to array of the input's type; arrays that are not C-contiguous, or of the other
+                byte order, are copied. Inputs of sequence type take lists.
             run_options: Ignored; accepted because onnxruntime takes it.
 
         Returns:
-            One fresh float32 array per output.
+            One fresh array (or list, for a sequence) per output. A batch of nothing gives empty arrays.
 
         Raises:
             ShapeError: If names, dtypes or shapes do not fit the model.
+            OutOfMemoryError: If the run would need more memory than there is.
+            EngineError: If an island fails.
         """
         wanted = self._signature.output_indices(output_names)
-        arrays = self._signature.check(input_feed)
-        results = self._compiled(_shapes(arrays)).run(arrays)
+        results = self._run(self._signature.check(input_feed))
         return [results[index] for index in wanted]
 
     def get_inputs(self) -> list[NodeArg]:
@@ -137,17 +152,23 @@ class InferenceSession:
     @property
     def cost_model(self) -> CostModel:
         """What predicts times, and at which density a convolution stops skipping."""
-        return self._costs
+        return cost_model_of(self._options)
 
     # ------------------------------------------------------------------ looking inside
 
     def activations(self) -> tuple[Activation, ...]:
-        """Return the model's rectifiers; thresholds, profiles and :meth:`observe` go by their names."""
+        """Return the model's rectifiers; thresholds, profiles and :meth:`observe` go by their names.
+
+        Those whose zeros nothing skips, above all those inside islands, have no ``consumers``.
+        """
         from ..onnx import activations
 
-        return tuple(activations(self._model))
+        if self._mixed is None:
+            assert self._region is not None
+            return tuple(activations(self._region.prepared))
+        return () if self._region is None else self._mixed.activations(activations(self._region.prepared))
 
-    def observe(self, names: Sequence[str], input_feed: Mapping[str, Any]) -> dict[str, FloatArray]:
+    def observe(self, names: Sequence[str], input_feed: Mapping[str, Any]) -> dict[str, Any]:
         """Run the model and return intermediate values.
 
         Args:
@@ -161,8 +182,7 @@ class InferenceSession:
             ShapeError: If names, dtypes or shapes of the feed do not fit the model.
             ModelError: If no value of the graph has one of the names.
         """
-        arrays = self._signature.check(input_feed)
-        results = self._compiled(_shapes(arrays), tuple(names)).run(arrays)
+        results = self._run(self._signature.check(input_feed), tuple(names))
         return dict(zip(names, results[len(self._signature.outputs) :], strict=True))
 
     def activation_densities(self, input_feed: Mapping[str, Any]) -> dict[str, float]:
@@ -171,30 +191,59 @@ class InferenceSession:
         return {name: np.count_nonzero(array) / array.size for name, array in observed.items()}
 
     def plan(self, input_shapes: Mapping[str, Sequence[int]] | None = None) -> Plan:
-        """Return the plan, without its constants; ``input_shapes`` as for :meth:`explain`."""
-        return self._compiled(self._resolve(input_shapes)).plan
+        """Return the plan, without its constants; ``input_shapes`` as for :meth:`explain`.
+
+        Raises:
+            UnsupportedOperatorError: If the model has islands: each of its native parts has a plan.
+        """
+        shapes = self._resolve(input_shapes)
+        if self._mixed is not None or self._region is None:
+            raise UnsupportedOperatorError("the model has islands, so no plan covers it; see explain()")
+        return self._region.compiled(shapes).native.plan
 
     def explain(self, input_shapes: Mapping[str, Sequence[int]] | None = None) -> Explanation:
         """Explain how the model is run.
 
         Args:
-            input_shapes: Input name to shape; by default that of the latest run, else batch 1. Densities,
-                measured times and fractions of the peak appear where :meth:`profile` has measured that shape,
-                the latter if the cost model was fitted (see ``SessionOptions.cost_model``).
+            input_shapes: Input name to shape; by default that of the latest run, else batch 1. Densities, measured
+                times, fractions of the peak (if the cost model was fitted, see ``SessionOptions.cost_model``) and
+                the islands' share of the time appear where :meth:`profile` has measured them. Of a model with
+                islands the latest run, or what was planned when loading, is explained.
 
         Raises:
             ShapeError: If the shapes do not fit the model, or none is known yet.
+            UnsupportedOperatorError: If the model is not supported at these shapes, and may have no islands.
         """
-        shapes = self._resolve(input_shapes)
-        compiled = self._compiled(shapes)
-        program = compiled.program
-        return explain(
-            compiled.plan,
-            program.kernel_names,
-            isa=program.isa,
-            num_threads=program.num_threads,
-            costs=self._costs,
-            profile=self._profiles.get(shapes),
+        if self._mixed is None:
+            shapes = self._resolve(input_shapes)
+            assert self._region is not None
+            try:
+                compiled = self._region.compiled(shapes).native
+            except UnsupportedOperatorError as error:
+                self._fall_back(error, shapes)
+            else:
+                steps = self._region.explained(shapes)
+                plan, (isa, threads) = compiled.plan, (compiled.program.isa, compiled.program.num_threads)
+                return Explanation(steps, plan.eliminated, self._named(shapes), isa, threads, plan.arena_bytes)
+        return self._explain_parts(self._mixed)
+
+    def explain_islands(self) -> tuple[ExplainedIsland, ...]:
+        """Return what ONNX Runtime runs and why; nothing where the model is native as a whole."""
+        return () if self._mixed is None else self._mixed.islands()
+
+    def _explain_parts(self, mixed: MixedModel | None) -> Explanation:
+        assert mixed is not None
+        isa, threads = machine(self._options)
+        plans = [one.region.latest_plan for one in mixed.native_parts]
+        known = [plan for plan in plans if plan is not None]
+        return Explanation(
+            mixed.explained(),
+            tuple(node for plan in known for node in plan.eliminated),
+            {} if self._latest is None else self._named(self._latest),
+            isa,
+            threads,
+            sum(plan.arena_bytes for plan in known),
+            mixed.islands(),
         )
 
     def profile(self, input_feed: Mapping[str, Any], iterations: int = 10) -> Profile:
@@ -208,49 +257,42 @@ class InferenceSession:
             ShapeError: If names, dtypes or shapes of the feed do not fit the model.
             EngineError: If ``iterations`` is below 1.
         """
-        arrays = self._signature.check(input_feed)
-        compiled = self._compiled(_shapes(arrays))
-        measured = compiled.profile(arrays, iterations)
-        program = compiled.program
-        profile = make_profile(
-            compiled.plan, measured, iterations=iterations, num_threads=program.num_threads, isa=program.isa
-        )
-        self._profiles[_shapes(arrays)] = profile
-        return profile
+        values = self._signature.check(input_feed)
+        shapes = self._shapes(values)
+        isa, threads = machine(self._options)
+        if self._mixed is None:
+            assert self._region is not None
+            try:
+                steps = self._region.profiled(shapes, values, iterations)
+            except UnsupportedOperatorError as error:
+                self._fall_back(error, shapes)
+        if self._mixed is not None:
+            steps = self._mixed.profiled(self._feed(values), iterations)
+        return Profile(steps, iterations, threads, isa)
 
-    # ------------------------------------------------------------------ plans
+    # ------------------------------------------------------------------ the ways to run
 
-    def _compiled(self, shapes: InputShapes, taps: tuple[str, ...] = ()) -> CompiledPlan:
-        """Return the compiled plan for input shapes in graph order, making it when it is not cached."""
-        key = (shapes, taps)
-        compiled = self._cached(key)
-        if compiled is None:
-            with self._compile_lock:  # runs of shapes already planned go on meanwhile
-                compiled = self._cached(key) or self._compile(shapes, taps)
-                with self._plans_lock:
-                    self._plans[key] = compiled
-                    while len(self._plans) > self._options.max_cached_plans:
-                        self._plans.popitem(last=False)
+    def _run(self, values: list[Any], taps: tuple[str, ...] = ()) -> list[Any]:
+        """Return the outputs, then the taps, for inputs in the order of the graph."""
+        shapes = self._shapes(values)
         self._latest = shapes
-        return compiled
+        mixed = self._mixed
+        if mixed is None:
+            assert self._region is not None
+            try:
+                if has_empty_batch(shapes):
+                    return run_empty(self._region, shapes, taps)
+                return self._region.compiled(shapes, taps).run(values)
+            except UnsupportedOperatorError as error:  # at these shapes only, or none was known before
+                mixed = self._fall_back(error, shapes)
+        return mixed.run(self._feed(values), taps)
 
-    def _cached(self, key: PlanKey) -> CompiledPlan | None:
-        with self._plans_lock:
-            compiled = self._plans.get(key)
-            if compiled is not None:
-                self._plans.move_to_end(key)
-            return compiled
+    def _feed(self, values: Sequence[Any]) -> dict[str, Any]:
+        return {argument.name: value for argument, value in zip(self._signature.inputs, values, strict=True)}
 
-    def _compile(self, shapes: InputShapes, taps: tuple[str, ...]) -> CompiledPlan:
-        from ..onnx import check_supported, specialize
-
-        names = [argument.name for argument in self._signature.inputs]
-        model = specialize(self._model, dict(zip(names, shapes, strict=True)))
-        check_supported(model)
-        options = self._options
-        plan = build_plan(model, taps, weight_storage=options.weight_storage, winograd=options.winograd)
-        plan = with_crossovers(plan, self._costs)
-        return compile_plan(plan, self._options, self._weights)
+    def _named(self, shapes: InputShapes) -> dict[str, tuple[int, ...]]:
+        pairs = zip(self._signature.inputs, shapes, strict=True)
+        return {argument.name: shape for argument, shape in pairs if argument.is_tensor}
 
     def _resolve(self, input_shapes: Mapping[str, Sequence[int]] | None) -> InputShapes:
         if input_shapes is not None:
@@ -263,6 +305,6 @@ class InferenceSession:
             )
         return shapes
 
-
-def _shapes(arrays: Sequence[FloatArray]) -> InputShapes:
-    return tuple(array.shape for array in arrays)
+    @staticmethod
+    def _shapes(values: Sequence[Any]) -> InputShapes:
+        return tuple(np.shape(value) if isinstance(value, np.ndarray) else () for value in values)

@@ -6,13 +6,13 @@ Mirrors onnxruntime's ``NodeArg``: name, shape with strings for symbolic dimensi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import ShapeError
-from .plan_types import FloatArray
+from .element_types import dtype_of, type_text
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -29,20 +29,26 @@ class NodeArg:
 
     Args:
         name: Name in the ONNX graph.
-        shape: One entry per dimension: an int, a string for a symbolic one, None for one without a name.
+        shape: One entry per dimension: an int, a string for a symbolic one, None for one without a name. Empty
+            where the rank is not known.
         type: ONNX type, ``"tensor(float)"`` for float32.
     """
 
     name: str
     shape: list[Dimension]
     type: str = "tensor(float)"
+    has_rank: bool = field(default=True, compare=False, repr=False)
 
     @classmethod
     def from_value(cls, value: ir.Value) -> NodeArg:
         """Describe a value of an ONNX graph."""
         dimensions = [] if value.shape is None else [_dimension(item) for item in value.shape]
-        dtype = "float" if value.dtype is None else value.dtype.name.lower()
-        return cls(value.name or "", dimensions, f"tensor({dtype})")
+        return cls(value.name or "", dimensions, type_text(value.type), value.shape is not None)
+
+    @property
+    def is_tensor(self) -> bool:
+        """Whether it is a tensor, not a sequence or optional."""
+        return self.type.startswith("tensor(")
 
     def __str__(self) -> str:
         return f"{self.name}: {self.type} [{', '.join(str(item) for item in self.shape)}]"
@@ -69,17 +75,19 @@ class Signature:
             [NodeArg.from_value(value) for value in model.graph.outputs],
         )
 
-    def check(self, feed: Mapping[str, Any]) -> list[FloatArray]:
-        """Return the arrays of ``feed`` in graph order, C-contiguous.
+    def check(self, feed: Mapping[str, Any]) -> list[Any]:
+        """Return the values of ``feed`` in graph order; arrays are neither copied nor changed.
 
         Args:
-            feed: Input name to float32 array; views of any strides are copied, other dtypes refused.
+            feed: Input name to array (any strides and byte order) of the input's type; a list for a sequence.
+                Optional inputs may be left out.
 
         Raises:
             ShapeError: If a name is missing or unknown, or an array has a wrong dtype, rank or extent.
         """
         names = [argument.name for argument in self.inputs]
-        missing = [name for name in names if name not in feed]
+        required = [argument.name for argument in self.inputs if not argument.type.startswith("optional(")]
+        missing = [name for name in required if name not in feed]
         unknown = [name for name in feed if name not in names]
         if missing or unknown:
             raise ShapeError(
@@ -87,28 +95,34 @@ class Signature:
                 f"the model takes {', '.join(str(argument) for argument in self.inputs)}"
             )
         symbols: dict[str, tuple[int, str]] = {}
-        return [_checked(argument, feed[argument.name], symbols) for argument in self.inputs]
+        return [_checked(argument, feed.get(argument.name), symbols) for argument in self.inputs]
 
     def check_shapes(self, shapes: Mapping[str, Sequence[int]]) -> InputShapes:
         """Return input shapes in graph order, checked like arrays; raises like :meth:`check`."""
-        names = [argument.name for argument in self.inputs]
+        names = [argument.name for argument in self.inputs if argument.is_tensor]
         if set(shapes) != set(names):
             raise ShapeError(f"expected a shape for each of the inputs {names}, got {sorted(shapes)}")
         symbols: dict[str, tuple[int, str]] = {}
         for argument in self.inputs:
-            _check_extents(argument, tuple(shapes[argument.name]), symbols)
-        return tuple(tuple(shapes[name]) for name in names)
+            if argument.is_tensor:
+                _check_extents(argument, tuple(shapes[argument.name]), symbols)
+        return tuple(tuple(shapes.get(argument.name, ())) for argument in self.inputs)
 
     @property
     def has_open_shapes(self) -> bool:
-        """Whether any dimension of an input is symbolic."""
-        return not all(isinstance(item, int) for argument in self.inputs for item in argument.shape)
+        """Whether any dimension of an input is symbolic, or its rank not known."""
+        return not all(
+            argument.has_rank and all(isinstance(item, int) for item in argument.shape)
+            for argument in self.inputs
+            if argument.is_tensor
+        )
 
     def default_shapes(self) -> InputShapes | None:
         """Return the shapes at batch 1, to plan for before any run; None if another dimension is open."""
         shapes = []
         for argument in self.inputs:
-            if not all(isinstance(item, int) for item in argument.shape[1:]):
+            is_known = argument.has_rank or not argument.is_tensor
+            if not is_known or not all(isinstance(item, int) for item in argument.shape[1:]):
                 return None
             shapes.append(tuple(item if isinstance(item, int) else 1 for item in argument.shape))
         return tuple(shapes)
@@ -121,6 +135,7 @@ class Signature:
                 for axis, item in enumerate(argument.shape)
             )
             for argument in self.inputs
+            if argument.is_tensor and argument.has_rank
         }
 
     def output_indices(self, names: Sequence[str] | None) -> list[int]:
@@ -145,27 +160,38 @@ def _dimension(item: Any) -> Dimension:
     return None if value is None else str(value)
 
 
-def _checked(argument: NodeArg, array: Any, symbols: dict[str, tuple[int, str]]) -> FloatArray:
-    if not isinstance(array, np.ndarray):
+def _checked(argument: NodeArg, value: Any, symbols: dict[str, tuple[int, str]]) -> Any:
+    if not argument.is_tensor:
+        return value  # checked by what runs it
+    if isinstance(value, np.generic):
+        value = np.asarray(value)
+    if not isinstance(value, np.ndarray):
         raise ShapeError(
-            f"input '{argument.name}': expected a numpy array of float32, got {type(array).__name__}"
+            f"input '{argument.name}': expected a numpy array of {argument.type}, got {type(value).__name__}"
         )
-    if array.dtype != np.float32:
+    expected = dtype_of(argument.type)
+    if expected is not None and value.dtype.newbyteorder("=") != expected and not _are_texts(value, expected):
         raise ShapeError(
-            f"input '{argument.name}': expected dtype float32, got {array.dtype}; "
-            "convert with .astype(np.float32)"
+            f"input '{argument.name}': expected dtype {expected}, got {value.dtype}; "
+            f"convert with .astype(np.{expected.name})"
         )
-    _check_extents(argument, array.shape, symbols)
-    return np.ascontiguousarray(array)
+    _check_extents(argument, value.shape, symbols)
+    return value
+
+
+def _are_texts(value: np.ndarray[Any, Any], expected: np.dtype[Any]) -> bool:
+    return expected.kind == "O" and value.dtype.kind in "OUS"
 
 
 def _check_extents(argument: NodeArg, shape: tuple[int, ...], symbols: dict[str, tuple[int, str]]) -> None:
+    if not argument.has_rank:
+        return
     where = f"input '{argument.name}': expected shape {argument.shape}, got {list(shape)}"
     if len(shape) != len(argument.shape):
         raise ShapeError(f"{where}: {len(argument.shape)} dimensions are needed, not {len(shape)}")
     for axis, (expected, got) in enumerate(zip(argument.shape, shape, strict=True)):
-        if got < 1:
-            raise ShapeError(f"{where}: dimension {axis} is empty")
+        if got < 0:
+            raise ShapeError(f"{where}: dimension {axis} is negative")
         if isinstance(expected, int) and expected != got:
             raise ShapeError(f"{where}: dimension {axis} must be {expected}")
         if isinstance(expected, str):

@@ -18,12 +18,12 @@ from google.protobuf.message import DecodeError
 
 from ..errors import ModelError
 from .opset import check_opset
-from .rewriting import describe, fresh_node_name
+from .rewriting import describe, name_nodes
 
 ModelSource = str | os.PathLike[str] | bytes | onnx.ModelProto | ir.Model
 
 
-def load_model(source: ModelSource) -> ir.Model:
+def load_model(source: ModelSource, *, any_opset: bool = False) -> ir.Model:
     """Read a model and check that it is whole.
 
     Constant nodes become initializers and nodes without a name get one; nothing else is changed. External
@@ -31,6 +31,7 @@ def load_model(source: ModelSource) -> ir.Model:
 
     Args:
         source: Path of an ONNX file, its content, or a model object. An ``ir.Model`` is taken as it is.
+        any_opset: Accept a model of an opset that cannot be rewritten, for another runtime to run.
 
     Returns:
         The model; its tensors are numpy arrays.
@@ -48,9 +49,9 @@ def load_model(source: ModelSource) -> ir.Model:
     if isinstance(source, ir.Model):
         return source
     if isinstance(source, onnx.ModelProto):
-        return _checked(source, "the model", None)
+        return _checked(source, "the model", None, any_opset)
     if isinstance(source, bytes):
-        return _checked(_parse(source, "the model"), "the model", None)
+        return _checked(_parse(source, "the model"), "the model", None, any_opset)
     if not isinstance(source, str | os.PathLike):
         raise ModelError(f"a model is a path, bytes, onnx.ModelProto or onnx_ir.Model, got {type(source).__name__}")
     path = Path(source)
@@ -59,7 +60,7 @@ def load_model(source: ModelSource) -> ir.Model:
         data = path.read_bytes()
     except OSError as error:
         raise ModelError(f"cannot read {what}: {error.strerror or error}") from error
-    return _checked(_parse(data, what), what, path.parent)
+    return _checked(_parse(data, what), what, path.parent, any_opset)
 
 
 def _parse(data: bytes, what: str) -> onnx.ModelProto:
@@ -71,7 +72,7 @@ def _parse(data: bytes, what: str) -> onnx.ModelProto:
         raise ModelError(f"{what} is not an ONNX file, or is truncated ({len(data)} bytes): {error}") from error
 
 
-def _checked(proto: onnx.ModelProto, what: str, folder: Path | None) -> ir.Model:
+def _checked(proto: onnx.ModelProto, what: str, folder: Path | None, any_opset: bool) -> ir.Model:
     if not proto.graph.node or not proto.graph.output:
         raise ModelError(f"{what} holds no graph with nodes and outputs: it is not an ONNX model, or is truncated")
     try:
@@ -85,9 +86,10 @@ def _checked(proto: onnx.ModelProto, what: str, folder: Path | None) -> ir.Model
     for imports in (model.opset_imports, *(function.opset_imports for function in model.functions.values())):
         if "ai.onnx" in imports:  # another name of the default domain
             imports.setdefault("", imports.pop("ai.onnx"))
-    check_opset(model.opset_imports.get(""))
+    if not any_opset:
+        check_opset(model.opset_imports.get(""))
     _check_text(model.graph, what)
-    _name_nodes(model.graph)
+    name_nodes(model.graph)
     _check_graph(model.graph, what)
     for graph in model.graphs():
         _read_tensors(graph, what)
@@ -122,16 +124,6 @@ def _check_graph(graph: ir.Graph, what: str) -> None:
     names = [value.name for value in known if value.name]
     if len(set(names)) != len(names) or len(set(graph.outputs)) != len(graph.outputs):
         raise ModelError(f"{what}: two values have the same name")
-
-
-def _name_nodes(graph: ir.Graph) -> None:
-    """Give every node a name of its own: messages and profiles refer to nodes by name."""
-    seen: set[str] = set()
-    for node in graph:
-        if not node.name or node.name in seen:
-            outputs = [output.name for output in node.outputs if output.name]
-            node.name = fresh_node_name(graph, node.name or (outputs or [node.op_type])[0])
-        seen.add(node.name)
 
 
 def _read_tensors(graph: ir.Graph, what: str) -> None:

@@ -85,14 +85,19 @@ def raise_opset(model: ir.Model) -> list[ir.Node]:
 
 
 def _raise_node(node: ir.Node, version: int) -> bool:
-    if version > TARGET_OPSET and (node.op_type in _CHANGED_LATER or not _exists(node.op_type)):
-        return False
-    if version <= _LEFT_BEHIND.get(node.op_type, 0):
+    if not is_read(node.op_type, version):
         return False
     for last, convert in _CONVERSIONS.get(node.op_type, ()):
         if version <= last:
             return convert(node, version)
     return True
+
+
+def is_read(op_type: str, version: int) -> bool:
+    """Tell whether an operator of a version of the domain means the same in ``TARGET_OPSET`` or is rewritten."""
+    if version > TARGET_OPSET and (op_type in _CHANGED_LATER or not _exists(op_type)):
+        return False
+    return version > _LEFT_BEHIND.get(op_type, 0)
 
 
 def _exists(op_type: str) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import onnx_ir as ir
+import onnx_ir.passes.common as common_passes
 from numpy.typing import NDArray
 
 from ..errors import ModelError, ZeroskipError
@@ -36,6 +37,35 @@ def copy_model(model: ir.Model) -> ir.Model:
     for key in [key for key in copy.graph.meta if key.startswith(_NAMES)]:
         del copy.graph.meta[key]  # cloning shares what meta holds, and names are taken per graph
     return copy
+
+
+def flat_copy(model: ir.Model) -> ir.Model:
+    """Return a copy without functions, whose constants are initializers and no inputs; tensors are shared.
+
+    Raises:
+        ModelError: If a function cannot be inlined.
+    """
+    copy = copy_model(model)
+    if copy.functions:
+        try:
+            common_passes.InlinePass()(copy)
+        except Exception as error:  # versions that contradict each other, recursion, ...
+            raise ModelError(f"the functions of the model cannot be inlined: {error}") from error
+        name_nodes(copy.graph)
+    # From IR version 4 on, an initializer among the inputs is a default that runtimes do not fold.
+    common_passes.RemoveInitializersFromInputsPass()(copy)
+    common_passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(copy)
+    return copy
+
+
+def name_nodes(graph: ir.Graph) -> None:
+    """Give every node a name of its own: messages, profiles and partitions refer to nodes by name."""
+    seen: set[str] = set()
+    for node in graph:
+        if not node.name or node.name in seen:
+            outputs = [output.name for output in node.outputs if output.name]
+            node.name = fresh_node_name(graph, node.name or (outputs or [node.op_type])[0])
+        seen.add(node.name)
 
 
 def apply_rules(graph: ir.Graph, table: RuleTable) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import onnx.defs
 import onnx_ir as ir
 
 from ..errors import UnsupportedOperatorError
@@ -30,6 +31,7 @@ class UnsupportedNode:
         domain: Its domain; empty for the default one.
         opset: Version of the domain that the model imports; 0 when it imports none.
         reason: What is not supported, and what would be.
+        sources: Names of all nodes of the model whose work it does.
     """
 
     node_name: str
@@ -37,6 +39,13 @@ class UnsupportedNode:
     domain: str
     opset: int
     reason: str
+    sources: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, node: ir.Node, opset: int, reason: str) -> UnsupportedNode:
+        """Describe a canonical node."""
+        names = sources(node)
+        return cls(names[-1], node.op_type, node.domain, opset, reason, names)
 
     def __str__(self) -> str:
         operator = f"{self.domain}::{self.op_type}" if self.domain else self.op_type
@@ -53,7 +62,7 @@ def unsupported_nodes(canonical: ir.Model) -> list[UnsupportedNode]:
     for node in canonical.graph:
         reason = _reason(node)
         if reason is not None:
-            found.append(UnsupportedNode(sources(node)[-1], node.op_type, node.domain, _opset(canonical, node), reason))
+            found.append(UnsupportedNode.of(node, _opset(canonical, node), reason))
     return found
 
 
@@ -68,7 +77,8 @@ def check_supported(canonical: ir.Model) -> None:
         nodes = "\n".join(f"  {node}" for node in found)
         raise UnsupportedOperatorError(
             f"{len(found)} of {len(canonical.graph)} nodes cannot be executed:\n{nodes}\n"
-            f"Supported operators: {', '.join(sorted(_CONDITIONS))}"
+            f"Supported operators: {', '.join(sorted(_CONDITIONS))}",
+            found,
         )
 
 
@@ -80,6 +90,9 @@ def _opset(model: ir.Model, node: ir.Node) -> int:
 
 
 def _reason(node: ir.Node) -> str | None:
+    for value in (*node.inputs, *node.outputs):
+        if value is not None and not isinstance(value.type, ir.TensorType | None):
+            return f"'{value.name}' is no tensor"
     condition = _CONDITIONS.get(node.op_type) if node.domain in ("", ZEROSKIP_DOMAIN) else None
     is_behind = any(static_shape(value) is None for value in node.inputs if value is not None)
     if is_behind and (condition is not None or (node.domain == "" and node.op_type in REWRITTEN)):
@@ -132,6 +145,8 @@ def _pool(node: ir.Node) -> str | None:
 
 
 def _per_channel(node: ir.Node) -> str | None:
+    if rank(node.inputs[0]) == 0:
+        return "its input is a single number"
     axis = node.attributes.get_int("axis", 1)
     return None if axis == 1 else f"its channels are axis {axis}, supported is axis 1"
 
@@ -226,3 +241,9 @@ _CONDITIONS: dict[str, Condition] = {
     "Tanh": _always,
     "Transpose": _always,
 }
+
+
+def native_operators() -> frozenset[str]:
+    """Return the operators of the default ONNX domain that the engine executes, at least under some conditions."""
+    known = {name for name in (*_CONDITIONS, *REWRITTEN) if onnx.defs.has(name)}
+    return frozenset(known)

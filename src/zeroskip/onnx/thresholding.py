@@ -15,7 +15,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import onnx_ir as ir
-import onnx_ir.passes.common as common_passes
 from numpy.typing import NDArray
 
 from ..errors import ModelError, RecipeError
@@ -25,7 +24,7 @@ from .canonical.thresholds import match
 from .load import ModelSource, load_model
 from .lowering import along_axis, write_fat_relu
 from .opset import TARGET_OPSET, raise_opset
-from .rewriting import copy_model, owner, sweep
+from .rewriting import flat_copy, owner, sweep
 from .save import save_model, to_bytes
 from .values import ZEROSKIP_DOMAIN
 
@@ -140,10 +139,10 @@ def _check_names(wanted: Mapping[str, float | NDArray[np.float32]], known: Mappi
 
 
 def _raised_copy(model: ir.Model) -> ir.Model:
-    raised = _plain_copy(model)
+    raised = flat_copy(model)
     if raise_opset(raised):
         # Something of it has another meaning in the newer opset: better an older file than a wrong one.
-        raised = _plain_copy(model)
+        raised = flat_copy(model)
         version = raised.opset_imports.get("", 0)
         if not _CARRIER_OPSET <= version <= TARGET_OPSET + 2:
             raise ModelError(
@@ -151,16 +150,6 @@ def _raised_copy(model: ir.Model) -> ir.Model:
             )
     raised.ir_version = 10
     return raised
-
-
-def _plain_copy(model: ir.Model) -> ir.Model:
-    copy = copy_model(model)
-    if copy.functions:
-        common_passes.InlinePass()(copy)
-    common_passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(copy)
-    # From IR version 4 on, an initializer among the inputs is a default that runtimes do not fold.
-    common_passes.RemoveInitializersFromInputsPass()(copy)
-    return copy
 
 
 def _write(node: ir.Node, activation: Activation, threshold: NDArray[np.float32]) -> None:

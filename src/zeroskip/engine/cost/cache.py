@@ -17,7 +17,7 @@ from ...progress import Progress
 from ...saved_value import SavedValue
 from ...system import cache_bytes, cpu_model, installed_version, user_cache_folder
 from ..native import core
-from ..options import CostModelChoice
+from ..options import CostModelChoice, SessionOptions
 from .model import CostModel
 
 VARIABLE = "ZEROSKIP_COST_MODEL"
@@ -54,6 +54,13 @@ def choose_cost_model(choice: CostModelChoice | None, isa: str | None, threads: 
     if choice == "cached":
         return _load(isa, threads) or CostModel.for_isa(isa)
     return _fitted(isa, threads, refit=choice == "refit", progress=None)
+
+
+def cost_model_of(options: SessionOptions) -> CostModel:
+    """Return the cost model that options hold or ask for; raises like :func:`choose_cost_model`."""
+    if isinstance(options.cost_model, CostModel):
+        return options.cost_model
+    return choose_cost_model(options.cost_model, options.isa, options.intra_op_num_threads)
 
 
 def fitted_cost_model(

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ...errors import ModelError, UnsupportedOperatorError
+from ...onnx.rewriting import malformed_as_model_error
+from ...onnx.supported import UnsupportedNode
 from ...onnx.values import ZEROSKIP_DOMAIN
 from ..draft import Draft
 from . import activation, conv, elementwise, linear, pool, reduce, resize, shape
@@ -69,12 +71,14 @@ def lower(model: ir.Model, taps: Sequence[str] = ()) -> Draft:
     for value in model.graph.inputs:
         if value.const_value is None:
             builder.graph_input(value)
-    problems = []
+    problems, nodes = [], []
     for node in model.graph:
         try:
-            _lower_node(builder, node)
+            with malformed_as_model_error(node):
+                _lower_node(builder, node)
         except LoweringError as error:
             problems.append(f"{node.name or node.outputs[0].name} ({_title(node)}): {error}")
+            nodes.append(UnsupportedNode.of(node, model.opset_imports.get(node.domain, 0), str(error)))
     if not problems:
         for value in (*model.graph.outputs, *_find_values(model, taps)):
             try:
@@ -84,7 +88,7 @@ def lower(model: ir.Model, taps: Sequence[str] = ()) -> Draft:
     if problems:
         listing = "\n  ".join(problems)
         raise UnsupportedOperatorError(
-            f"the engine cannot run {len(problems)} node(s) of this model:\n  {listing}"
+            f"the engine cannot run {len(problems)} node(s) of this model:\n  {listing}", nodes
         )
     return builder.draft
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 import onnx_ir as ir
-import onnx_ir.passes.common as common_passes
 
 from ...errors import ModelError, ShapeError
 from ..opset import raise_opset
-from ..rewriting import RuleTable, apply_rules, copy_model, describe, sweep
-from ..values import ZEROSKIP_DOMAIN, dims, integers, static_shape
+from ..rewriting import RuleTable, apply_rules, copy_model, describe, flat_copy, sweep
+from ..values import ZEROSKIP_DOMAIN, constant, dims, integers, static_shape
 from . import (
     affine,
     elementwise,
@@ -85,11 +85,7 @@ def prepare(model: ir.Model) -> ir.Model:
     """
     if _is_prepared(model):
         return model
-    prepared = copy_model(model)
-    if prepared.functions:
-        common_passes.InlinePass()(prepared)
-    common_passes.RemoveInitializersFromInputsPass()(prepared)
-    common_passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(prepared)
+    prepared = flat_copy(model)
     graph = prepared.graph
     graph.meta[SOURCE_OPSET] = prepared.opset_imports.get("")
     raise_opset(prepared)
@@ -111,13 +107,60 @@ def prepare(model: ir.Model) -> ir.Model:
     return prepared
 
 
-def specialize(prepared: ir.Model, input_shapes: Mapping[str, Sequence[int]] | None = None) -> ir.Model:
+@dataclass(frozen=True)
+class ValueInfo:
+    """What is known of a value of a model once the shapes of its inputs are.
+
+    Args:
+        type: Its ONNX type, None when it is not known.
+        shape: Its shape, None when it is not known.
+        is_folded: Whether it is a constant then.
+    """
+
+    type: ir.TypeProtocol | None
+    shape: tuple[int, ...] | None
+    is_folded: bool
+
+
+def infer_values(model: ir.Model, input_shapes: Mapping[str, Sequence[int]]) -> dict[str, ValueInfo]:
+    """Return what is known of every value of a model, by name.
+
+    Args:
+        model: From ``flat_copy``; not changed.
+        input_shapes: Shapes of the graph inputs, as far as they are known.
+
+    Raises:
+        ModelError: If the model is malformed.
+        ShapeError: If the shapes do not fit it.
+    """
+    copy = copy_model(model)
+    graph = copy.graph
+    raise_opset(copy)
+    values = [*graph.inputs, *(output for node in graph for output in node.outputs)]
+    _set_input_shapes(graph, input_shapes, partial=True)
+    _forget_shapes(graph)
+    infer(graph)
+    return {value.name or "": ValueInfo(value.type, static_shape(value), _is_constant(value)) for value in values}
+
+
+def _is_constant(value: ir.Value) -> bool:
+    node = value.producer()
+    if node is None:
+        return False
+    return node.graph is None or (node.op_type == "Identity" and constant(node.inputs[0]) is not None)
+
+
+def specialize(
+    prepared: ir.Model, input_shapes: Mapping[str, Sequence[int]] | None = None, *, partial: bool = False
+) -> ir.Model:
     """Give every value of a prepared model a concrete shape and finish its canonical form.
 
     Args:
         prepared: From :func:`prepare`; not changed. Weights are shared with the result, array by array, so
             that what is made from them once (packed weights) can be used for every shape.
         input_shapes: Shape of each graph input; those left out must have a concrete shape in the model.
+        partial: Leave the shape of an input open that is neither given nor concrete. The result is then good
+            for judging which operators are supported, not for planning.
 
     Raises:
         ShapeError: If a shape is missing, does not fit, or cannot be run because the export froze another
@@ -128,7 +171,7 @@ def specialize(prepared: ir.Model, input_shapes: Mapping[str, Sequence[int]] | N
         prepared = prepare(prepared)
     model = copy_model(prepared)
     graph = model.graph
-    frozen = _set_input_shapes(graph, input_shapes or {})
+    frozen = _set_input_shapes(graph, input_shapes or {}, partial=partial)
     _forget_shapes(graph)
     try:
         infer(graph)
@@ -156,7 +199,9 @@ def _forget_shapes(graph: ir.Graph) -> None:
             output.shape = None
 
 
-def _set_input_shapes(graph: ir.Graph, wanted: Mapping[str, Sequence[int]]) -> dict[int, int]:
+def _set_input_shapes(
+    graph: ir.Graph, wanted: Mapping[str, Sequence[int]], *, partial: bool = False
+) -> dict[int, int]:
     """Set the shapes of the graph inputs; return batch sizes that differ from a fixed one: given to fixed."""
     names = [value.name for value in graph.inputs]
     if unknown := sorted(set(wanted) - set(names)):
@@ -164,8 +209,11 @@ def _set_input_shapes(graph: ir.Graph, wanted: Mapping[str, Sequence[int]]) -> d
     frozen = {}
     for value in graph.inputs:
         declared = dims(value)
+        is_open = partial and value.name not in wanted and static_shape(value) is None
+        if is_open or not isinstance(value.type, ir.TensorType | None):
+            continue
         shape = _concrete(value, wanted.get(value.name or ""))
-        if declared and declared[0] is not None and declared[0] != shape[0]:
+        if declared and shape and declared[0] is not None and declared[0] != shape[0]:
             frozen[shape[0]] = declared[0]
         value.shape = ir.Shape(shape)
     return frozen

@@ -1,0 +1,164 @@
+"""A region: a model, or a part of one, that runs natively; compiled anew for every input shape it meets.
+
+Owns the cache of compiled plans and what was measured of them. All plans of a region share the packed weights.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from .cost import cost_model_of, with_crossovers
+from .explain import ExplainedStep, explain_steps
+from .memory_check import check_memory
+from .native import CompiledPlan, compile_plan, new_weight_store
+from .options import SessionOptions
+from .plan import build_plan
+from .plan_types import Plan
+from .profile import StepProfile, profile_steps
+from .signature import InputShapes
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+    from ..onnx.settled import OutputSource
+
+PlanKey: TypeAlias = tuple[InputShapes, tuple[str, ...]]
+"""Input shapes in graph order, and the taps."""
+
+
+@dataclass(frozen=True, eq=False)
+class CompiledRegion:
+    """A region at one input shape.
+
+    Args:
+        native: The plan and program of what is computed.
+        feeds: Positions of the region's inputs that the program takes.
+        sources: Where each output comes from; taps follow the computed ones.
+        input_names: Names of the region's inputs.
+    """
+
+    native: CompiledPlan
+    feeds: tuple[int, ...]
+    sources: tuple[OutputSource, ...]
+    input_names: tuple[str, ...]
+
+    def run(self, arrays: Sequence[Any]) -> list[Any]:
+        """Return the outputs, then the taps, for inputs in order."""
+        results = self.native.run(self.taken(arrays)) if self.native.plan.outputs else []
+        computed = sum(source.computed is not None for source in self.sources)
+        return [self._output(source, arrays, results) for source in self.sources] + results[computed:]
+
+    def taken(self, arrays: Sequence[Any]) -> list[Any]:
+        """Return what the program takes, contiguous and in native byte order."""
+        return [np.ascontiguousarray(arrays[index], dtype=np.float32) for index in self.feeds]
+
+    def _output(self, source: OutputSource, arrays: Sequence[Any], results: Sequence[Any]) -> Any:
+        if source.computed is not None:
+            return results[source.computed]
+        if source.input_name is not None:
+            given = arrays[self.input_names.index(source.input_name)]
+            return given.copy() if isinstance(given, np.ndarray) else given
+        return np.array(source.value)
+
+
+class Region:
+    """Runs a model natively.
+
+    Args:
+        model: As loaded, or prepared.
+        options: Threads, instruction set, how many plans to keep.
+
+    Raises:
+        ModelError: If the model is malformed.
+    """
+
+    def __init__(self, model: ir.Model, options: SessionOptions) -> None:
+        from ..onnx import prepare
+
+        self.prepared = prepare(model)
+        self.weights = new_weight_store()
+        self.latest: InputShapes | None = None
+        self.input_names = tuple(value.name or "" for value in self.prepared.graph.inputs)
+        self.costs = cost_model_of(options)
+        self._options = options
+        self._plans: OrderedDict[PlanKey, CompiledRegion] = OrderedDict()
+        self._plans_lock = threading.Lock()
+        self._compile_lock = threading.Lock()
+        self._profiles: dict[InputShapes, tuple[StepProfile, ...]] = {}
+
+    def compiled(self, shapes: InputShapes, taps: tuple[str, ...] = ()) -> CompiledRegion:
+        """Return the compiled plan for input shapes in graph order, making it when it is not cached.
+
+        Raises:
+            UnsupportedOperatorError: Listing every node that cannot be run at these shapes.
+            ShapeError: If the shapes do not fit the model.
+            ModelError: If the model is malformed, or a tap names no value of it.
+            OutOfMemoryError: If a run would need more memory than there is.
+            EngineError: If the core refuses the plan or the options.
+        """
+        key = (shapes, taps)
+        compiled = self._cached(key)
+        if compiled is None:
+            with self._compile_lock:  # runs of shapes already planned go on meanwhile
+                compiled = self._cached(key) or self._compile(shapes, taps)
+                with self._plans_lock:
+                    self._plans[key] = compiled
+                    while len(self._plans) > self._options.max_cached_plans:
+                        self._plans.popitem(last=False)
+        self.latest = shapes
+        return compiled
+
+    @property
+    def latest_plan(self) -> Plan | None:
+        """The plan for the latest input shapes, None before any."""
+        return None if self.latest is None else self.compiled(self.latest).native.plan
+
+    @property
+    def cached_shapes(self) -> list[InputShapes]:
+        """Input shapes that a plan is kept for, least recently used first."""
+        return [shapes for shapes, _ in self._plans]
+
+    def explained(self, shapes: InputShapes) -> tuple[ExplainedStep, ...]:
+        """Explain the steps of the plan for input shapes, with what was measured of them."""
+        compiled = self.compiled(shapes).native
+        return explain_steps(compiled, self.costs, self._profiles.get(shapes))
+
+    def profiled(self, shapes: InputShapes, arrays: Sequence[Any], iterations: int) -> tuple[StepProfile, ...]:
+        """Time every step on one batch; raises like :meth:`compiled`."""
+        compiled = self.compiled(shapes)
+        if not compiled.native.plan.outputs:
+            return ()
+        measured = compiled.native.profile(compiled.taken(arrays), iterations)
+        steps = profile_steps(compiled.native.plan, measured)
+        self._profiles[shapes] = steps
+        return steps
+
+    def _cached(self, key: PlanKey) -> CompiledRegion | None:
+        with self._plans_lock:
+            compiled = self._plans.get(key)
+            if compiled is not None:
+                self._plans.move_to_end(key)
+            return compiled
+
+    def _compile(self, shapes: InputShapes, taps: tuple[str, ...]) -> CompiledRegion:
+        from ..onnx import check_supported, specialize
+        from ..onnx.settled import settle_outputs
+
+        model = specialize(self.prepared, dict(zip(self.input_names, shapes, strict=True)))
+        sources = settle_outputs(model)
+        check_supported(model)
+        options = self._options
+        plan = build_plan(model, taps, weight_storage=options.weight_storage, winograd=options.winograd)
+        plan = with_crossovers(plan, self.costs)
+        check_memory(plan)
+        taken = {value.name for value in model.graph.inputs}
+        feeds = tuple(index for index, name in enumerate(self.input_names) if name in taken)
+        return CompiledRegion(
+            compile_plan(plan, options, self.weights), feeds, sources, self.input_names
+        )

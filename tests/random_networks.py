@@ -1,0 +1,267 @@
+"""Random convolutional networks as ONNX text: convolutions of all kinds, residuals, concatenations, thresholds.
+
+A network is drawn by a function that chooses one of several items, so that hypothesis and a seed can both make them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Choose = Callable[[Sequence[Any]], Any]
+"""Returns one of the items."""
+
+
+class Writer:
+    """Writes a random network as ONNX text; ``pick`` decides."""
+
+    def __init__(self, pick: Choose, shape: tuple[int, int, int, int]) -> None:
+        self.pick = pick
+        self.lines: list[str] = []
+        self.constants: dict[str, Array] = {}
+        self.tensors = [("x", shape)]
+
+    def choose(self, *items: Any) -> Any:
+        return self.pick(items)
+
+    def constant(self, *shape: int, low: float = -1.5, high: float = 1.5) -> str:
+        name = f"k{len(self.constants)}"
+        random = np.random.default_rng(len(self.constants))
+        self.constants[name] = np.asarray(random.uniform(low, high, shape), np.float32)
+        return name
+
+    def integers(self, *items: int) -> str:
+        name = f"k{len(self.constants)}"
+        self.constants[name] = np.array(items, np.int64)
+        return name
+
+    def write(self, text: str, shape: tuple[int, ...]) -> None:
+        name = f"t{len(self.lines)}"
+        self.lines.append(f"{name} = {text}")
+        self.tensors.append((name, shape))
+
+    def part(self, text: str) -> str:
+        """Write a node whose output only the next one reads; return its name."""
+        name = f"t{len(self.lines)}"
+        self.lines.append(f"{name} = {text}")
+        return name
+
+
+def convolution(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
+    kernel, stride = w.choose((1, 1), (1, 2), (3, 1), (3, 2))
+    pad = w.choose(0, kernel // 2)
+    groups, outputs = w.choose((1, 4), (1, 6), (c, c))
+    if min(h, v) + 2 * pad < kernel:
+        return
+    size = [(extent + 2 * pad - kernel) // stride + 1 for extent in (h, v)]
+    weight = w.constant(outputs, c // groups, kernel, kernel)
+    bias = w.choose("", ", " + w.constant(outputs))
+    attributes = f"strides = [{stride}, {stride}], pads = [{pad}, {pad}, {pad}, {pad}], group = {groups}"
+    w.write(f"Conv <{attributes}> ({x}, {weight}{bias})", (n, outputs, *size))
+
+
+def normalization(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
+    factors = ", ".join([w.constant(c), w.constant(c), w.constant(c), w.constant(c, low=0.2, high=2.0)])
+    w.write(f"BatchNormalization ({x}, {factors})", (n, c, h, v))
+
+
+def arithmetic(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
+    shape = w.choose((), (1,), (c, 1, 1), (1, c, 1, 1))
+    factor = w.constant(*shape, low=0.5, high=2.0)
+    text = w.choose("Mul({x}, {k})", "Add({k}, {x})", "Sub({x}, {k})", "Sub({k}, {x})", "Div({x}, {k})")
+    w.write(text.format(x=x, k=factor), (n, c, h, v))
+
+
+def activation(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
+    kind = w.choose("relu", "relu6", "threshold", "where", "channels", "mask", "smooth", "hardswish")
+    zero, low = w.constant(low=0.0, high=0.0), w.constant(low=0.1, high=0.6)
+    if kind == "relu":
+        text = f"Relu({x})"
+    elif kind == "relu6":
+        text = f"Clip({x}, {zero}, {w.constant(low=1.0, high=2.0)})"
+    elif kind == "threshold":
+        text = f"ThresholdedRelu <alpha = 0.25> ({x})"
+    elif kind == "where":
+        text = f"Where({w.part(f'LessOrEqual({x}, {low})')}, {zero}, {x})"
+    elif kind == "channels":
+        limits = w.constant(c, 1, 1, low=0.0, high=0.6)
+        text = f"Where({w.part(f'Greater({x}, {limits})')}, {x}, {zero})"
+    elif kind == "mask":
+        mask = w.part(f"GreaterOrEqual({x}, {low})")
+        text = f"Mul({x}, {w.part(f'Cast <to = 1> ({mask})')})"
+    elif kind == "smooth":
+        text = w.choose(f"Sigmoid({x})", f"Tanh({x})", f"HardSigmoid({x})", f"Identity({x})", f"Dropout({x})")
+    else:
+        three, six = w.constant(low=3.0, high=3.0), w.constant(low=6.0, high=6.0)
+        shifted = w.part(f"Add({x}, {three})")
+        clipped = w.part(f"Clip({shifted}, {zero}, {six})")
+        text = f"Mul({x}, {w.part(f'Div({clipped}, {six})')})"
+    w.write(text, (n, c, h, v))
+
+
+def layout(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
+    """Go to channels last, do something there, come back."""
+    y = w.part(f"Transpose <perm = [0, 2, 3, 1]> ({x})")
+    kind = w.choose("relu", "affine", "pad", "threshold", "sum", "nothing")
+    pads = (0, 0)
+    if kind == "relu":
+        y = w.part(f"Relu({y})")
+    elif kind == "affine":
+        y = w.part(f"Add({w.part(f'Mul({y}, {w.constant(c)})')}, {w.constant(c)})")
+    elif kind == "pad":
+        pads = w.choose((1, 1), (0, 2))
+        y = w.part(f"Pad({y}, {w.integers(0, pads[0], pads[0], 0, 0, pads[1], pads[1], 0)})")
+    elif kind == "threshold":
+        condition = w.part(f"Greater({y}, {w.constant(c, low=0.0, high=0.6)})")
+        y = w.part(f"Where({condition}, {y}, {w.constant(low=0.0, high=0.0)})")
+    elif kind == "sum":
+        y = w.part(f"Add({y}, {w.part(f'Relu({y})')})")
+    w.write(f"Transpose <perm = [0, 3, 1, 2]> ({y})", (n, c, h + sum(pads), v + sum(pads)))
+
+
+def window(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
+    if min(h, v) < 3:
+        return
+    kind, ceil = w.choose("MaxPool", "AveragePool"), w.choose(0, 1)
+    size = [(extent - 3 + ceil) // 2 + 1 for extent in (h, v)]
+    w.write(f"{kind} <kernel_shape = [3, 3], strides = [2, 2], ceil_mode = {ceil}> ({x})", (n, c, *size))
+
+
+def padding(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
+    a, b = w.choose((0, 0), (1, 1), (0, 1))
+    w.write(f"Pad({x}, {w.integers(0, 0, a, a, 0, 0, b, b)})", (n, c, h + a + b, v + a + b))
+
+
+def joining(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
+    others = [name for name, shape in w.tensors if shape == (n, c, h, v)]
+    other = w.choose(*others)
+    kind = w.choose("Add", "Mul", "Sub", "Sum", "Concat")
+    if kind == "Concat":
+        w.write(f"Concat <axis = 1> ({x}, {other})", (n, 2 * c, h, v))
+    else:
+        w.write(f"{kind} ({x}, {other})", (n, c, h, v))
+
+
+def gate(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
+    pooled = w.part(f"GlobalAveragePool({x})")
+    w.write(f"Mul({w.part(f'HardSigmoid({pooled})')}, {x})", (n, c, h, v))
+
+
+def selection(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
+    start, axis = w.integers(0), w.integers(1)
+    w.write(f"Slice({x}, {start}, {w.integers((c + 1) // 2)}, {axis})", (n, (c + 1) // 2, h, v))
+
+
+def wide_convolution(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
+    """Write a convolution of uneven windows, pads and dilations, and enough channels for every tile width."""
+    kernel = (w.choose(1, 2, 3, 5), w.choose(1, 2, 3, 5))
+    stride, dilation = (w.choose(1, 1, 2, 3), w.choose(1, 1, 2)), (w.choose(1, 1, 2), w.choose(1, 1, 2))
+    pads = [w.choose(*range(size)) for size in (*kernel, *kernel)]
+    groups, outputs = w.choose((1, 16), (1, 33), (1, 70), (c, 2 * c))
+    extents = [(size - 1) * step + 1 for size, step in zip(kernel, dilation, strict=True)]
+    padded = [h + pads[0] + pads[2], v + pads[1] + pads[3]]
+    if any(size < extent for size, extent in zip(padded, extents, strict=True)):
+        return
+    size = [(padded[i] - extents[i]) // stride[i] + 1 for i in (0, 1)]
+    bound = float(np.sqrt(3.0 / (c // groups * kernel[0] * kernel[1])))
+    weight = w.constant(outputs, c // groups, *kernel, low=-bound, high=bound)
+    attributes = f"strides = {list(stride)}, pads = {pads}, dilations = {list(dilation)}, group = {groups}"
+    w.write(f"Conv <{attributes}> ({x}, {weight}, {w.constant(outputs)})", (n, outputs, *size))
+
+
+def residual(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
+    """Write a block of a residual network, whose activation the next convolution can skip by."""
+    inner = w.choose(8, 16, 24)
+    first, second, third = (
+        w.constant(*shape, low=-float(np.sqrt(3.0 / np.prod(shape[1:]))), high=float(np.sqrt(3.0 / np.prod(shape[1:]))))
+        for shape in ((inner, c, 1, 1), (inner, inner, 3, 3), (c, inner, 1, 1))
+    )
+    a = w.part(f"Relu({w.part(f'Conv({x}, {first})')})")
+    b = w.part(f"Conv <pads = [1, 1, 1, 1]> ({a}, {second})")
+    b = w.part(f"ThresholdedRelu <alpha = 0.3> ({b})")
+    y = w.part(f"Add({x}, {w.part(f'Conv({b}, {third})')})")
+    w.write(f"Relu({y})", (n, c, h, v))
+
+
+def pooling(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
+    kernel, stride = (w.choose(1, 2, 3), w.choose(1, 2, 3)), (w.choose(1, 2), w.choose(1, 2, 3))
+    pads = [w.choose(*range(size)) for size in (*kernel, *kernel)]
+    padded = [h + pads[0] + pads[2], v + pads[1] + pads[3]]
+    if padded[0] < kernel[0] or padded[1] < kernel[1]:
+        return
+    size = [(padded[i] - kernel[i]) // stride[i] + 1 for i in (0, 1)]
+    kind = w.choose("MaxPool <", "AveragePool <", "AveragePool <count_include_pad = 1, ")
+    attributes = f"kernel_shape = {list(kernel)}, strides = {list(stride)}, pads = {pads}"
+    w.write(f"{kind}{attributes}> ({x})", (n, c, *size))
+
+
+def resizing(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
+    name = f"k{len(w.constants)}"
+    factors = (w.choose(1, 2), w.choose(1, 2, 3))
+    w.constants[name] = np.array([1, 1, *factors], np.float32)
+    mode = w.choose(
+        'mode = "nearest", coordinate_transformation_mode = "asymmetric", nearest_mode = "floor"',
+        'mode = "linear", coordinate_transformation_mode = "half_pixel"',
+        'mode = "linear", coordinate_transformation_mode = "align_corners"',
+    )
+    w.write(f"Resize <{mode}> ({x}, , {name})", (n, c, h * factors[0], v * factors[1]))
+
+
+def reduction(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
+    kind = w.choose("GlobalAveragePool", "GlobalMaxPool", "ReduceMean")
+    axes = f", {w.integers(2, 3)}" if kind == "ReduceMean" else ""
+    w.write(f"{kind}({x}{axes})", (n, c, 1, 1))
+
+
+def parting(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
+    """Cut the channels in two, and put them together the other way round."""
+    if c < 2:
+        return
+    first, second = f"t{len(w.lines)}a", f"t{len(w.lines)}b"
+    w.lines.append(f"{first}, {second} = Split <axis = 1> ({x}, {w.integers(1, c - 1)})")
+    w.write(f"Concat <axis = 1> ({second}, {w.part(f'Relu({first})')})", (n, c, h, v))
+
+
+def island(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
+    """Write something that the engine does not run."""
+    w.write(w.choose(f"Erf({x})", f"Softsign({x})", f"Elu({x})", f"Sub({x}, {w.part(f'Round({x})')})"), (n, c, h, v))
+
+
+STEPS = (
+    convolution, convolution, normalization, arithmetic, activation, activation, layout, window, padding, joining, gate,
+    selection,
+)  # fmt: skip
+
+ENGINE_STEPS = (
+    *STEPS, wide_convolution, wide_convolution, wide_convolution, residual, residual, pooling, resizing, reduction,
+    parting, activation, joining, island,
+)  # fmt: skip
+"""What else the engine meets; islands among it."""
+
+
+def network(
+    pick: Choose, steps: Sequence[Callable[..., None]] = STEPS, shape: tuple[int, int, int, int] = (2, 3, 8, 7)
+) -> tuple[str, str, dict[str, Array]]:
+    """Return body, name of the output and constants of a network of up to ten steps, with or without a linear head.
+
+    Args:
+        pick: Decides.
+        steps: What it may consist of.
+        shape: Of the input ``x``.
+    """
+    writer = Writer(pick, shape)
+    for _ in range(pick(range(1, 11))):
+        name, sizes = writer.tensors[-1] if pick((False, True)) else writer.choose(*writer.tensors)
+        if np.prod(sizes) < 20_000:
+            writer.choose(*steps)(writer, name, *sizes)
+    name, (_, channels, height, width) = writer.tensors[-1]
+    output = writer.part(f"Identity({name})")
+    if pick((False, True)):
+        flat = writer.part(f"Flatten({output})")
+        product = writer.part(f"MatMul({flat}, {writer.constant(channels * height * width, 5)})")
+        output = writer.part(f"Relu({writer.part(f'Add({product}, {writer.constant(5)})')})")
+    return " ".join(writer.lines), output, writer.constants
