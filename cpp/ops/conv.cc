@@ -8,6 +8,7 @@
 
 #include "ops/conv_schedule.h"
 #include "ops/ops.h"
+#include "runtime/memory.h"
 
 namespace zeroskip {
 namespace {
@@ -143,7 +144,8 @@ void Conv::pack_weights(const StepSpec& step, const BuildContext& context) {
   const auto per_channel = [&](const ConstantView* constant, const char* role) {
     check(!constant || constant->values.size() == static_cast<size_t>(geometry_.o), role,
           " must hold one value per output channel");
-    return context.weights.get((constant ? constant->name : "zeros") + form + "/padded", [&] {
+    // The last part keeps what is absent apart from a constant called "zeros".
+    return context.weights.get(constant ? constant->name + form + "/padded" : form + "/absent", [&] {
       return pack_per_channel(layout_, constant ? constant->values.data() : nullptr, 0.0f);
     });
   };
@@ -282,8 +284,8 @@ void Conv::finish(const Operands& operands, const Task& task, int64_t block, int
 int64_t Conv::gathered_bytes() const {
   if (!gathers_input_) return 0;
   const ConvGeometry& g = geometry_;
-  const int64_t rows = g.n * (g.h + g.pad_top + g.pad_bottom), row = (g.w + g.pad_left + g.pad_right) * g.c;
-  return round_up(rows * row * static_cast<int64_t>(sizeof(float)) + kArenaSlackBytes, kAlignment);
+  const int64_t h = g.h + g.pad_top + g.pad_bottom, w = g.w + g.pad_left + g.pad_right;
+  return round_up(checked_product({g.n, h, w, g.c, sizeof(float)}) + kArenaSlackBytes, kAlignment);
 }
 
 int64_t Conv::acc_bytes() const {
@@ -297,12 +299,13 @@ int64_t Conv::acc_bytes() const {
 int64_t Conv::pixel_list_bytes() const {
   if (algorithm_ == ConvAlgorithm::kSparse) return 0;
   const int64_t taps = gathers_input_ ? geometry_.kh : geometry_.taps();
-  const int64_t pointers = round_up(row_tile_ * column_tile_, kDconvPixels) * taps;
-  return round_up(pointers * static_cast<int64_t>(sizeof(float*)), kAlignment);
+  const int64_t pixels = round_up(row_tile_ * column_tile_, kDconvPixels);
+  return round_up(checked_product({pixels, taps, sizeof(float*)}), kAlignment);
 }
 
 size_t Conv::scratch_bytes() const {
-  return static_cast<size_t>(gathered_bytes() + num_threads_ * (acc_bytes() + pixel_list_bytes()));
+  const int64_t of_threads = checked_product({num_threads_, acc_bytes() + pixel_list_bytes()});
+  return static_cast<size_t>(gathered_bytes() + of_threads);
 }
 
 Conv::ThreadScratch Conv::thread_scratch(const RunContext& context, int thread) const {

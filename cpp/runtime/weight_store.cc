@@ -3,6 +3,8 @@
 #include <limits>
 #include <new>
 
+#include "runtime/fork.h"
+
 namespace zeroskip {
 
 AlignedFloats::AlignedFloats(size_t count) : size_(count) {
@@ -11,6 +13,7 @@ AlignedFloats::AlignedFloats(size_t count) : size_(count) {
 }
 
 WeightStore::Packed WeightStore::get(const std::string& key, const std::function<AlignedFloats()>& pack) {
+  const ForkGuard no_fork;
   const std::lock_guard lock(mutex_);
   if (const auto found = blocks_.find(key); found != blocks_.end()) return found->second;
   auto packed = std::make_shared<const AlignedFloats>(pack());
@@ -19,6 +22,7 @@ WeightStore::Packed WeightStore::get(const std::string& key, const std::function
 }
 
 size_t WeightStore::bytes() const {
+  const ForkGuard no_fork;
   const std::lock_guard lock(mutex_);
   size_t total = 0;
   for (const auto& [key, block] : blocks_) total += block->size() * sizeof(float);

@@ -21,6 +21,7 @@ from ...errors import ModelError, ShapeError
 from ..opset import TARGET_OPSET
 from ..rewriting import add_constant, become, describe, malformed_as_model_error, owner
 from ..values import ZEROSKIP_DOMAIN, constant, dims, operand, static_shape
+from .guards import reason_to_refuse
 
 _INFERENCE_OPSET = 22
 _MAX_FOLDED_ELEMENTS = 1 << 28
@@ -90,6 +91,9 @@ def _has_subgraph(node: ir.Node) -> bool:
 
 
 def _infer_standard(node: ir.Node, schema: onnx.defs.OpSchema) -> None:
+    refused = reason_to_refuse(node)
+    if refused is not None:
+        raise ShapeError(f"{describe(node)} cannot be: {refused}")
     types: dict[str, onnx.TypeProto] = {}
     data: dict[str, onnx.TensorProto] = {}
     for value in node.inputs:

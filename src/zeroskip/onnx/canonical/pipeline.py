@@ -12,7 +12,7 @@ import onnx_ir.passes.common as common_passes
 
 from ...errors import ModelError, ShapeError
 from ..opset import raise_opset
-from ..rewriting import RuleTable, apply_rules, copy_model, describe, sweep
+from ..rewriting import RuleTable, apply_rules, copy_model, damaged_as_model_error, describe, sweep
 from ..values import ZEROSKIP_DOMAIN, dims, integers, static_shape
 from . import (
     affine,
@@ -85,11 +85,12 @@ def prepare(model: ir.Model) -> ir.Model:
     """
     if _is_prepared(model):
         return model
-    prepared = copy_model(model)
-    if prepared.functions:
-        common_passes.InlinePass()(prepared)
-    common_passes.RemoveInitializersFromInputsPass()(prepared)
-    common_passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(prepared)
+    with damaged_as_model_error("the model is damaged"):
+        prepared = copy_model(model)
+        if prepared.functions:
+            common_passes.InlinePass()(prepared)
+        common_passes.RemoveInitializersFromInputsPass()(prepared)
+        common_passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(prepared)
     graph = prepared.graph
     graph.meta[SOURCE_OPSET] = prepared.opset_imports.get("")
     raise_opset(prepared)
