@@ -7,9 +7,10 @@
 
 namespace zeroskip {
 
-// Releases the GIL for its lifetime. Unlike nanobind's, it stands the end of the interpreter: until Python 3.14 a
-// daemon thread that asks for the GIL then is ended by unwinding its stack, and frames that must not throw
-// (nanobind's) turn that into std::terminate. Such a thread waits here for the process to end instead.
+// Releases the GIL for its lifetime. Unlike nanobind's, it stands the end of the interpreter: until
+// Python 3.14 a daemon thread that asks for the GIL then is ended by unwinding its stack, and frames that
+// must not throw (nanobind's) turn that into std::terminate. Such a thread waits here for the process to end
+// instead.
 class GilRelease {
  public:
   GilRelease() : state_(PyEval_SaveThread()) {}

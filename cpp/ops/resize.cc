@@ -40,7 +40,8 @@ float round_position(const std::string& mode, float x) {
   return is_tie ? std::ceil(x) : std::round(x);
 }
 
-// The input index a float names: inside [0, in) whatever the float is, since float(in - 1) may round up to in.
+// The input index a float names: inside [0, in) whatever the float is, since float(in - 1) may round up to
+// in.
 int64_t to_index(float position, int64_t in) {
   check(!std::isnan(position), "the scale gives positions that are no numbers");
   if (position >= static_cast<float>(in)) return in - 1;

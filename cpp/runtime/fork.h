@@ -3,9 +3,9 @@
 
 namespace zeroskip {
 
-// Held for as long as a thread holds a mutex of the core or has its data half changed: fork() waits until nobody
-// does, so that the child inherits whole data and free mutexes. Guards of several threads do not exclude each
-// other, and they nest.
+// Held for as long as a thread holds a mutex of the core or has its data half changed: fork() waits until
+// nobody does, so that the child inherits whole data and free mutexes. Guards of several threads do not
+// exclude each other, and they nest.
 class ForkGuard {
  public:
   ForkGuard();

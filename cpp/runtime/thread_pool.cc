@@ -56,7 +56,7 @@ void ThreadPool::run(int num_threads, int64_t tasks, const void* body, Call call
     return;
   }
   num_threads = std::min<int>(num_threads, static_cast<int>(kThreadMask));
-  start_workers(num_threads - 1);
+  start_workers(static_cast<int>(std::min<int64_t>(num_threads, tasks)) - 1);
   body_.store(body, std::memory_order_relaxed);
   call_.store(call, std::memory_order_relaxed);
   tasks_.store(tasks, std::memory_order_relaxed);

@@ -21,7 +21,8 @@ class ThreadPool {
   // process.
   static ThreadPool& instance();
 
-  // The child of a fork has none of the parent's threads: drop the pool (its mutex may be held by one of them).
+  // The child of a fork has none of the parent's threads: drop the pool (its mutex may be held by one of
+  // them).
   static void forget();
 
   // Runs every task, at most num_threads at a time, the calling thread among them, and returns when all are

@@ -118,6 +118,8 @@ class _Worker:
             self._step(f"{self._seed}:{index}")
             if index % 1000 == 999:
                 self._save()
+                if os.getppid() == 1:  # the campaign was ended
+                    os._exit(5)
             if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > MAX_RESIDENT_BYTES:
                 print(f"{self._seed}:{index} used more than {MAX_RESIDENT_BYTES} bytes", file=sys.stderr)
                 self._save()

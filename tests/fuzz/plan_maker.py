@@ -231,7 +231,7 @@ class PlanMaker(PlanBuilder):
             "nearest_mode": self._rng.choice(_ROUNDINGS),
         }
         if self._flip():
-            attributes["scales"] = [self._rng.choice((1e-45, 1e-30, 0.5, 1.0, 1.7, 3e38)) for _ in range(2)]
+            attributes["scales"] = [self._rng.choice((0.5, 1.0, 1.7)) for _ in range(2)]
         self.step("resize", [source], [self._new_map((n, c, *size))], **attributes)
 
     def _move(self, source: int) -> None:

@@ -149,7 +149,7 @@ def _graph(plan: Plan, rng: random.Random) -> None:
     if field == "arena_bytes":
         plan[field] = _clipped(_number(plan[field], rng))
     elif field == "num_threads":
-        plan[field] = rng.choice((-1, 0, 1, 2, 3, 8, 1024, 1025))
+        plan[field] = rng.choice((-1, 0, 1, 2, 3, 8, 1025))
     else:
         plan[field] = _indices(plan[field], len(plan["tensors"]), rng)
 

@@ -7,7 +7,6 @@ core.
 from __future__ import annotations
 
 import os
-import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -16,6 +15,7 @@ import numpy as np
 
 from ..errors import ModelError, ShapeError, UnsupportedOperatorError
 from .explain import Explanation, explain
+from .locks import ForkSafeLock
 from .native import CompiledPlan, compile_plan, new_weight_store
 from .options import SessionOptions
 from .plan import build_plan
@@ -68,8 +68,8 @@ class InferenceSession:
         self._signature = Signature.of(loaded)
         self._model = prepare(loaded)
         self._plans: OrderedDict[PlanKey, CompiledPlan] = OrderedDict()
-        self._plans_lock = threading.Lock()
-        self._compile_lock = threading.Lock()
+        self._plans_lock = ForkSafeLock()
+        self._compile_lock = ForkSafeLock()
         self._latest: InputShapes | None = None
         self._densities: dict[InputShapes, list[float | None]] = {}
         self._check_operators()

@@ -131,6 +131,16 @@ def _pool(node: ir.Node) -> str | None:
     return _one_or_two_spatial(node)
 
 
+_MAX_LRN_SIZE = 4096
+
+
+def _lrn(node: ir.Node) -> str | None:
+    size = node.attributes.get_int("size", 0)
+    if not 1 <= size <= _MAX_LRN_SIZE:
+        return f"its size is {size}, supported are 1 to {_MAX_LRN_SIZE}"
+    return _one_or_two_spatial(node)
+
+
 def _per_channel(node: ir.Node) -> str | None:
     axis = node.attributes.get_int("axis", 1)
     return None if axis == 1 else f"its channels are axis {axis}, supported is axis 1"
@@ -211,7 +221,7 @@ _CONDITIONS: dict[str, Condition] = {
     "HardSigmoid": _always,
     "HardSwish": _always,
     "Identity": _always,
-    "LRN": _one_or_two_spatial,
+    "LRN": _lrn,
     "Linear": _weighted,
     "MaxPool": _pool,
     "Mul": _binary,
