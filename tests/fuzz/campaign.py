@@ -2,7 +2,8 @@
 
 Every execution is made from its seed alone, so a finding is repeated by giving that seed. An execution may end in
 an exception (noted, the process goes on), by a signal (a crash, a sanitizer's report, more than ten seconds of
-its own time), or by using too much memory; after these a new process goes on with the next seed.
+its own time), or by using too much memory; after these a new process goes on with the next seed. Executions are
+counted exactly; how the last thousand before such an end ended is lost.
 """
 
 from __future__ import annotations
@@ -141,6 +142,7 @@ class _Worker:
             what = f"{type(error).__name__} at {where} from {caller}"
             finding = self._findings.setdefault(what, {"count": 0, "seed": seed, "message": str(error)[:300]})
             finding["count"] += 1
+            self._save()
 
     def _save(self) -> None:
         self._result.write_text(json.dumps({"outcomes": self._outcomes, "findings": self._findings}))

@@ -13,7 +13,7 @@ import onnx_ir as ir
 
 from ..errors import UnsupportedOperatorError
 from .canonical.pipeline import REWRITTEN, SOURCE_OPSET
-from .rewriting import sources
+from .rewriting import malformed_as_model_error, sources
 from .values import ZEROSKIP_DOMAIN, constant, integers, operand, rank, static_shape
 
 Condition = Callable[[ir.Node], str | None]
@@ -51,7 +51,8 @@ def unsupported_nodes(canonical: ir.Model) -> list[UnsupportedNode]:
     """
     found = []
     for node in canonical.graph:
-        reason = _reason(node)
+        with malformed_as_model_error(node):
+            reason = _reason(node)
         if reason is not None:
             found.append(UnsupportedNode(sources(node)[-1], node.op_type, node.domain, _opset(canonical, node), reason))
     return found
