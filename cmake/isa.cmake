@@ -14,6 +14,12 @@ else()
   set(ZS_ISAS generic)
 endif()
 
+set(ZEROSKIP_ISAS "" CACHE STRING "Instruction sets to compile, for builds that need not have all; generic is always one")
+if(ZEROSKIP_ISAS)
+  set(ZS_ISAS generic ${ZEROSKIP_ISAS})
+  list(REMOVE_DUPLICATES ZS_ISAS)
+endif()
+
 function(zeroskip_add_isa_kernels target)
   file(GLOB sources CONFIGURE_DEPENDS cpp/kernels/*/*.cc)
   list(FILTER sources EXCLUDE REGEX "/reference/")  # scalar, ISA-independent: only the tests link it
@@ -23,7 +29,7 @@ function(zeroskip_add_isa_kernels target)
     target_compile_definitions(zeroskip_kernels_${isa} PRIVATE ZS_ISA=${isa} ZS_ISA_${isa}=1)
     # Contraction stays on: a*b+c may become one FMA, as every peer does. -ffast-math does not: NaN and Inf are defined.
     target_compile_options(zeroskip_kernels_${isa} PRIVATE
-      -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -Wall -Wextra -Wno-psabi ${ZS_FLAGS_${isa}})
+      ${ZS_KERNEL_OPTIMIZATION} -fno-math-errno -fno-trapping-math -ffp-contract=fast -Wall -Wextra -Wno-psabi ${ZS_FLAGS_${isa}})
     target_sources(${target} PRIVATE $<TARGET_OBJECTS:zeroskip_kernels_${isa}>)
     target_compile_definitions(${target} PRIVATE ZS_HAVE_${isa}=1)
   endforeach()

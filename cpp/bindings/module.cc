@@ -9,6 +9,7 @@
 
 #include <new>
 
+#include "bindings/gil.h"
 #include "runtime/peak.h"
 #include "runtime/program.h"
 
@@ -140,7 +141,7 @@ void init_program(Program* self, const std::vector<nb::dict>& tensors, const std
   for (const nb::dict& tensor : tensors) spec.tensors.push_back(to_tensor(tensor));
   for (const nb::dict& step : steps) spec.steps.push_back(to_step(step));
   WeightStore own;  // operators hold what they take from it
-  const nb::gil_scoped_release release;
+  const GilRelease release;
   new (self) Program(std::move(spec), weights ? *weights : own);
 }
 
@@ -149,7 +150,7 @@ std::vector<FloatArray> run(const Program& program, const nb::list& arrays) {
   std::vector<FloatArray> outputs = new_outputs(program);
   const std::vector<float*> addresses = pointers(outputs);
   {
-    const nb::gil_scoped_release release;
+    const GilRelease release;
     program.run(inputs, addresses);
   }
   return outputs;
@@ -161,7 +162,7 @@ nb::list profile(const Program& program, const nb::list& arrays, int iterations)
   const std::vector<float*> addresses = pointers(outputs);
   std::vector<StepProfile> steps;
   {
-    const nb::gil_scoped_release release;
+    const GilRelease release;
     steps = program.profile(inputs, addresses, iterations);
   }
   nb::list result;
@@ -190,6 +191,8 @@ std::vector<std::string> names(const std::vector<Isa>& isas) {
 
 NB_MODULE(_core, m) {
   using namespace zeroskip;
+  // A session that lives until the interpreter ends (a global, a daemon thread's) is no leak worth a report.
+  nb::set_leak_warnings(false);
   m.doc() = "Native core of zeroskip: executes plans of fused steps.";
   m.attr("__version__") = ZEROSKIP_VERSION;
   nb::exception<Error>(m, "Error", PyExc_RuntimeError);

@@ -8,6 +8,7 @@
 
 #include "ops/conv_schedule.h"
 #include "ops/ops.h"
+#include "runtime/memory.h"
 
 namespace zeroskip {
 namespace {
@@ -164,7 +165,8 @@ void Conv::pack_weights(const StepSpec& step, const BuildContext& context) {
   const auto per_channel = [&](const ConstantView* constant, const char* role) {
     check(!constant || constant->values.size() == static_cast<size_t>(geometry_.o), role,
           " must hold one value per output channel");
-    return context.weights.get((constant ? constant->name : "zeros") + form + "/padded", [&] {
+    // The last part keeps what is absent apart from a constant called "zeros".
+    return context.weights.get(constant ? constant->name + form + "/padded" : form + "/absent", [&] {
       return pack_per_channel(layout_, constant ? constant->values.data() : nullptr, 0.0f);
     });
   };
@@ -323,8 +325,8 @@ void Conv::finish(const Operands& operands, const Task& task, int64_t block, int
 int64_t Conv::gathered_bytes() const {
   if (!gathers_input_) return 0;
   const ConvGeometry& g = geometry_;
-  const int64_t rows = g.n * (g.h + g.pad_top + g.pad_bottom), row = (g.w + g.pad_left + g.pad_right) * g.c;
-  return round_up(rows * row * static_cast<int64_t>(sizeof(float)) + kArenaSlackBytes, kAlignment);
+  const int64_t h = g.h + g.pad_top + g.pad_bottom, w = g.w + g.pad_left + g.pad_right;
+  return round_up(checked_product({g.n, h, w, g.c, sizeof(float)}) + kArenaSlackBytes, kAlignment);
 }
 
 int64_t Conv::acc_bytes() const {
@@ -337,19 +339,19 @@ int64_t Conv::acc_bytes() const {
 
 int64_t Conv::pixel_list_bytes() const {
   if (algorithm_ == ConvAlgorithm::kSparse) return 0;
-  const int64_t pointers = round_up(row_tile_ * column_tile_, kDconvPixels) * dense_taps();
-  return round_up(pointers * static_cast<int64_t>(sizeof(float*)), kAlignment);
+  const int64_t pixels = round_up(row_tile_ * column_tile_, kDconvPixels);
+  return round_up(checked_product({pixels, dense_taps(), sizeof(float*)}), kAlignment);
 }
 
 int64_t Conv::expanded_bytes() const {
   if (storage_ == WeightStorage::kFloat32 || algorithm_ == ConvAlgorithm::kSparse) return 0;
-  return dense_tap_step() * dense_channels() * kSlab * static_cast<int64_t>(sizeof(float));
+  return checked_product({dense_tap_step(), dense_channels(), kSlab, sizeof(float)});
 }
 
 int64_t Conv::thread_bytes() const { return acc_bytes() + pixel_list_bytes() + expanded_bytes(); }
 
 size_t Conv::scratch_bytes() const {
-  const auto direct = static_cast<size_t>(gathered_bytes() + num_threads_ * thread_bytes());
+  const auto direct = static_cast<size_t>(gathered_bytes() + checked_product({num_threads_, thread_bytes()}));
   return winograd_ ? std::max(direct, winograd_->scratch_bytes()) : direct;
 }
 

@@ -35,13 +35,14 @@ ConvSchedule schedule_conv(const ConvWork& work) {
     return best;
   }
   double best_cost = std::numeric_limits<double>::infinity();
-  for (int64_t tiles = ceil_div(work.lines, most); tiles <= work.lines; ++tiles) {
-    const int64_t lines = ceil_div(work.lines, tiles);
+  for (int64_t lines = best.lines_per_tile;;) {
+    lines = ceil_div(work.lines, ceil_div(work.lines, lines));  // tiles of equal size
     for (int64_t units = work.units; units >= 1; --units) {
       const double cost = critical_path(work, lines, units);
       if (cost < best_cost) best_cost = cost, best = {lines, units};
     }
-    if (lines * work.pixels_per_line <= 16) break;
+    if (lines == 1 || lines * work.pixels_per_line <= 16) break;
+    --lines;
   }
   return best;
 }

@@ -28,7 +28,7 @@ namespace zeroskip {
 struct ConstantView {
   std::vector<int64_t> shape;
   std::span<const float> values;
-  std::string name;  // unique within the session: the key under which packed forms are shared
+  std::string name;  // unique within the session, with the shape: the key under which packed forms are shared
 };
 
 using Attribute = std::variant<int64_t, double, std::string, std::vector<int64_t>, std::vector<double>>;

@@ -40,6 +40,14 @@ float round_position(const std::string& mode, float x) {
   return is_tie ? std::ceil(x) : std::round(x);
 }
 
+// The input index a float names: inside [0, in) whatever the float is, since float(in - 1) may round up to
+// in.
+int64_t to_index(float position, int64_t in) {
+  check(!std::isnan(position), "the scale gives positions that are no numbers");
+  if (position >= static_cast<float>(in)) return in - 1;
+  return std::clamp<int64_t>(static_cast<int64_t>(std::max(position, 0.0f)), 0, in - 1);
+}
+
 AxisResize make_axis(const StepSpec& step, size_t axis, int64_t in, int64_t out) {
   float scale = static_cast<float>(out) / static_cast<float>(in);
   if (step.attributes.contains("scales")) scale = static_cast<float>(step.get_floats("scales", 2)[axis]);
@@ -53,7 +61,7 @@ std::vector<int64_t> nearest_map(const StepSpec& step, const AxisResize& axis) {
   std::vector<int64_t> map;
   for (int64_t i = 0; i < axis.out; ++i) {
     const float nearest = round_position(rounding, input_position(coordinates, axis, i));
-    map.push_back(static_cast<int64_t>(std::clamp(nearest, 0.0f, static_cast<float>(axis.in - 1))));
+    map.push_back(to_index(nearest, axis.in));
   }
   return map;
 }
@@ -70,7 +78,7 @@ LinearMap linear_map(const StepSpec& step, const AxisResize& axis) {
   for (int64_t i = 0; i < axis.out; ++i) {
     const float last = static_cast<float>(axis.in - 1);
     const float position = std::clamp(input_position(coordinates, axis, i), 0.0f, last);
-    const auto left = static_cast<int64_t>(position);
+    const int64_t left = to_index(position, axis.in);
     map.left.push_back(left);
     map.right.push_back(std::min(left + 1, axis.in - 1));
     map.weight.push_back(position - static_cast<float>(left));

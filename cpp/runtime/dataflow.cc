@@ -132,7 +132,7 @@ class Dataflow {
   void check_write(const std::string& where, const StepSpec& step, int index, std::vector<Region>& regions) {
     const TensorSpec& output = tensor(index);
     written_[static_cast<size_t>(index)] = true;
-    if (output.offset == kExternalOffset) return;
+    if (output.offset == kExternalOffset) return check_external_alias(where, step, index);
     std::vector<Region> mine = {data_region(output)};
     if (output.masked) mine.push_back(mask_region(output));
     for (const Region& region : mine) {
@@ -143,6 +143,15 @@ class Dataflow {
         check_alias(where, output, region, tensor(step.inputs[input]), op_runs_in_place(step.op, input));
       regions.push_back(region);
     }
+  }
+
+  // The caller's memory for one tensor is one array, and arrays of two tensors are apart.
+  void check_external_alias(const std::string& where, const StepSpec& step, int index) const {
+    for (size_t input = 0; input < step.inputs.size(); ++input)
+      check(step.inputs[input] != index || op_runs_in_place(step.op, input), where, ": output '",
+            tensor(index).name, "' is its input too, and it does not run in place");
+    check(std::count(step.outputs.begin(), step.outputs.end(), index) == 1, where, ": output '",
+          tensor(index).name, "' is listed twice");
   }
 
   // An output may touch an input's memory only where the operator runs in place, and then only exactly on it.

@@ -1,12 +1,13 @@
 #include "runtime/memory.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
-#include <limits>
 #include <new>
 
+#include "runtime/error.h"
 #include "runtime/tensor.h"
 
 namespace zeroskip {
@@ -19,7 +20,8 @@ constexpr size_t kHugePage = size_t{2} << 20;
 void FreeAligned::operator()(void* p) const { std::free(p); }
 
 AlignedBytes allocate_aligned(size_t bytes) {
-  if (bytes > std::numeric_limits<int64_t>::max() - 2 * kHugePage) throw std::bad_alloc();
+  // Beyond the machine's memory the system may say yes, and end the process when the memory is used.
+  if (bytes > static_cast<size_t>(physical_memory_bytes())) throw std::bad_alloc();
   const size_t wanted = bytes + static_cast<size_t>(kArenaSlackBytes);
   const size_t alignment = wanted >= kHugePage ? kHugePage : kAlignment;
   const size_t total = (wanted + alignment - 1) / alignment * alignment;
@@ -31,6 +33,22 @@ AlignedBytes allocate_aligned(size_t bytes) {
 #endif
   std::memset(p, 0, total);
   return AlignedBytes(static_cast<std::byte*>(p));
+}
+
+int64_t physical_memory_bytes() {
+  static const int64_t bytes = [] {
+    const long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
+    return pages > 0 && page_bytes > 0 ? int64_t{pages} * page_bytes : int64_t{1} << 40;
+  }();
+  return bytes;
+}
+
+int64_t checked_product(std::initializer_list<int64_t> sizes) {
+  int64_t product = 1;
+  for (const int64_t size : sizes)
+    check(!__builtin_mul_overflow(product, size, &product), "a size that is the product of ", size,
+          " and others is too large");
+  return product;
 }
 
 }  // namespace zeroskip

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <initializer_list>
 #include <memory>
 
 namespace zeroskip {
@@ -14,5 +16,11 @@ using AlignedBytes = std::unique_ptr<std::byte[], FreeAligned>;
 // `bytes` of zeros starting on a 64-byte boundary, and kArenaSlackBytes more that kernels may over-read.
 // Large blocks start on a huge-page boundary and ask for huge pages. Throws std::bad_alloc.
 AlignedBytes allocate_aligned(size_t bytes);
+
+// What the machine has; more is never allocated.
+int64_t physical_memory_bytes();
+
+// The product of sizes, none of them negative. Throws Error where it would overflow.
+int64_t checked_product(std::initializer_list<int64_t> sizes);
 
 }  // namespace zeroskip

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "runtime/fp_mode.h"
+#include "runtime/memory.h"
 #include "runtime/validate.h"
 
 namespace zeroskip {
@@ -20,6 +21,14 @@ double mask_density(const Tensor& tensor) {
     for (int64_t word = 0; word < words; ++word)
       nonzeros += std::popcount(tensor.mask[pixel * spec.mask_stride() + word]);
   return spec.elements() ? static_cast<double>(nonzeros) / static_cast<double>(spec.elements()) : 0.0;
+}
+
+// A request beyond the machine's memory may be granted and end the process when it is used: refuse it here.
+void check_memory(int64_t arena_bytes, int64_t scratch_bytes) {
+  const int64_t available = physical_memory_bytes();
+  check(arena_bytes <= available && scratch_bytes <= available - arena_bytes,
+        "out of memory: a run needs a workspace of ", arena_bytes, " + ", scratch_bytes,
+        " bytes, this machine has ", available, "; use a smaller batch or image");
 }
 
 StepProfile summarize(const StepSpec& step, const Op& op, std::vector<double> times_ms) {
@@ -47,7 +56,9 @@ Program::Program(ProgramSpec spec, WeightStore& weights)
   validate_graph(spec_);
   validate_dataflow(spec_);
   spec_.arena_bytes = used_arena_bytes(spec_);
+  check_memory(spec_.arena_bytes, 0);  // before operators prepare for maps that cannot be
   build_ops(weights);
+  check_memory(spec_.arena_bytes, static_cast<int64_t>(scratch_bytes_));
 
   WorkspaceLayout layout{.tensors = &spec_.tensors,
                          .step_inputs = {},
@@ -72,13 +83,16 @@ void Program::build_ops(WeightStore& weights) {
     try {
       const OpFactory make = find_op(step.op);
       check(make != nullptr, "no such operator");
+      // Packed forms are shared by name. With the shape in it, constants of one name and several shapes stay
+      // several: none is read beyond its end.
+      for (auto& [role, constant] : step.constants) constant.name += shape_text(constant.shape);
       ops_.push_back(make(step, context));
+      scratch_bytes_ = std::max(scratch_bytes_, ops_.back()->scratch_bytes());
     } catch (const Error& error) {
       throw_error("step ", i, " '", step.name, "' (", step.op, "): ", error.what());
     } catch (const std::bad_alloc&) {
       throw_error("step ", i, " '", step.name, "' (", step.op, "): out of memory while packing constants");
     }
-    scratch_bytes_ = std::max(scratch_bytes_, ops_.back()->scratch_bytes());
     step.constants.clear();  // the views end with this constructor; operators have packed what they need
   }
 }

@@ -1,6 +1,5 @@
 #include "runtime/thread_pool.h"
 
-#include <pthread.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -27,21 +26,18 @@ inline void pause() {
 
 std::atomic<ThreadPool*> g_pool{nullptr};
 
-// The child of a fork has none of the parent's threads: drop the pool (its mutex may be held by one of them).
-void forget_pool() { g_pool.store(nullptr, std::memory_order_relaxed); }
-
 }  // namespace
 
 ThreadPool& ThreadPool::instance() {
   ThreadPool* pool = g_pool.load(std::memory_order_acquire);
   if (pool != nullptr) return *pool;
-  static const int registered = pthread_atfork(nullptr, nullptr, &forget_pool);
-  (void)registered;
   auto* fresh = new ThreadPool();
   if (g_pool.compare_exchange_strong(pool, fresh, std::memory_order_acq_rel)) return *fresh;
   delete fresh;
   return *pool;
 }
+
+void ThreadPool::forget() { g_pool.store(nullptr, std::memory_order_relaxed); }
 
 void ThreadPool::start_workers(int count) {
   for (; workers_ < count; ++workers_) {
@@ -55,12 +51,12 @@ void ThreadPool::start_workers(int count) {
 
 void ThreadPool::run(int num_threads, int64_t tasks, const void* body, Call call) {
   std::unique_lock lock(busy_, std::try_to_lock);
-  if (!lock.owns_lock()) {
+  if (!lock.owns_lock() || tasks > static_cast<int64_t>(kTaskMask)) {
     for (int64_t task = 0; task < tasks; ++task) call(body, task, 0);
     return;
   }
   num_threads = std::min<int>(num_threads, static_cast<int>(kThreadMask));
-  start_workers(num_threads - 1);
+  start_workers(static_cast<int>(std::min<int64_t>(num_threads, tasks)) - 1);
   body_.store(body, std::memory_order_relaxed);
   call_.store(call, std::memory_order_relaxed);
   tasks_.store(tasks, std::memory_order_relaxed);

@@ -21,8 +21,12 @@ class ThreadPool {
   // process.
   static ThreadPool& instance();
 
+  // The child of a fork has none of the parent's threads: drop the pool (its mutex may be held by one of
+  // them).
+  static void forget();
+
   // Runs every task, at most num_threads at a time, the calling thread among them, and returns when all are
-  // done. tasks < 2^32. Runs inline when the pool is busy or cannot start threads.
+  // done. Runs inline when the pool is busy, cannot start threads, or cannot count that many tasks.
   void run(int num_threads, int64_t tasks, const void* body, Call call);
 
  private:

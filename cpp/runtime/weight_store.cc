@@ -3,6 +3,8 @@
 #include <limits>
 #include <new>
 
+#include "runtime/fork.h"
+
 namespace zeroskip {
 
 AlignedFloats::AlignedFloats(size_t count) : size_(count) {
@@ -11,6 +13,7 @@ AlignedFloats::AlignedFloats(size_t count) : size_(count) {
 }
 
 size_t WeightStore::bytes() const {
+  const ForkGuard no_fork;
   const std::lock_guard lock(mutex_);
   size_t total = 0;
   for (const auto& [key, entry] : blocks_) total += entry.bytes;

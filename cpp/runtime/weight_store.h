@@ -8,6 +8,7 @@
 #include <string>
 #include <type_traits>
 
+#include "runtime/fork.h"
 #include "runtime/memory.h"
 
 namespace zeroskip {
@@ -37,6 +38,7 @@ class WeightStore {
   template <typename Pack>
   auto get(const std::string& key, const Pack& pack) {
     using Block = std::invoke_result_t<Pack>;
+    const ForkGuard no_fork;
     const std::lock_guard lock(mutex_);
     if (const auto found = blocks_.find(key); found != blocks_.end())
       return std::static_pointer_cast<const Block>(found->second.block);

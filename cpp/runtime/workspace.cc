@@ -3,6 +3,7 @@
 #include <new>
 
 #include "runtime/error.h"
+#include "runtime/fork.h"
 
 namespace zeroskip {
 
@@ -44,6 +45,7 @@ void Workspace::bind_external(int index, float* data) {
 
 WorkspacePool::Lease WorkspacePool::take() {
   {
+    const ForkGuard no_fork;
     const std::lock_guard lock(mutex_);
     if (!idle_.empty()) {
       std::unique_ptr<Workspace> workspace = std::move(idle_.back());
@@ -62,6 +64,7 @@ WorkspacePool::Lease WorkspacePool::take() {
 }
 
 void WorkspacePool::give_back(std::unique_ptr<Workspace> workspace) {
+  const ForkGuard no_fork;
   const std::lock_guard lock(mutex_);
   idle_.push_back(std::move(workspace));
 }

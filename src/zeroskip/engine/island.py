@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import EngineError, ModelError
+from .locks import ForkSafeLock
 from .memory_check import check_copies
 from .options import SessionOptions
 
@@ -48,7 +48,7 @@ class Island:
         self._model = model
         self._options = options
         self._sessions: dict[tuple[str, ...], Any] = {}
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
         self._process = os.getpid()
         # An initializer among the inputs is a default, which stays.
         inputs = [value for value in model.graph.inputs if value.const_value is None]

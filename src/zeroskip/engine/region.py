@@ -5,7 +5,6 @@ Owns the cache of compiled plans and what was measured of them. All plans of a r
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy as np
 
 from .cost import cost_model_of, with_crossovers
 from .explain import ExplainedStep, explain_steps
+from .locks import ForkSafeLock
 from .memory_check import check_memory
 from .native import CompiledPlan, compile_plan, new_weight_store
 from .options import SessionOptions
@@ -88,8 +88,8 @@ class Region:
         self.costs = cost_model_of(options)
         self._options = options
         self._plans: OrderedDict[PlanKey, CompiledRegion] = OrderedDict()
-        self._plans_lock = threading.Lock()
-        self._compile_lock = threading.Lock()
+        self._plans_lock = ForkSafeLock()
+        self._compile_lock = ForkSafeLock()
         self._profiles: dict[InputShapes, tuple[StepProfile, ...]] = {}
 
     def compiled(self, shapes: InputShapes, taps: tuple[str, ...] = ()) -> CompiledRegion:

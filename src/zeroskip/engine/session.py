@@ -7,7 +7,6 @@ of native parts and islands.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from .empty import has_empty_batch, run_empty
 from .explain import ExplainedIsland, Explanation
 from .fallback import mix, refused, whole
 from .island import is_available
+from .locks import ForkSafeLock
 from .mixed import MixedModel
 from .native import machine
 from .options import SessionOptions
@@ -68,7 +68,7 @@ class InferenceSession:
         self._options = replace(options, cost_model=cost_model_of(options))  # chosen once
         self._model = load_model(model, any_opset=self._options.fallback == "islands")
         self._signature = Signature.of(self._model)
-        self._mix_lock = threading.Lock()
+        self._mix_lock = ForkSafeLock()
         self._region: Region | None = None
         self._mixed: MixedModel | None = None
         self._latest: InputShapes | None = None

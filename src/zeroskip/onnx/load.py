@@ -17,8 +17,9 @@ import onnx_ir.passes.common as common_passes
 from google.protobuf.message import DecodeError
 
 from ..errors import ModelError
+from .external import check_external_data
 from .opset import check_opset
-from .rewriting import describe, name_nodes
+from .rewriting import damaged_as_model_error, describe, name_nodes
 
 ModelSource = str | os.PathLike[str] | bytes | onnx.ModelProto | ir.Model
 
@@ -27,7 +28,7 @@ def load_model(source: ModelSource, *, any_opset: bool = False) -> ir.Model:
     """Read a model and check that it is whole.
 
     Constant nodes become initializers and nodes without a name get one; nothing else is changed. External
-    data is read from the folder of the file.
+    data is read from the folder of the file, and from nowhere else.
 
     Args:
         source: Path of an ONNX file, its content, or a model object. An ``ir.Model`` is taken as it is.
@@ -75,14 +76,13 @@ def _parse(data: bytes, what: str) -> onnx.ModelProto:
 def _checked(proto: onnx.ModelProto, what: str, folder: Path | None, any_opset: bool) -> ir.Model:
     if not proto.graph.node or not proto.graph.output:
         raise ModelError(f"{what} holds no graph with nodes and outputs: it is not an ONNX model, or is truncated")
-    try:
+    has_external_data = check_external_data(proto, what, folder)
+    with damaged_as_model_error(f"{what} is not a valid ONNX graph"):
         model = ir.serde.deserialize_model(proto)
-        if folder is not None:
+        if has_external_data and folder is not None:
             ir.external_data.set_base_dir(model.graph, folder)
         common_passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
         model.graph.sort()
-    except Exception as error:  # the deserializer raises whatever the damage makes it trip over
-        raise ModelError(f"{what} is not a valid ONNX graph: {_cause(error)}") from error
     for imports in (model.opset_imports, *(function.opset_imports for function in model.functions.values())):
         if "ai.onnx" in imports:  # another name of the default domain
             imports.setdefault("", imports.pop("ai.onnx"))
@@ -94,12 +94,6 @@ def _checked(proto: onnx.ModelProto, what: str, folder: Path | None, any_opset: 
     for graph in model.graphs():
         _read_tensors(graph, what)
     return model
-
-
-def _cause(error: BaseException) -> str:
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _check_text(graph: ir.Graph, what: str) -> None:
@@ -134,10 +128,8 @@ def _read_tensors(graph: ir.Graph, what: str) -> None:
             raise ModelError(f"{what}: initializer '{name}' has no data")
         if tensor.dtype == ir.DataType.STRING:
             continue
-        try:
+        with damaged_as_model_error(f"{what}: initializer '{name}' cannot be read"):
             array = tensor.numpy()
-        except Exception as error:  # missing external files, wrong sizes, unknown element types
-            raise ModelError(f"{what}: initializer '{name}' cannot be read: {_cause(error)}") from error
         # A NaN anywhere makes the sum NaN; summing is several times cheaper than looking at every element.
         with np.errstate(all="ignore"):
             if array.dtype == np.float32 and np.isnan(np.add.reduce(array, axis=None)) and np.isnan(array).any():

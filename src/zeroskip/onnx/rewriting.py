@@ -109,6 +109,24 @@ def malformed_as_model_error(node: ir.Node) -> Iterator[None]:
         raise ModelError(f"{describe(node)} is malformed: {error}") from error
 
 
+@contextmanager
+def damaged_as_model_error(what: str) -> Iterator[None]:
+    """Turn whatever onnx_ir raises over a damaged model (it has many ways) into ModelError: "{what}: {cause}"."""
+    try:
+        yield
+    except ZeroskipError:
+        raise
+    except Exception as error:
+        raise ModelError(f"{what}: {first_cause(error)}") from error
+
+
+def first_cause(error: BaseException) -> str:
+    """Return the first line of what an error was raised from in the first place."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def sweep(graph: ir.Graph) -> None:
     """Remove nodes and initializers that nothing reads."""
     for node in reversed(graph):

@@ -14,7 +14,7 @@ import onnx_ir as ir
 
 from ..errors import UnsupportedOperatorError
 from .canonical.pipeline import REWRITTEN, SOURCE_OPSET
-from .rewriting import sources
+from .rewriting import malformed_as_model_error, sources
 from .values import ZEROSKIP_DOMAIN, constant, integers, operand, rank, static_shape
 
 Condition = Callable[[ir.Node], str | None]
@@ -60,7 +60,8 @@ def unsupported_nodes(canonical: ir.Model) -> list[UnsupportedNode]:
     """
     found = []
     for node in canonical.graph:
-        reason = _reason(node)
+        with malformed_as_model_error(node):
+            reason = _reason(node)
         if reason is not None:
             found.append(UnsupportedNode.of(node, _opset(canonical, node), reason))
     return found
@@ -141,6 +142,16 @@ def _pool(node: ir.Node) -> str | None:
         return "indices of the maxima are not supported"
     if node.op_type == "AveragePool" and any(size != 1 for size in node.attributes.get_ints("dilations", ())):
         return "dilations other than 1 are not supported"
+    return _one_or_two_spatial(node)
+
+
+_MAX_LRN_SIZE = 4096
+
+
+def _lrn(node: ir.Node) -> str | None:
+    size = node.attributes.get_int("size", 0)
+    if not 1 <= size <= _MAX_LRN_SIZE:
+        return f"its size is {size}, supported are 1 to {_MAX_LRN_SIZE}"
     return _one_or_two_spatial(node)
 
 
@@ -226,7 +237,7 @@ _CONDITIONS: dict[str, Condition] = {
     "HardSigmoid": _always,
     "HardSwish": _always,
     "Identity": _always,
-    "LRN": _one_or_two_spatial,
+    "LRN": _lrn,
     "Linear": _weighted,
     "MaxPool": _pool,
     "Mul": _binary,

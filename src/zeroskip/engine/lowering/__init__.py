@@ -98,7 +98,11 @@ def _lower_node(builder: Builder, node: ir.Node) -> None:
     lowering = LOWERINGS.get((domain, node.op_type))
     if lowering is None:
         raise LoweringError("operator not supported")
-    lowering(builder, node)
+    try:
+        lowering(builder, node)
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
+        # What the checks before let through of a damaged file: attributes without a value, of another type, ...
+        raise LoweringError(f"it is malformed: {error}") from error
 
 
 def _title(node: ir.Node) -> str:

@@ -36,7 +36,8 @@ def lower_fat_relu(builder: Builder, node: ir.Node) -> None:
         # it.
         axis = 1 if layout == "nhwc" else len(shape) - 1
         attributes |= {"axis": axis} if layout == "row" and len(shape) > 2 else {}
-        thresholds = np.full(shape[axis], float_attribute(node, "threshold", 0.0), np.float32)
+        channels = shape[axis] if shape else 1
+        thresholds = np.full(channels, float_attribute(node, "threshold", 0.0), np.float32)
     max_value = float_attribute(node, "max_value", math.inf)
     if math.isfinite(max_value):
         attributes["max_value"] = max_value

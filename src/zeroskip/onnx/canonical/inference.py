@@ -21,9 +21,12 @@ from ...errors import ModelError, ShapeError
 from ..opset import TARGET_OPSET
 from ..rewriting import add_constant, become, describe, malformed_as_model_error, owner
 from ..values import ZEROSKIP_DOMAIN, constant, dims, operand, static_shape
+from .guards import reason_to_refuse
 
 _INFERENCE_OPSET = 22
-_MAX_FOLDED_ELEMENTS = 1 << 28
+_MAX_FOLDED_BYTES = 1 << 30
+"""Of all constants that a model's own expressions make, together: a few bytes of file could ask for any amount."""
+_FOLDED_BYTES = "zeroskip.folded_bytes"
 _MAX_PROPAGATED_ELEMENTS = 64
 """Constants up to this size are shown to shape inference: axes, shapes, pads; never weights."""
 
@@ -90,6 +93,9 @@ def _has_subgraph(node: ir.Node) -> bool:
 
 
 def _infer_standard(node: ir.Node, schema: onnx.defs.OpSchema) -> None:
+    refused = reason_to_refuse(node)
+    if refused is not None:
+        raise ShapeError(f"{describe(node)} cannot be: {refused}")
     types: dict[str, onnx.TypeProto] = {}
     data: dict[str, onnx.TensorProto] = {}
     for value in node.inputs:
@@ -169,10 +175,10 @@ def _fold(node: ir.Node) -> bool:
     if any(value is not None and array is None for value, array in zip(node.inputs, arrays, strict=True)):
         return False
     shape = static_shape(node.outputs[0])
-    if shape is not None and math.prod(shape) > _MAX_FOLDED_ELEMENTS:
-        raise ModelError(f"{describe(node)} would compute a constant of shape {shape}, which is too large")
     if node.op_type == "ConstantOfShape":
         return _fold_constant_of_shape(node, arrays[0])
+    if shape is not None:
+        _check_budget(node, math.prod(shape))
     try:
         array = _evaluate(node, arrays)
     except Exception as error:  # whatever the reference implementation trips over in a malformed node
@@ -185,11 +191,23 @@ def _fold(node: ir.Node) -> bool:
 def _fold_constant_of_shape(node: ir.Node, shape: NDArray[Any] | None) -> bool:
     # The reference implementation goes through a list; these can be hundreds of megabytes (weights of test
     # models).
-    if shape is None or math.prod(shape.tolist()) > _MAX_FOLDED_ELEMENTS or (shape < 0).any():
+    if shape is None or (shape < 0).any():
         raise ModelError(f"{describe(node)} would compute a constant of shape {shape}")
     fill = node.attributes.get_tensor("value")
     value = np.zeros(1, dtype=np.float32) if fill is None else fill.numpy()
+    _check_budget(node, math.prod(shape.tolist()) * value.itemsize)
     return _become_constant(node, np.full(shape.tolist(), value.reshape(-1)[0], dtype=value.dtype))
+
+
+def _check_budget(node: ir.Node, size_bytes: int) -> int:
+    """Return the bytes of all constants made so far and of one more; raise where that is too much."""
+    total: int = owner(node).meta.get(_FOLDED_BYTES, 0) + size_bytes
+    if total > _MAX_FOLDED_BYTES:
+        raise ModelError(
+            f"{describe(node)} would compute a constant of {size_bytes} bytes, {total} with those before it; "
+            f"{_MAX_FOLDED_BYTES} are possible"
+        )
+    return total
 
 
 def _evaluate(node: ir.Node, arrays: list[NDArray[Any] | None]) -> NDArray[Any]:
@@ -212,6 +230,7 @@ def _evaluate(node: ir.Node, arrays: list[NDArray[Any] | None]) -> NDArray[Any]:
 def _become_constant(node: ir.Node, array: NDArray[Any]) -> bool:
     """Replace a node by an initializer; a graph output stays computed by an Identity of it."""
     graph, output = owner(node), node.outputs[0]
+    graph.meta[_FOLDED_BYTES] = _check_budget(node, array.nbytes)
     value = add_constant(graph, array, f"{output.name}.folded")
     output.shape, output.type = ir.Shape(array.shape), value.type
     if output.is_graph_output():

@@ -12,7 +12,7 @@ import onnx_ir as ir
 
 from ...errors import ModelError, ShapeError
 from ..opset import raise_opset
-from ..rewriting import RuleTable, apply_rules, copy_model, describe, flat_copy, sweep
+from ..rewriting import RuleTable, apply_rules, copy_model, damaged_as_model_error, describe, flat_copy, sweep
 from ..values import ZEROSKIP_DOMAIN, constant, dims, integers, static_shape
 from . import (
     affine,
@@ -85,7 +85,8 @@ def prepare(model: ir.Model) -> ir.Model:
     """
     if _is_prepared(model):
         return model
-    prepared = flat_copy(model)
+    with damaged_as_model_error("the model is damaged"):
+        prepared = flat_copy(model)
     graph = prepared.graph
     graph.meta[SOURCE_OPSET] = prepared.opset_imports.get("")
     raise_opset(prepared)

@@ -1,0 +1,49 @@
+"""The end of the interpreter: quiet and with its own exit code, whatever of zeroskip is still alive."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from .scripts import run_script
+
+DAEMONS = """
+session = new_session()
+def work():
+    while True:
+        session.run(None, {"image": X})
+for _ in range(4):
+    threading.Thread(target=work, daemon=True).start()
+time.sleep(0.2)
+"""
+
+
+def test_a_session_that_is_still_alive() -> None:
+    assert run_script("session = new_session(); session.run(None, {'image': X}); keep = [session, session.run]") == (0, "", "")
+
+
+@pytest.mark.parametrize("attempt", range(4))
+def test_daemon_threads_that_are_running(attempt: int) -> None:
+    assert run_script(DAEMONS + "print('done')") == (0, "done\n", "")
+
+
+def test_daemon_threads_and_an_exit_code() -> None:
+    assert run_script(DAEMONS + "sys.exit(3)") == (3, "", "")
+
+
+def test_ctrl_c_during_runs() -> None:
+    code, _, errors = run_script("session = new_session(); print('running', flush=True)\nwhile True: session.run(None, {'image': X})", signal.SIGINT)
+    assert code == -signal.SIGINT
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+
+
+def test_ctrl_c_with_daemon_threads() -> None:
+    code, _, errors = run_script(DAEMONS + "print('running', flush=True)\nwhile True: time.sleep(0.01)", signal.SIGINT)
+    assert code == -signal.SIGINT
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+
+
+def test_termination_during_runs() -> None:
+    code, _, errors = run_script(DAEMONS + "print('running', flush=True)\nwhile True: time.sleep(0.01)", signal.SIGTERM)
+    assert (code, errors) == (-signal.SIGTERM, "")

@@ -1,0 +1,1 @@
+"""Long life: very many runs, many threads, many sessions."""
