@@ -1,0 +1,45 @@
+"""Fine-tuning for sparsity in PyTorch, and the way back to the engine.
+
+Needs ``pip install 'zeroskip[torch]'``; ``import zeroskip`` alone loads none of this. See ``docs/finetuning.md``.
+"""
+
+from __future__ import annotations
+
+try:
+    import torch as _torch  # noqa: F401 (only to say what is missing)
+except ImportError as error:
+    raise ImportError(f"zeroskip.torch needs PyTorch: pip install 'zeroskip[torch]' ({error})") from error
+
+from .batches import Loaders
+from .export import export
+from .fatrelu import FATReLU, fatrelus
+from .finetune import finetune
+from .monitor import SparsityMonitor
+from .names import activation_names, from_thresholds, to_thresholds
+from .recipe import Recipe
+from .regularizers import L1, ActivationRegularizer, HoyerSquare, TransformedL1
+from .report import Callback, EpochReport, FinetuneResult, JsonLines, StepReport
+from .surgery import replace_relu
+
+__all__ = [
+    "L1",
+    "ActivationRegularizer",
+    "Callback",
+    "EpochReport",
+    "FATReLU",
+    "FinetuneResult",
+    "HoyerSquare",
+    "JsonLines",
+    "Loaders",
+    "Recipe",
+    "SparsityMonitor",
+    "StepReport",
+    "TransformedL1",
+    "activation_names",
+    "export",
+    "fatrelus",
+    "finetune",
+    "from_thresholds",
+    "replace_relu",
+    "to_thresholds",
+]
