@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-import torch.nn.functional as F  # noqa: N812 (its usual name)
 from numpy.typing import NDArray
-from torch import Tensor
 
 from zeroskip import data
+from zeroskip.torch import picture_loader
+from zeroskip.torch.data import PictureLoader
 
 VALIDATION = 1000
-_PADDING = 4
 
 
 @dataclass(frozen=True)
@@ -41,44 +38,7 @@ class Cifar:
         return data.arrays(x, y, "cifar", description=f"CIFAR-10 {part}")
 
     def loader(self, part: str, batch_size: int, *, augments: bool = False) -> PictureLoader:
-        """Return batches for torch."""
-        x = np.concatenate([batch for batch, _ in data.arrays(getattr(self, part)[0], None, "cifar").batches(1000)])
-        return PictureLoader(
-            torch.from_numpy(x), torch.from_numpy(getattr(self, part)[1].astype(np.int64)), batch_size, augments
-        )
-
-
-class PictureLoader:
-    """Batches of preprocessed pictures; shuffled, shifted and mirrored by torch's global generator for training.
-
-    Args:
-        x: float32 ``[N, 3, 32, 32]``.
-        y: int64 ``[N]``.
-        batch_size: The last batch may be smaller.
-        augments: Whether this is training data.
-    """
-
-    def __init__(self, x: Tensor, y: Tensor, batch_size: int, augments: bool) -> None:
-        self._x, self._y, self._size, self._augments = x, y, batch_size, augments
-
-    def __len__(self) -> int:
-        return -(-len(self._x) // self._size)
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        count = len(self._x)
-        order = torch.randperm(count) if self._augments else torch.arange(count)
-        for part in order.split(self._size):
-            x = self._x[part]
-            yield (_augmented(x) if self._augments else x), self._y[part]
-
-
-def _augmented(x: Tensor) -> Tensor:
-    """Shift each picture by up to four pixels and mirror every second."""
-    count, _, height, width = x.shape
-    padded = F.pad(x, (_PADDING,) * 4)
-    top, left = torch.randint(0, 2 * _PADDING + 1, (2, count))
-    rows = (top[:, None] + torch.arange(height))[:, None, :, None]
-    columns = (left[:, None] + torch.arange(width))[:, None, None, :]
-    shifted = padded[torch.arange(count)[:, None, None, None], torch.arange(3)[None, :, None, None], rows, columns]
-    is_mirrored = torch.rand(count)[:, None, None, None] < 0.5
-    return torch.where(is_mirrored, shifted.flip(3), shifted)
+        """Return batches for torch, preprocessed once and kept."""
+        x, y = getattr(self, part)
+        ready = np.concatenate([batch for batch, _ in data.arrays(x, None, "cifar").batches(1000)])
+        return picture_loader(data.arrays(ready, y), batch_size, shuffle=augments, augment=augments)

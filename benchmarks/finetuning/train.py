@@ -20,9 +20,10 @@ from zeroskip.torch import JsonLines, export, finetune, from_thresholds, replace
 
 from .networks import WEIGHTS, load_weights, network
 from .pictures import Cifar
+from .result import RESULTS
 from .runs import BATCH_SIZE, PICTURES, SPARSE_TARGET, Run, planned
 
-RESULTS = Path(__file__).resolve().parents[1] / "results" / "finetuning"
+
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -68,6 +68,7 @@ def test_autocast_compares_as_the_engine_does() -> None:
     assert y.flatten().tolist() == [0.30078125, 0.0]
 
 
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # torch's own, in dynamo
 def test_compiles_without_graph_breaks_and_keeps_gradients() -> None:
     from torch._dynamo.testing import CompileCounter
 

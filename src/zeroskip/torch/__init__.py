@@ -11,6 +11,8 @@ except ImportError as error:
     raise ImportError(f"zeroskip.torch needs PyTorch: pip install 'zeroskip[torch]' ({error})") from error
 
 from .batches import Loaders
+from .compile import CompiledModule, compile, zeroskip_backend
+from .data import picture_loader
 from .export import export
 from .fatrelu import FATReLU, fatrelus
 from .finetune import finetune
@@ -20,11 +22,13 @@ from .recipe import Recipe
 from .regularizers import L1, ActivationRegularizer, HoyerSquare, TransformedL1
 from .report import Callback, EpochReport, FinetuneResult, JsonLines, StepReport
 from .surgery import replace_relu
+from .weights import time_weights
 
 __all__ = [
     "L1",
     "ActivationRegularizer",
     "Callback",
+    "CompiledModule",
     "EpochReport",
     "FATReLU",
     "FinetuneResult",
@@ -36,10 +40,14 @@ __all__ = [
     "StepReport",
     "TransformedL1",
     "activation_names",
+    "picture_loader",
+    "compile",
     "export",
     "fatrelus",
     "finetune",
     "from_thresholds",
     "replace_relu",
+    "time_weights",
     "to_thresholds",
+    "zeroskip_backend",
 ]

@@ -156,22 +156,24 @@ def _exported(
 
 def _name_activations(model: ir.Model) -> dict[str, str]:
     """Name the outputs of stand-ins after their modules; return value name to module path."""
-    names: dict[str, str] = {}
-    taken = {value.name for node in model.graph for value in node.outputs} | {x.name for x in model.graph.inputs}
     outputs = set(model.graph.outputs)
-    for node in model.graph:
-        path = _module_path(node)
-        if path is not None and node.op_type in ("Relu", "Clip"):
-            value = node.outputs[0]
-            if value in outputs:  # the file's output keeps the name it was given
-                names[str(value.name)] = path
-                continue
-            value.name = _free(path or "relu", taken | set(names))
-            names[value.name] = path
-        node.metadata_props.clear()  # holds stack traces with paths of this machine
-    for value in (*model.graph.inputs, *model.graph.outputs):
-        value.metadata_props.clear()
-    model.metadata_props.clear()
+    found = {
+        node.outputs[0]: path
+        for node in model.graph
+        if node.op_type in ("Relu", "Clip") and (path := _module_path(node)) is not None
+    }
+    # A file's output keeps the name it was given. Those to be renamed make room first: the exporter likes "relu" too.
+    names = {str(value.name): path for value, path in found.items() if value in outputs}
+    renamed = {value: path for value, path in found.items() if value not in outputs}
+    every = [*model.graph.inputs, *(value for node in model.graph for value in node.outputs)]
+    taken = {value.name for value in every if value not in renamed}
+    for number, value in enumerate(renamed):
+        value.name = f"zeroskip::renamed{number}"
+    for value, path in renamed.items():
+        value.name = _free(path or "relu", taken | set(names))
+        names[value.name] = path
+    for holder in (*model.graph, *model.graph.inputs, *model.graph.outputs, model):
+        holder.metadata_props.clear()  # stack traces with paths of this machine
     return names
 
 

@@ -60,6 +60,8 @@ def replace_relu(
     def factory(max_value: float | None) -> FATReLU:
         return FATReLU(threshold, max_value, learnable=learnable, form=form, slope=slope)
 
+    if module_clip(model) is not None:
+        raise RecipeError("the model is a single ReLU: there is nothing to fine-tune")
     tracer = RectifierTracer()
     try:
         graph = tracer.trace(model)
@@ -119,8 +121,6 @@ def _made(factory: Factory, max_value: float | None, like: nn.Module) -> FATReLU
 
 
 def _set_module(model: nn.Module, path: str, module: nn.Module) -> None:
-    if not path:
-        raise RecipeError("the model is a single ReLU: there is nothing to fine-tune")
     parent, _, name = path.rpartition(".")
     setattr(model.get_submodule(parent), name, module)
 
