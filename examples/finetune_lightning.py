@@ -6,7 +6,7 @@ from typing import Any
 
 import lightning as L  # noqa: N812 (its usual name)
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812 (its usual name)
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -27,7 +27,7 @@ class Sparsify(L.Callback):
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._monitor = zst.SparsityMonitor(pl_module)
 
-    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, *batch: Any) -> None:
         pl_module.regularizer.strength = self._strength * min(trainer.global_step / self._ramp_steps, 1.0)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -77,7 +77,8 @@ def main() -> None:
         with zst.SparsityMonitor(module) as monitor, torch.no_grad():
             accuracy = (module.eval().net(x).argmax(1) == y).float().mean().item()
             sparsity = monitor.read()
-        print(f"callbacks={len(callbacks)} accuracy={accuracy:.3f} sparsity={sum(sparsity.values()) / len(sparsity):.3f}")
+        mean = sum(sparsity.values()) / len(sparsity)
+        print(f"callbacks={len(callbacks)} accuracy={accuracy:.3f} sparsity={mean:.3f}")
     zst.export(module.net, x[:1], "model.onnx")
 
 

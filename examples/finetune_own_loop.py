@@ -6,7 +6,7 @@ A toy problem, so that it runs in seconds; the five lines marked with # <- are w
 import sys
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812 (its usual name)
 from torch import nn
 
 import zeroskip.torch as zst
@@ -46,4 +46,4 @@ if writer is not None:
 regularizer.remove()
 zst.export(model, x[:1], "model.onnx")
 print("written: model.onnx")
-"""Next: zeroskip calibrate model.onnx ... --output thresholds.json, then zst.from_thresholds(model, thresholds)."""
+# Next: zeroskip calibrate model.onnx ... --output thresholds.json, then zst.from_thresholds(model, thresholds).

@@ -29,7 +29,9 @@ class Cifar:
         train, test = np.load(folder / "train20k.npz"), np.load(folder / "test.npz")
         x, y = train["x"], train["y"]
         return cls(
-            (x[:-VALIDATION][:training], y[:-VALIDATION][:training]), (x[-VALIDATION:], y[-VALIDATION:]), (test["x"], test["y"])
+            (x[:-VALIDATION][:training], y[:-VALIDATION][:training]),
+            (x[-VALIDATION:], y[-VALIDATION:]),
+            (test["x"], test["y"]),
         )
 
     def dataset(self, part: str) -> data.Dataset:

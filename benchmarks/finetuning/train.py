@@ -24,8 +24,6 @@ from .result import RESULTS
 from .runs import BATCH_SIZE, PICTURES, SPARSE_TARGET, Run, planned
 
 
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.finetuning.train")

@@ -11,10 +11,10 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnxscript")
 
 from torch import nn  # noqa: E402
+from torch_networks import Plain, Shared, pictures  # noqa: E402
 
 import zeroskip as zs  # noqa: E402
 import zeroskip.torch  # noqa: E402
-from torch_networks import Plain, Shared, pictures  # noqa: E402
 from zeroskip.torch import replace_relu, zeroskip_backend  # noqa: E402
 
 

@@ -13,9 +13,9 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnxscript")
 
 from torch import nn  # noqa: E402
+from torch_networks import Functional, Plain, Shared, Untraceable, pictures  # noqa: E402
 
 import zeroskip as zs  # noqa: E402
-from torch_networks import Functional, Plain, Shared, Untraceable, pictures  # noqa: E402
 from zeroskip.torch import (  # noqa: E402
     FATReLU,
     activation_names,

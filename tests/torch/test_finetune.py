@@ -15,9 +15,9 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
+from torch_networks import Plain, labelled, loaders, pictures  # noqa: E402
 
 import zeroskip as zs  # noqa: E402
-from torch_networks import Plain, labelled, loaders, pictures  # noqa: E402
 from zeroskip.torch import (  # noqa: E402
     Callback,
     FATReLU,
@@ -196,7 +196,7 @@ class Silent:
     def __len__(self) -> int:
         return 3
 
-    def __iter__(self):  # noqa: ANN204
+    def __iter__(self):
         return iter(())
 
 

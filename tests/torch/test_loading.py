@@ -13,7 +13,12 @@ from torch import nn  # noqa: E402
 from zeroskip import ModelError  # noqa: E402
 from zeroskip.torch.loading import load_module  # noqa: E402
 
-_FACTORY = "import torch\ndef net():\n    return torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU())\nnumber = 5\n"
+_FACTORY = """
+import torch
+def net():
+    return torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU())
+number = 5
+"""
 
 
 @pytest.fixture
@@ -58,6 +63,6 @@ def test_weights_of_another_network(folder: Path) -> None:
         load_module("factory_for_tests:net", weights="w.pt")
     with pytest.raises(ModelError, match="cannot read weights"):
         load_module("factory_for_tests:net", weights="text.pt")
+    torch.save([1], folder / "list.pt")
     with pytest.raises(ModelError, match="not a module"):
-        torch.save([1], folder / "list.pt")
         load_module("list.pt", allow_pickle=True)

@@ -7,8 +7,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
-
 from torch_networks import Plain, pictures  # noqa: E402
+
 from zeroskip import RecipeError, metrics  # noqa: E402
 from zeroskip.torch import FATReLU, SparsityMonitor, replace_relu  # noqa: E402
 

@@ -8,9 +8,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from zeroskip import RecipeError  # noqa: E402
-from zeroskip.torch import Recipe  # noqa: E402
-from zeroskip.torch.selection import Selection  # noqa: E402
+from zeroskip import RecipeError
+from zeroskip.torch import Recipe
+from zeroskip.torch.selection import Selection
 
 
 def test_schedules() -> None:

@@ -8,12 +8,11 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
+from torch_networks import Plain, pictures  # noqa: E402
 
 from zeroskip import RecipeError, metrics  # noqa: E402
 from zeroskip.torch import L1, FATReLU, HoyerSquare, TransformedL1, replace_relu  # noqa: E402
 from zeroskip.torch.regularizers import hoyer_square, l1, transformed_l1  # noqa: E402
-
-from torch_networks import Plain, pictures  # noqa: E402
 
 PENALTIES = [hoyer_square, l1, transformed_l1]
 CLASSES = [HoyerSquare, L1, TransformedL1]

@@ -9,11 +9,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from torch import fx, nn  # noqa: E402
+from torch_networks import Functional, OverwrittenShortcut, Plain, Shared, Untraceable, pictures  # noqa: E402
 
 from zeroskip import RecipeError  # noqa: E402
 from zeroskip.torch import fatrelus, replace_relu  # noqa: E402
-
-from torch_networks import Functional, OverwrittenShortcut, Plain, Shared, Untraceable, pictures  # noqa: E402
 
 
 @pytest.mark.parametrize(

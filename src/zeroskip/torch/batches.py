@@ -60,7 +60,9 @@ def as_loaders(loaders: Loaders | Iterable[Any] | tuple[Iterable[Any], Iterable[
     return made
 
 
-def batches(loader: Iterable[Any], processes: Processes, device: torch.device, *, channels_last: bool) -> Iterator[Batch]:
+def batches(
+    loader: Iterable[Any], processes: Processes, device: torch.device, *, channels_last: bool
+) -> Iterator[Batch]:
     """Yield this process's part of each batch.
 
     A loader with a ``DistributedSampler`` already yields parts. Of any other loader every process reads the same
@@ -94,16 +96,14 @@ def set_epoch(loader: Iterable[Any], epoch: int, seed: int) -> None:
 
 
 def _batch(item: Any) -> Batch:
-    x, y = (item, None) if isinstance(item, Tensor) else (tuple(item) + (None,))[:2] if _is_row(item) else (None, None)
+    x, y = item, None
+    if isinstance(item, tuple | list) and item:
+        x, y = item[0], item[1] if len(item) > 1 else None
     if not isinstance(x, Tensor):
         raise DataError(
             f"a batch is {type(item).__name__}, expected a tensor of inputs or a pair (inputs, targets)"
         )
     return Batch(x, y)
-
-
-def _is_row(item: Any) -> bool:
-    return isinstance(item, tuple | list) and len(item) > 0
 
 
 def _part(batch: Batch, processes: Processes) -> Batch:

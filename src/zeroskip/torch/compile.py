@@ -20,7 +20,7 @@ _LOGGER = logging.getLogger("zeroskip.torch")
 Compiled = Callable[..., Any]
 
 
-def compile(  # noqa: A001 (torch has the same name for it)
+def compile(
     model: nn.Module, example_inputs: Tensor | Sequence[Tensor], *, options: SessionOptions | None = None
 ) -> CompiledModule:
     """Return a module that computes a model's evaluation mode on the engine, for float32 tensors on the CPU.

@@ -58,7 +58,7 @@ class FATReLU(nn.Module):
         super().__init__()
         if form not in FORMS:
             raise RecipeError(f"form of FATReLU is {form!r}, expected one of {list(FORMS)}")
-        if max_value is not None and not 0.0 < max_value:
+        if max_value is not None and not max_value > 0.0:
             raise RecipeError(f"max_value of FATReLU is {max_value}, expected a number > 0 or None")
         self.max_value = max_value
         self.form: Form = form

@@ -1,4 +1,4 @@
-"""`finetune`: a plain training loop that makes a network sparse; every part of it can be had for a loop of one's own."""
+"""`finetune`: a plain training loop that makes a network sparse. Its parts can be had for loops of one's own."""
 
 from __future__ import annotations
 

@@ -91,8 +91,8 @@ def _exchange_untraced(model: nn.Module, factory: Factory, error: Exception) -> 
     relus = [(name, module) for name, module in modules if module_clip(module) is not None]
     if not relus:
         raise RecipeError(
-            f"no nn.ReLU or nn.ReLU6 module found, and torch.fx cannot trace the model to look for functions ({reason}). "
-            "Make the activations modules, or put zeroskip.torch.FATReLU there yourself"
+            "no nn.ReLU or nn.ReLU6 module found, and torch.fx cannot trace the model to look for functions "
+            f"({reason}). Make the activations modules, or put zeroskip.torch.FATReLU there yourself"
         )
     _LOGGER.warning(
         "torch.fx cannot trace the model (%s): %d ReLU modules are replaced, functional ones cannot be found",
