@@ -78,6 +78,7 @@ def test_names_go_there_and_back(tmp_path: Path) -> None:
     assert to_thresholds(again) == thresholds
 
 
+@pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")  # torch's exporter, about itself
 def test_files_of_other_exporters_map_by_order_of_execution(tmp_path: Path) -> None:
     plain = Shared().eval()
     torch.onnx.export(plain, (pictures(2),), tmp_path / "other.onnx", dynamo=True, verbose=False)

@@ -134,8 +134,9 @@ def checked_threshold(threshold: ThresholdLike) -> Tensor:
     Raises:
         RecipeError: If a value is negative or not finite, or there are more dimensions.
     """
-    value = torch.as_tensor(np.asarray(threshold) if not isinstance(threshold, Tensor) else threshold)
-    value = value.detach().to(torch.float32).clone()
+    # Copied: arrays of threshold sets are read-only, and torch warns of those.
+    value = threshold.detach().clone() if isinstance(threshold, Tensor) else torch.from_numpy(np.array(threshold))
+    value = value.to(torch.float32)
     if value.ndim > 1 or value.numel() == 0:
         raise RecipeError(f"threshold has shape {tuple(value.shape)}, expected a number or one per channel")
     if not bool(torch.isfinite(value).all()) or bool((value < 0.0).any()):
