@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("torch")
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the scripts are not part of the package
 
 from benchmarks.finetuning.report import main, section
 from benchmarks.finetuning.result import RunResult, Variant
+
 from zeroskip.system import SystemInfo
 
 

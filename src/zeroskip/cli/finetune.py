@@ -58,14 +58,11 @@ class RecipeOptions:
 def finetune(
     terminal: Terminal,
     model: Annotated[
-        str,
-        typer.Argument(
-            metavar="MODEL", help="MODULE:FUNCTION that returns a torch module, or its file.", show_default=False
-        ),
+        str, typer.Argument(metavar="MODEL", help="MODULE:FUNCTION that returns a torch module.", show_default=False)
     ],
     data: DataOptions,
     recipe: RecipeOptions,
-    weights: Annotated[Path | None, typer.Option(help="State dict to start from.", show_default=False)] = None,
+    weights: Annotated[Path | None, typer.Option(help="Checkpoint or state dict to start from.", show_default=False)] = None,
     thresholds: Annotated[
         Path | None,
         typer.Option(help="Thresholds to train with, from calibrate on an export of this model.", show_default=False),
@@ -84,9 +81,6 @@ def finetune(
         typer.Option(help="Save here after each epoch, and go on from it if it exists.", show_default=False),
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Threads of PyTorch.", min=1, show_default=False)] = None,
-    allow_pickle: Annotated[
-        bool, typer.Option("--allow-pickle", help="MODEL is a file you trust: reading it runs its code.")
-    ] = False,
 ) -> None:
     """Train a PyTorch network for sparse activations within an accuracy budget, and export it.
 
@@ -106,7 +100,6 @@ def finetune(
     request = Request(
         model=model,
         weights=weights,
-        allow_pickle=allow_pickle,
         thresholds=thresholds,
         data=data,
         valid_data=valid_data,

@@ -41,7 +41,6 @@ class Request:
 
     model: str
     weights: Path | None
-    allow_pickle: bool
     thresholds: Path | None
     data: DataOptions
     valid_data: Path | None
@@ -96,7 +95,7 @@ def _recipe(options: RecipeOptions) -> Recipe:
 
 
 def _network(request: Request) -> nn.Module:
-    model = load_module(request.model, weights=request.weights, allow_pickle=request.allow_pickle)
+    model = load_module(request.model, weights=request.weights)
     model = replace_relu(model)
     return model if request.thresholds is None else from_thresholds(model, ThresholdSet.load(request.thresholds))
 

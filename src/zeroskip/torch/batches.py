@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,9 +53,9 @@ def as_loaders(loaders: Loaders | Iterable[Any] | tuple[Iterable[Any], Iterable[
     made = loaders if isinstance(loaders, Loaders) else Loaders(*loaders) if isinstance(loaders, tuple) else None
     made = made or Loaders(loaders)  # type: ignore[arg-type]
     for what, loader in (("training", made.train), ("validation", made.valid)):
-        if loader is not None and hasattr(loader, "__len__") and len(loader) == 0:
+        if isinstance(loader, Sized) and len(loader) == 0:
             raise DataError(f"the {what} loader yields nothing: its data set is empty, or drop_last drops all of it")
-    if not hasattr(made.train, "__len__"):
+    if not isinstance(made.train, Sized):
         raise RecipeError("the training loader has no length, which the schedules need: give it __len__")
     return made
 

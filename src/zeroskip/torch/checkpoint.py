@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import random
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..errors import RecipeError
+from ..errors import ModelError, RecipeError
 from ..files import atomic_path
+from .loading import read_tensors
 from .recipe import Recipe
 
 State = dict[str, Tensor]
@@ -52,9 +52,9 @@ def load_checkpoint(path: str | os.PathLike[str], recipe: Recipe) -> dict[str, A
     """
     name = Path(path).name
     try:
-        content = torch.load(path, weights_only=True)
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
-        raise RecipeError(f"cannot read checkpoint '{name}': {error}") from error
+        content = read_tensors(Path(path), f"checkpoint '{name}'")
+    except ModelError as error:
+        raise RecipeError(str(error)) from error
     if not isinstance(content, dict) or content.get("version") != _VERSION or "recipe" not in content:
         raise RecipeError(f"'{name}' is not a checkpoint of this version of zeroskip.torch.finetune")
     differences = Recipe.model_validate_json(content["recipe"]).differences(recipe)

@@ -55,7 +55,7 @@ class PictureLoader:
         count = len(self._data)
         order = torch.randperm(count) if self._shuffle else torch.arange(count)
         labels = self._data.labels
-        for part in order.split(self._size):
+        for part in torch.split(order, self._size):
             places = part.numpy()
             x = torch.from_numpy(self._data.source.load(self._data.indices[places]))
             y = None if labels is None else torch.from_numpy(np.ascontiguousarray(labels[places]))

@@ -119,7 +119,9 @@ class _Run:
         device: torch.device,
         group: Processes,
     ) -> None:
-        self._model = model.to(memory_format=torch.channels_last) if recipe.channels_last else model
+        self._model = model
+        if recipe.channels_last:
+            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._loaders = loaders
         self._recipe = recipe
         self._device = device
@@ -267,7 +269,8 @@ class _Run:
             self._monitor.is_active = False
         self._schedules.apply((self._epoch + 1) / self._recipe.epochs)  # what the next step would use
         self._group.copy_from_first(self._model)
-        metric, sparsity = None, {}
+        metric: float | None = None
+        sparsity: dict[str, float] = {}
         if self._loaders.valid is not None:
             metric, sparsity = self._evaluated(self._model)
         if not all(bool(torch.isfinite(value).all()) for value in self._model.parameters()):

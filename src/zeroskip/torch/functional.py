@@ -42,10 +42,10 @@ def fatrelu(x: Tensor, threshold: Tensor, max_value: float | None = None) -> Ten
         tensor([0.0000, 0.0000, 0.6000, 6.0000])
     """
     rounded = _rounded_down(threshold, x.dtype)
-    if x.device.type != "cpu" or torch.compiler.is_compiling() or torch.jit.is_tracing():
+    if x.device.type != "cpu" or torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined,no-untyped-call]
         y = torch.where(x > rounded, x, 0.0)
     else:
-        y = _ByBits.apply(x, rounded)[0]
+        y = _ByBits.apply(x, rounded)[0]  # type: ignore[no-untyped-call]
     return y if max_value is None else y.clamp(max=max_value)
 
 
@@ -72,7 +72,7 @@ def smooth_fatrelu(
         A tensor of the shape and type of ``x``.
     """
     if form == "hard":
-        y: Tensor = _StraightThrough.apply(x, threshold, slope)
+        y: Tensor = _StraightThrough.apply(x, threshold, slope)  # type: ignore[no-untyped-call]
         return y if max_value is None else y.clamp(max=max_value)
     # In full precision: a steep slope times a difference of 16-bit numbers would be mostly rounding error.
     wide = x.to(torch.promote_types(x.dtype, torch.float32))
@@ -92,7 +92,7 @@ def smooth_fatrelu(
 
 def non_negative(value: Tensor) -> Tensor:
     """Return ``max(value, 0)``, whose gradient can bring a value below 0 back up: ReLU's would be stuck there."""
-    result: Tensor = _NonNegative.apply(value)
+    result: Tensor = _NonNegative.apply(value)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -131,7 +131,7 @@ class _ByBits(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(x: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def forward(x: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor]:
         mask = _mask(x, threshold)
         return _keep(x, mask), mask
 
@@ -141,8 +141,8 @@ class _ByBits(torch.autograd.Function):
         ctx.save_for_backward(output[1])
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
-    def backward(ctx: Any, gradient: Tensor, _: Any) -> tuple[Tensor, None]:  # type: ignore[override]
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor, _: Any) -> tuple[Tensor, None]:
         return _keep(gradient, ctx.saved_tensors[0]), None
 
 
@@ -163,7 +163,7 @@ class _StraightThrough(torch.autograd.Function):
     """FATReLU whose threshold gets the gradient of a step that is spread over a window of width 1 / slope."""
 
     @staticmethod
-    def forward(x: Tensor, threshold: Tensor, slope: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(x: Tensor, threshold: Tensor, slope: Tensor) -> Tensor:
         return fatrelu(x, threshold)
 
     @staticmethod
@@ -171,7 +171,7 @@ class _StraightThrough(torch.autograd.Function):
         ctx.save_for_backward(*inputs)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None, None]:
         x, threshold, slope = ctx.saved_tensors
         kept = _keep(gradient, _mask(x, _rounded_down(threshold, x.dtype)))
         if not ctx.needs_input_grad[1]:
@@ -184,7 +184,7 @@ class _StraightThrough(torch.autograd.Function):
 
 class _NonNegative(torch.autograd.Function):
     @staticmethod
-    def forward(value: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(value: Tensor) -> Tensor:
         return value.clamp(min=0.0)
 
     @staticmethod
@@ -192,6 +192,6 @@ class _NonNegative(torch.autograd.Function):
         ctx.save_for_backward(inputs[0])
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (value,) = ctx.saved_tensors
         return torch.where((value > 0.0) | (gradient < 0.0), gradient, 0.0)

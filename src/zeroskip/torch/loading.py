@@ -1,42 +1,39 @@
-"""Finding the module that a command line names: a function that makes it, or a file that holds it."""
+"""Finding the network that a command line names: a function that makes it, and a file of weights."""
 
 from __future__ import annotations
 
 import importlib
 import os
-import pickle
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from ..errors import ModelError
 
-_HOW = "expected MODULE:FUNCTION (it returns the network), or a file that torch.save(model, FILE) wrote"
+_HOW = (
+    "expected MODULE:FUNCTION, a function that returns the network; weights come from a file of their own (--weights). "
+    "Files of whole modules are not read: that would run whatever code they name"
+)
 
 
-def load_module(
-    name: str, *, weights: str | os.PathLike[str] | None = None, allow_pickle: bool = False
-) -> nn.Module:
+def load_module(name: str, *, weights: str | os.PathLike[str] | None = None) -> nn.Module:
     """Return a network and load weights into it.
 
     Args:
         name: ``module:function`` for a function without arguments that returns a module, looked for in the working
-            folder too; or a file of a whole module.
+            folder too.
         weights: File with a state dict, or a checkpoint that holds one under ``"state_dict"`` or ``"model"``.
-        allow_pickle: Whether ``name`` may be a file: reading a whole module runs code that the file names.
 
     Raises:
-        ModelError: If there is no such function or file, it gives no module, or the weights are of another network.
+        ModelError: If there is no such function, it gives no module, or the weights are of another network.
     """
     module_name, colon, function = name.partition(":")
-    if colon and not Path(name).exists():
-        model = _made(module_name, function)
-    elif Path(name).is_file():
-        model = _unpickled(Path(name), allow_pickle)
-    else:
+    if not colon or not module_name or not function:
         raise ModelError(f"there is no model '{name}': {_HOW}")
+    model = _made(module_name, function)
     if weights is not None:
         _load_weights(model, Path(weights))
     return model
@@ -57,29 +54,8 @@ def _made(module_name: str, function: str) -> nn.Module:
     return model
 
 
-def _unpickled(path: Path, allow_pickle: bool) -> nn.Module:
-    if not allow_pickle:
-        raise ModelError(
-            f"'{path}' may hold a whole module, and reading that runs code the file names. If you trust it: "
-            "--allow-pickle. Safer: MODULE:FUNCTION with --weights FILE"
-        )
-    try:
-        model = torch.load(path, weights_only=False, map_location="cpu")
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, AttributeError, ImportError) as error:
-        raise ModelError(f"cannot read '{path}' as a torch module: {error}") from error
-    if not isinstance(model, nn.Module):
-        raise ModelError(
-            f"'{path}' holds a {type(model).__name__}, not a module: name the network as MODULE:FUNCTION and give "
-            "this file as --weights"
-        )
-    return model
-
-
 def _load_weights(model: nn.Module, path: Path) -> None:
-    try:
-        content = torch.load(path, weights_only=True, map_location="cpu")
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
-        raise ModelError(f"cannot read weights '{path}': {error}") from error
+    content = read_tensors(path, f"weights '{path}'")
     for key in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
@@ -92,3 +68,20 @@ def _load_weights(model: nn.Module, path: Path) -> None:
         model.load_state_dict(content)
     except RuntimeError as error:
         raise ModelError(f"weights '{path}' are of another network: {error}") from error
+
+
+def read_tensors(path: Path, what: str) -> Any:
+    """Return tensors and plain values out of a file of ``torch.save``, without running code.
+
+    Args:
+        path: The file.
+        what: How a message calls it.
+
+    Raises:
+        ModelError: If it cannot be read, or holds more than tensors and plain values.
+    """
+    try:
+        return torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:  # a damaged file raises anything, from OSError to what the unpickler makes of it
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise ModelError(f"cannot read {what}: {reason[0]}") from error

@@ -124,7 +124,7 @@ def _called(model: nn.Module, inputs: tuple[Tensor, ...]) -> list[str]:
     """Return the paths of FATReLUs in the order of their calls."""
     called: list[str] = []
     handles = [
-        module.register_forward_hook(lambda *_, name=name: called.append(name))  # type: ignore[misc]
+        module.register_forward_hook(lambda *_, name=name: called.append(name))
         for name, module in fatrelus(model).items()
     ]
     was_training = model.training

@@ -93,7 +93,7 @@ def find_rectifier(node: fx.Node, tracer: RectifierTracer) -> Rectifier | None:
     caller = tracer.callers[node]
     name = "relu6" if bounds[1] == 6.0 else "relu"
     source = node.args[0] if node.args else node.kwargs["input"]
-    called = str(node.target) if node.op == "call_method" else node.target.__name__
+    called = str(getattr(node.target, "__name__", node.target))
     is_inplace = called.endswith("_") or bool(node.kwargs.get("inplace", False))
     return Rectifier(f"{caller}.{name}" if caller else name, None, bounds[1], source, is_inplace)
 
