@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
 import onnxruntime as ort
+import pytest
 
 from tiny_network import save_pictures, tiny_network
 
@@ -25,3 +27,23 @@ def test_analyze_calibrate_run(tmp_path: Path) -> None:
     assert "(4, 5)" in done.stdout
     assert "conv2" in done.stdout
     ort.InferenceSession(tmp_path / "faster.onnx")
+
+
+@pytest.mark.parametrize(
+    ("script", "packages"),
+    [
+        ("finetune_own_loop.py", ["torch", "onnxscript"]),
+        ("finetune_lightning.py", ["torch", "onnxscript", "lightning"]),
+        ("finetune_transformers.py", ["torch", "onnxscript", "transformers", "accelerate"]),
+    ],
+)
+def test_finetuning(tmp_path: Path, script: str, packages: list[str]) -> None:
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"{package} is not installed")
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "sparsity" in done.stdout or "loss" in done.stdout
+    ort.InferenceSession(tmp_path / "model.onnx")

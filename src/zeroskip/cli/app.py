@@ -12,6 +12,7 @@ from .analyze import analyze
 from .bench import bench
 from .calibrate import calibrate
 from .demo import demo
+from .finetune import finetune
 from .info import info
 from .optimize import optimize
 from .report import report
@@ -27,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-for command in (optimize, analyze, calibrate, run_command, bench, report, info, demo):
+for command in (optimize, analyze, calibrate, finetune, run_command, bench, report, info, demo):
     app.command()(command)
 
 

@@ -116,6 +116,30 @@ class DataOptions:
         on_error = "skip" if self.skip_unreadable else "raise"
         return load(self.data, self.recipe(model), labels=self.labels, crops=self.crops, on_error=on_error)
 
+    def open_for_torch(self, path: Path | None = None) -> Dataset:
+        """Return the data set as the preset and the options say, for a network without a file that states its input.
+
+        Args:
+            path: Folder or .npz file; by default ``--data``.
+
+        Raises:
+            DataError: If there are no such data, or they cannot be used.
+        """
+        from ..data import Preprocess, load, npz
+        from .model_input import holds_pictures
+
+        path = path or self.data
+        if path is None or not path.exists():
+            raise DataError(f"there is no folder or file '{path}'")
+        overrides = self._overrides()
+        if "size" in overrides:
+            overrides = {"resize": None, "crop": None, **overrides}
+        recipe = dataclasses.replace(Preprocess.preset(self.preprocess), **overrides)
+        if path.suffix.lower() == ".npz":
+            return npz(path, recipe if holds_pictures(path) else None)
+        on_error = "skip" if self.skip_unreadable else "raise"
+        return load(path, recipe, labels=self.labels, crops=self.crops, on_error=on_error)
+
     def open_or_noise(self, model: Path, random_input: bool) -> Dataset:
         """Return the data set, or noise of the model's input shape if that was asked for.
 

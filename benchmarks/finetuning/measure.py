@@ -1,0 +1,112 @@
+"""Measures trained runs on the engine: accuracy on the test pictures, sparsity, latency against ONNX Runtime.
+
+python -m benchmarks.finetuning.measure --data DATA --work FOLDER [--only resnet20-plain-0,...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import sys
+from pathlib import Path
+
+import torch
+
+import zeroskip as zs
+from zeroskip.bench import EngineSpec, bench
+from zeroskip.onnx import apply_thresholds, load_model, to_bytes
+from zeroskip.system import SystemInfo
+from zeroskip.torch import export, replace_relu
+
+from .networks import network
+from .pictures import Cifar
+from .result import RESULTS, RunResult, Variant
+from .runs import PICTURES, Run, planned
+from .train import weights_file
+
+BUDGETS = (0.005, 0.01)
+"""Of the calibration after training, as shares of the validation pictures."""
+_DENSE, _SPARSE = "dense", "sparse"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.finetuning.measure")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--only", type=lambda text: text.split(","))
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--test-pictures", type=int, default=10_000)
+    parser.add_argument("--time", type=float, default=1.0, help="seconds for each engine")
+    parser.add_argument("--again", action="store_true", help="also what has been measured already")
+    options = parser.parse_args(arguments)
+    pictures = Cifar.load(options.data / "cifar10")
+    for item in planned():
+        wanted = options.only is None or item.name in options.only
+        done = (RESULTS / f"{item.name}.json").exists() and not options.again
+        if wanted and not done and item.method != "start" and weights_file(options.work, item.name).exists():
+            measured(item, pictures, options).save(RESULTS / f"{item.name}.json")
+            print(item.name, flush=True)
+    return 0
+
+
+def measured(item: Run, pictures: Cifar, options: argparse.Namespace) -> RunResult:
+    """Measure one run: as trained, and with thresholds calibrated on top within each budget."""
+    trained = exported(item, options.work)
+    dense = exported(Run(item.network, "plain", 0, item.recipe), options.work)
+    models: list[tuple[float | None, bytes]] = [(None, trained)]
+    for budget in BUDGETS:
+        found = zs.calibrate(trained, pictures.dataset("valid"), budget, threads=options.threads)
+        thresholds = found.thresholds
+        present = {a.name: a.threshold for a in zs.InferenceSession(trained).activations()}
+        kept = {name: max(float(value), float(present[name])) for name, value in thresholds.thresholds.items()}
+        models.append((budget, to_bytes(apply_thresholds(load_model(trained), zs.ThresholdSet(kept)))))
+    return RunResult(
+        network=item.network,
+        method=item.method,
+        seed=item.seed,
+        epochs=item.recipe.epochs,
+        pictures=PICTURES,
+        variants=tuple(variant(model, budget, dense, pictures, options) for budget, model in models),
+        test_pictures=options.test_pictures,
+        threads=options.threads,
+        system=SystemInfo.collect(),
+        date=datetime.date.today().isoformat(),
+    )
+
+
+def exported(item: Run, work: Path) -> bytes:
+    """Return a trained run as ONNX."""
+    model = replace_relu(network(item.network))
+    model.load_state_dict(torch.load(weights_file(work, item.name), weights_only=True))
+    file = work / f"{item.name}.onnx"
+    export(model, torch.zeros(1, 3, 32, 32), file, input_names=["image"], output_names=["logits"])
+    return file.read_bytes()
+
+
+def variant(
+    model: bytes, budget: float | None, dense: bytes, pictures: Cifar, options: argparse.Namespace
+) -> Variant:
+    """Measure one model."""
+    test = pictures.dataset("test").subset(options.test_pictures)
+    session = zs.InferenceSession(model, zs.SessionOptions(intra_op_num_threads=options.threads))
+    right = sum(
+        int((session.run(None, {"image": x})[0].argmax(axis=1) == y).sum()) for x, y in test.batches(100)
+    )
+    profile = zs.analyze(model, test, samples=64, threads=options.threads, predict=False)
+    engines = [EngineSpec("onnxruntime", _DENSE, model=dense), EngineSpec("zeroskip", _SPARSE, model=model)]
+    timed = bench(
+        dense, test.subset(64), engines, threads=options.threads, batch_size=1, seconds=options.time
+    )
+    return Variant(
+        max_drop=budget,
+        accuracy=right / len(test),
+        sparsity=sum(item.sparsity for item in profile.activations) / len(profile.activations),
+        mac_sparsity=profile.sparsity,
+        latency_ms=timed[_SPARSE].p50_ms,
+        dense_latency_ms=timed[_DENSE].p50_ms,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

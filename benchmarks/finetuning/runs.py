@@ -1,0 +1,76 @@
+"""The runs of the study: which network, from where, how long, with which recipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from zeroskip.torch import Recipe
+
+EPOCHS = 2
+BATCH_SIZE = 128
+PICTURES = 6400
+"""Training pictures per epoch: what two shared cores allow."""
+_COMMON: dict[str, Any] = {
+    "epochs": EPOCHS,
+    "learning_rate": 0.02,
+    "precision": "bfloat16",
+    "channels_last": True,
+    "regularizer": None,
+}
+SPARSE_TARGET = 0.70
+"""MAC-weighted sparsity that the thresholds of the full recipe are calibrated for, before training."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run.
+
+    Args:
+        network: Its name.
+        method: What is done, the name of a row.
+        seed: Of order, augmentation and initial weights.
+        recipe: How it is trained.
+        follows: Name of the run whose weights it starts from; None for the given weights.
+        has_thresholds: Whether thresholds are calibrated before training and ramped up during it.
+    """
+
+    network: str
+    method: str
+    seed: int
+    recipe: Recipe
+    follows: str | None = None
+    has_thresholds: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name of its files."""
+        return f"{self.network}-{self.method}-{self.seed}"
+
+
+METHODS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "l1": {"regularizer": "l1", "strength": 1.0},
+    "hoyer_square": {"regularizer": "hoyer_square", "strength": 1.0},
+    "transformed_l1": {"regularizer": "transformed_l1", "strength": 1.0},
+    "recipe": {"regularizer": "hoyer_square", "strength": 1.0, "distillation": 0.5, "threshold_ramp": 0.4},
+}
+"""What each method changes in the common recipe."""
+
+
+def run(network: str, method: str, seed: int = 0) -> Run:
+    """Return one run; ``"start"`` is the plain fine-tuning that all others of a network continue."""
+    if method == "start":
+        changes: dict[str, Any] = {"epochs": 12, "learning_rate": 0.05} if network == "widenet" else {}
+        return Run(network, method, seed, Recipe(**{**_COMMON, **changes, "seed": 100 + seed}))
+    recipe = Recipe(**{**_COMMON, **METHODS[method], "seed": seed})
+    return Run(network, method, seed, recipe, f"{network}-start-0", method == "recipe")
+
+
+def planned() -> list[Run]:
+    """Return all runs in the order in which they are worth having."""
+    first = [run("resnet20", method) for method in ("start", "plain", "recipe", "hoyer_square", "l1", "transformed_l1")]
+    seeds = [run("resnet20", method, seed) for seed in (1, 2) for method in ("plain", "recipe")]
+    deeper = [run("resnet56", method) for method in ("start", "plain", "recipe")]
+    wide = [run("widenet", method) for method in ("start", "plain", "recipe")]
+    return first + seeds + deeper + wide

@@ -1,0 +1,120 @@
+"""Carrying out ``zeroskip finetune``: everything that needs torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from ..data import Dataset
+from ..errors import ZeroskipError
+from ..staging import staged_directory
+from ..thresholds import ThresholdSet
+from ..torch import (
+    FinetuneResult,
+    Loaders,
+    Recipe,
+    export,
+    finetune,
+    from_thresholds,
+    picture_loader,
+    replace_relu,
+    to_thresholds,
+)
+from ..torch.distributed import processes
+from ..torch.loading import load_module
+from .console import Terminal
+from .data_options import DataOptions
+
+if TYPE_CHECKING:
+    from .finetune import RecipeOptions
+
+_VALIDATION_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be trained on what; the options of the command."""
+
+    model: str
+    weights: Path | None
+    thresholds: Path | None
+    data: DataOptions
+    valid_data: Path | None
+    batch_size: int
+    augment: bool
+    output: Path
+    checkpoint: Path | None
+    threads: int | None
+
+
+def run(request: Request, options: RecipeOptions, terminal: Terminal) -> FinetuneResult | None:
+    """Train, export, and write the folder; return the result in the first process, None in the others.
+
+    Raises:
+        ZeroskipError: Whatever goes wrong; then nothing is written.
+    """
+    if request.threads is not None:
+        torch.set_num_threads(request.threads)
+    recipe = _recipe(options)
+    model = _network(request)
+    training, validation = _data(request)
+    terminal.note(f"training on   {training.description}\nvalidating on {validation.description}")
+    is_picture = len(training.sample_shape) == 3
+    loaders = Loaders(
+        picture_loader(training, request.batch_size, shuffle=True, augment=request.augment and is_picture),
+        picture_loader(validation, request.batch_size),
+    )
+    with processes(torch.device("cpu")) as group:
+        with terminal.progress() as progress:
+            result = finetune(model, loaders, recipe, checkpoint=request.checkpoint, progress=progress)
+        if group.is_first:
+            _write(request, model, result, training)
+        group.wait()
+    return result if group.is_first else None
+
+
+def _recipe(options: RecipeOptions) -> Recipe:
+    if options.recipe is not None:
+        return Recipe.load(options.recipe)
+    return Recipe(
+        epochs=options.epochs,
+        learning_rate=options.learning_rate,
+        regularizer=None if options.regularizer == "none" else options.regularizer,
+        strength=options.strength,
+        distillation=options.distillation,
+        precision=options.precision,
+        max_drop=options.max_drop,
+        target_sparsity=options.target_sparsity,
+        patience=options.patience,
+        seed=options.seed,
+    )
+
+
+def _network(request: Request) -> nn.Module:
+    model = load_module(request.model, weights=request.weights)
+    model = replace_relu(model)
+    return model if request.thresholds is None else from_thresholds(model, ThresholdSet.load(request.thresholds))
+
+
+def _data(request: Request) -> tuple[Dataset, Dataset]:
+    data = request.data.open_for_torch()
+    if request.valid_data is None:
+        return data.split(1.0 - _VALIDATION_SHARE)
+    return data, request.data.open_for_torch(request.valid_data)
+
+
+def _write(request: Request, model: nn.Module, result: FinetuneResult, data: Dataset) -> None:
+    if not result.epochs:
+        raise ZeroskipError(f"nothing to write: {result.stop_reason}")
+    example = torch.zeros(1, *data.sample_shape)
+    with staged_directory(request.output) as stage:
+        export(model, example, stage / "model.onnx", input_names=["input"], output_names=["output"])
+        torch.save(model.state_dict(), stage / "weights.pt")
+        to_thresholds(model).save(stage / "thresholds.json")
+        result.save(stage / "finetune.json")
+
+

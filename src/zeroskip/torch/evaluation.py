@@ -1,0 +1,62 @@
+"""Judging a model on validation data: its metric and its sparsity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from ..errors import DataError
+from ..progress import Progress
+from .batches import Batch
+from .distributed import Processes
+from .fatrelu import fatrelus
+from .monitor import SparsityMonitor
+from .objective import Objective
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module,
+    data: Iterable[Batch],
+    objective: Objective,
+    group: Processes,
+    progress: Progress | None = None,
+) -> tuple[float, dict[str, float]]:
+    """Return the mean metric over all processes' samples, and the sparsity by module path on this process's.
+
+    The model's mode is put back afterwards.
+
+    Args:
+        model: To judge, in evaluation mode.
+        data: Validation batches.
+        objective: Has the metric.
+        group: The processes.
+        progress: Told once per batch.
+
+    Raises:
+        DataError: If there are no batches.
+    """
+    was_training = model.training
+    model.eval()
+    monitor = SparsityMonitor(model) if fatrelus(model) else None
+    total, count = 0.0, 0.0
+    try:
+        for number, batch in enumerate(data):
+            total += objective.score(model(batch.x), batch) * len(batch.x)
+            count += len(batch.x)
+            if progress is not None:
+                progress("validating", number, number + 1)
+        sparsity = monitor.read() if monitor else {}
+    finally:
+        model.train(was_training)
+        if monitor is not None:
+            monitor.remove()
+    total, count = group.sum([total, count])
+    if count == 0:
+        raise DataError("the validation loader yields nothing")
+    names = sorted(sparsity)
+    means = group.sum([sparsity[name] / group.world for name in names])
+    mean_of = dict(zip(names, means, strict=True))
+    return total / count, {name: mean_of[name] for name in sparsity}

@@ -1,0 +1,222 @@
+"""From a trained module to standard ONNX whose activations bear the names of the modules they came from."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (its usual name)
+from torch import Tensor, nn
+
+from ..errors import ModelError
+from ..thresholds import ThresholdSet
+from .fatrelu import FATReLU
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+_SCOPES = "pkg.torch.onnx.name_scopes"
+_CLASSES = "pkg.torch.onnx.class_hierarchy"
+_OPSET = 20
+
+
+def export(
+    model: nn.Module,
+    example_inputs: Tensor | Sequence[Tensor],
+    path: str | os.PathLike[str],
+    *,
+    dynamic_batch: bool = True,
+    input_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None,
+) -> None:
+    """Write a model as standard ONNX, FATReLUs as ThresholdedRelu (Greater and Where per channel).
+
+    The output of each FATReLU bears the module's path as its name, so thresholds, profiles and explanations of the
+    file speak of the modules, and :func:`from_thresholds` finds its way back.
+
+    Args:
+        model: Exported as in evaluation mode; not changed.
+        example_inputs: One tensor, or one per input.
+        path: File to create or replace; it appears whole or not at all.
+        dynamic_batch: Whether the first dimension of every input is left open.
+        input_names: Names in the file; by default those of ``forward``'s parameters.
+        output_names: Names in the file.
+
+    Raises:
+        ModelError: If torch cannot export the model; the message says why.
+        OSError: If the file cannot be written.
+
+    Example:
+        >>> export(model, torch.zeros(1, 3, 224, 224), "model.onnx")  # doctest: +SKIP
+    """
+    from ..onnx import save_model
+
+    made = to_onnx(
+        model, example_inputs, dynamic_batch=dynamic_batch, input_names=input_names, output_names=output_names
+    )
+    save_model(made, path)
+
+
+def to_onnx(
+    model: nn.Module,
+    example_inputs: Tensor | Sequence[Tensor],
+    *,
+    dynamic_batch: bool = True,
+    input_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None,
+) -> ir.Model:
+    """Return what :func:`export` writes, as an ``onnx_ir`` model.
+
+    Raises:
+        ModelError: If torch cannot export the model.
+    """
+    from ..onnx import apply_thresholds, load_model, to_bytes
+
+    inputs = (example_inputs,) if isinstance(example_inputs, Tensor) else tuple(example_inputs)
+    plain, thresholds = _rectified(model)
+    exported = _exported(plain, inputs, dynamic_batch, input_names, output_names)
+    names = _name_activations(exported)
+    wanted = {value: thresholds[path] for value, path in names.items() if _is_above_zero(thresholds[path])}
+    # Through bytes, because load_model checks those and brings them into the form that apply_thresholds expects.
+    loaded = load_model(to_bytes(exported))
+    return apply_thresholds(loaded, ThresholdSet(wanted)) if wanted else loaded
+
+
+class _Rectified(nn.Module):
+    """Stands for a FATReLU during the export: a plain ReLU, whose threshold is written in afterwards."""
+
+    def __init__(self, max_value: float | None) -> None:
+        super().__init__()
+        self.max_value = max_value
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x) if self.max_value is None else x.clamp(0.0, self.max_value)
+
+
+def _rectified(model: nn.Module) -> tuple[nn.Module, dict[str, Any]]:
+    """Return a copy in evaluation mode with plain ReLUs, and the thresholds by module path."""
+    plain = copy.deepcopy(model).eval()
+    modules = [
+        (name, module)
+        for name, module in plain.named_modules(remove_duplicate=False)
+        if isinstance(module, FATReLU)
+    ]
+    made: dict[int, _Rectified] = {}
+    for name, module in modules:
+        parent, _, attribute = name.rpartition(".")
+        stand_in = made.setdefault(id(module), _Rectified(module.max_value))
+        if not name:
+            plain = stand_in
+        else:
+            setattr(plain.get_submodule(parent), attribute, stand_in)
+    return plain, {name: module.threshold_value() for name, module in modules}
+
+
+def _exported(
+    model: nn.Module,
+    inputs: tuple[Tensor, ...],
+    dynamic_batch: bool,
+    input_names: Sequence[str] | None,
+    output_names: Sequence[str] | None,
+) -> ir.Model:
+    if dynamic_batch:
+        # torch specialises sizes of 1, so a batch of one would be fixed for good.
+        inputs = tuple(torch.cat([x, x]) if x.ndim and len(x) == 1 else x for x in inputs)
+        batch = torch.export.Dim("batch")
+        shapes: Any = tuple({0: batch} if x.ndim else None for x in inputs)
+    else:
+        shapes = None
+    try:
+        with _quiet(), torch.no_grad():
+            program = torch.onnx.export(
+                model,
+                inputs,
+                dynamo=True,
+                opset_version=_OPSET,
+                dynamic_shapes=shapes,
+                input_names=input_names,
+                output_names=output_names,
+                verbose=False,
+            )
+    except ImportError as error:
+        raise ModelError(f"torch.onnx.export needs onnxscript: pip install 'zeroskip[torch]' ({error})") from error
+    except Exception as error:  # whatever the exporter's many stages raise
+        raise ModelError(f"torch cannot export the model to ONNX: {_first_line(error)}") from error
+    assert program is not None
+    made: ir.Model = program.model
+    return made
+
+
+def _name_activations(model: ir.Model) -> dict[str, str]:
+    """Name the outputs of stand-ins after their modules; return value name to module path."""
+    outputs = set(model.graph.outputs)
+    found = {
+        node.outputs[0]: path
+        for node in model.graph
+        if node.op_type in ("Relu", "Clip") and (path := _module_path(node)) is not None
+    }
+    # A file's output keeps the name it was given. Those to be renamed make room first: the exporter likes "relu" too.
+    names = {str(value.name): path for value, path in found.items() if value in outputs}
+    renamed = {value: path for value, path in found.items() if value not in outputs}
+    every = [*model.graph.inputs, *(value for node in model.graph for value in node.outputs)]
+    taken = {value.name for value in every if value not in renamed}
+    for number, value in enumerate(renamed):
+        value.name = f"zeroskip::renamed{number}"
+    for value, path in renamed.items():
+        value.name = _free(path or "relu", taken | set(names))
+        names[value.name] = path
+    for holder in (*model.graph, *model.graph.inputs, *model.graph.outputs, model):
+        holder.metadata_props.clear()  # stack traces with paths of this machine
+    return names
+
+
+def _module_path(node: ir.Node) -> str | None:
+    """Return the path of the stand-in that a node came from, None for other nodes."""
+    try:
+        scopes = ast.literal_eval(node.metadata_props[_SCOPES])
+        classes = ast.literal_eval(node.metadata_props[_CLASSES])
+    except (KeyError, ValueError, SyntaxError):
+        return None
+    own = f"{_Rectified.__module__}.{_Rectified.__qualname__}"
+    return next((str(scope) for scope, kind in zip(scopes, classes, strict=False) if kind == own), None)
+
+
+def _free(path: str, taken: set[str | None]) -> str:
+    """Return the path, or with ``:1`` and so on behind it for further calls of a shared module."""
+    if path not in taken:
+        return path
+    return next(name for number in range(1, len(taken) + 2) if (name := f"{path}:{number}") not in taken)
+
+
+def _is_above_zero(threshold: Any) -> bool:
+    return bool(torch.as_tensor(threshold).any())
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what the exporter says about its own deprecations and absent packages."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _first_line(error: BaseException) -> str:
+    """Return the innermost cause in one line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+

@@ -1,0 +1,87 @@
+"""Finding the network that a command line names: a function that makes it, and a file of weights."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..errors import ModelError
+
+_HOW = (
+    "expected MODULE:FUNCTION, a function that returns the network; weights come from a file of their own (--weights). "
+    "Files of whole modules are not read: that would run whatever code they name"
+)
+
+
+def load_module(name: str, *, weights: str | os.PathLike[str] | None = None) -> nn.Module:
+    """Return a network and load weights into it.
+
+    Args:
+        name: ``module:function`` for a function without arguments that returns a module, looked for in the working
+            folder too.
+        weights: File with a state dict, or a checkpoint that holds one under ``"state_dict"`` or ``"model"``.
+
+    Raises:
+        ModelError: If there is no such function, it gives no module, or the weights are of another network.
+    """
+    module_name, colon, function = name.partition(":")
+    if not colon or not module_name or not function:
+        raise ModelError(f"there is no model '{name}': {_HOW}")
+    model = _made(module_name, function)
+    if weights is not None:
+        _load_weights(model, Path(weights))
+    return model
+
+
+def _made(module_name: str, function: str) -> nn.Module:
+    folder = os.getcwd()
+    sys.path.insert(0, folder)
+    try:
+        factory = getattr(importlib.import_module(module_name), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ModelError(f"cannot find '{module_name}:{function}': {error}") from error
+    finally:
+        sys.path.remove(folder)
+    model = factory() if callable(factory) else factory
+    if not isinstance(model, nn.Module):
+        raise ModelError(f"'{module_name}:{function}' gave a {type(model).__name__}, expected a torch.nn.Module")
+    return model
+
+
+def _load_weights(model: nn.Module, path: Path) -> None:
+    content = read_tensors(path, f"weights '{path}'")
+    for key in ("state_dict", "model"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict):
+        raise ModelError(f"weights '{path}' hold a {type(content).__name__}, expected a state dict")
+    # DataParallel and DDP write "module." before every name.
+    if content and all(str(name).startswith("module.") for name in content):
+        content = {str(name).removeprefix("module."): value for name, value in content.items()}
+    try:
+        model.load_state_dict(content)
+    except RuntimeError as error:
+        raise ModelError(f"weights '{path}' are of another network: {error}") from error
+
+
+def read_tensors(path: Path, what: str) -> Any:
+    """Return tensors and plain values out of a file of ``torch.save``, without running code.
+
+    Args:
+        path: The file.
+        what: How a message calls it.
+
+    Raises:
+        ModelError: If it cannot be read, or holds more than tensors and plain values.
+    """
+    try:
+        return torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:  # a damaged file raises anything, from OSError to what the unpickler makes of it
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise ModelError(f"cannot read {what}: {reason[0]}") from error

@@ -1,0 +1,164 @@
+"""Finding the ReLUs of a traced model: modules, functions, tensor methods, and clips that are one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (its usual name)
+from torch import fx, nn
+
+from .fatrelu import FATReLU
+
+
+@dataclass(frozen=True)
+class Rectifier:
+    """A ReLU that a model applies.
+
+    Args:
+        path: What to call its FATReLU.
+        module_path: Path of the ReLU module, None for a function.
+        max_value: Upper clip, None for none.
+        source: The graph node it is applied to; None outside a graph.
+        is_inplace: Whether it overwrites its input, so that whoever reads that later sees the result.
+    """
+
+    path: str
+    module_path: str | None
+    max_value: float | None
+    source: Any = None
+    is_inplace: bool = False
+
+
+class RectifierTracer(fx.Tracer):
+    """Traces into everything but ``torch.nn`` and FATReLU, and remembers which module makes each call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.callers: dict[fx.Node, str] = {}
+        self._path = ""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """Stop at FATReLU too, whose forward depends on the mode."""
+        return isinstance(m, FATReLU) or super().is_leaf_module(m, module_qualified_name)
+
+    def call_module(
+        self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Trace a submodule, see ``torch.fx.Tracer``."""
+        outer, self._path = self._path, self.path_of_module(m)
+        try:
+            return super().call_module(m, forward, args, kwargs)
+        finally:
+            self._path = outer
+
+    def create_node(self, *args: Any, **kwargs: Any) -> fx.Node:
+        """Add a node, see ``torch.fx.Tracer``."""
+        node = super().create_node(*args, **kwargs)
+        self.callers[node] = self._path
+        return node
+
+
+def module_clip(module: nn.Module) -> Rectifier | None:
+    """Say whether a module is a ReLU, ReLU6, or a hard tanh from 0."""
+    if isinstance(module, nn.ReLU):
+        return Rectifier("", None, None)
+    if isinstance(module, nn.Hardtanh) and module.min_val == 0.0:  # ReLU6 is a Hardtanh
+        return Rectifier("", None, float(module.max_val))
+    return None
+
+
+def find_rectifier(node: fx.Node, tracer: RectifierTracer) -> Rectifier | None:
+    """Say whether a node applies a ReLU, and which.
+
+    Args:
+        node: Of a graph that ``tracer`` made.
+        tracer: Knows the modules.
+    """
+    if node.op == "call_module":
+        module = tracer.root.get_submodule(str(node.target))
+        found = module_clip(module)
+        is_inplace = bool(getattr(module, "inplace", False))
+        return found and Rectifier(str(node.target), str(node.target), found.max_value, node.args[0], is_inplace)
+    if node.op not in ("call_function", "call_method"):
+        return None
+    rule = _FUNCTIONS.get(node.target) if node.op == "call_function" else _METHODS.get(str(node.target))
+    if rule is None:
+        return None
+    bounds = rule(node)
+    if bounds is None or bounds[0] != 0.0:
+        return None
+    caller = tracer.callers[node]
+    name = "relu6" if bounds[1] == 6.0 else "relu"
+    source = node.args[0] if node.args else node.kwargs["input"]
+    called = str(getattr(node.target, "__name__", node.target))
+    is_inplace = called.endswith("_") or bool(node.kwargs.get("inplace", False))
+    return Rectifier(f"{caller}.{name}" if caller else name, None, bounds[1], source, is_inplace)
+
+
+Bounds = tuple[float, "float | None"]
+
+
+def later_users(node: fx.Node, found: Rectifier) -> list[fx.Node]:
+    """Return the nodes that read the input of an in-place ReLU after it ran, and so see its result."""
+    if not found.is_inplace:
+        return []
+    order = {other: place for place, other in enumerate(node.graph.nodes)}
+    return [user for user in found.source.users if order[user] > order[node]]
+
+
+def _unbounded(node: fx.Node) -> Bounds:
+    return 0.0, None
+
+
+def _six(node: fx.Node) -> Bounds:
+    return 0.0, 6.0
+
+
+def _hardtanh(node: fx.Node) -> Bounds | None:
+    return _numbers(_argument(node, 1, "min_val", -1.0), _argument(node, 2, "max_val", 1.0))
+
+
+def _clamp(node: fx.Node) -> Bounds | None:
+    return _numbers(_argument(node, 1, "min", None), _argument(node, 2, "max", None))
+
+
+def _threshold_at_zero(node: fx.Node) -> Bounds | None:
+    value = _argument(node, 2, "value", None)
+    return _numbers(_argument(node, 1, "threshold", None), None) if value == 0 else None
+
+
+def _argument(node: fx.Node, place: int, name: str, default: Any) -> Any:
+    return node.args[place] if len(node.args) > place else node.kwargs.get(name, default)
+
+
+def _numbers(low: Any, high: Any) -> Bounds | None:
+    if not isinstance(low, int | float) or not (high is None or isinstance(high, int | float)):
+        return None
+    return float(low), None if high is None else float(high)
+
+
+_FUNCTIONS: dict[Any, Callable[[fx.Node], Bounds | None]] = {
+    F.relu: _unbounded,
+    torch.relu: _unbounded,
+    torch.relu_: _unbounded,
+    F.relu_: _unbounded,
+    F.relu6: _six,
+    F.hardtanh: _hardtanh,
+    torch.clamp: _clamp,
+    torch.clip: _clamp,
+    torch.clamp_min: _clamp,
+    F.threshold: _threshold_at_zero,
+    torch.threshold: _threshold_at_zero,
+}
+
+_METHODS: dict[str, Callable[[fx.Node], Bounds | None]] = {
+    "relu": _unbounded,
+    "relu_": _unbounded,
+    "clamp": _clamp,
+    "clamp_": _clamp,
+    "clip": _clamp,
+    "clamp_min": _clamp,
+}

@@ -1,0 +1,53 @@
+"""The table of the fine-tuning page is made of the measurements, and of nothing else."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the scripts are not part of the package
+
+from benchmarks.finetuning.report import main, section
+from benchmarks.finetuning.result import RunResult, Variant
+
+from zeroskip.system import SystemInfo
+
+
+def result(method: str, seed: int, accuracy: float) -> RunResult:
+    variant = Variant(
+        max_drop=None, accuracy=accuracy, sparsity=0.5, mac_sparsity=0.6, latency_ms=2.0, dense_latency_ms=3.0
+    )
+    return RunResult(
+        network="resnet20",
+        method=method,
+        seed=seed,
+        epochs=2,
+        pictures=100,
+        variants=(variant, variant.model_copy(update={"max_drop": 0.005})),
+        test_pictures=10,
+        threads=1,
+        system=SystemInfo.collect(),
+        date="2026-01-01",
+    )
+
+
+def test_rows_are_means_over_seeds_against_the_plain_run() -> None:
+    text = section([result("plain", 0, 0.88), result("recipe", 0, 0.87), result("recipe", 1, 0.88)])
+    assert "| plain fine-tuning | no | 1 | 88.0 % | +0.0 | 50.0 % | 60.0 % | 1.50 |" in text
+    assert "| full recipe | no | 2 | 87.5 % (87.0-88.0) | -0.5 |" in text
+    assert "| full recipe | within 0.5 points | 2 |" in text
+
+
+def test_only_the_measured_part_of_the_page_is_replaced(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- measured: begin -->\nold\n<!-- measured: end -->\nafter\n")
+    result("plain", 0, 0.9).save(tmp_path / "a.json")
+    assert main(["--results", str(tmp_path), "--page", str(page)]) == 0
+    text = page.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter\n")
+    assert "old" not in text
+    assert "90.0 %" in text
