@@ -30,12 +30,19 @@ class WeightStore {
  public:
   using Packed = std::shared_ptr<const AlignedFloats>;
 
+  // With a base, blocks that it has are taken from there, and others do not get into it. The base must outlive
+  // this store.
+  explicit WeightStore(const WeightStore* base = nullptr) : base_(base) {}
+
   // The block stored under `key`, made by `pack` on first use. Thread-safe. A key names the constant and
   // everything its packed form depends on (layout, panel sizes), never only the constant.
   Packed get(const std::string& key, const std::function<AlignedFloats()>& pack);
   size_t bytes() const;
 
  private:
+  Packed find(const std::string& key) const;  // null when there is none
+
+  const WeightStore* base_;
   mutable std::mutex mutex_;
   std::map<std::string, Packed> blocks_;
 };

@@ -20,6 +20,7 @@ from .native import CompiledPlan, compile_plan, new_weight_store
 from .options import SessionOptions
 from .plan import build_plan
 from .plan_types import FloatArray, Plan
+from .probing import ProbeProgram
 from .profile import Profile, make_profile
 from .signature import InputShapes, NodeArg, Signature
 
@@ -202,6 +203,26 @@ class InferenceSession:
         )
         self._densities[_shapes(arrays)] = [step.input_density for step in profile.steps]
         return profile
+
+    def probe(self, input_shapes: Mapping[str, Sequence[int]]) -> ProbeProgram:
+        """Return a program of its own whose constants can be changed; packed weights are shared.
+
+        Args:
+            input_shapes: Input name to shape.
+
+        Raises:
+            ShapeError: If the shapes do not fit the model.
+            UnsupportedOperatorError: Listing every node the engine cannot run.
+        """
+        from ..onnx import activation_keys, check_supported, specialize
+
+        shapes = self._signature.check_shapes(input_shapes)
+        names = [argument.name for argument in self._signature.inputs]
+        model = specialize(self._model, dict(zip(names, shapes, strict=True)))
+        check_supported(model)
+        plan = build_plan(model)
+        compiled = compile_plan(plan, self._options, self._weights)
+        return ProbeProgram(plan, compiled, self._weights, activation_keys(model))
 
     # ------------------------------------------------------------------ plans
 

@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .activation import Activation, activations
+    from .activation import Activation, activation_keys, activations
     from .canonical import canonicalize, prepare, specialize
     from .load import load_model
     from .lowering import to_standard
@@ -25,6 +25,7 @@ _LAZY = {
     "Activation": "activation",
     "ThresholdedModel": "thresholding",
     "UnsupportedNode": "supported",
+    "activation_keys": "activation",
     "activations": "activation",
     "apply": "thresholding",
     "apply_thresholds": "thresholding",
@@ -44,6 +45,7 @@ __all__ = [
     "Activation",
     "ThresholdedModel",
     "UnsupportedNode",
+    "activation_keys",
     "activations",
     "apply",
     "apply_thresholds",
