@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import EngineError
-from .liveness import ByteRange, Liveness, arena_ranges
+from .liveness import Liveness
 from .native import CompiledPlan, core
 from .plan_types import FloatArray, Plan
+from .wiring import ByteRange, Wiring, arena_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +58,7 @@ class ProbeProgram:
         self.plan = plan
         self._program = compiled.program
         self._weights = weights
+        self.wiring = Wiring(plan)
         self._liveness = Liveness.of(plan)
         self._changed: dict[int, dict[str, FloatArray]] = {}
         self._changes = 0

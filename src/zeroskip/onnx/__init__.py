@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .canonical import canonicalize, prepare, specialize
     from .load import load_model
     from .lowering import to_standard
+    from .reweighting import LayerWeights, layer_weights, reweighted
     from .rewriting import sources
     from .save import save_model, to_bytes
     from .supported import UnsupportedNode, check_supported, unsupported_nodes
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "Activation": "activation",
+    "LayerWeights": "reweighting",
     "ThresholdedModel": "thresholding",
     "UnsupportedNode": "supported",
     "activation_keys": "activation",
@@ -31,8 +33,10 @@ _LAZY = {
     "apply_thresholds": "thresholding",
     "canonicalize": "canonical",
     "check_supported": "supported",
+    "layer_weights": "reweighting",
     "load_model": "load",
     "prepare": "canonical",
+    "reweighted": "reweighting",
     "save_model": "save",
     "sources": "rewriting",
     "specialize": "canonical",
@@ -43,6 +47,7 @@ _LAZY = {
 
 __all__ = [
     "Activation",
+    "LayerWeights",
     "ThresholdedModel",
     "UnsupportedNode",
     "activation_keys",
@@ -51,8 +56,10 @@ __all__ = [
     "apply_thresholds",
     "canonicalize",
     "check_supported",
+    "layer_weights",
     "load_model",
     "prepare",
+    "reweighted",
     "save_model",
     "sources",
     "specialize",
