@@ -320,7 +320,10 @@ class _Calibration:
         curve: tuple[CurvePoint, ...],
     ) -> ThresholdSet:
         options = self._options
-        scores = {"calibration": calibration.model_dump(), "holdout": holdout.model_dump()}
+        scores = {
+            "calibration": calibration.model_dump(mode="json"),
+            "holdout": holdout.model_dump(mode="json"),
+        }
         return ThresholdSet(
             dict(thresholds),
             model_sha256=self._sha256,

@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..progress import Progress
+from ..thresholds import Threshold
 from .evaluation import Evaluator
 from .metrics import Metric
 from .network import Thresholds
 from .values import Values
 
-LEVELS = (0.1, 0.3, 0.6)
+LEVELS = _LOW, _MIDDLE, _HIGH = 0.1, 0.3, 0.6
 """Shares of an activation's non-zero values that the probes drop."""
-_TRIAL_LEVEL = 0.3
 _DAMAGE_RANGE = (1e-9, 1e9)  # below is rounding noise; the bounds also keep logarithms finite
 _SLOPE_RANGE = (1.0, 4.0)
 _FACTOR_RANGE = (0.1, 10.0)
@@ -66,39 +66,37 @@ class Sensitivity:
         return replace(self, damages=tuple(factor * damage for damage in self.damages))
 
 
-def choose_directions(
-    evaluator: Evaluator, metric: Metric, values: Mapping[str, Values], progress: Progress | None = None
-) -> dict[str, Values]:
-    """Return the values, those of every activation along the direction that did less damage in a probe."""
-    network = evaluator.network
-    scaled = {
-        name: replace(sample, scale=network.weight_scale(name))
-        for name, sample in values.items()
-        if network.program.channels(name) == sample.rows.shape[1]
-    }
-    scaled = {name: sample for name, sample in scaled.items() if sample.scale is not None}
-    tried = {
-        name: [values[name].threshold(_TRIAL_LEVEL), sample.threshold(_TRIAL_LEVEL)] for name, sample in scaled.items()
-    }
-    damages = _damages(evaluator, metric, {}, tried, progress, "comparing thresholds per channel")
-    better = {name for name, (same, by_channel) in damages.items() if by_channel < same}
-    return {name: scaled[name] if name in better else sample for name, sample in values.items()}
-
-
 def probe(
     evaluator: Evaluator, metric: Metric, values: Mapping[str, Values], progress: Progress | None = None
-) -> dict[str, Sensitivity]:
-    """Measure the sensitivity of each activation of the network as it is.
+) -> tuple[dict[str, Values], dict[str, Sensitivity]]:
+    """Choose the direction of each activation's thresholds and measure its sensitivity along it.
 
     Args:
-        evaluator: Has the network and the inputs to probe with.
+        evaluator: Has the network as it is and the inputs to probe with.
         metric: Defines the damage.
         values: The activations, in the order of the graph.
         progress: Told of each probe.
+
+    Returns:
+        The values along their directions, and the sensitivities.
     """
-    tried = {name: [sample.threshold(level) for level in LEVELS] for name, sample in values.items()}
-    damages = _damages(evaluator, metric, {}, tried, progress, "probing sensitivity of layers")
-    return {name: Sensitivity(LEVELS, tuple(found)) for name, found in damages.items()}
+    directions = {name: _directions(evaluator, name, sample) for name, sample in values.items()}
+    tried = {name: [item.threshold(_MIDDLE) for item in choice] for name, choice in directions.items()}
+    at_middle = _damages(evaluator, metric, {}, tried, progress, "comparing thresholds per channel")
+    chosen = {name: choice[int(np.argmin(at_middle[name]))] for name, choice in directions.items()}
+    tried = {name: [sample.threshold(level) for level in (_LOW, _HIGH)] for name, sample in chosen.items()}
+    around = _damages(evaluator, metric, {}, tried, progress, "probing sensitivity of layers")
+    return chosen, {
+        name: Sensitivity(LEVELS, (low, min(at_middle[name]), high)) for name, (low, high) in around.items()
+    }
+
+
+def _directions(evaluator: Evaluator, name: str, sample: Values) -> list[Values]:
+    network = evaluator.network
+    if network.program.channels(name) != sample.rows.shape[1]:
+        return [sample]
+    scale = network.weight_scale(name)
+    return [sample] if scale is None else [sample, replace(sample, scale=scale)]
 
 
 def probe_again(
@@ -139,12 +137,12 @@ def _damages(
     evaluator: Evaluator,
     metric: Metric,
     base: Thresholds,
-    tried: Mapping[str, Sequence[object]],
+    tried: Mapping[str, Sequence[Threshold]],
     progress: Progress | None,
     what: str,
 ) -> dict[str, list[float]]:
     reference = evaluator.dense.outputs
-    outputs = evaluator.variants(base, tried, progress, what)  # type: ignore[arg-type]
+    outputs = evaluator.variants(base, tried, progress, what)
     return {
         name: [metric.information_loss(reference, found) for found in results] for name, results in outputs.items()
     }

@@ -15,7 +15,7 @@ from .gains import saved_ms
 from .greedy import greedy_thresholds
 from .metrics import Metric
 from .options import StrategyName
-from .sensitivity import choose_directions, probe, probe_again
+from .sensitivity import probe, probe_again
 from .values import Values
 
 ROUNDS = 2
@@ -62,8 +62,7 @@ class Maker:
         return saved_ms(self.calibration.network, self.values, self.calibration.dense.densities, GRID)
 
     def _by_sensitivity(self, damage: float) -> SensitivityStrategy:
-        values = choose_directions(self.probes, self.metric, self.values, self.progress)
-        sensitivities = probe(self.probes, self.metric, values, self.progress)
+        values, sensitivities = probe(self.probes, self.metric, self.values, self.progress)
         best = SensitivityStrategy(values, sensitivities, self.gains())
         saved = self._saved(best, damage)
         candidate = best
