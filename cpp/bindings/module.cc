@@ -224,7 +224,8 @@ class BoundRun {
     const std::vector<ByteRange> wanted = to_ranges(ranges);
     int64_t size = 0;
     for (const ByteRange& range : wanted) size += range.size;
-    check(size == static_cast<int64_t>(bytes.size()), "ranges of ", size, " bytes, and an array of ", bytes.size());
+    check(size == static_cast<int64_t>(bytes.size()), "ranges of ", size, " bytes, and an array of ",
+          bytes.size());
     run_.load(wanted, reinterpret_cast<const std::byte*>(bytes.data()));
   }
 
@@ -290,8 +291,10 @@ NB_MODULE(_core, m) {
       .def(nb::init<const Program&, nb::list>(), "program"_a, "inputs"_a, nb::keep_alive<1, 2>())
       .def("run", &BoundRun::run, "first"_a, "last"_a, "counts"_a = false,
            "Run steps [first, last); with counts the densities of masked first inputs are kept.")
-      .def("save", &BoundRun::save, "ranges"_a, "Return (offset, size) ranges of the arena as one uint8 array.")
+      .def("save", &BoundRun::save, "ranges"_a,
+           "Return (offset, size) ranges of the arena as one uint8 array.")
       .def("load", &BoundRun::load, "ranges"_a, "bytes"_a, "Put back what save returned for the same ranges.")
       .def_prop_ro("densities", &BoundRun::densities, "By step: density of its first input, or None.")
-      .def_prop_ro("outputs", &BoundRun::outputs, nb::rv_policy::automatic, "The arrays that the last steps write to.");
+      .def_prop_ro("outputs", &BoundRun::outputs, nb::rv_policy::automatic,
+                   "The arrays that the last steps write to.");
 }

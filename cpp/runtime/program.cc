@@ -95,7 +95,8 @@ void Program::replace_constants(size_t step, std::map<std::string, ConstantView>
   WeightStore changed(&weights);  // what it packs is held by the operator alone
   spec_.steps[step].constants = std::move(constants);
   std::unique_ptr<Op> op = build_op(step, changed);
-  check(op->scratch_bytes() <= scratch_bytes_, "step ", step, " needs more scratch memory with other constants");
+  check(op->scratch_bytes() <= scratch_bytes_, "step ", step,
+        " needs more scratch memory with other constants");
   ops_[step] = std::move(op);
 }
 

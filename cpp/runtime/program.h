@@ -54,10 +54,10 @@ class Program {
   std::vector<StepProfile> profile(std::span<const ConstArray> inputs, std::span<float* const> outputs,
                                    int iterations) const;
 
-  // Makes one step anew with other constants of the same shapes and roles, for example other thresholds. Packed
-  // forms are taken from `weights` for the constants whose names it knows, so name changed ones differently; those
-  // die with the step. Throws Error, and leaves the step as it was, when the operator does not accept them. Not
-  // while a run is in progress, in whatever thread.
+  // Makes one step anew with other constants of the same shapes and roles, for example other thresholds.
+  // Packed forms are taken from `weights` for the constants whose names it knows, so name changed ones
+  // differently; those die with the step. Throws Error, and leaves the step as it was, when the operator does
+  // not accept them. Not while a run is in progress, in whatever thread.
   void replace_constants(size_t step, std::map<std::string, ConstantView> constants, WeightStore& weights);
 
   size_t input_count() const { return spec_.inputs.size(); }

@@ -26,8 +26,8 @@ void StepwiseRun::run(size_t first, size_t last, bool counts) {
 void StepwiseRun::check_ranges(std::span<const ByteRange> ranges) const {
   const auto bytes = static_cast<int64_t>(program_.arena_bytes());
   for (const auto& [offset, size] : ranges)
-    check(offset >= 0 && size >= 0 && offset <= bytes && size <= bytes - offset, "range [", offset, ", +", size,
-          ") leaves the arena of ", bytes, " bytes");
+    check(offset >= 0 && size >= 0 && offset <= bytes && size <= bytes - offset, "range [", offset, ", +",
+          size, ") leaves the arena of ", bytes, " bytes");
 }
 
 void StepwiseRun::save(std::span<const ByteRange> ranges, std::byte* to) const {

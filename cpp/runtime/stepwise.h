@@ -1,5 +1,5 @@
-// One run of a Program in pieces, its memory open to be saved and put back: what calibration needs to ask "what
-// if this step were different?" many times without computing again what lies before the step.
+// One run of a Program in pieces, its memory open to be saved and put back: what calibration needs to ask
+// "what if this step were different?" many times without computing again what lies before the step.
 #pragma once
 
 #include <cstddef>
@@ -17,16 +17,16 @@ struct ByteRange {
   int64_t size;
 };
 
-// Holds a workspace of the program as long as it lives. Not to be used from two threads at once; the program may
-// run elsewhere meanwhile.
+// Holds a workspace of the program as long as it lives. Not to be used from two threads at once; the program
+// may run elsewhere meanwhile.
 class StepwiseRun {
  public:
-  // The program, the inputs' memory and that of `outputs` (as for Program::run) must outlive this object. Throws
-  // Error when an input does not fit.
+  // The program, the inputs' memory and that of `outputs` (as for Program::run) must outlive this object.
+  // Throws Error when an input does not fit.
   StepwiseRun(const Program& program, std::span<const ConstArray> inputs, std::span<float* const> outputs);
 
-  // Runs steps [first, last). It is the caller's business that what they read has been computed or put back. With
-  // `counts` the density of every masked first input is kept.
+  // Runs steps [first, last). It is the caller's business that what they read has been computed or put back.
+  // With `counts` the density of every masked first input is kept.
   void run(size_t first, size_t last, bool counts);
 
   // By step: the density of its first input, from 0 to 1, where it has a mask and was counted by the last run

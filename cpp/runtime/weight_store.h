@@ -30,8 +30,8 @@ class WeightStore {
  public:
   using Packed = std::shared_ptr<const AlignedFloats>;
 
-  // With a base, blocks that it has are taken from there, and others do not get into it. The base must outlive
-  // this store.
+  // With a base, blocks that it has are taken from there, and others do not get into it. The base must
+  // outlive this store.
   explicit WeightStore(const WeightStore* base = nullptr) : base_(base) {}
 
   // The block stored under `key`, made by `pack` on first use. Thread-safe. A key names the constant and

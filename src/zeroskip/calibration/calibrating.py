@@ -23,7 +23,7 @@ from .evaluation import Evaluator
 from .metrics import Metric, MetricFunction, MetricName, choose_metric
 from .network import Network
 from .options import CalibrationOptions, StrategyName
-from .result import CalibrationResult, Correction, CurvePoint, LayerSensitivity, Score
+from .result import CalibrationResult, Correction, CurvePoint, LayerSensitivity, Score, Trial
 from .search import Budget, Search, score_of
 from .statistics import drop_interval, mcnemar
 from .strategies import Maker
@@ -191,8 +191,7 @@ class _Calibration:
         except KeyboardInterrupt:
             was_interrupted = True
             found.strength = found.search.best() if self._budget is not None else 0.0
-        if self._budget is not None:
-            found.strength = found.search.confirmed(found.strength, self._budget)
+        found.strength = self._confirmed(found.search, found.strength)
         curve = trace(found.search) if self._options.curve and values and not was_interrupted else ()
         return self._result(found, values, curve, was_interrupted)
 
@@ -245,18 +244,30 @@ class _Calibration:
 
         if self._options.compensation == "none" or found.strength <= 0.0:
             return
+        before = found.search.trial(self._confirmed(found.search, found.strength), on_holdout=False)
         reference = self._new_network(self._calibration.data).program
         self._network.set_thresholds(found.search.strategy.thresholds(found.strength))
         names = list(layer_weights(self._model))
-        compensator = Compensator(
-            self._probes, reference, self._metric, self._options.compensation, names
-        )
-        layers, corrections = compensator.run(self._progress)
-        found.corrections = tuple(corrections)
-        if layers:
-            found.layers = layers
-            found.search = found.search.again()
-            found.strength = self._look_for(found.search)
+        compensator = Compensator(self._probes, reference, self._metric, self._options.compensation, names)
+        is_kept = False
+        try:
+            layers, corrections = compensator.run(self._progress)
+            found.corrections = tuple(corrections)
+            search = found.search.again(found.strength)
+            strength = self._confirmed(search, self._look_for(search))
+            if layers and self._is_better(search.trial(strength, on_holdout=False), before):
+                found.layers, found.search, found.strength, is_kept = layers, search, strength, True
+        finally:
+            if not is_kept:
+                compensator.undo()
+
+    def _is_better(self, trial: Trial, before: Trial) -> bool:
+        if self._budget is None:
+            return trial.strength > 0.0 and trial.score.information_loss < before.score.information_loss
+        return trial.predicted_speedup > before.predicted_speedup
+
+    def _confirmed(self, search: Search, strength: float) -> float:
+        return strength if self._budget is None else search.confirmed(strength, self._budget)
 
     # ------------------------------------------------------------------ result
 
@@ -378,12 +389,12 @@ def _layers(
 def _layer(
     name: str, strategy: Strategy, fraction: float, threshold: float | np.ndarray, gain: float
 ) -> LayerSensitivity:
-    is_measured = isinstance(strategy, SensitivityStrategy)
-    sensitivity = strategy.sensitivities[name] if is_measured else None
-    damage_per_ms = None
-    if is_measured and sensitivity is not None and fraction > 0.0:
+    sensitivity, damage_per_ms = None, None
+    if isinstance(strategy, SensitivityStrategy):
+        sensitivity = strategy.sensitivities[name]
         saved = float(np.interp(fraction, GRID, strategy.gains[name]))
-        damage_per_ms = float(sensitivity.at(np.array([fraction]))[0]) / max(saved, 1e-9)
+        damage = float(sensitivity.at(np.array([fraction]))[0])
+        damage_per_ms = damage / saved if saved > 0.0 else None
     return LayerSensitivity(
         activation=name,
         gain_ms=gain,

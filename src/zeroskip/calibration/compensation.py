@@ -25,7 +25,7 @@ from .patches import groups_of, layer_matrix, layer_rows
 from .result import Correction
 
 if TYPE_CHECKING:
-    from ..engine import ProbeProgram, SavedRun
+    from ..engine import ProbeProgram, ProbeRun, SavedRun
     from ..engine.plan_types import FloatArray
 
 CompensationName = Literal["none", "bias", "reconstruct"]
@@ -61,7 +61,7 @@ class _Stream:
         run.advance()
         return run.outputs()[0][: self.count]
 
-    def _resume(self):  # type: ignore[no-untyped-def]
+    def _resume(self) -> ProbeRun:
         run = self.program.start([self.batch])
         if self.saved is not None:
             run.restore(self.saved)
@@ -120,6 +120,17 @@ class Compensator:
                 damage = correction.damage_after if correction.is_kept else damage
             steps.advance()
         return kept, tried
+
+    def undo(self) -> None:
+        """Give the network the weights it came with."""
+        for place in self._places():
+            for role in ("weight", "bias"):
+                name = self._network.plan.steps[place].constants.get(role)
+                present = self._program.constant(place, role)
+                if name is not None:
+                    self._program.set_constants(place, {role: self._network.plan.constants[name]})
+                elif present is not None:
+                    self._program.set_constants(place, {role: np.zeros_like(present)})
 
     def _places(self) -> Iterator[int]:
         first = min((self._network.place(name) for name in self._network.readers), default=0)

@@ -24,7 +24,7 @@ def trace(search: Search) -> tuple[CurvePoint, ...]:
         search: The family; its trials are used and added to.
     """
     steps = Steps(search.progress, "tracing the curve", POINTS + 2)
-    first = _strength_of(search, _FIRST_LOSS)
+    first = max(_strength_of(search, _FIRST_LOSS), search.lowest)
     steps.advance()
     last = _strength_of(search, _LAST_LOSS)
     steps.advance()
@@ -40,7 +40,7 @@ def trace(search: Search) -> tuple[CurvePoint, ...]:
 
 
 def _strength_of(search: Search, loss: float) -> float:
-    low, high = 0, 1 << _STEPS
+    low, high = round(search.lowest * (1 << _STEPS)), 1 << _STEPS
     while high - low > 1:
         middle = (low + high) // 2
         reached = search.trial(middle / (1 << _STEPS), on_holdout=False).score.information_loss

@@ -56,7 +56,8 @@ def layer_rows(step: Step, values: FloatArray, output_size: tuple[int, int], see
             row, column = rows + y * dilations[0], columns + x * dilations[1]
             inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
             taps[y, x][:, inside] = values[:, row[inside], column[inside]]
-    return taps.transpose(2, 3, 4, 0, 1).reshape(batch * count, groups_of(step, channels), -1)
+    by_place: FloatArray = taps.transpose(2, 3, 4, 0, 1).reshape(batch * count, groups_of(step, channels), -1)
+    return by_place
 
 
 def _pair(step: Step, name: str) -> tuple[int, int]:

@@ -52,6 +52,8 @@ class Search:
         holdout: Runs it on the holdout.
         budget: What a set may cost; None accepts all.
         progress: Told of each trial.
+        lowest: Least strength, apart from 0, that the family is made for; weights that were corrected for strong
+            thresholds do harm with weak ones.
         trials: What was tried so far.
     """
 
@@ -61,6 +63,7 @@ class Search:
     holdout: Evaluator
     budget: Budget | None
     progress: Progress | None = None
+    lowest: float = 0.0
     trials: list[Trial] = field(default_factory=list)
     _known: dict[tuple[float, bool], Trial] = field(default_factory=dict)
 
@@ -76,15 +79,7 @@ class Search:
 
     def under_budget(self, budget: Budget) -> float:
         """Return the largest strength found by bisection that keeps within a budget on the calibration data."""
-        steps = Steps(self.progress, "searching thresholds", STEPS)
-        low, high = 0, _GRID
-        while high - low > 1:
-            middle = (low + high) // 2
-            passed = budget.allows(self.trial(middle / _GRID, on_holdout=False).score)
-            low, high = (middle, high) if passed else (low, middle)
-            steps.advance()
-        steps.finish()
-        return low / _GRID
+        return self._bisect(_GRID, lambda place: self._passes(place, budget), "searching thresholds")
 
     def for_target(self, target: float, measure: Measure, what: str) -> float:
         """Return the least strength that reaches a target on the calibration data.
@@ -110,9 +105,9 @@ class Search:
         steps.finish()
         return high / _GRID
 
-    def again(self) -> Search:
+    def again(self, lowest: float) -> Search:
         """Return a search of the same family that remembers nothing, for a network that has changed."""
-        return replace(self, trials=[], _known={})
+        return replace(self, lowest=lowest, trials=[], _known={})
 
     def best(self) -> float:
         """Return the largest strength that passed on the calibration data so far; 0 if none did."""
@@ -126,17 +121,26 @@ class Search:
             strength: What passed on the calibration data.
             budget: As for the search.
         """
-        steps = Steps(self.progress, "checking on the holdout", STEPS)
-        low, high = 0, round(strength * _GRID)
-        if high == 0 or self._passes_both(high, budget):
-            steps.finish()
+        place = round(strength * _GRID)
+        if place == 0 or self._passes_both(place, budget):
             return strength
+        return self._bisect(place, lambda tried: self._passes_both(tried, budget), "checking on the holdout")
+
+    def _bisect(self, high: int, passes: Callable[[int], bool], what: str) -> float:
+        """Return the largest strength below ``high`` that passes; 0 if none is found."""
+        steps = Steps(self.progress, what, STEPS)
+        low = lowest = round(self.lowest * _GRID)
         while high - low > 1:
-            steps.advance()
             middle = (low + high) // 2
-            low, high = (middle, high) if self._passes_both(middle, budget) else (low, middle)
+            low, high = (middle, high) if passes(middle) else (low, middle)
+            steps.advance()
         steps.finish()
+        if low == lowest > 0 and not passes(low):
+            return 0.0
         return low / _GRID
+
+    def _passes(self, place: int, budget: Budget) -> bool:
+        return budget.allows(self.trial(place / _GRID, on_holdout=False).score)
 
     def _passes_both(self, place: int, budget: Budget) -> bool:
         # Less strength nearly always means less damage, but "nearly" is not what was promised.

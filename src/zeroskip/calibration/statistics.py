@@ -60,5 +60,5 @@ def mcnemar(lost: int, won: int) -> float:
         (1.0, 0.0391)
     """
     total, smaller = lost + won, min(lost, won)
-    tail = sum(math.comb(total, count) for count in range(smaller + 1)) / 2**total
+    tail: float = sum(math.comb(total, count) for count in range(smaller + 1)) / float(2**total)
     return min(1.0, 2.0 * tail)

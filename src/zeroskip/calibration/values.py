@@ -32,7 +32,7 @@ class Values:
     @property
     def density(self) -> float:
         """Fraction of non-zero values, in [0, 1]."""
-        return np.count_nonzero(self.rows) / max(1, self.rows.size)
+        return int(np.count_nonzero(self.rows)) / max(1, self.rows.size)
 
     @cached_property
     def _ranks(self) -> NDArray[np.float32]:
@@ -61,7 +61,7 @@ class Values:
         """Return which share of the non-zero values a threshold drops, in [0, 1]."""
         values = self.rows > 0.0
         dropped = values & (self.rows <= np.asarray(threshold, np.float32))
-        return float(np.count_nonzero(dropped)) / max(1, np.count_nonzero(values))
+        return int(np.count_nonzero(dropped)) / max(1, int(np.count_nonzero(values)))
 
     def fraction_of_energy(self, share: float) -> float:
         """Return which share of the non-zero values, smallest first, holds ``share`` of their sum of squares."""

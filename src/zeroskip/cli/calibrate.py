@@ -38,7 +38,9 @@ def calibrate(
     ] = "none",
     curve: Annotated[
         Path | None,
-        typer.Option(help="Measure accuracy against speed; write the points here, as a picture too.", show_default=False),
+        typer.Option(
+            help="Measure accuracy against speed; write the points here, and a picture beside it.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Find thresholds that make the model sparser within an accuracy budget, without training.

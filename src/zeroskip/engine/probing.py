@@ -35,11 +35,13 @@ class SavedRun:
         step: The next step.
         ranges: Where in the arena the bytes belong.
         content: uint8, the bytes one range after the other.
+        outputs: Copies of the graph's outputs, by place; None for those that were not written yet.
     """
 
     step: int
     ranges: tuple[ByteRange, ...]
     content: NDArray[np.uint8]
+    outputs: tuple[FloatArray | None, ...]
 
 
 class ProbeProgram:
@@ -182,11 +184,19 @@ class ProbeRun:
     def save(self) -> SavedRun:
         """Copy what is needed to go on from here."""
         ranges = self._liveness.before(self.step)
-        return SavedRun(self.step, tuple(ranges), self._native.save(ranges))
+        written = {index for step in self._plan.steps[: self.step] for index in step.outputs}
+        outputs = tuple(
+            np.array(array) if index in written else None
+            for index, array in zip(self._plan.outputs, self._native.outputs, strict=True)
+        )
+        return SavedRun(self.step, tuple(ranges), self._native.save(ranges), outputs)
 
     def restore(self, saved: SavedRun) -> None:
         """Go back to where a run of the same program and the same inputs was saved."""
         self._native.load(list(saved.ranges), saved.content)
+        for array, copy in zip(self._native.outputs, saved.outputs, strict=True):
+            if copy is not None:
+                np.copyto(array, copy)
         self.step = saved.step
 
     def outputs(self) -> list[FloatArray]:
@@ -209,7 +219,8 @@ class ProbeRun:
         batch, channels, height, width = spec.shape
         padded = np.zeros(spec.pixels * spec.pixel_stride, np.float32)
         padded[: values.size] = values
-        return padded.reshape(batch, height, width, spec.pixel_stride)[..., :channels]
+        pixels: FloatArray = padded.reshape(batch, height, width, spec.pixel_stride)
+        return pixels[..., :channels]
 
     def _counted(self) -> Iterator[tuple[int, float]]:
         for step, density in enumerate(self._native.densities):
