@@ -155,6 +155,17 @@ def test_labels_of_another_model_are_refused() -> None:
         calibrate(tiny_network(), tiny_data(COUNT, labels), threads=1)
 
 
+def test_labels_that_are_all_wrong_are_refused() -> None:
+    labels = [(label + 1) % CLASSES for label in dense_labels()]
+    with pytest.raises(CalibrationError, match=r"the model itself is right on none of 16 inputs"):
+        calibrate(tiny_network(), tiny_data(COUNT, labels), threads=1)
+
+
+def test_no_inputs_are_refused() -> None:
+    with pytest.raises(DataError, match="N >= 1"):
+        calibrate(tiny_network(), zs.data.arrays(np.zeros((0, 3, SIDE, SIDE), np.float32)))
+
+
 def test_too_few_inputs_are_refused() -> None:
     with pytest.raises(DataError, match=r"at least 4 inputs, half of them for the check; the data have 1"):
         calibrate(tiny_network(), tiny_data(1))
@@ -318,6 +329,21 @@ def test_more_strength_never_drops_less(strengths: list[float]) -> None:
         allocations = [strategy.thresholds(strength) for strength in sorted(strengths)]
         for before, after in itertools.pairwise(allocations):
             assert all(after[name] >= before[name] for name in before)
+
+
+def test_the_curve_ends_in_damage_and_marks_what_is_efficient(result: CalibrationResult) -> None:
+    assert result.curve == ()
+    traced = calibrate(tiny_network(), tiny_data(COUNT), 0.05, threads=1, curve=True)
+    points = traced.curve
+    assert points[0].strength == 0.0
+    assert points[0].predicted_speedup == 1.0
+    assert [point.sparsity for point in points] == sorted(point.sparsity for point in points)
+    assert points[-1].calibration.information_loss > 0.1
+    efficient = [point for point in points if point.is_efficient]
+    for point in efficient:
+        faster = (other for other in points if other.predicted_speedup > point.predicted_speedup)
+        assert all(other.holdout.drop > point.holdout.drop for other in faster)
+    assert traced.thresholds.provenance["curve"]
 
 
 def test_a_robust_layer_drops_more_than_a_sensitive_one() -> None:
