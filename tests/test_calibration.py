@@ -338,7 +338,7 @@ def test_the_curve_ends_in_damage_and_marks_what_is_efficient(result: Calibratio
     assert points[0].strength == 0.0
     assert points[0].predicted_speedup == 1.0
     assert [point.sparsity for point in points] == sorted(point.sparsity for point in points)
-    assert points[-1].calibration.information_loss > 0.1
+    assert points[-1].calibration.information_loss > 0.03
     efficient = [point for point in points if point.is_efficient]
     for point in efficient:
         faster = (other for other in points if other.predicted_speedup > point.predicted_speedup)
