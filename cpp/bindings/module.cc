@@ -7,11 +7,13 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <memory>
 #include <new>
 
 #include "bindings/gil.h"
 #include "runtime/peak.h"
 #include "runtime/program.h"
+#include "runtime/stepwise.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -21,6 +23,7 @@ namespace {
 
 using Array = nb::ndarray<nb::ro, nb::device::cpu>;
 using FloatArray = nb::ndarray<nb::numpy, float>;
+using ByteArray = nb::ndarray<nb::numpy, uint8_t, nb::ndim<1>, nb::c_contig>;
 
 template <typename T>
 T get(const nb::dict& dict, const char* key) {
@@ -74,6 +77,23 @@ Attribute to_attribute(const std::string& step, const std::string& key, nb::hand
   throw_error("step '", step, "': attribute '", key, "' is neither number, string nor list of numbers");
 }
 
+// Views by role; a view's name is what `names` says for the role, by default "<step>.<role>".
+std::map<std::string, ConstantView> to_constants(const std::string& step, const nb::dict& arrays,
+                                                 const nb::dict& names) {
+  std::map<std::string, ConstantView> constants;
+  for (const auto& [key, value] : arrays) {
+    const auto role = nb::cast<std::string>(key);
+    const ConstArray array = to_const_array(value, "step '" + step + "': constant '" + role + "'");
+    ConstantView view{.shape = array.shape, .values = {}, .name = step + "." + role};
+    if (names.contains(key)) view.name = nb::cast<std::string>(names[key]);
+    size_t count = 1;
+    for (const int64_t extent : view.shape) count *= static_cast<size_t>(extent);
+    view.values = {array.data, count};
+    constants.emplace(role, std::move(view));
+  }
+  return constants;
+}
+
 // The arrays stay alive in the caller's list while the Program is built, and are not needed afterwards.
 StepSpec to_step(const nb::dict& dict) {
   StepSpec step;
@@ -86,16 +106,7 @@ StepSpec to_step(const nb::dict& dict) {
     step.attributes.emplace(name, to_attribute(step.name, name, value));
   }
   const nb::dict names = dict.contains("constants") ? get<nb::dict>(dict, "constants") : nb::dict();
-  for (const auto& [key, value] : get<nb::dict>(dict, "arrays")) {
-    const auto role = nb::cast<std::string>(key);
-    const ConstArray array = to_const_array(value, "step '" + step.name + "': constant '" + role + "'");
-    ConstantView view{.shape = array.shape, .values = {}, .name = step.name + "." + role};
-    if (names.contains(key)) view.name = nb::cast<std::string>(names[key]);
-    size_t count = 1;
-    for (const int64_t extent : view.shape) count *= static_cast<size_t>(extent);
-    view.values = {array.data, count};
-    step.constants.emplace(role, std::move(view));
-  }
+  step.constants = to_constants(step.name, get<nb::dict>(dict, "arrays"), names);
   return step;
 }
 
@@ -180,6 +191,58 @@ nb::list profile(const Program& program, const nb::list& arrays, int iterations)
   return result;
 }
 
+void replace_constants(Program& program, size_t step, const nb::dict& arrays, const nb::dict& names,
+                       WeightStore& weights) {
+  std::map<std::string, ConstantView> constants = to_constants("step " + std::to_string(step), arrays, names);
+  const nb::gil_scoped_release release;
+  program.replace_constants(step, std::move(constants), weights);
+}
+
+// A StepwiseRun together with the arrays it reads and writes.
+class BoundRun {
+ public:
+  BoundRun(const Program& program, nb::list inputs)
+      : inputs_(std::move(inputs)),
+        outputs_(new_outputs(program)),
+        run_(program, to_inputs(program, inputs_), pointers(outputs_)) {}
+
+  void run(size_t first, size_t last, bool counts) {
+    const nb::gil_scoped_release release;
+    run_.run(first, last, counts);
+  }
+  std::vector<FloatArray> outputs() const { return outputs_; }
+  std::vector<std::optional<double>> densities() const { return run_.densities(); }
+
+  ByteArray save(const std::vector<std::pair<int64_t, int64_t>>& ranges) const {
+    const std::vector<ByteRange> wanted = to_ranges(ranges);
+    size_t size = 0;
+    for (const ByteRange& range : wanted) size += static_cast<size_t>(std::max<int64_t>(range.size, 0));
+    auto data = std::make_unique<std::byte[]>(size);
+    run_.save(wanted, data.get());
+    const nb::capsule owner(data.get(), [](void* p) noexcept { delete[] static_cast<std::byte*>(p); });
+    return ByteArray(data.release(), {size}, owner);
+  }
+  void load(const std::vector<std::pair<int64_t, int64_t>>& ranges, const ByteArray& bytes) {
+    const std::vector<ByteRange> wanted = to_ranges(ranges);
+    int64_t size = 0;
+    for (const ByteRange& range : wanted) size += range.size;
+    check(size == static_cast<int64_t>(bytes.size()), "ranges of ", size, " bytes, and an array of ",
+          bytes.size());
+    run_.load(wanted, reinterpret_cast<const std::byte*>(bytes.data()));
+  }
+
+ private:
+  static std::vector<ByteRange> to_ranges(const std::vector<std::pair<int64_t, int64_t>>& pairs) {
+    std::vector<ByteRange> ranges;
+    for (const auto& [offset, size] : pairs) ranges.push_back({offset, size});
+    return ranges;
+  }
+
+  nb::list inputs_;
+  std::vector<FloatArray> outputs_;
+  StepwiseRun run_;
+};
+
 std::vector<std::string> names(const std::vector<Isa>& isas) {
   std::vector<std::string> result;
   for (const Isa isa : isas) result.emplace_back(isa_name(isa));
@@ -228,9 +291,22 @@ NB_MODULE(_core, m) {
       .def(
           "profile", &profile, "inputs"_a, "iterations"_a = 10,
           "Time every step: name, op, kernel, median_ms, min_ms, mean_ms, density (of a masked first input).")
+      .def("replace_constants", &replace_constants, "step"_a, "arrays"_a, "names"_a, "weights"_a,
+           "Make one step anew with other constants; not while a run is in progress.")
       .def_prop_ro("kernel_names", &Program::kernel_names)
       .def_prop_ro("isa", [](const Program& program) { return std::string(isa_name(program.isa())); })
       .def_prop_ro("num_threads", &Program::num_threads)
       .def_prop_ro("arena_bytes", &Program::arena_bytes)
       .def_prop_ro("scratch_bytes", &Program::scratch_bytes);
+
+  nb::class_<BoundRun>(m, "StepwiseRun", "One run of a Program in pieces; for one thread.")
+      .def(nb::init<const Program&, nb::list>(), "program"_a, "inputs"_a, nb::keep_alive<1, 2>())
+      .def("run", &BoundRun::run, "first"_a, "last"_a, "counts"_a = false,
+           "Run steps [first, last); with counts the densities of masked first inputs are kept.")
+      .def("save", &BoundRun::save, "ranges"_a,
+           "Return (offset, size) ranges of the arena as one uint8 array.")
+      .def("load", &BoundRun::load, "ranges"_a, "bytes"_a, "Put back what save returned for the same ranges.")
+      .def_prop_ro("densities", &BoundRun::densities, "By step: density of its first input, or None.")
+      .def_prop_ro("outputs", &BoundRun::outputs, nb::rv_policy::automatic,
+                   "The arrays that the last steps write to.");
 }

@@ -74,27 +74,44 @@ Program::Program(ProgramSpec spec, WeightStore& weights)
 }
 
 void Program::build_ops(WeightStore& weights) {
+  for (size_t i = 0; i < spec_.steps.size(); ++i) {
+    ops_.push_back(build_op(i, weights));
+    scratch_bytes_ = std::max(scratch_bytes_, ops_.back()->scratch_bytes());
+  }
+}
+
+std::unique_ptr<Op> Program::build_op(size_t index, WeightStore& weights) {
   const BuildContext context{.tensors = spec_.tensors,
                              .kernels = kernel_table(isa_),
                              .num_threads = spec_.num_threads,
                              .weights = weights};
-  for (size_t i = 0; i < spec_.steps.size(); ++i) {
-    StepSpec& step = spec_.steps[i];
-    try {
-      const OpFactory make = find_op(step.op);
-      check(make != nullptr, "no such operator");
-      // Packed forms are shared by name. With the shape in it, constants of one name and several shapes stay
-      // several: none is read beyond its end.
-      for (auto& [role, constant] : step.constants) constant.name += shape_text(constant.shape);
-      ops_.push_back(make(step, context));
-      scratch_bytes_ = std::max(scratch_bytes_, ops_.back()->scratch_bytes());
-    } catch (const Error& error) {
-      throw_error("step ", i, " '", step.name, "' (", step.op, "): ", error.what());
-    } catch (const std::bad_alloc&) {
-      throw_error("step ", i, " '", step.name, "' (", step.op, "): out of memory while packing constants");
-    }
-    step.constants.clear();  // the views end with this constructor; operators have packed what they need
+  StepSpec& step = spec_.steps[index];
+  std::unique_ptr<Op> op;
+  try {
+    const OpFactory make = find_op(step.op);
+    check(make != nullptr, "no such operator");
+    // Packed forms are shared by name. With the shape in it, constants of one name and several shapes stay
+    // several: none is read beyond its end.
+    for (auto& [role, constant] : step.constants) constant.name += shape_text(constant.shape);
+    op = make(step, context);
+  } catch (const Error& error) {
+    throw_error("step ", index, " '", step.name, "' (", step.op, "): ", error.what());
+  } catch (const std::bad_alloc&) {
+    throw_error("step ", index, " '", step.name, "' (", step.op, "): out of memory while packing constants");
   }
+  step.constants.clear();  // the views end with the caller's arrays; operators have packed what they need
+  return op;
+}
+
+void Program::replace_constants(size_t step, std::map<std::string, ConstantView> constants,
+                                WeightStore& weights) {
+  check(step < ops_.size(), "step ", step, " of ", ops_.size());
+  WeightStore changed(&weights);  // what it packs is held by the operator alone
+  spec_.steps[step].constants = std::move(constants);
+  std::unique_ptr<Op> op = build_op(step, changed);
+  check(op->scratch_bytes() <= scratch_bytes_, "step ", step,
+        " needs more scratch memory with other constants");
+  ops_[step] = std::move(op);
 }
 
 void Program::check_inputs(std::span<const ConstArray> inputs) const {
@@ -127,11 +144,16 @@ void Program::run(std::span<const ConstArray> inputs, std::span<float* const> ou
   for (size_t i = 0; i < ops_.size(); ++i) ops_[i]->run(step_context(*lease, i));
 }
 
+std::optional<double> Program::input_density(const RunContext& context) {
+  if (context.inputs.empty() || !context.inputs[0].mask) return std::nullopt;
+  return mask_density(context.inputs[0]);
+}
+
 std::vector<std::optional<double>> Program::measure_densities(const Workspace& workspace) const {
   std::vector<std::optional<double>> densities(ops_.size());
   for (size_t i = 0; i < ops_.size(); ++i) {
     const RunContext context = step_context(workspace, i);
-    if (!context.inputs.empty() && context.inputs[0].mask) densities[i] = mask_density(context.inputs[0]);
+    densities[i] = input_density(context);
     ops_[i]->run(context);
   }
   return densities;

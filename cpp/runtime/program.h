@@ -1,6 +1,7 @@
 // A plan made executable: validated once, then run any number of times, from any number of threads.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -53,6 +54,12 @@ class Program {
   std::vector<StepProfile> profile(std::span<const ConstArray> inputs, std::span<float* const> outputs,
                                    int iterations) const;
 
+  // Makes one step anew with other constants of the same shapes and roles, for example other thresholds.
+  // Packed forms are taken from `weights` for the constants whose names it knows, so name changed ones
+  // differently; those die with the step. Throws Error, and leaves the step as it was, when the operator does
+  // not accept them. Not while a run is in progress, in whatever thread.
+  void replace_constants(size_t step, std::map<std::string, ConstantView> constants, WeightStore& weights);
+
   size_t input_count() const { return spec_.inputs.size(); }
   size_t output_count() const { return spec_.outputs.size(); }
   const TensorSpec& input_spec(size_t i) const { return spec_.tensors[static_cast<size_t>(spec_.inputs[i])]; }
@@ -66,7 +73,11 @@ class Program {
   size_t scratch_bytes() const { return scratch_bytes_; }
 
  private:
+  friend class StepwiseRun;
+
   void build_ops(WeightStore& weights);
+  std::unique_ptr<Op> build_op(size_t index, WeightStore& weights);
+  static std::optional<double> input_density(const RunContext& context);  // of the first input's mask
   void check_inputs(std::span<const ConstArray> inputs) const;
   void bind(Workspace& workspace, std::span<const ConstArray> inputs, std::span<float* const> outputs) const;
   RunContext step_context(const Workspace& workspace, size_t step) const;

@@ -12,6 +12,13 @@ AlignedFloats::AlignedFloats(size_t count) : size_(count) {
   bytes_ = allocate_aligned(count * sizeof(float));
 }
 
+std::shared_ptr<const void> WeightStore::find(const std::string& key) const {
+  const ForkGuard no_fork;
+  const std::lock_guard lock(mutex_);
+  const auto found = blocks_.find(key);
+  return found == blocks_.end() ? nullptr : found->second.block;
+}
+
 size_t WeightStore::bytes() const {
   const ForkGuard no_fork;
   const std::lock_guard lock(mutex_);

@@ -32,12 +32,18 @@ class WeightStore {
  public:
   using Packed = std::shared_ptr<const AlignedFloats>;
 
+  // With a base, blocks that it has are taken from there, and others do not get into it. The base must
+  // outlive this store.
+  explicit WeightStore(const WeightStore* base = nullptr) : base_(base) {}
+
   // The block stored under `key`, made by `pack` on first use: whatever type that returns, if it has bytes().
   // Thread-safe. A key names the constant and everything its packed form depends on (type, layout, panel
   // sizes), never only the constant.
   template <typename Pack>
   auto get(const std::string& key, const Pack& pack) {
     using Block = std::invoke_result_t<Pack>;
+    if (const auto known = base_ ? base_->find(key) : nullptr)
+      return std::static_pointer_cast<const Block>(known);
     const ForkGuard no_fork;
     const std::lock_guard lock(mutex_);
     if (const auto found = blocks_.find(key); found != blocks_.end())
@@ -53,6 +59,9 @@ class WeightStore {
     std::shared_ptr<const void> block;
     size_t bytes;
   };
+  std::shared_ptr<const void> find(const std::string& key) const;  // null when there is none
+
+  const WeightStore* base_;
   mutable std::mutex mutex_;
   std::map<std::string, Entry> blocks_;
 };

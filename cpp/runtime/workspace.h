@@ -30,6 +30,7 @@ class Workspace {
 
   std::span<const Tensor> inputs(size_t step) const { return step_inputs_[step]; }
   std::span<const Tensor> outputs(size_t step) const { return step_outputs_[step]; }
+  std::byte* arena() const { return arena_.get(); }
   std::span<std::byte> scratch() const { return {scratch_.get(), scratch_bytes_}; }
 
  private:

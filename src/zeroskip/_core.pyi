@@ -1,6 +1,7 @@
 """Native core of zeroskip: executes plans of fused steps."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy
 from numpy.typing import NDArray
@@ -53,6 +54,11 @@ class Program:
         Time every step: name, op, kernel, median_ms, min_ms, mean_ms, density (of a masked first input).
         """
 
+    def replace_constants(self, step: int, arrays: dict, names: dict, weights: WeightStore) -> None:
+        """
+        Make one step anew with other constants; not while a run is in progress.
+        """
+
     @property
     def kernel_names(self) -> list[str]: ...
 
@@ -67,3 +73,27 @@ class Program:
 
     @property
     def scratch_bytes(self) -> int: ...
+
+class StepwiseRun:
+    """One run of a Program in pieces; for one thread."""
+
+    def __init__(self, program: Program, inputs: list) -> None: ...
+
+    def run(self, first: int, last: int, counts: bool = False) -> None:
+        """
+        Run steps [first, last); with counts the densities of masked first inputs are kept.
+        """
+
+    def save(self, ranges: Sequence[tuple[int, int]]) -> Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C')]:
+        """Return (offset, size) ranges of the arena as one uint8 array."""
+
+    def load(self, ranges: Sequence[tuple[int, int]], bytes: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C')]) -> None:
+        """Put back what save returned for the same ranges."""
+
+    @property
+    def densities(self) -> list[float | None]:
+        """By step: density of its first input, or None."""
+
+    @property
+    def outputs(self) -> list[NDArray[numpy.float32]]:
+        """The arrays that the last steps write to."""

@@ -165,7 +165,6 @@ def optimize(
         2.1
     """
     from .engine import SessionOptions
-    from .onnx import apply_thresholds, load_model, to_bytes
 
     tell = announce or (lambda line: None)
     refuse_noise(data, random_input=False)
@@ -199,7 +198,7 @@ def optimize(
             progress=progress,
         )
         tell(f"calibrated: {calibration.message}")
-        thresholded = to_bytes(apply_thresholds(load_model(model), calibration.thresholds))
+        thresholded = calibration.apply(model).to_bytes()
         verifications = _verify(original, thresholded, holdout_data, options, tell)
         after = look(thresholded, predict=False)
         measured = _measure(original, thresholded, holdout_data, batch_size, threads, seconds, progress)

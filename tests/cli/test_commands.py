@@ -73,6 +73,25 @@ def test_calibrate_writes_thresholds_and_model(call: Call, model: Path, folder: 
     np.testing.assert_array_equal(got, expected)
 
 
+def test_calibrate_writes_the_curve_and_its_picture(call: Call, model: Path, folder: Path) -> None:
+    pytest.importorskip("matplotlib")
+    result = call(
+        "calibrate", model, "--data", folder, *QUICK, "--max-drop", "0.2", "--curve", "curve.json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    curve = json.loads(Path("curve.json").read_text())
+    assert curve["metric"] == "agreement"
+    assert any(point["is_efficient"] for point in curve["points"])
+    assert "<svg" in Path("curve.svg").read_text()
+
+
+def test_corrected_weights_need_a_model_to_live_in(call: Call, model: Path, folder: Path) -> None:
+    result = call("calibrate", model, "--data", folder, *QUICK, "--compensation", "bias")
+    assert result.exit_code == 2
+    assert "--model-output" in result.output
+    assert not Path("thresholds.json").exists()
+
+
 def test_run_prints_predictions(call: Call, model: Path, folder: Path) -> None:
     Path("classes.txt").write_text("ant\nbee\ncat\ndog\nelk\n")
     image = folder / "blob00.png"

@@ -7,15 +7,21 @@ strategy's one parameter. Writing thresholds into a model is the business of ``z
 
 from __future__ import annotations
 
-from .calibrating import DEFAULT_MAX_DROP, STRATEGIES, StrategyName, calibrate
+from .calibrating import calibrate
+from .compensation import COMPENSATIONS, CompensationName
 from .metrics import METRICS, MetricFunction, MetricName
-from .result import CalibrationResult, LayerSensitivity, Score, Trial
+from .options import DEFAULT_MAX_DROP, STRATEGIES, StrategyName
+from .result import CalibrationResult, Correction, CurvePoint, LayerSensitivity, Score, Trial
 
 __all__ = [
+    "COMPENSATIONS",
     "DEFAULT_MAX_DROP",
     "METRICS",
     "STRATEGIES",
     "CalibrationResult",
+    "CompensationName",
+    "Correction",
+    "CurvePoint",
     "LayerSensitivity",
     "MetricFunction",
     "MetricName",

@@ -4,70 +4,41 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from ..analysis import ActivationValues, ModelInput, model_hash, observe, refuse_noise
+import numpy as np
+
+from ..analysis import ModelInput, model_hash, refuse_noise
 from ..data import Dataset
-from ..errors import CalibrationError, DataError
+from ..errors import DataError
 from ..progress import Progress
 from ..system import installed_version
 from ..thresholds import ThresholdSet
-from .allocation import SensitivityStrategy, Strategy, UniformStrategy
+from .allocation import GRID, SensitivityStrategy, Strategy, UniformStrategy
+from .compensation import CompensationName, Compensator
+from .curve import trace
 from .evaluation import Evaluator
-from .gains import saved_macs
-from .metrics import MetricFunction, MetricName, choose_metric
-from .result import CalibrationResult, LayerSensitivity, Score
-from .search import Budget, Search
-from .sensitivity import Sensitivity, probe
+from .metrics import Metric, MetricFunction, MetricName, choose_metric
+from .network import Network
+from .options import CalibrationOptions, StrategyName
+from .result import CalibrationResult, Correction, CurvePoint, LayerSensitivity, Score, Trial
+from .search import Budget, Search, score_of
+from .statistics import drop_interval, mcnemar
+from .strategies import Maker
+from .values import Values
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-StrategyName = Literal["sensitivity", "uniform"]
-STRATEGIES: tuple[StrategyName, ...] = ("sensitivity", "uniform")
+    from ..onnx import LayerWeights
 
-DEFAULT_MAX_DROP = 0.005
 _FEWEST_INPUTS = 4
-
-
-@dataclass(frozen=True)
-class CalibrationOptions:
-    """How to calibrate; every field is an argument of :func:`calibrate`."""
-
-    max_drop: float | None = None
-    target_sparsity: float | None = None
-    max_information_loss: float | None = None
-    metric: MetricName | MetricFunction = "auto"
-    strategy: StrategyName = "sensitivity"
-    holdout_fraction: float = 0.5
-    probe_samples: int = 32
-    batch_size: int = 16
-    threads: int | None = None
-    isa: str | None = None
-    seed: int = 0
-    random_input: bool = False
-
-    def __post_init__(self) -> None:
-        if self.max_drop is not None and self.target_sparsity is not None:
-            raise CalibrationError(
-                f"both max_drop={self.max_drop} and target_sparsity={self.target_sparsity} are given: the "
-                "first bounds the loss and takes what sparsity it allows, the second the other way round; "
-                "give one"
-            )
-        for name, value, low, high in (
-            ("max_drop", self.max_drop, 0.0, 1.0),
-            ("target_sparsity", self.target_sparsity, 0.0, 1.0),
-            ("max_information_loss", self.max_information_loss, 0.0, float("inf")),
-        ):
-            if value is not None and not low <= value <= high:
-                raise CalibrationError(f"{name} is {value}, expected a value in [{low:g}, {high:g}]")
-        if self.strategy not in STRATEGIES:
-            raise CalibrationError(f"unknown strategy {self.strategy!r}, known are {list(STRATEGIES)}")
-        for name, count in (("probe_samples", self.probe_samples), ("batch_size", self.batch_size)):
-            if count < 1:
-                raise CalibrationError(f"{name} is {count}, expected >= 1")
+_BLIND = 0.1
+"""Information loss that a metric which cannot see blindness tolerates at most."""
+_LEAST_PROBED_DAMAGE = 0.002
+_MIDDLE_DAMAGE = 0.01
 
 
 def calibrate(
@@ -76,12 +47,15 @@ def calibrate(
     max_drop: float | None = None,
     *,
     target_sparsity: float | None = None,
+    target_speedup: float | None = None,
     max_information_loss: float | None = None,
     metric: MetricName | MetricFunction = "auto",
     strategy: StrategyName = "sensitivity",
+    compensation: CompensationName = "none",
+    curve: bool = False,
     holdout: Dataset | None = None,
     holdout_fraction: float = 0.5,
-    probe_samples: int = 32,
+    probe_samples: int = 48,
     batch_size: int = 16,
     threads: int | None = None,
     isa: str | None = None,
@@ -101,15 +75,21 @@ def calibrate(
         max_drop: Largest loss of the metric, for example 0.01 for one point. By default 0.005.
         target_sparsity: Instead of a budget: reach this sparsity (weighted by MACs, in [0, 1]) with the least
             damage, and report what it costs.
+        target_speedup: Instead: reach this speed-up by the engine's cost model, >= 1.
         max_information_loss: Bounds the information loss as well: how far the outputs moved against how much
-            they differ from input to input, 0 for unchanged ones, 1 for a model gone blind. By default
-            ``max_drop`` for agreement, and for top-1 if one class makes up most predictions, because these
-            metrics do not notice a blind model on such data; open otherwise.
+            they differ from input to input, 0 for unchanged ones, 1 for a model gone blind. By default 0.1, or
+            ``max_drop`` if that is more, for agreement, and for top-1 if one class makes up most predictions,
+            because these metrics do not notice a blind model on such data; open otherwise.
         metric: ``"auto"``: top-1 with labels; else agreement with the dense model's predictions for outputs
             ``[N, classes]``, and fidelity (share of preserved energy) for others. Or a function of
             (outputs, labels) that returns a number, higher is better. The model's first output is judged.
-        strategy: ``"sensitivity"`` gives each layer what pays most for the damage it does alone;
-            ``"uniform"`` drops the same share of non-zero values everywhere.
+        strategy: ``"sensitivity"`` gives each layer what saves most time for the damage it does. To compare
+            with: ``"uniform"`` drops the same share of non-zero values everywhere, ``"energy"`` the same share
+            of energy, ``"greedy"`` searches layer by layer (Kurtz et al. 2020).
+        compensation: Correct the layers behind thresholds: ``"bias"``, or ``"reconstruct"`` for weights and
+            biases; each layer's correction is kept only if it lowers the damage. The corrected weights are in
+            ``result.apply``.
+        curve: Whether to measure accuracy against speed along the whole family.
         holdout: The data for the check; by default a part of ``data``.
         holdout_fraction: That part, in (0, 1).
         probe_samples: Inputs to measure sensitivities with.
@@ -133,13 +113,17 @@ def calibrate(
     Example:
         >>> result = calibrate("model.onnx", image_folder("photos/", "imagenet"), 0.01)  # doctest: +SKIP
         >>> result.thresholds.save("thresholds.json")  # doctest: +SKIP
+        >>> result.apply("model.onnx").save("model.fatrelu.onnx")  # doctest: +SKIP
     """
     options = CalibrationOptions(
         max_drop=max_drop,
         target_sparsity=target_sparsity,
+        target_speedup=target_speedup,
         max_information_loss=max_information_loss,
         metric=metric,
         strategy=strategy,
+        compensation=compensation,
+        curve=curve,
         holdout_fraction=holdout_fraction,
         probe_samples=probe_samples,
         batch_size=batch_size,
@@ -149,6 +133,16 @@ def calibrate(
         random_input=random_input,
     )
     return _Calibration(model, data, holdout, options, progress).run()
+
+
+@dataclass
+class _Found:
+    """What the search has come to so far."""
+
+    search: Search
+    strength: float = 0.0
+    corrections: tuple[Correction, ...] = ()
+    layers: Mapping[str, LayerWeights] | None = None
 
 
 class _Calibration:
@@ -173,132 +167,242 @@ class _Calibration:
         self._data = data
         self._sha256 = model_hash(model)
         self._model = load_model(model)
-        self._session_options = SessionOptions(intra_op_num_threads=options.threads or 0, isa=options.isa)
-        self._session = InferenceSession(self._model, self._session_options)
-        ModelInput.of(self._session).check(calibration_data)
-        self._calibration = self._evaluator(calibration_data)
-        self._holdout = self._evaluator(holdout_data)
+        session_options = SessionOptions(intra_op_num_threads=options.threads or 0, isa=options.isa)
+        self._session = InferenceSession(self._model, session_options)
+        self._input = ModelInput.of(self._session)
+        self._input.check(calibration_data)
+        self._network = self._new_network(calibration_data)
+        self._calibration = Evaluator(self._network, self._input, calibration_data)
+        self._holdout = Evaluator(self._network, self._input, holdout_data)
         self._metric = choose_metric(options.metric, self._calibration.dense.outputs, calibration_data.labels)
-        self._budget = self._make_budget()
+        self._budget = None if options.has_target else _budget(options, self._metric)
 
     def run(self) -> CalibrationResult:
         """Observe, probe, search, check."""
-        values: dict[str, ActivationValues] = {}
-        sensitivities: dict[str, Sensitivity] = {}
-        gains: dict[str, float] = {}
-        search = self._search(UniformStrategy(()), values)
-        strength, was_interrupted = 0.0, False
+        found, values = _Found(self._search(UniformStrategy({}))), dict[str, Values]()
+        was_interrupted = False
         try:
-            names = [item.name for item in self._session.activations() if item.consumers]
-            values = observe(
-                self._session, names, self._calibration.data, seed=self._options.seed, progress=self._progress
-            )
-            gains = saved_macs(self._session, self._calibration.data, values)
-            names = [name for name in names if gains.get(name, 0.0) > 0.0]
-            strategy, sensitivities = self._strategy(names, values, gains)
-            search = self._search(strategy, values)
-            strength = self._run_search(search) if names else 0.0
+            values = self._values()
+            if values:
+                maker = self._maker(values)
+                found.search = self._search(maker.make(self._options.strategy, self._probed_damage))
+                found.strength = self._look_for(found.search)
+                self._compensate(found)
         except KeyboardInterrupt:
             was_interrupted = True
-            strength = search.best() if self._options.target_sparsity is None else 0.0
-        if self._options.target_sparsity is None:
-            strength = search.confirmed(strength, self._budget, self._progress)
-        return self._result(search, strength, sensitivities, gains, was_interrupted)
+            found.strength = found.search.best() if self._budget is not None else 0.0
+        found.strength = self._confirmed(found.search, found.strength)
+        curve = trace(found.search) if self._options.curve and values and not was_interrupted else ()
+        return self._result(found, values, curve, was_interrupted)
 
-    def _run_search(self, search: Search) -> float:
-        if self._options.target_sparsity is not None:
-            return search.for_sparsity(self._options.target_sparsity, self._progress)
-        search.under_budget(self._budget, self._progress)
-        return search.best()
+    # ------------------------------------------------------------------ steps
 
-    def _strategy(
-        self, names: Sequence[str], values: Mapping[str, ActivationValues], gains: Mapping[str, float]
-    ) -> tuple[Strategy, dict[str, Sensitivity]]:
-        if self._options.strategy == "uniform":
-            return UniformStrategy(tuple(names)), {}
-        probes = self._evaluator(self._calibration.data.subset(self._options.probe_samples))
-        sensitivities = probe(probes, self._metric, values, names, self._progress)
-        return SensitivityStrategy(sensitivities, {name: gains[name] for name in names}), sensitivities
+    def _new_network(self, data: Dataset) -> Network:
+        size = self._input.batch_size(min(self._options.batch_size, len(data)))
+        is_fixed = self._input.fixed_batch_size is not None
+        return Network(self._session, self._input.name, data.sample_shape, size, is_fixed=is_fixed)
 
-    def _search(self, strategy: Strategy, values: Mapping[str, ActivationValues]) -> Search:
-        return Search(strategy, values, self._metric, self._calibration, self._holdout)
+    def _values(self) -> dict[str, Values]:
+        names = list(self._network.readers)
+        some = self._probes.sample(names, self._options.seed, self._progress) if names else {}
+        return {name: sample for name, sample in some.items() if sample.density > 0.0}
 
-    def _evaluator(self, data: Dataset) -> Evaluator:
-        return Evaluator(self._model, data, self._session_options, self._options.batch_size)
+    @property
+    def _probes(self) -> Evaluator:
+        data = self._calibration.data.subset(self._options.probe_samples)
+        return Evaluator(self._network, self._input, data)
 
-    def _make_budget(self) -> Budget:
-        if self._options.target_sparsity is not None:
-            return Budget(float("inf"), None)
-        max_drop = DEFAULT_MAX_DROP if self._options.max_drop is None else self._options.max_drop
-        max_information_loss = self._options.max_information_loss
-        if max_information_loss is None and self._metric.is_guarded:
-            max_information_loss = max_drop
-        return Budget(max_drop, max_information_loss)
+    @property
+    def _probed_damage(self) -> float:
+        """Information loss around which sensitivities are measured; top-1 loses about as much as information."""
+        if self._budget is None:
+            return _MIDDLE_DAMAGE
+        return min(max(self._budget.max_drop, _LEAST_PROBED_DAMAGE), _BLIND)
+
+    def _maker(self, values: Mapping[str, Values]) -> Maker:
+        return Maker(self._calibration, self._probes, self._metric, values, self._progress)
+
+    def _search(self, strategy: Strategy) -> Search:
+        return Search(
+            strategy, self._metric, self._calibration, self._holdout, self._budget, self._progress
+        )
+
+    def _look_for(self, search: Search) -> float:
+        options = self._options
+        if options.target_sparsity is not None:
+            return search.for_target(options.target_sparsity, lambda trial: trial.sparsity, "target_sparsity")
+        if options.target_speedup is not None:
+            return search.for_target(
+                options.target_speedup, lambda trial: trial.predicted_speedup, "target_speedup"
+            )
+        assert self._budget is not None
+        return search.under_budget(self._budget)
+
+    def _compensate(self, found: _Found) -> None:
+        """Correct the layers for the thresholds found, and look again how far these may go with it."""
+        from ..onnx import layer_weights
+
+        if self._options.compensation == "none" or found.strength <= 0.0:
+            return
+        before = found.search.trial(self._confirmed(found.search, found.strength), on_holdout=False)
+        reference = self._new_network(self._calibration.data).program
+        self._network.set_thresholds(found.search.strategy.thresholds(found.strength))
+        names = list(layer_weights(self._model))
+        compensator = Compensator(self._probes, reference, self._metric, self._options.compensation, names)
+        is_kept = False
+        try:
+            layers, corrections = compensator.run(self._progress)
+            found.corrections = tuple(corrections)
+            search = found.search.again(found.strength)
+            strength = self._confirmed(search, self._look_for(search))
+            if layers and self._is_better(search.trial(strength, on_holdout=False), before):
+                found.layers, found.search, found.strength, is_kept = layers, search, strength, True
+        finally:
+            if not is_kept:
+                compensator.undo()
+
+    def _is_better(self, trial: Trial, before: Trial) -> bool:
+        if self._budget is None:
+            return trial.strength > 0.0 and trial.score.information_loss < before.score.information_loss
+        return trial.predicted_speedup > before.predicted_speedup
+
+    def _confirmed(self, search: Search, strength: float) -> float:
+        return strength if self._budget is None else search.confirmed(strength, self._budget)
+
+    # ------------------------------------------------------------------ result
 
     def _result(
         self,
-        search: Search,
-        strength: float,
-        sensitivities: Mapping[str, Sensitivity],
-        gains: Mapping[str, float],
+        found: _Found,
+        values: Mapping[str, Values],
+        curve: tuple[CurvePoint, ...],
         was_interrupted: bool,
     ) -> CalibrationResult:
-        calibration, sparsity = search.score(strength, on_holdout=False)
-        holdout, _ = search.score(strength, on_holdout=True)
-        fractions, thresholds = search.strategy.fractions(strength), search.thresholds(strength)
-        layers = tuple(
-            _layer(name, gains[name], sensitivities.get(name), fractions[name], thresholds[name])
-            for name in fractions
-        )
-        target = self._options.target_sparsity
+        search, options = found.search, self._options
+        thresholds = search.strategy.thresholds(found.strength) if found.strength > 0.0 else {}
+        thresholds = {name: thresholds.get(name, 0.0) for name in values}
+        trial = search.trial(found.strength, on_holdout=False)
+        holdout = self._checked_score(search, found.strength)
         return CalibrationResult(
-            thresholds=self._threshold_set(thresholds, calibration, holdout),
+            thresholds=self._threshold_set(thresholds, trial.score, holdout, curve),
+            layers=dict(found.layers or {}) if found.strength > 0.0 else {},
             metric=self._metric.name,
-            max_drop=None if target is not None else self._budget.max_drop,
-            max_information_loss=self._budget.max_information_loss,
-            target_sparsity=target,
-            calibration=calibration,
+            max_drop=None if self._budget is None else self._budget.max_drop,
+            max_information_loss=None if self._budget is None else self._budget.max_information_loss,
+            target_sparsity=options.target_sparsity,
+            target_speedup=options.target_speedup,
+            calibration=trial.score,
             holdout=holdout,
             sparsity_before=self._calibration.dense.sparsity,
-            sparsity_after=sparsity,
-            strategy=self._options.strategy,
-            seed=self._options.seed,
+            sparsity_after=trial.sparsity,
+            predicted_speedup=trial.predicted_speedup,
+            strategy=options.strategy,
+            compensation=options.compensation,
+            seed=options.seed,
             trials=tuple(search.trials),
-            sensitivities=layers,
+            curve=curve,
+            sensitivities=_layers(search.strategy, values, thresholds, self._gains(values)),
+            corrections=found.corrections,
             was_interrupted=was_interrupted,
             seconds=time.monotonic() - self._started,
         )
 
+    def _gains(self, values: Mapping[str, Values]) -> dict[str, float]:
+        gains = self._maker(values).gains() if values else {}
+        return {name: float(gain[-1]) for name, gain in gains.items()}
+
+    def _checked_score(self, search: Search, strength: float) -> Score:
+        """Return the score on the holdout with what says how far to trust it."""
+        evaluation = search.evaluation(strength, on_holdout=True)
+        score = score_of(self._metric, self._holdout, evaluation)
+        reference, labels = self._holdout.dense.outputs, self._holdout.data.labels
+        interval = drop_interval(self._metric, reference, evaluation.outputs, labels, seed=self._options.seed)
+        p_value = None
+        if self._metric.name == "top1" and labels is not None:
+            before, after = (_is_right(outputs, labels) for outputs in (reference, evaluation.outputs))
+            p_value = mcnemar(int((before & ~after).sum()), int((after & ~before).sum()))
+        return score.model_copy(update={"interval": interval, "p_value": p_value})
+
     def _threshold_set(
-        self, thresholds: Mapping[str, float], calibration: Score, holdout: Score
+        self,
+        thresholds: Mapping[str, float | np.ndarray],
+        calibration: Score,
+        holdout: Score,
+        curve: tuple[CurvePoint, ...],
     ) -> ThresholdSet:
-        scores = {"calibration": calibration.model_dump(), "holdout": holdout.model_dump()}
+        options = self._options
+        scores = {
+            "calibration": calibration.model_dump(mode="json"),
+            "holdout": holdout.model_dump(mode="json"),
+        }
         return ThresholdSet(
             dict(thresholds),
             model_sha256=self._sha256,
             data=self._data.description,
             metric=self._metric.name,
             provenance={
-                "strategy": self._options.strategy,
-                "seed": self._options.seed,
-                "max_drop": self._budget.max_drop if self._options.target_sparsity is None else None,
-                "target_sparsity": self._options.target_sparsity,
+                "strategy": options.strategy,
+                "compensation": options.compensation,
+                "seed": options.seed,
+                "max_drop": None if self._budget is None else self._budget.max_drop,
+                "target_sparsity": options.target_sparsity,
+                "target_speedup": options.target_speedup,
                 "scores": scores,
+                "curve": [
+                    {
+                        "strength": point.strength,
+                        "sparsity": point.sparsity,
+                        "predicted_speedup": point.predicted_speedup,
+                        "drop": point.holdout.drop,
+                    }
+                    for point in curve
+                    if point.is_efficient
+                ],
                 "zeroskip": installed_version("zeroskip"),
             },
         )
 
 
+def _budget(options: CalibrationOptions, metric: Metric) -> Budget:
+    max_information_loss = options.max_information_loss
+    if max_information_loss is None and metric.is_guarded:
+        max_information_loss = max(options.budget, _BLIND)
+    return Budget(options.budget, max_information_loss)
+
+
+def _is_right(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    return np.asarray(outputs.reshape(len(outputs), -1).argmax(axis=1) == labels)
+
+
+def _layers(
+    strategy: Strategy,
+    values: Mapping[str, Values],
+    thresholds: Mapping[str, float | np.ndarray],
+    gains: Mapping[str, float],
+) -> tuple[LayerSensitivity, ...]:
+    return tuple(
+        _layer(name, strategy, sample.fraction(thresholds[name]), thresholds[name], gains[name])
+        for name, sample in values.items()
+    )
+
+
 def _layer(
-    name: str, gain: float, sensitivity: Sensitivity | None, fraction: float, threshold: float
+    name: str, strategy: Strategy, fraction: float, threshold: float | np.ndarray, gain: float
 ) -> LayerSensitivity:
+    sensitivity, damage_per_ms = None, None
+    if isinstance(strategy, SensitivityStrategy):
+        sensitivity = strategy.sensitivities[name]
+        saved = float(np.interp(fraction, GRID, strategy.gains[name]))
+        damage = float(sensitivity.at(np.array([fraction]))[0])
+        damage_per_ms = damage / saved if saved > 0.0 else None
     return LayerSensitivity(
         activation=name,
-        gain_macs=gain,
+        gain_ms=gain,
         levels=sensitivity.levels if sensitivity else (),
         damages=sensitivity.damages if sensitivity else (),
+        is_per_channel=np.ndim(threshold) > 0,
         fraction=fraction,
-        threshold=threshold,
+        damage_per_ms=damage_per_ms,
     )
 
 

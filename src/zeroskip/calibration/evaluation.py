@@ -1,27 +1,23 @@
-"""Evaluating thresholds: the outputs and the sparsity of the model with them, over a data set."""
+"""Evaluating thresholds: outputs, sparsity and predicted time of the network with them, over a data set."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..analysis import ModelInput
-from ..analysis.inputs import Feed
 from ..data import Dataset
-from ..thresholds import ThresholdSet
+from ..engine.plan_types import FloatArray
+from ..progress import Progress, Steps
+from ..thresholds import Threshold
 from .metrics import Outputs
-
-if TYPE_CHECKING:
-    import onnx_ir as ir
-
-    from ..engine import InferenceSession, SessionOptions
+from .network import Densities, Network, Thresholds
+from .values import Sampler, Values
 
 _CACHE_BYTES = 1 << 30
-_SPARSITY_BATCHES = 2
 
 
 @dataclass(frozen=True)
@@ -30,80 +26,143 @@ class Evaluation:
 
     Args:
         outputs: float32 ``[N, ...]``, the model's first output.
-        sparsity: Sparsity of what the skipping layers read, weighted by MACs, on the first inputs.
+        densities: Of what steps with a mask read, by step, over all inputs.
+        sparsity: Sparsity of what the skipping layers read, weighted by MACs.
+        predicted_ms: Time per input by the engine's cost model.
     """
 
     outputs: Outputs
+    densities: Densities
     sparsity: float
+    predicted_ms: float
 
 
 class Evaluator:
-    """Runs one model with different thresholds over one data set.
+    """Runs one network with different thresholds over one data set.
 
     Args:
-        model: The model without new thresholds.
+        network: The network; several evaluators may share it.
+        model_input: Its input.
         data: What to feed. Up to 1 GiB of it is kept in memory, preprocessed.
-        options: How to run the model.
-        batch_size: Inputs per run.
     """
 
-    def __init__(self, model: ir.Model, data: Dataset, options: SessionOptions, batch_size: int) -> None:
-        self._model = model
-        self._options = options
-        self._batch_size = batch_size
+    def __init__(self, network: Network, model_input: ModelInput, data: Dataset) -> None:
+        self.network = network
         self.data = data
+        self._model_input = model_input
 
     @cached_property
     def dense(self) -> Evaluation:
         """The model as it is."""
         return self.evaluate({})
 
-    def evaluate(self, thresholds: Mapping[str, float]) -> Evaluation:
-        """Return outputs and sparsity with these thresholds.
+    def evaluate(self, thresholds: Thresholds) -> Evaluation:
+        """Run everything with these thresholds.
 
         Args:
-            thresholds: Activation to T; those not named stay as they are.
+            thresholds: Activation to T; those not named stay as the model has them.
 
         Raises:
-            RecipeError: If an activation is not in the model.
             EngineError: If the engine fails.
         """
-        session = self._session(thresholds)
-        outputs = [session.run(None, feed)[0][:count] for feed, count in self._feeds(session)]
-        return Evaluation(np.concatenate(outputs), self._sparsity(session))
+        self.network.set_thresholds(thresholds)
+        outputs, densities, weights = [], [], []
+        for batch, count in self.batches():
+            run = self.network.program.start([batch])
+            run.advance(counts=True)
+            outputs.append(run.outputs()[0][:count])
+            densities.append(run.densities())
+            weights.append(count)
+        mean = {
+            step: float(np.average([item[step] for item in densities], weights=weights)) for step in densities[0]
+        }
+        sparsity, predicted = self.network.sparsity(mean), self.network.predicted_ms(mean)
+        return Evaluation(np.concatenate(outputs), mean, sparsity, predicted)
 
-    def outputs(self, thresholds: Mapping[str, float]) -> Outputs:
+    def outputs(self, thresholds: Thresholds) -> Outputs:
         """Return the outputs only, as :meth:`evaluate`."""
-        session = self._session(thresholds)
-        return np.concatenate([session.run(None, feed)[0][:count] for feed, count in self._feeds(session)])
+        self.network.set_thresholds(thresholds)
+        return np.concatenate([self._run(batch)[:count] for batch, count in self.batches()])
 
-    def _session(self, thresholds: Mapping[str, float]) -> InferenceSession:
-        from ..engine import InferenceSession
-        from ..onnx import apply_thresholds
+    def _run(self, batch: FloatArray) -> Outputs:
+        run = self.network.program.start([batch])
+        run.advance()
+        return run.outputs()[0]
 
-        changed = {name: threshold for name, threshold in thresholds.items() if threshold > 0.0}
-        model = apply_thresholds(self._model, ThresholdSet(changed)) if changed else self._model
-        return InferenceSession(model, self._options)
+    def sample(self, names: Sequence[str], seed: int, progress: Progress | None) -> dict[str, Values]:
+        """Look at the values of activations of the model as it is.
 
-    def _sparsity(self, session: InferenceSession) -> float:
-        feeds = self._feeds(session)
-        profiles = [session.profile(feed, iterations=1) for feed, _ in _first(feeds, _SPARSITY_BATCHES)]
-        return float(np.mean([profile.sparsity for profile in profiles]))
+        Args:
+            names: Activations, in the order of the graph.
+            seed: Of the sampling.
+            progress: Told of each batch.
+        """
+        self.network.set_thresholds({})
+        sampler, plan = Sampler(len(self.data), seed), self.network.plan
+        steps = Steps(progress, "looking at activations", len(self.data))
+        for batch, count in self.batches():
+            run = self.network.program.start([batch])
+            for name in names:
+                place = self.network.place(name)
+                run.advance(place + 1)
+                sampler.add(name, run.tensor(plan.steps[place].outputs[0])[:count])
+            steps.advance(count)
+        return dict(sampler.result())
 
-    def _feeds(self, session: InferenceSession) -> Iterable[tuple[Feed, int]]:
-        return self._cached if self._fits else ModelInput.of(session).feeds(self.data, self._batch_size)
+    def variants(
+        self,
+        base: Thresholds,
+        variants: Mapping[str, Sequence[Threshold]],
+        progress: Progress | None = None,
+        what: str = "probing sensitivity of layers",
+    ) -> dict[str, list[Outputs]]:
+        """Return the outputs when one activation at a time gets other thresholds.
+
+        Every run goes on from where its activation is computed; the part before is computed once per batch.
+
+        Args:
+            base: Thresholds of all other activations.
+            variants: Activation to the thresholds to try, in the order of the graph.
+            progress: Told of each activation.
+            what: What to call it.
+        """
+        self.network.set_thresholds(base)
+        program = self.network.program
+        found: dict[str, list[list[Outputs]]] = {name: [[] for _ in tried] for name, tried in variants.items()}
+        steps = Steps(progress, what, len(variants) * -(-len(self.data) // self.network.batch_size))
+        for batch, count in self.batches():
+            run = program.start([batch])
+            for name, tried in variants.items():
+                run.advance(self.network.place(name))
+                saved = run.save()
+                for results, threshold in zip(found[name], tried, strict=True):
+                    program.set_thresholds({name: threshold})
+                    run.restore(saved)
+                    run.advance()
+                    results.append(run.outputs()[0][:count])
+                self.network.set_thresholds(base)
+                if name not in base:
+                    program.reset_thresholds([name])
+                run.restore(saved)
+                steps.advance()
+        return {name: [np.concatenate(parts) for parts in results] for name, results in found.items()}
+
+    def batches(self) -> Iterable[tuple[FloatArray, int]]:
+        """Yield the inputs batch by batch, with how many of them are real."""
+        return self._cached if self._fits else self._load()
 
     @cached_property
     def _fits(self) -> bool:
         return 4 * len(self.data) * int(np.prod(self.data.sample_shape)) <= _CACHE_BYTES
 
     @cached_property
-    def _cached(self) -> list[tuple[Feed, int]]:
-        return list(ModelInput.of(self._session({})).feeds(self.data, self._batch_size))
+    def _cached(self) -> list[tuple[FloatArray, int]]:
+        return list(self._load())
 
-
-def _first(feeds: Iterable[tuple[Feed, int]], count: int) -> Iterator[tuple[Feed, int]]:
-    for number, item in enumerate(feeds):
-        if number == count:
-            return
-        yield item
+    def _load(self) -> Iterator[tuple[FloatArray, int]]:
+        size = self.network.batch_size
+        for feed, count in self._model_input.feeds(self.data, size):
+            batch = feed[self._model_input.name]
+            if len(batch) < size:  # the program takes batches of one size
+                batch = np.concatenate([batch, np.repeat(batch[-1:], size - len(batch), axis=0)])
+            yield batch, count

@@ -1,40 +1,43 @@
-"""What an activation's non-zero values cost: the MACs that its skipping consumers spend on them."""
+"""What zeros are worth: the time that dropping a share of an activation's non-zeros saves, predicted."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import islice
-from typing import TYPE_CHECKING
 
-from ..analysis import ActivationValues, ModelInput
-from ..data import Dataset
+import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from ..engine import InferenceSession
+from .network import Densities, Network
+from .values import Values
+
+_ARITHMETIC_WEIGHT = 0.25
 
 
-def saved_macs(
-    session: InferenceSession, data: Dataset, values: Mapping[str, ActivationValues]
-) -> dict[str, float]:
-    """Return, by activation, the MACs per input that would be saved if all its values became zero.
-
-    A layer that reads several activations (through a concatenation) is shared out by their sizes.
+def saved_ms(
+    network: Network, values: Mapping[str, Values], densities: Densities, fractions: NDArray[np.float64]
+) -> dict[str, NDArray[np.float64]]:
+    """Return, by activation, the milliseconds per input that each share saves.
 
     Args:
-        session: A session that has the model.
-        data: One input is run.
-        values: The activations, with their sizes and sparsities.
+        network: The network.
+        values: The activations to look at.
+        densities: Of the network as it is.
+        fractions: Shares of an activation's non-zeros, in [0, 1].
+
+    Returns:
+        Activation to float64 of the shape of ``fractions``.
     """
-    model_input = ModelInput.of(session)
-    ((feed, _),) = islice(model_input.feeds(data, 1), 1)
-    batch_size = len(feed[model_input.name])
-    steps = [step for step in session.profile(feed, iterations=1).steps if step.can_skip]
-    consumers = {item.name: set(item.consumers) for item in session.activations() if item.name in values}
-    result = dict.fromkeys(values, 0.0)
-    for step in steps:
-        readers = [name for name, nodes in consumers.items() if nodes & set(step.nodes)]
-        elements = sum(values[name].elements for name in readers)
-        for name in readers:
-            share = values[name].elements / elements
-            result[name] += share * step.macs / batch_size * (1.0 - values[name].sparsity)
+    result = {}
+    for name, sample in values.items():
+        saved = np.zeros(len(fractions))
+        for reader in network.readers[name]:
+            density = densities[reader.step]
+            # Of the reader's non-zeros, the part that comes from this activation.
+            part = min(1.0, reader.share * sample.density / density) if density > 0.0 else 0.0
+            now = network.step_ms(reader.step, density)
+            then = [network.step_ms(reader.step, density * (1.0 - part * fraction)) for fraction in fractions]
+            # A step that the model takes to be bound by memory may not be: its arithmetic counts for a part.
+            arithmetic = now * density * part * fractions
+            saved += np.maximum(now - np.array(then), _ARITHMETIC_WEIGHT * arithmetic)
+        result[name] = saved
     return result

@@ -199,9 +199,14 @@ def _top1(base: ClassMetric, reference: Outputs, labels: Labels) -> ClassMetric:
     if labels is None:
         raise CalibrationError("metric 'top1' needs labels, and the data have none: use 'agreement'")
     try:
-        top1(reference, labels)
+        value = top1(reference, labels)
     except ShapeError as error:
         raise CalibrationError(str(error)) from error
+    if value == 0.0:  # a budget on it would allow everything
+        raise CalibrationError(
+            f"the model itself is right on none of {len(labels)} inputs: check the labels and the preprocessing, or "
+            "use metric 'agreement'"
+        )
     _, counts = np.unique(reference.reshape(len(reference), -1).argmax(axis=1), return_counts=True)
     # Where one answer is right nearly always, top-1 is as blind as agreement.
     return ClassMetric("top1", base.is_probability, is_guarded=counts.max() > _MAJORITY * len(reference))

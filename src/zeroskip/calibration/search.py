@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
-from ..analysis import ActivationValues
 from ..errors import CalibrationError
 from ..progress import Progress, Steps
 from .allocation import Strategy
-from .evaluation import Evaluator
+from .evaluation import Evaluation, Evaluator
 from .metrics import Metric
 from .result import Score, Trial
 
-STEPS = 9
-"""Bisections: the strength is then known to 1/512."""
-_TIGHTENINGS = 6
-_SPARSITY_TOLERANCE = 0.002
+STEPS = 7
+"""Bisections: strengths are multiples of 1/128, so that searches under different budgets share trials."""
+_GRID = 1 << STEPS
 # A metric is a ratio of counts; without it 0.01 could be refused for 1 lost input in 100.
 _ROUNDING = 1e-9
+
+Measure = Callable[[Trial], float]
 
 
 @dataclass(frozen=True)
@@ -47,112 +47,132 @@ class Search:
 
     Args:
         strategy: The family.
-        values: Values of each activation, which turn shares into thresholds.
         metric: Judges outputs.
         calibration: Runs the model on the calibration data.
         holdout: Runs it on the holdout.
+        budget: What a set may cost; None accepts all.
+        progress: Told of each trial.
+        lowest: Least strength, apart from 0, that the family is made for; weights that were corrected for strong
+            thresholds do harm with weak ones.
         trials: What was tried so far.
     """
 
     strategy: Strategy
-    values: Mapping[str, ActivationValues]
     metric: Metric
     calibration: Evaluator
     holdout: Evaluator
+    budget: Budget | None
+    progress: Progress | None = None
+    lowest: float = 0.0
     trials: list[Trial] = field(default_factory=list)
+    _known: dict[tuple[float, bool], Trial] = field(default_factory=dict)
 
-    def thresholds(self, strength: float) -> dict[str, float]:
-        """Return T by activation at a strength."""
-        fractions = self.strategy.fractions(strength)
-        return {name: self.values[name].quantile(fraction) for name, fraction in fractions.items()}
+    def trial(self, strength: float, *, on_holdout: bool) -> Trial:
+        """Return what a strength does, from memory if it was tried before."""
+        key = (strength, on_holdout)
+        if key not in self._known:
+            trial = self._evaluate(strength, on_holdout=on_holdout)
+            self._known[key] = trial
+            if strength > 0.0:
+                self.trials.append(trial)
+        return self._known[key]
 
-    def score(self, strength: float, *, on_holdout: bool) -> tuple[Score, float]:
-        """Return score and sparsity at a strength."""
-        evaluator = self.holdout if on_holdout else self.calibration
-        evaluation = evaluator.evaluate(self.thresholds(strength)) if strength > 0.0 else evaluator.dense
-        labels, reference = evaluator.data.labels, evaluator.dense.outputs
-        score = Score(
-            samples=len(reference),
-            baseline=self.metric.value(reference, reference, labels),
-            optimized=self.metric.value(reference, evaluation.outputs, labels),
-            information_loss=self.metric.information_loss(reference, evaluation.outputs),
-        )
-        return score, evaluation.sparsity
+    def under_budget(self, budget: Budget) -> float:
+        """Return the largest strength found by bisection that keeps within a budget on the calibration data."""
+        return self._bisect(_GRID, lambda place: self._passes(place, budget), "searching thresholds")
 
-    def under_budget(self, budget: Budget, progress: Progress | None) -> None:
-        """Bisect the strength for the largest that keeps within the budget on the calibration data."""
-        steps = Steps(progress, "searching thresholds", STEPS)
-        low, high = 0.0, 1.0
-        for _ in range(STEPS):
-            middle = (low + high) / 2
-            passed = self._try(middle, budget, on_holdout=False).passed
-            low, high = (middle, high) if passed else (low, middle)
-            steps.advance()
+    def for_target(self, target: float, measure: Measure, what: str) -> float:
+        """Return the least strength that reaches a target on the calibration data.
 
-    def for_sparsity(self, target: float, progress: Progress | None) -> float:
-        """Return the least strength that reaches a sparsity.
+        Args:
+            target: What to reach.
+            measure: Ascending with the strength.
+            what: What is measured, for the message.
 
         Raises:
             CalibrationError: If even the largest strength does not reach it.
         """
-        steps = Steps(progress, "searching thresholds", STEPS + 1)
-        reached = self._try(1.0, None, on_holdout=False).sparsity
+        steps = Steps(self.progress, "searching thresholds", STEPS + 1)
+        reached = measure(self.trial(1.0, on_holdout=False))
         if reached < target:
-            raise CalibrationError(
-                f"target_sparsity is {target}, but the most that thresholds reach here is {reached:.3f}"
-            )
-        low, high = 0.0, 1.0
-        for _ in range(STEPS):
+            raise CalibrationError(f"{what} is {target}, but the most that thresholds reach here is {reached:.3f}")
+        low, high = 0, _GRID
+        while high - low > 1:
             steps.advance()
-            middle = (low + high) / 2
-            sparsity = self._try(middle, None, on_holdout=False).sparsity
-            low, high = (low, middle) if sparsity >= target else (middle, high)
-            if 0.0 <= sparsity - target <= _SPARSITY_TOLERANCE:
-                break
+            middle = (low + high) // 2
+            is_reached = measure(self.trial(middle / _GRID, on_holdout=False)) >= target
+            low, high = (low, middle) if is_reached else (middle, high)
         steps.finish()
-        return high
+        return high / _GRID
+
+    def again(self, lowest: float) -> Search:
+        """Return a search of the same family that remembers nothing, for a network that has changed."""
+        return replace(self, lowest=lowest, trials=[], _known={})
 
     def best(self) -> float:
-        """Return the largest strength that passed on the calibration data; 0 if none did."""
-        return max(
-            (trial.strength for trial in self.trials if trial.stage == "search" and trial.passed), default=0.0
-        )
+        """Return the largest strength that passed on the calibration data so far; 0 if none did."""
+        passed = (trial for trial in self.trials if trial.stage == "search" and trial.passed)
+        return max((trial.strength for trial in passed), default=0.0)
 
-    def confirmed(self, strength: float, budget: Budget, progress: Progress | None) -> float:
-        """Return the largest strength up to the given one that keeps within the budget on the holdout too.
+    def confirmed(self, strength: float, budget: Budget) -> float:
+        """Return the largest strength up to the given one that keeps within a budget on both sets of data.
 
         Args:
             strength: What passed on the calibration data.
             budget: As for the search.
-            progress: Told of each check.
         """
-        steps = Steps(progress, "checking on the holdout", 1 + _TIGHTENINGS)
-        if strength <= 0.0 or self._passes_both(strength, budget):
-            steps.finish()
+        place = round(strength * _GRID)
+        if place == 0 or self._passes_both(place, budget):
             return strength
-        low, high = 0.0, strength
-        for _ in range(_TIGHTENINGS):
+        return self._bisect(place, lambda tried: self._passes_both(tried, budget), "checking on the holdout")
+
+    def _bisect(self, high: int, passes: Callable[[int], bool], what: str) -> float:
+        """Return the largest strength below ``high`` that passes; 0 if none is found."""
+        steps = Steps(self.progress, what, STEPS)
+        low = lowest = round(self.lowest * _GRID)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if passes(middle) else (low, middle)
             steps.advance()
-            middle = (low + high) / 2
-            low, high = (middle, high) if self._passes_both(middle, budget) else (low, middle)
         steps.finish()
-        return low
+        if low == lowest > 0 and not passes(low):
+            return 0.0
+        return low / _GRID
 
-    def _passes_both(self, strength: float, budget: Budget) -> bool:
-        if not self._try(strength, budget, on_holdout=True).passed:
-            return False
-        seen = {trial.strength: trial.passed for trial in self.trials if trial.stage == "search"}
+    def _passes(self, place: int, budget: Budget) -> bool:
+        return budget.allows(self.trial(place / _GRID, on_holdout=False).score)
+
+    def _passes_both(self, place: int, budget: Budget) -> bool:
         # Less strength nearly always means less damage, but "nearly" is not what was promised.
-        return seen[strength] if strength in seen else self._try(strength, budget, on_holdout=False).passed
+        return all(
+            budget.allows(self.trial(place / _GRID, on_holdout=on_holdout).score) for on_holdout in (True, False)
+        )
 
-    def _try(self, strength: float, budget: Budget | None, *, on_holdout: bool) -> Trial:
-        score, sparsity = self.score(strength, on_holdout=on_holdout)
-        trial = Trial(
+    def _evaluate(self, strength: float, *, on_holdout: bool) -> Trial:
+        evaluator = self.holdout if on_holdout else self.calibration
+        evaluation = self.evaluation(strength, on_holdout=on_holdout)
+        score = score_of(self.metric, evaluator, evaluation)
+        return Trial(
             stage="holdout" if on_holdout else "search",
             strength=strength,
-            sparsity=sparsity,
+            sparsity=evaluation.sparsity,
+            predicted_speedup=evaluator.dense.predicted_ms / evaluation.predicted_ms,
             score=score,
-            passed=budget is None or budget.allows(score),
+            passed=self.budget is None or self.budget.allows(score),
         )
-        self.trials.append(trial)
-        return trial
+
+    def evaluation(self, strength: float, *, on_holdout: bool) -> Evaluation:
+        """Run the model at a strength."""
+        evaluator = self.holdout if on_holdout else self.calibration
+        return evaluator.evaluate(self.strategy.thresholds(strength)) if strength > 0.0 else evaluator.dense
+
+
+def score_of(metric: Metric, evaluator: Evaluator, evaluation: Evaluation) -> Score:
+    """Return metric and information loss of an evaluation against the dense model."""
+    labels, reference = evaluator.data.labels, evaluator.dense.outputs
+    return Score(
+        samples=len(reference),
+        baseline=metric.value(reference, reference, labels),
+        optimized=metric.value(reference, evaluation.outputs, labels),
+        information_loss=metric.information_loss(reference, evaluation.outputs),
+    )

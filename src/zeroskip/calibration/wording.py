@@ -22,7 +22,14 @@ def message(result: CalibrationResult) -> str:
     if result.is_zero:
         return start + "No thresholds passed the budget: the model stays as it is (all thresholds are 0)."
     change = f"sparsity {result.sparsity_before:.1%} -> {result.sparsity_after:.1%}"
-    return f"{start}{change}; {_loss(result)} on {result.holdout.samples} held-out inputs."
+    return f"{start}{change}; {_loss(result)} on {result.holdout.samples} held-out inputs{_interval(result)}."
+
+
+def _interval(result: CalibrationResult) -> str:
+    if result.holdout.interval is None:
+        return ""
+    low, high = result.holdout.interval
+    return f" (drop {result.holdout.drop:.2%}, 95 % interval {low:.2%} to {high:.2%})"
 
 
 def _loss(result: CalibrationResult) -> str:

@@ -11,7 +11,7 @@ import typer
 from .command import command
 from .console import Terminal
 from .data_options import DataOptions
-from .options import BudgetOptions, EngineOptions, ModelArgument
+from .options import BudgetOptions, Compensation, EngineOptions, ModelArgument
 
 
 @command
@@ -28,7 +28,20 @@ def calibrate(
         Path | None, typer.Option(help="Also write the model with the thresholds here.", show_default=False)
     ] = None,
     holdout_fraction: Annotated[float, typer.Option(help="Share of the data kept for the check.")] = 0.5,
-    probe_samples: Annotated[int, typer.Option(help="Inputs to measure sensitivities with.", min=1)] = 32,
+    probe_samples: Annotated[int, typer.Option(help="Inputs to measure sensitivities with.", min=1)] = 48,
+    target_speedup: Annotated[
+        float | None, typer.Option(help="Instead of a budget: reach this speed-up by the engine's cost model.")
+    ] = None,
+    compensation: Annotated[
+        Compensation,
+        typer.Option(help="Correct the layers behind thresholds, where it helps; needs --model-output."),
+    ] = "none",
+    curve: Annotated[
+        Path | None,
+        typer.Option(
+            help="Measure accuracy against speed; write the points here, and a picture beside it.", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Find thresholds that make the model sparser within an accuracy budget, without training.
 
@@ -39,9 +52,10 @@ def calibrate(
     """
     from ..calibration import calibrate as run_calibration
     from ..files import atomic_write_bytes
-    from ..onnx import apply_thresholds, load_model, to_bytes
-    from ..report import caution, render_calibration
+    from ..report import caution, render_calibration, save_curve
 
+    if compensation != "none" and model_output is None:
+        raise typer.BadParameter("corrected weights are in the model only: give --model-output as well")
     inputs = data.open(model)
     with terminal.progress() as progress:
         result = run_calibration(
@@ -50,7 +64,10 @@ def calibrate(
             budget.max_drop,
             target_sparsity=budget.target_sparsity,
             metric=budget.metric,
+            target_speedup=target_speedup,
             strategy=budget.strategy,
+            compensation=compensation,
+            curve=curve is not None,
             holdout_fraction=holdout_fraction,
             probe_samples=probe_samples,
             threads=engine.threads,
@@ -59,10 +76,14 @@ def calibrate(
             progress=progress,
         )
     if model_output is not None:
-        atomic_write_bytes(model_output, to_bytes(apply_thresholds(load_model(model), result.thresholds)))
+        atomic_write_bytes(model_output, result.apply(model).to_bytes())
     result.thresholds.save(output)
     terminal.show(render_calibration(result))
     if warning := caution(result):
         terminal.note(warning)
+    if curve is not None:
+        picture = save_curve(result, curve)
+        drawn = f", picture to {picture}" if picture else "; no picture without zeroskip[report]"
+        terminal.note(f"curve written to {curve}{drawn}")
     terminal.note(f"thresholds written to {output}" + (f", model to {model_output}" if model_output else ""))
     terminal.json(json.dumps(result.to_dict(), indent=2))

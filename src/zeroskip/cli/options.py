@@ -20,7 +20,8 @@ _OUTPUT = "Output"
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="ONNX file.", show_default=False)]
 Isa = Literal["generic", "avx2", "avx512"]
 Metric = Literal["auto", "top1", "agreement", "fidelity"]
-Strategy = Literal["sensitivity", "uniform"]
+Strategy = Literal["sensitivity", "uniform", "energy", "greedy"]
+Compensation = Literal["none", "bias", "reconstruct"]
 Precision = Literal["f32", "bf16"]
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .options import SessionOptions
     from .plan import build_plan
     from .plan_types import Plan, Step, TensorSpec
+    from .probing import ProbeProgram, ProbeRun, SavedRun
     from .profile import Profile, StepProfile
     from .session import InferenceSession
     from .signature import NodeArg
@@ -25,7 +26,10 @@ _LAZY = {
     "InferenceSession": "session",
     "NodeArg": "signature",
     "Plan": "plan_types",
+    "ProbeProgram": "probing",
+    "ProbeRun": "probing",
     "Profile": "profile",
+    "SavedRun": "probing",
     "SessionOptions": "options",
     "Step": "plan_types",
     "StepProfile": "profile",
@@ -40,7 +44,10 @@ __all__ = [
     "InferenceSession",
     "NodeArg",
     "Plan",
+    "ProbeProgram",
+    "ProbeRun",
     "Profile",
+    "SavedRun",
     "SessionOptions",
     "Step",
     "StepProfile",

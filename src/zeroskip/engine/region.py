@@ -20,6 +20,7 @@ from .native import CompiledPlan, compile_plan, new_weight_store
 from .options import SessionOptions
 from .plan import build_plan
 from .plan_types import Plan
+from .probing import ProbeProgram
 from .profile import StepProfile, profile_steps
 from .signature import InputShapes
 
@@ -139,6 +140,13 @@ class Region:
         self._profiles[shapes] = steps
         return steps
 
+    def probe(self, shapes: InputShapes) -> ProbeProgram:
+        """Return a program of its own whose constants can be changed; raises like :meth:`compiled`."""
+        from ..onnx import activation_keys
+
+        model, plan = self._planned(shapes, ())[:2]
+        return ProbeProgram(plan, compile_plan(plan, self._options, self.weights), self.weights, activation_keys(model))
+
     def _cached(self, key: PlanKey) -> CompiledRegion | None:
         with self._plans_lock:
             compiled = self._plans.get(key)
@@ -147,6 +155,15 @@ class Region:
             return compiled
 
     def _compile(self, shapes: InputShapes, taps: tuple[str, ...]) -> CompiledRegion:
+        model, plan, sources = self._planned(shapes, taps)
+        taken = {value.name for value in model.graph.inputs}
+        feeds = tuple(index for index, name in enumerate(self.input_names) if name in taken)
+        return CompiledRegion(compile_plan(plan, self._options, self.weights), feeds, sources, self.input_names)
+
+    def _planned(
+        self, shapes: InputShapes, taps: tuple[str, ...]
+    ) -> tuple[ir.Model, Plan, tuple[OutputSource, ...]]:
+        """Return the canonical model at these shapes, its plan, and where the outputs come from."""
         from ..onnx import check_supported, specialize
         from ..onnx.settled import settle_outputs
 
@@ -157,8 +174,4 @@ class Region:
         plan = build_plan(model, taps, weight_storage=options.weight_storage, winograd=options.winograd)
         plan = with_crossovers(plan, self.costs)
         check_memory(plan)
-        taken = {value.name for value in model.graph.inputs}
-        feeds = tuple(index for index, name in enumerate(self.input_names) if name in taken)
-        return CompiledRegion(
-            compile_plan(plan, options, self.weights), feeds, sources, self.input_names
-        )
+        return model, plan, sources

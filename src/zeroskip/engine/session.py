@@ -24,6 +24,7 @@ from .mixed import MixedModel
 from .native import machine
 from .options import SessionOptions
 from .plan_types import Plan
+from .probing import ProbeProgram
 from .profile import Profile
 from .region import Region
 from .signature import InputShapes, NodeArg, Signature
@@ -269,6 +270,22 @@ class InferenceSession:
         if self._mixed is not None:
             steps = self._mixed.profiled(self._feed(values), iterations)
         return Profile(steps, iterations, threads, isa)
+
+    def probe(self, input_shapes: Mapping[str, Sequence[int]]) -> ProbeProgram:
+        """Return a program of its own whose constants can be changed; packed weights are shared.
+
+        Args:
+            input_shapes: Input name to shape.
+
+        Raises:
+            ShapeError: If the shapes do not fit the model.
+            UnsupportedOperatorError: Listing every node the engine cannot run.
+        """
+        shapes = self._signature.check_shapes(input_shapes)
+        if self._mixed is not None:
+            raise UnsupportedOperatorError("thresholds can be probed only in a model without islands")
+        assert self._region is not None
+        return self._region.probe(shapes)
 
     # ------------------------------------------------------------------ the ways to run
 

@@ -12,10 +12,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .activation import Activation, activations
+    from .activation import Activation, activation_keys, activations
     from .canonical import canonicalize, prepare, specialize
     from .load import load_model
     from .lowering import to_standard
+    from .reweighting import LayerWeights, layer_weights, reweighted
     from .rewriting import sources
     from .save import save_model, to_bytes
     from .supported import UnsupportedNode, check_supported, unsupported_nodes
@@ -23,15 +24,19 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "Activation": "activation",
+    "LayerWeights": "reweighting",
     "ThresholdedModel": "thresholding",
     "UnsupportedNode": "supported",
+    "activation_keys": "activation",
     "activations": "activation",
     "apply": "thresholding",
     "apply_thresholds": "thresholding",
     "canonicalize": "canonical",
     "check_supported": "supported",
+    "layer_weights": "reweighting",
     "load_model": "load",
     "prepare": "canonical",
+    "reweighted": "reweighting",
     "save_model": "save",
     "sources": "rewriting",
     "specialize": "canonical",
@@ -42,15 +47,19 @@ _LAZY = {
 
 __all__ = [
     "Activation",
+    "LayerWeights",
     "ThresholdedModel",
     "UnsupportedNode",
+    "activation_keys",
     "activations",
     "apply",
     "apply_thresholds",
     "canonicalize",
     "check_supported",
+    "layer_weights",
     "load_model",
     "prepare",
+    "reweighted",
     "save_model",
     "sources",
     "specialize",

@@ -59,6 +59,12 @@ def activation_key(node: ir.Node) -> str:
     return key
 
 
+def activation_keys(model: ir.Model) -> dict[str, str]:
+    """Return, by name of the rectified value in a canonical model, the name its activation goes by."""
+    rectifiers = (node for node in model.graph if is_own(node, "FatRelu"))
+    return {node.outputs[0].name or "": activation_key(node) for node in rectifiers}
+
+
 def _activation(node: ir.Node) -> Activation:
     x, output = node.inputs[0], node.outputs[0]
     source = None if x is None else x.producer()

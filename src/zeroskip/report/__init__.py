@@ -5,6 +5,7 @@ Nothing here measures or decides; it puts the values of the other stages into wo
 
 from __future__ import annotations
 
+from .curve import save_curve
 from .html import render_report, write_report
 from .terminal import render_calibration, render_layers, render_profile, render_summary
 from .words import caution, headline
@@ -17,5 +18,6 @@ __all__ = [
     "render_profile",
     "render_report",
     "render_summary",
+    "save_curve",
     "write_report",
 ]

@@ -1,0 +1,1 @@
+"""How much sparsity an accuracy budget buys on trained networks, by several ways of choosing thresholds."""

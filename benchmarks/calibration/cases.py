@@ -1,0 +1,87 @@
+"""The trained networks of the comparison, each with the data and the metric it is judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from zeroskip.data import Dataset, Preprocess, arrays, image_folder
+
+from ..models.trained import TRAINED
+from .networks import cifar_resnet, efficientnet_lite0
+
+_CIFAR = Preprocess(scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+_LITE = Preprocess(resize=224, crop=224, interpolation="bicubic", mean=127.0, std=128.0)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One network and what it is judged by.
+
+    Args:
+        name: For tables and file names.
+        read: Returns the ONNX file's content, given the folder of data.
+        data: Returns the inputs, given the folder of data and how many are wanted.
+        metric: Name of the metric.
+    """
+
+    name: str
+    read: Callable[[Path], bytes]
+    data: Callable[[Path, int], Dataset]
+    metric: str
+
+
+def _photos(preprocess: Preprocess) -> Callable[[Path, int], Dataset]:
+    def load(folder: Path, count: int) -> Dataset:
+        return image_folder(folder / "imagenet_calib", preprocess).subset(count)
+
+    return load
+
+
+def _cifar(folder: Path, count: int) -> Dataset:
+    with np.load(folder / "cifar10" / "test.npz") as file:
+        pictures, labels = file["x"][:count], file["y"][:count]
+    return arrays(pictures, [int(label) for label in labels], _CIFAR, description="CIFAR-10 test pictures")
+
+
+def _resnet(depth: int) -> Callable[[Path], bytes]:
+    def read(folder: Path) -> bytes:
+        (file,) = (folder / "cifar_resnets").glob(f"resnet{depth}-*.npz")
+        return cifar_resnet(file)
+
+    return read
+
+
+CASES: Mapping[str, Case] = MappingProxyType(
+    {
+        case.name: case
+        for case in (
+            Case(
+                "squeezenet",
+                lambda folder: (folder / "squeezenet" / "squeezenet_v1.0.onnx").read_bytes(),
+                _photos(Preprocess.preset("caffe-bgr", crop=227)),
+                "top1",
+            ),
+            Case("efficientnet_lite0", lambda folder: efficientnet_lite0(), _photos(_LITE), "top1"),
+            Case("resnet20", _resnet(20), _cifar, "top1"),
+            Case("resnet56", _resnet(56), _cifar, "top1"),
+            Case(
+                "open_nsfw",
+                lambda folder: TRAINED["open_nsfw"].read(),
+                _photos(TRAINED["open_nsfw"].preprocess),
+                "agreement",
+            ),
+            Case(
+                "tumor_vgg16",
+                lambda folder: TRAINED["tumor_vgg16"].read(),
+                _photos(TRAINED["tumor_vgg16"].preprocess),
+                "agreement",
+            ),
+        )
+    }
+)
+"""By name."""

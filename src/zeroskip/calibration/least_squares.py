@@ -1,0 +1,112 @@
+"""Closed-form correction of one layer: streamed Gram matrices, a ridge toward the present weights, its choice.
+
+With x what the layer reads in the dense network, z what it reads now, and W its weight, the corrected weight
+minimises ``sum |x W - z V|^2 + r |V - W|^2`` over V, means removed; the bias takes up the means. The solution is
+``V = W + (Z'Z + r)^-1 (Z'X - Z'Z) W``, so two matrices are all that has to be kept of the data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float64]
+
+RIDGES = (0.03, 0.3, 3.0)
+"""Candidates, as multiples of the mean variance of what the layer reads."""
+
+
+@dataclass
+class Moments:
+    """Sums over rows of what a layer reads, per group of channels.
+
+    Args:
+        has_products: Whether to keep matrices of products; sums alone give the bias.
+    """
+
+    has_products: bool
+    count: int = 0
+    dense_sum: Matrix = field(default_factory=lambda: np.zeros(0))
+    sum: Matrix = field(default_factory=lambda: np.zeros(0))
+    gram: Matrix = field(default_factory=lambda: np.zeros(0))
+    cross: Matrix = field(default_factory=lambda: np.zeros(0))
+
+    def add(self, dense: NDArray[np.float32], present: NDArray[np.float32]) -> None:
+        """Add rows.
+
+        Args:
+            dense: float32 ``[n, groups, values]``, of the dense network.
+            present: The same of the network with thresholds.
+        """
+        if self.count == 0:
+            self.dense_sum, self.sum = np.zeros(dense.shape[1:]), np.zeros(dense.shape[1:])
+            if self.has_products:
+                self.gram = np.zeros((*dense.shape[1:], dense.shape[2]))
+                self.cross = np.zeros_like(self.gram)
+        self.count += len(dense)
+        self.dense_sum += dense.sum(axis=0, dtype=np.float64)
+        self.sum += present.sum(axis=0, dtype=np.float64)
+        if self.has_products:
+            by_group = present.transpose(1, 2, 0)
+            self.gram += by_group @ present.transpose(1, 0, 2)
+            self.cross += by_group @ dense.transpose(1, 0, 2)
+
+    @property
+    def dense_mean(self) -> Matrix:
+        """Mean of the dense rows, ``[groups, values]``."""
+        return self.dense_sum / self.count
+
+    @property
+    def mean(self) -> Matrix:
+        """Mean of the present rows, ``[groups, values]``."""
+        return self.sum / self.count
+
+    def centred(self) -> tuple[Matrix, Matrix]:
+        """Return Z'Z / n and Z'X / n with the means removed, ``[groups, values, values]`` each."""
+        mean, dense = self.mean[:, :, None], self.dense_mean[:, None, :]
+        return self.gram / self.count - mean * self.mean[:, None, :], self.cross / self.count - mean * dense
+
+
+def bias_shift(moments: Moments, matrix: Matrix, corrected: Matrix) -> Matrix:
+    """Return what to add to the bias so that mean outputs are those of the dense network.
+
+    Args:
+        moments: Of what the layer reads.
+        matrix: Present weight, ``[groups, outputs, values]``.
+        corrected: New weight.
+
+    Returns:
+        float64 ``[outputs in all]``.
+    """
+    shift = np.einsum("gov,gv->go", matrix, moments.dense_mean) - np.einsum("gov,gv->go", corrected, moments.mean)
+    return np.asarray(shift.reshape(-1))
+
+
+def reconstruct(moments: Moments, held_back: Moments, matrix: Matrix) -> tuple[Matrix, float]:
+    """Return the corrected weight and its ridge; the weight as it is, and infinity, where nothing helps.
+
+    Args:
+        moments: To solve with.
+        held_back: Of other data, to choose the ridge by.
+        matrix: Present weight, ``[groups, outputs, values]``.
+    """
+    gram, cross = moments.centred()
+    variance = np.trace(gram, axis1=1, axis2=2).mean() / gram.shape[1]
+    wanted = (cross - gram) @ matrix.transpose(0, 2, 1)
+    best, best_ridge = matrix, np.inf
+    least = _error(held_back, matrix, matrix)
+    for ridge in RIDGES:
+        damped = gram + max(ridge * variance, 1e-12) * np.eye(gram.shape[1])
+        tried = matrix + np.linalg.solve(damped, wanted).transpose(0, 2, 1)
+        error = _error(held_back, matrix, tried)
+        if error < least:
+            best, best_ridge, least = tried, ridge, error
+    return best, float(best_ridge)
+
+
+def _error(moments: Moments, matrix: Matrix, tried: Matrix) -> float:
+    """Return the mean squared error of the outputs, means removed, up to a constant."""
+    gram, cross = moments.centred()
+    return float(np.sum((tried @ gram) * tried) - 2.0 * np.sum((tried @ cross) * matrix))

@@ -1,0 +1,66 @@
+"""Corrected weights lower the damage, travel in a standard model, and stay away where nothing is thresholded."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import zeroskip as zs
+from tiny_network import tiny_data, tiny_network
+from zeroskip.calibration import CalibrationResult, CompensationName, calibrate
+from zeroskip.errors import RecipeError
+
+COUNT = 64
+
+
+def calibrated(compensation: CompensationName, max_drop: float = 0.1) -> CalibrationResult:
+    return calibrate(
+        tiny_network(), tiny_data(COUNT), max_drop, compensation=compensation, batch_size=4, threads=1
+    )
+
+
+@pytest.mark.parametrize("compensation", ["bias", "reconstruct"])
+def test_corrections_that_are_kept_lower_the_damage(compensation: CompensationName) -> None:
+    result = calibrated(compensation)
+    kept = [item for item in result.corrections if item.is_kept]
+    assert kept
+    assert all(item.damage_after < item.damage_before for item in kept)
+    assert {item.layer for item in kept} == set(result.layers)
+    assert result.predicted_speedup >= calibrated("none").predicted_speedup
+
+
+@pytest.mark.parametrize("compensation", ["none", "reconstruct"])
+def test_another_runtime_computes_the_same(compensation: CompensationName) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    result = calibrated(compensation)
+    model = result.apply(tiny_network()).to_bytes()
+    images = tiny_data(8).array()
+    (ours,) = zs.InferenceSession(model).run(None, {"image": images})
+    (theirs,) = onnxruntime.InferenceSession(model).run(None, {"image": images})
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_the_written_model_is_the_one_that_was_measured() -> None:
+    data = tiny_data(COUNT)
+    result = calibrated("reconstruct")
+    _, holdout = data.split(0.5, seed=0)
+    images = holdout.array()
+    (dense,) = zs.InferenceSession(tiny_network()).run(None, {"image": images})
+    (found,) = zs.InferenceSession(result.apply(tiny_network()).to_bytes()).run(None, {"image": images})
+    agreement = float((dense.argmax(axis=1) == found.argmax(axis=1)).mean())
+    assert agreement == pytest.approx(result.holdout.optimized)
+
+
+def test_thresholds_of_zero_change_nothing() -> None:
+    result = calibrate(
+        tiny_network(), tiny_data(16), 0.0, max_information_loss=0.0, compensation="bias", threads=1
+    )
+    assert result.is_zero
+    assert not result.layers
+    assert not result.corrections
+
+
+def test_corrections_of_another_model_are_refused() -> None:
+    result = calibrated("bias")
+    with pytest.raises(RecipeError, match=r"no layers or activations called"):
+        result.apply(tiny_network(activation="Sigmoid"))
