@@ -21,11 +21,12 @@ constexpr int64_t kRowPairTilePixels = 448;
 // of ResNet layers measured by benchmarks/layers (Emerald Rapids, AVX-512, November 2026: .72 for 128 output
 // channels, .6 for 64, .4 for 32, .75 for three rotating rows of 64). The dense tile's FMA is cheaper, for it
 // loads less; a non-zero costs kPerNonZero besides its FMAs; a visit costs kPerVisit for its mispredicted
-// loop ends, and more at the low densities (.1 to .4) where Winograd is the alternative.
+// loop ends; at the low densities (.1 to .4) where Winograd is the alternative it is better described by
+// kPerSparseVisit for each accumulator that goes through memory.
 constexpr double kDenseFma = 0.89;
 constexpr double kPerNonZero = 1.2;
 constexpr double kPerVisit = 32.0;
-constexpr double kPerSparseVisit = 110.0;
+constexpr double kPerSparseVisit = 9.0;
 
 // The density at which skipping zeros takes as long as an alternative of `fma` per dense multiply-accumulate,
 // for panels of `channels` input channels times `vectors` accumulators per pixel.
@@ -117,8 +118,8 @@ Conv::Conv(const StepSpec& step, const BuildContext& context)
   const double channels = static_cast<double>(panel_channels_);
   crossover_density_ =
       step.get_float("crossover_density", model_crossover(channels, vectors, kDenseFma, kPerVisit));
-  winograd_density_ =
-      step.get_float("winograd_density", model_crossover(channels, vectors, winograd_fma_, kPerSparseVisit));
+  const double winograd = model_crossover(channels, vectors, winograd_fma_, kPerSparseVisit * vectors);
+  winograd_density_ = step.get_float("winograd_density", winograd);
 }
 
 void Conv::plan_winograd(const StepSpec& step, const BuildContext& context) {

@@ -10,10 +10,12 @@ import pytest
 BUILDS = Path(__file__).parents[2] / "build"
 
 
-def test_convolution_kernels_match_the_reference() -> None:
-    programs = sorted(BUILDS.glob("*/conv_kernels_test"), key=lambda path: path.stat().st_mtime)
+@pytest.mark.parametrize("family", ["conv", "winograd"])
+def test_kernels_match_the_reference(family: str) -> None:
+    name = f"{family}_kernels_test"
+    programs = sorted(BUILDS.glob(f"*/{name}"), key=lambda path: path.stat().st_mtime)
     if not programs:
-        pytest.skip("build with -DZEROSKIP_BUILD_TESTS=ON (make test does) to get conv_kernels_test")
+        pytest.skip(f"build with -DZEROSKIP_BUILD_TESTS=ON (make test does) to get {name}")
     run = subprocess.run([programs[-1]], capture_output=True, text=True, check=False, timeout=600)
     assert run.returncode == 0, run.stdout + run.stderr
     assert " 0 failures" in run.stdout
