@@ -69,6 +69,7 @@ class InferenceSession:
         loaded = load_model(model)
         self._signature = Signature.of(loaded)
         self._model = prepare(loaded)
+        del loaded, model  # what was folded into other weights is not needed while those are packed
         self._plans: OrderedDict[PlanKey, CompiledPlan] = OrderedDict()
         self._plans_lock = threading.Lock()
         self._compile_lock = threading.Lock()
