@@ -58,9 +58,7 @@ def beside_numpy(network: str, threads: int, seconds: float) -> dict[str, float]
     Returns:
         Runs and products per second, each alone and together.
     """
-    session = zs.InferenceSession(
-        build(network, HeWeights()).model, zs.SessionOptions(intra_op_num_threads=threads)
-    )
+    session = zs.InferenceSession(build(network, HeWeights()).model, zs.SessionOptions(intra_op_num_threads=threads))
     feed = {INPUT: np.random.default_rng(0).standard_normal((1, *IMAGE_SHAPE), np.float32)}
     matrix = np.random.default_rng(0).standard_normal((_MATRIX, _MATRIX), np.float32)
     work = {"runs": lambda: session.run(None, feed), "products": lambda: matrix @ matrix}

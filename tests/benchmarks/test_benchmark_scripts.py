@@ -159,7 +159,7 @@ def test_predictions_are_compared_with_every_layer_that_can_skip() -> None:
     layers = len(layers_run.layer_table("squeezenet_1_1"))
     assert len(comparison.layers) == len(comparison.regret) == layers
     assert all(len(times) == layers and (times > 0).all() for times in comparison.measured.values())
-    assert np.median(comparison.errors("dense", comparison.speed)) < np.inf
+    assert np.median(comparison.errors("dense", comparison.speed)) < np.median(comparison.errors("dense", 1e-3))
     lines = predict.as_text([comparison]).splitlines()
     assert lines[1].split()[0] == "0.50"
     assert "geometric mean" in lines[-1]
