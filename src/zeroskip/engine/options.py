@@ -14,8 +14,8 @@ CostModelChoice: TypeAlias = Literal["cached", "default", "fit", "refit"]
 """``cached``: the model fitted on this machine if there is one, else the built-in one; ``default``: the
 built-in one; ``fit``: fit (seconds) if there is none; ``refit``: fit."""
 
-ISAS = ("generic", "avx2", "avx512")
-"""Instruction sets that kernels exist for, weakest first; a build and a CPU may have fewer."""
+ISAS = ("generic", "avx2", "avx512", "neon")
+"""Instruction sets that kernels exist for, weakest of an architecture first; a build and a CPU have some of them."""
 
 
 @dataclass(frozen=True)
