@@ -25,6 +25,7 @@ from ..models.networks.graph import IMAGE_SHAPE, INPUT, HeWeights
 
 _NETWORKS = ("resnet18", "resnet50", "vgg16")
 _MATRIX = 512
+_RUNS = 5
 
 
 def scaling(network: str, threads: Sequence[int], rounds: int) -> NDArray[np.float64]:
@@ -36,14 +37,14 @@ def scaling(network: str, threads: Sequence[int], rounds: int) -> NDArray[np.flo
         rounds: Interleaved rounds.
 
     Returns:
-        float64 ``[rounds, len(threads)]``: the quicker of two runs, in ms.
+        float64 ``[rounds, len(threads)]``: the median of a few runs in a row, in ms.
     """
     model = build(network, HeWeights()).model
     sessions = [zs.InferenceSession(model, zs.SessionOptions(intra_op_num_threads=count)) for count in threads]
     feed = {INPUT: np.random.default_rng(0).standard_normal((1, *IMAGE_SHAPE), np.float32)}
     for session in sessions:
         session.run(None, feed)
-    return np.array([[min(_run_ms(session, feed) for _ in range(2)) for session in sessions] for _ in range(rounds)])
+    return np.array([[_turn_ms(session, feed) for session in sessions] for _ in range(rounds)])
 
 
 def beside_numpy(network: str, threads: int, seconds: float) -> dict[str, float]:
@@ -57,9 +58,7 @@ def beside_numpy(network: str, threads: int, seconds: float) -> dict[str, float]
     Returns:
         Runs and products per second, each alone and together.
     """
-    session = zs.InferenceSession(
-        build(network, HeWeights()).model, zs.SessionOptions(intra_op_num_threads=threads)
-    )
+    session = zs.InferenceSession(build(network, HeWeights()).model, zs.SessionOptions(intra_op_num_threads=threads))
     feed = {INPUT: np.random.default_rng(0).standard_normal((1, *IMAGE_SHAPE), np.float32)}
     matrix = np.random.default_rng(0).standard_normal((_MATRIX, _MATRIX), np.float32)
     work = {"runs": lambda: session.run(None, feed), "products": lambda: matrix @ matrix}
@@ -81,10 +80,14 @@ def beside_numpy(network: str, threads: int, seconds: float) -> dict[str, float]
     return rates
 
 
-def _run_ms(session: zs.InferenceSession, feed: dict[str, NDArray[np.float32]]) -> float:
-    start = time.perf_counter()
-    session.run(None, feed)
-    return 1e3 * (time.perf_counter() - start)
+def _turn_ms(session: zs.InferenceSession, feed: dict[str, NDArray[np.float32]]) -> float:
+    session.run(None, feed)  # wakes the threads, and brings back what the other sessions drove out of the caches
+    times = []
+    for _ in range(_RUNS):
+        start = time.perf_counter()
+        session.run(None, feed)
+        times.append(1e3 * (time.perf_counter() - start))
+    return float(np.median(times))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -108,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.threads.run", description="Measure threads.")
     parser.add_argument("--network", type=words, default=list(_NETWORKS))
     parser.add_argument("--threads", type=integers, default=[1, 2])
-    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=14)
     parser.add_argument("--seconds", type=float, default=3.0, help="for each measurement beside NumPy")
     return parser
 

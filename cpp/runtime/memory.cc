@@ -29,9 +29,10 @@ AlignedBytes allocate_aligned(size_t bytes) {
   if (p == nullptr) throw std::bad_alloc();
 #ifdef MADV_HUGEPAGE
   // A hint only: streaming weights through 4 KB pages costs TLB misses, but refusal changes no result.
-  if (alignment == kHugePage) (void)madvise(p, total, MADV_HUGEPAGE);
+  // Only whole pages: the rest of the last one would be memory that nobody uses.
+  if (alignment == kHugePage) (void)madvise(p, wanted / kHugePage * kHugePage, MADV_HUGEPAGE);
 #endif
-  std::memset(p, 0, total);
+  std::memset(p, 0, wanted);
   return AlignedBytes(static_cast<std::byte*>(p));
 }
 

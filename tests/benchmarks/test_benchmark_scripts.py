@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("onnxruntime")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the scripts are not part of the package
 
+from benchmarks.layers import predict
 from benchmarks.layers import run as layers_run
 from benchmarks.layers.result import LayerTable
 from benchmarks.models.networks import NETWORKS, build
@@ -20,9 +21,12 @@ from benchmarks.models.result import CaseResult
 from benchmarks.models.sparsify import with_sparsity
 from benchmarks.page import readme
 from benchmarks.report import page
+from benchmarks.threads import run as threads_run
 
 import zeroskip
+from zeroskip import _core
 from zeroskip.bench import BenchResult, EngineResult
+from zeroskip.engine import CostModel
 from zeroskip.system import SystemInfo
 
 # From the papers and the usual counting tools; convolutions only.
@@ -154,3 +158,24 @@ def test_readme_gets_its_numbers_between_the_markers() -> None:
     assert "old" not in after
     assert "\nkept\n" in after
     assert readme.filled(before, [case("random")]) == before
+
+
+def test_predictions_are_compared_with_every_layer_that_can_skip() -> None:
+    model = CostModel.for_isa(_core.active_isa())
+    (comparison,) = predict.compare("squeezenet_1_1", 1, [0.5], rounds=1, model=model)
+    layers = len(layers_run.layer_table("squeezenet_1_1"))
+    assert len(comparison.layers) == len(comparison.regret) == layers
+    assert all(len(times) == layers and (times > 0).all() for times in comparison.measured.values())
+    assert np.median(comparison.errors("dense", comparison.speed)) < np.median(comparison.errors("dense", 1e-3))
+    lines = predict.as_text([comparison]).splitlines()
+    assert lines[1].split()[0] == "0.50"
+    assert "geometric mean" in lines[-1]
+
+
+def test_threads_are_timed_in_turns() -> None:
+    times = threads_run.scaling("squeezenet_1_1", [1, 2], rounds=2)
+    assert times.shape == (2, 2)
+    assert (times > 0).all()
+    rates = threads_run.beside_numpy("squeezenet_1_1", 2, seconds=0.2)
+    assert set(rates) == {"runs alone", "products alone", "runs together", "products together"}
+    assert min(rates.values()) > 0

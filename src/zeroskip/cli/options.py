@@ -18,7 +18,7 @@ _ENGINE = "Engine"
 _OUTPUT = "Output"
 
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="ONNX file.", show_default=False)]
-Isa = Literal["generic", "avx2", "avx512"]
+Isa = Literal["generic", "avx2", "avx512", "neon"]
 Metric = Literal["auto", "top1", "agreement", "fidelity"]
 Strategy = Literal["sensitivity", "uniform", "energy", "greedy"]
 Compensation = Literal["none", "bias", "reconstruct"]

@@ -16,8 +16,8 @@ built-in one; ``fit``: fit (seconds) if there is none; ``refit``: fit."""
 
 WEIGHT_STORAGES = ("float32", "bf16", "fp16")
 """Formats that weights of convolutions and fully connected layers can be stored in."""
-ISAS = ("generic", "avx2", "avx512")
-"""Instruction sets that kernels exist for, weakest first; a build and a CPU may have fewer."""
+ISAS = ("generic", "avx2", "avx512", "neon")
+"""Instruction sets that kernels exist for, weakest of an architecture first; a build and a CPU have some of them."""
 
 FALLBACKS = ("islands", "error")
 """What may happen to operators that the engine does not support."""

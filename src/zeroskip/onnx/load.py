@@ -57,11 +57,14 @@ def load_model(source: ModelSource, *, any_opset: bool = False) -> ir.Model:
         raise ModelError(f"a model is a path, bytes, onnx.ModelProto or onnx_ir.Model, got {type(source).__name__}")
     path = Path(source)
     what = f"model '{path}'"
+    return _checked(_parse(_read(path, what), what), what, path.parent, any_opset)  # no name keeps the bytes alive
+
+
+def _read(path: Path, what: str) -> bytes:
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise ModelError(f"cannot read {what}: {error.strerror or error}") from error
-    return _checked(_parse(data, what), what, path.parent, any_opset)
 
 
 def _parse(data: bytes, what: str) -> onnx.ModelProto:
