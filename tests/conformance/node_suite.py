@@ -78,12 +78,12 @@ def _is_native_with_constants(case: Any) -> bool:
     operators = {node.op_type for node in case.model.graph.node}
     if len(inputs) < 2 or len(case.data_sets) != 1 or not operators <= native_operators():
         return False
-    if not all(isinstance(array, np.ndarray) for array in inputs):
+    if not all(isinstance(array, np.ndarray | np.generic) for array in inputs):
         return False
     model = onnx.ModelProto()
     model.CopyFrom(case.model)
     for value, array in zip(model.graph.input[1:], inputs[1:], strict=False):
-        model.graph.initializer.append(onnx.numpy_helper.from_array(array, value.name))
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(array), value.name))
     del model.graph.input[1:]
     try:
         ready = backend.prepare(model, fallback="error", **_OPTIONS)

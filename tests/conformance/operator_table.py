@@ -24,9 +24,10 @@ _HEAD = """\
 Made by `PYTHONPATH=tests python -m conformance.operator_table`; a test holds it current.
 
 **Native** operators are run by the engine itself, under the conditions that the error message and `explain()` name:
-float32, constant weights, one or two spatial dimensions, and so on. Whatever is not native runs in ONNX Runtime, as
-part of an [island](islands.md). *Versions* are those of the operator's definition that are in force from opset {oldest}
-on.
+float32, constant weights, one or two spatial dimensions, and so on. Some are native only as parts of what the engine
+recognises: Cast in a threshold, Gather in the arithmetic of shapes, ConvTranspose where kernel and stride are the same.
+Whatever is not native runs in ONNX Runtime, as part of an [island](islands.md). *Versions* are those of the operator's
+definition that are in force from opset {oldest} on.
 
 The numbers count the node tests of onnx {onnx} that pass: natively (as they are, or with all inputs but the first as
 constants), in an island; and those that ONNX Runtime {runtime} itself does not run, or does not compute as the standard

@@ -72,6 +72,7 @@ class InferenceSession:
         self._mix_lock = ForkSafeLock()
         self._region: Region | None = None
         self._mixed: MixedModel | None = None
+        self._activations: tuple[Activation, ...] = ()
         self._latest: InputShapes | None = None
         self._load()
 
@@ -91,16 +92,21 @@ class InferenceSession:
         except (ModelError, ShapeError) as error:
             if isinstance(error, ShapeError) and self._signature.has_open_shapes:
                 return  # this model wants another size than was guessed: the first run will bring it
-            self._mixed = self._whole_island(error)
+            self._mixed, self._region = self._whole_island(error), None
 
     def _fall_back(self, error: UnsupportedOperatorError, shapes: InputShapes | None) -> MixedModel:
         """Make native parts and islands of the model; raises the error where it is not to have islands."""
+        from ..onnx import activations
+
         if (final := refused(error, self._options)) is not None:
             raise final
         with self._mix_lock:
             if self._mixed is None:
                 known = self._signature.guessed_shapes() if shapes is None else self._named(shapes)
                 self._mixed = mix(self._model, self._options, known)
+                assert self._region is not None
+                self._activations = activations(self._region.prepared)
+                self._region = None  # and with it a copy of the weights
             return self._mixed
 
     def _whole_island(self, error: ModelError | ShapeError) -> MixedModel:
@@ -164,10 +170,8 @@ class InferenceSession:
         """
         from ..onnx import activations
 
-        if self._mixed is None:
-            assert self._region is not None
-            return tuple(activations(self._region.prepared))
-        return () if self._region is None else self._mixed.activations(activations(self._region.prepared))
+        way = self._way()
+        return tuple(activations(way.prepared)) if isinstance(way, Region) else way.activations(self._activations)
 
     def observe(self, names: Sequence[str], input_feed: Mapping[str, Any]) -> dict[str, Any]:
         """Run the model and return intermediate values.
@@ -198,9 +202,10 @@ class InferenceSession:
             UnsupportedOperatorError: If the model has islands: each of its native parts has a plan.
         """
         shapes = self._resolve(input_shapes)
-        if self._mixed is not None or self._region is None:
+        way = self._way()
+        if isinstance(way, MixedModel):
             raise UnsupportedOperatorError("the model has islands, so no plan covers it; see explain()")
-        return self._region.compiled(shapes).native.plan
+        return way.compiled(shapes).native.plan
 
     def explain(self, input_shapes: Mapping[str, Sequence[int]] | None = None) -> Explanation:
         """Explain how the model is run.
@@ -215,25 +220,22 @@ class InferenceSession:
             ShapeError: If the shapes do not fit the model, or none is known yet.
             UnsupportedOperatorError: If the model is not supported at these shapes, and may have no islands.
         """
-        if self._mixed is None:
-            shapes = self._resolve(input_shapes)
-            assert self._region is not None
-            try:
-                compiled = self._region.compiled(shapes).native
-            except UnsupportedOperatorError as error:
-                self._fall_back(error, shapes)
-            else:
-                steps = self._region.explained(shapes)
-                plan, (isa, threads) = compiled.plan, (compiled.program.isa, compiled.program.num_threads)
-                return Explanation(steps, plan.eliminated, self._named(shapes), isa, threads, plan.arena_bytes)
-        return self._explain_parts(self._mixed)
+        way = self._way()
+        if isinstance(way, MixedModel):
+            return self._explain_parts(way)
+        shapes = self._resolve(input_shapes)
+        try:
+            steps = way.explained(shapes)
+        except UnsupportedOperatorError as error:
+            return self._explain_parts(self._fall_back(error, shapes))
+        plan, (isa, threads) = way.compiled(shapes).native.plan, machine(self._options)
+        return Explanation(steps, plan.eliminated, self._named(shapes), isa, threads, plan.arena_bytes)
 
     def explain_islands(self) -> tuple[ExplainedIsland, ...]:
         """Return what ONNX Runtime runs and why; nothing where the model is native as a whole."""
         return () if self._mixed is None else self._mixed.islands()
 
-    def _explain_parts(self, mixed: MixedModel | None) -> Explanation:
-        assert mixed is not None
+    def _explain_parts(self, mixed: MixedModel) -> Explanation:
         isa, threads = machine(self._options)
         plans = [one.region.latest_plan for one in mixed.native_parts]
         known = [plan for plan in plans if plan is not None]
@@ -261,14 +263,14 @@ class InferenceSession:
         values = self._signature.check(input_feed)
         shapes = self._shapes(values)
         isa, threads = machine(self._options)
-        if self._mixed is None:
-            assert self._region is not None
+        way = self._way()
+        if isinstance(way, Region):
             try:
-                steps = self._region.profiled(shapes, values, iterations)
+                steps = way.profiled(shapes, values, iterations)
             except UnsupportedOperatorError as error:
-                self._fall_back(error, shapes)
-        if self._mixed is not None:
-            steps = self._mixed.profiled(self._feed(values), iterations)
+                way = self._fall_back(error, shapes)
+        if isinstance(way, MixedModel):
+            steps = way.profiled(self._feed(values), iterations)
         return Profile(steps, iterations, threads, isa)
 
     def probe(self, input_shapes: Mapping[str, Sequence[int]]) -> ProbeProgram:
@@ -293,16 +295,23 @@ class InferenceSession:
         """Return the outputs, then the taps, for inputs in the order of the graph."""
         shapes = self._shapes(values)
         self._latest = shapes
-        mixed = self._mixed
-        if mixed is None:
-            assert self._region is not None
+        way = self._way()
+        if isinstance(way, Region):
             try:
                 if has_empty_batch(shapes):
-                    return run_empty(self._region, shapes, taps)
-                return self._region.compiled(shapes, taps).run(values)
+                    return run_empty(way, shapes, taps)
+                return way.compiled(shapes, taps).run(values)
             except UnsupportedOperatorError as error:  # at these shapes only, or none was known before
-                mixed = self._fall_back(error, shapes)
-        return mixed.run(self._feed(values), taps)
+                way = self._fall_back(error, shapes)
+        return way.run(self._feed(values), taps)
+
+    def _way(self) -> Region | MixedModel:
+        """Return what runs the model; another thread may change that meanwhile, from the one to the other."""
+        region, mixed = self._region, self._mixed
+        if mixed is not None:
+            return mixed
+        assert region is not None  # it goes away after the other has come
+        return region
 
     def _feed(self, values: Sequence[Any]) -> dict[str, Any]:
         return {argument.name: value for argument, value in zip(self._signature.inputs, values, strict=True)}
