@@ -60,7 +60,7 @@ def test_resize_positions_far_outside(mode: str, scale: float, isa: str) -> None
     builder.step("to_row", [result], [builder.graph_output((1, 16, 1, 6))])
     x = np.arange(48, dtype=np.float32).reshape(1, 16, 1, 3)
     y = builder.build(isa).run([x])[0]
-    assert set(y.ravel()) <= set(x.ravel())
+    assert x.min() <= y.min() <= y.max() <= x.max()
 
 
 @pytest.mark.parametrize("op", ["max_pool", "avg_pool"])
@@ -106,7 +106,7 @@ def test_memory_beyond_the_machine_is_refused_before_it_is_asked_for() -> None:
     builder = PlanBuilder()
     source = builder.nhwc((1, 16, 1 << 18, 1 << 18))
     builder.step("to_nhwc", [builder.graph_input((1, 16, 1 << 18, 1 << 18))], [source])
-    result = builder.nhwc((1, 16, 1 << 19, 1 << 18))
+    result = builder.nhwc((1, 16, 1 << 18, 1 << 18))
     builder.step("resize", [source], [result])  # would list a position for every row and column
     with pytest.raises(
         _core.Error, match=r"out of memory: a run needs a workspace of \d+ \+ 0 bytes, this machine has"
