@@ -26,7 +26,9 @@ def names(tree: ast.Module) -> dict[str, str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for item in node.names:
-                known[item.asname or item.name.partition(".")[0]] = item.name if item.asname else item.name.partition(".")[0]
+                known[item.asname or item.name.partition(".")[0]] = (
+                    item.name if item.asname else item.name.partition(".")[0]
+                )
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             for item in node.names:
                 known[item.asname or item.name] = f"{node.module}.{item.name}"
@@ -61,9 +63,10 @@ def problems(source: str) -> Iterator[str]:
                 yield f"line {node.lineno} calls {name} without {keyword}={value}"
 
 
-@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(REPOSITORY)))
-def test_no_source_loads_pickles(path: Path) -> None:
-    assert list(problems(path.read_text())) == []
+def test_no_source_loads_pickles() -> None:
+    assert len(files()) > 100
+    found = {str(path.relative_to(REPOSITORY)): list(problems(path.read_text())) for path in files()}
+    assert {path: what for path, what in found.items() if what} == {}
 
 
 @pytest.mark.parametrize(
@@ -85,5 +88,7 @@ def test_the_test_finds_them(source: str) -> None:
 
 
 def test_what_is_safe_passes() -> None:
-    safe = "import numpy as np, torch\nnp.load('x', allow_pickle=False)\ntorch.load('x', weights_only=True)\njson.load(x)"
+    safe = (
+        "import numpy as np, torch\nnp.load('x', allow_pickle=False)\ntorch.load('x', weights_only=True)\njson.load(x)"
+    )
     assert list(problems(safe)) == []

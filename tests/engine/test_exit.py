@@ -20,7 +20,11 @@ time.sleep(0.2)
 
 
 def test_a_session_that_is_still_alive() -> None:
-    assert run_script("session = new_session(); session.run(None, {'image': X}); keep = [session, session.run]") == (0, "", "")
+    assert run_script("session = new_session(); session.run(None, {'image': X}); keep = [session, session.run]") == (
+        0,
+        "",
+        "",
+    )
 
 
 @pytest.mark.parametrize("attempt", range(4))
@@ -33,7 +37,10 @@ def test_daemon_threads_and_an_exit_code() -> None:
 
 
 def test_ctrl_c_during_runs() -> None:
-    code, _, errors = run_script("session = new_session(); print('running', flush=True)\nwhile True: session.run(None, {'image': X})", signal.SIGINT)
+    code, _, errors = run_script(
+        "session = new_session(); print('running', flush=True)\nwhile True: session.run(None, {'image': X})",
+        signal.SIGINT,
+    )
     assert code == -signal.SIGINT
     assert errors.rstrip().endswith("KeyboardInterrupt")
 

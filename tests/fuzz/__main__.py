@@ -1,4 +1,4 @@
-"""Command line: ``cd tests; python -m fuzz importer --executions 1000000`` (or ``program``; or one ``--repeat SEED:INDEX``)."""
+"""Command line: ``cd tests; python -m fuzz importer --executions 1000000`` (``program``; ``--repeat SEED:INDEX``)."""
 
 from __future__ import annotations
 

@@ -62,7 +62,9 @@ def run(target: str, executions: int, seed: int, output: Path) -> dict[str, Any]
     return total
 
 
-def _run_process(execute: Callable[[str], str], base: Path, seed: int, start: int, stop: int) -> tuple[dict[str, Any], int]:
+def _run_process(
+    execute: Callable[[str], str], base: Path, seed: int, start: int, stop: int
+) -> tuple[dict[str, Any], int]:
     """Execute seeds from start on in one forked process; return what it found and where to go on."""
     state, log, result = base.with_suffix(".state"), base.with_suffix(".log"), base.with_suffix(".part")
     state.write_bytes(bytes(8))

@@ -18,8 +18,10 @@ _INTEGERS = (
 _FLOATS = (0.0, -0.0, 1.0, -1.0, 0.5, 6.0, 1e-45, 1e-30, 1e30, 3.4e38, float("inf"), float("-inf"), float("nan"))
 _STRINGS = (
     "", "x", "y", "w", "N", "NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID", "linear", "nearest", "cubic", "floor",
-    "align_corners", "half_pixel", "edge", "reflect", "wrap", "zeroskip", "ai.onnx.ml", "axis", "axes", "pads", "strides",
-    "kernel_shape", "group", "dilations", "perm", "location", "../x", "/etc/passwd", "offset", "length", "é\0", "FatRelu",
+    "align_corners", "half_pixel", "edge", "reflect", "wrap", "zeroskip", "ai.onnx.ml", "axis", "axes",
+    "pads", "strides",
+    "kernel_shape", "group", "dilations", "perm", "location", "../x", "/etc/passwd", "offset", "length",
+    "é\0", "FatRelu",
 )  # fmt: skip
 _MAX_DEPTH = 9
 _BOUNDS = {
@@ -155,7 +157,11 @@ def _mutate_values(data: bytes, rng: random.Random) -> bytes:
         return data[: rng.randrange(len(data) + 1)]
     if action == "lengthen":
         return data + bytes(rng.randint(1, 16))
-    value = np.float32(rng.choice(_FLOATS)).tobytes() if action == "float" else rng.choice(_INTEGERS).to_bytes(8, "little", signed=True)
+    value = (
+        np.float32(rng.choice(_FLOATS)).tobytes()
+        if action == "float"
+        else rng.choice(_INTEGERS).to_bytes(8, "little", signed=True)
+    )
     place = rng.randrange(max(1, len(data) // len(value))) * len(value)
     return data[:place] + value + data[place + len(value) :]
 
@@ -177,7 +183,9 @@ def _pick_field(model: Message, rng: random.Random) -> tuple[Message, FieldDescr
         present = [field for field, _ in message.ListFields()]
         children = [field for field in present if field.cpp_type == FieldDescriptor.CPPTYPE_MESSAGE]
         if children and rng.random() < 0.85:
-            field = rng.choice([*children, *(child for child in children if child.name in ("graph", "node", "initializer"))])
+            field = rng.choice(
+                [*children, *(child for child in children if child.name in ("graph", "node", "initializer"))]
+            )
             value = getattr(message, field.name)
             message = rng.choice(value) if _is_repeated(field) else value
             continue

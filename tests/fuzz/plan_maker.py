@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 import numpy as np
+
 from core.builder import PlanBuilder
 
 Shape = tuple[int, ...]
@@ -49,7 +50,8 @@ class PlanMaker(PlanBuilder):
 
     def _add_step(self) -> None:
         on_maps = (
-            self._conv, self._conv, self._conv, self._depthwise, self._window, self._pointwise, self._pointwise, self._pad,
+            self._conv, self._conv, self._conv, self._depthwise, self._window, self._pointwise,
+            self._pointwise, self._pad,
             self._slice, self._resize, self._move, self._reduce,
         )  # fmt: skip
         on_rows = (self._row_conv, self._linear, self._row_pointwise, self._row_shape_change, self._softmax)
@@ -125,7 +127,7 @@ class PlanMaker(PlanBuilder):
         window = self._window_attributes(h, w)
         outputs = self._channels()
         groups = self._rng.choice([g for g in (1, 1, 1, 2, 4, c) if c % g == 0 and outputs % g == 0])
-        if window is None or row_layout and groups > 1 or np.prod(window[0]["kernel"]) > 100:
+        if window is None or (row_layout and groups > 1) or np.prod(window[0]["kernel"]) > 100:
             return
         attributes, height, width = window
         more, arrays = self._epilogue(outputs)
@@ -173,7 +175,7 @@ class PlanMaker(PlanBuilder):
         inputs = [source]
         if op in ("add", "mul"):
             gate = (shape[0], shape[1], 1, 1)
-            fits = [i for i in self._maps if self._shape(i) == shape or op == "mul" and self._shape(i) == gate]
+            fits = [i for i in self._maps if self._shape(i) == shape or (op == "mul" and self._shape(i) == gate)]
             inputs.append(self._rng.choice(fits))
         if self._flip(0.3) and op != "lrn" and self._shape(inputs[-1]) == shape:
             into = self.tensor(**{**self.tensors[source], "masked": False, "mask_offset": -1})  # in place
@@ -325,7 +327,9 @@ class PlanMaker(PlanBuilder):
             self.step("copy", [source], [self._new_row((int(np.prod(shape)),))])
         else:
             n, c, h, w = (1, 1, 1, 1, *shape)[-4:] if self._flip() else (*shape, 1, 1, 1)[:4]
-            self.step("to_nhwc", [source], [self._new_map((n, c, h, w))], input_layout=self._rng.choice(("nchw", "nhwc")))
+            self.step(
+                "to_nhwc", [source], [self._new_map((n, c, h, w))], input_layout=self._rng.choice(("nchw", "nhwc"))
+            )
 
     def _softmax(self, source: int) -> None:
         shape = self._shape(source)

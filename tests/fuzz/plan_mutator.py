@@ -15,13 +15,30 @@ _INTEGERS = (
     (1 << 20) + 1, 1 << 31, 1 << 32, 1 << 40, (1 << 40) + 64, 1 << 46, 1 << 62, (1 << 63) - 64, (1 << 63) - 1,
 )  # fmt: skip
 _FLOATS = (0.0, -0.0, 1.0, -1.0, 6.0, 1e-45, 1e-38, 1e38, float("inf"), float("-inf"), float("nan"))
-_WORDS = ("", "nchw", "nhwc", "row", "auto", "sparse", "dense", "fatrelu", "none", "linear", "nearest", "edge", "reflect")
+_WORDS = (
+    "",
+    "nchw",
+    "nhwc",
+    "row",
+    "auto",
+    "sparse",
+    "dense",
+    "fatrelu",
+    "none",
+    "linear",
+    "nearest",
+    "edge",
+    "reflect",
+)
 _ATTRIBUTES = (
-    "kernel", "strides", "pads", "dilations", "groups", "axis", "axes", "size", "alpha", "beta", "bias", "scales", "mode",
-    "max_value", "min_value", "activation", "algorithm", "crossover_density", "starts", "ends", "steps", "perm", "value",
+    "kernel", "strides", "pads", "dilations", "groups", "axis", "axes", "size", "alpha", "beta", "bias",
+    "scales", "mode",
+    "max_value", "min_value", "activation", "algorithm", "crossover_density", "starts", "ends", "steps",
+    "perm", "value",
 )  # fmt: skip
 _OPS = (
-    "activation", "add", "affine", "avg_pool", "concat", "conv", "copy", "depthwise", "global_avg_pool", "global_max_pool",
+    "activation", "add", "affine", "avg_pool", "concat", "conv", "copy", "depthwise", "global_avg_pool",
+    "global_max_pool",
     "linear", "lrn", "max_pool", "mul", "pad", "reduce_mean", "resize", "slice", "softmax", "to_nhwc", "to_row",
     "transpose", "nothing",
 )  # fmt: skip
@@ -44,7 +61,9 @@ def _number(old: int, rng: random.Random) -> int:
 
 def _tensor(plan: Plan, rng: random.Random) -> None:
     tensor, other = rng.choice(plan["tensors"]), rng.choice(plan["tensors"])
-    field = rng.choice(("shape", "shape", "offset", "offset", "mask_offset", "pixel_stride", "layout", "masked", "borrow"))
+    field = rng.choice(
+        ("shape", "shape", "offset", "offset", "mask_offset", "pixel_stride", "layout", "masked", "borrow")
+    )
     if field == "shape":
         _shape(tensor, other, rng)
     elif field in ("offset", "mask_offset", "pixel_stride"):

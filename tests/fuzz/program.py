@@ -54,9 +54,12 @@ def run_plan(plan: dict[str, Any], rng: random.Random, must_be_accepted: bool = 
     try:
         program = _core.Program(**plan, weights=_weights(rng))
     except (_core.Error, TypeError) as error:  # TypeError: an index that is no 32-bit integer
-        assert not must_be_accepted, f"a valid plan is refused: {error}"
+        if must_be_accepted:
+            raise AssertionError(f"a valid plan is refused: {error}") from error
         return "refused"
-    external = sum(4 * int(np.prod(plan["tensors"][i]["shape"], dtype=object)) for i in (*plan["inputs"], *plan["outputs"]))
+    external = sum(
+        4 * int(np.prod(plan["tensors"][i]["shape"], dtype=object)) for i in (*plan["inputs"], *plan["outputs"])
+    )
     if external + program.arena_bytes + program.scratch_bytes > _MAX_BYTES or program.num_threads > _MAX_THREADS:
         return "built"
     first, other = _inputs(plan, rng), _inputs(plan, rng)

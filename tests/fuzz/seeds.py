@@ -12,66 +12,110 @@ import onnx.parser
 from onnx import helper, numpy_helper
 
 _NODE_TESTS = (
-    "add", "clip", "concat", "constantofshape", "conv", "depthtospace", "dropout", "expand", "flatten", "gather", "gemm",
+    "add", "clip", "concat", "constantofshape", "conv", "depthtospace", "dropout", "expand", "flatten",
+    "gather", "gemm",
     "hardswish", "lrn", "matmul", "pad", "reducemean", "reshape", "resize", "slice", "split", "transpose", "where",
 )  # fmt: skip
 _MAX_BYTES = 3000
 _HEAD = "<ir_version: 10, opset_import: [{opsets}]>\n"
 
 # Body, inputs, outputs, float32 constants (shape, number or numbers), integer constants, opset.
-_GRAPHS: tuple[tuple[str, str, str, dict[str, tuple[int, ...] | float | list[float]], dict[str, list[int]], int], ...] = (
+_Floats = dict[str, tuple[int, ...] | float | list[float]]
+_GRAPHS: tuple[tuple[str, str, str, _Floats, dict[str, list[int]], int], ...] = (
     (
-        "a = Conv <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (x, w, b) r = Relu(a) p = MaxPool <kernel_shape = [2, 2], "
-        "strides = [2, 2], ceil_mode = 1> (r) f = Flatten(p) y = Gemm <transB = 1> (f, v, c)",
-        "float[N, 3, 5, 5] x", "float[N, 4] y",
-        {"w": (8, 3, 3, 3), "b": (8,), "v": (4, 72), "c": (4,)}, {}, 18,
+        "a = Conv <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (x, w, b) r = Relu(a) "
+        "p = MaxPool <kernel_shape = [2, 2], strides = [2, 2], ceil_mode = 1> (r) f = Flatten(p) "
+        "y = Gemm <transB = 1> (f, v, c)",
+        "float[N, 3, 5, 5] x",
+        "float[N, 4] y",
+        {"w": (8, 3, 3, 3), "b": (8,), "v": (4, 72), "c": (4,)},
+        {},
+        18,
     ),
     (
-        "a = Conv <group = 6, auto_pad = \"SAME_UPPER\", strides = [2, 2]> (x, w) n = BatchNormalization(a, s, o, m, q) "
-        "t = ThresholdedRelu <alpha = 0.5> (n) k = Conv(t, v) y = Add(k, t)",
-        "float[2, 6, 6, 6] x", "float[2, 6, 3, 3] y",
-        {"w": (6, 1, 3, 3), "s": (6,), "o": (6,), "m": (6,), "q": (6,), "v": (6, 6, 1, 1)}, {}, 15,
+        'a = Conv <group = 6, auto_pad = "SAME_UPPER", strides = [2, 2]> (x, w) '
+        "n = BatchNormalization(a, s, o, m, q) t = ThresholdedRelu <alpha = 0.5> (n) k = Conv(t, v) y = Add(k, t)",
+        "float[2, 6, 6, 6] x",
+        "float[2, 6, 3, 3] y",
+        {"w": (6, 1, 3, 3), "s": (6,), "o": (6,), "m": (6,), "q": (6,), "v": (6, 6, 1, 1)},
+        {},
+        15,
     ),
     (
-        "s = Shape(x) d = Gather(s, zero) e = Concat <axis = 0> (d, rest) r = Reshape(x, e) "
-        "m = MatMul(r, w) y = Softmax <axis = -1> (m)",
-        "float[N, 4, 2, 2] x", "float[N, 5] y", {"w": (16, 5)}, {"zero": [0], "rest": [-1]}, 17,
+        "s = Shape(x) d = Gather(s, zero) e = Concat <axis = 0> (d, rest) r = Reshape(x, e) m = MatMul(r, w) "
+        "y = Softmax <axis = -1> (m)",
+        "float[N, 4, 2, 2] x",
+        "float[N, 5] y",
+        {"w": (16, 5)},
+        {"zero": [0], "rest": [-1]},
+        17,
     ),
     (
         "t = Transpose <perm = [0, 3, 1, 2]> (x) c = Conv <pads = [1, 1, 1, 1]> (t, w) g = Greater(c, l) "
         "z = Where(g, c, o) u = Transpose <perm = [0, 2, 3, 1]> (z) y = ReduceMean(u, axes)",
-        "float[1, 5, 4, 3] x", "float[1, 1, 1, 8] y", {"w": (8, 3, 3, 3), "l": (8, 1, 1), "o": 0.0}, {"axes": [1, 2]}, 18,
+        "float[1, 5, 4, 3] x",
+        "float[1, 1, 1, 8] y",
+        {"w": (8, 3, 3, 3), "l": (8, 1, 1), "o": 0.0},
+        {"axes": [1, 2]},
+        18,
     ),
     (
-        "a, b = Split <axis = 1> (x, parts) c = Concat <axis = 1> (b, a) p = Pad(c, pads) q = AveragePool <kernel_shape = "
-        "[3, 3], pads = [1, 1, 1, 1], count_include_pad = 1> (p) s = Slice(q, starts, ends, axes, steps) y = LRN <size = 3> (s)",
-        "float[1, 6, 4, 4] x", "float[1, 6, n, m] y", {},
-        {"parts": [2, 4], "pads": [0, 0, 1, 0, 0, 0, 0, 1], "starts": [0], "ends": [9], "axes": [2], "steps": [2]}, 13,
+        "a, b = Split <axis = 1> (x, parts) c = Concat <axis = 1> (b, a) p = Pad(c, pads) "
+        "q = AveragePool <kernel_shape = [3, 3], pads = [1, 1, 1, 1], count_include_pad = 1> (p) "
+        "s = Slice(q, starts, ends, axes, steps) y = LRN <size = 3> (s)",
+        "float[1, 6, 4, 4] x",
+        "float[1, 6, n, m] y",
+        {},
+        {
+            "parts": [2, 4],
+            "pads": [0, 0, 1, 0, 0, 0, 0, 1],
+            "starts": [0],
+            "ends": [9],
+            "axes": [2],
+            "steps": [2],
+        },
+        13,
     ),
     (
-        "g = GlobalAveragePool(x) c = Conv(g, w, b) h = HardSigmoid(c) m = Mul(x, h) r = Resize <mode = \"linear\"> "
-        "(m, , scales) l = Clip(r, lo, hi) y = Sub(l, k)",
-        "float[1, 4, 3, 3] x", "float[1, 4, n, m] y",
-        {"w": (4, 4, 1, 1), "b": (4,), "scales": [1.0, 1.0, 2.0, 1.5], "lo": 0.0, "hi": 6.0, "k": (1, 4, 1, 1)}, {}, 18,
+        "g = GlobalAveragePool(x) c = Conv(g, w, b) h = HardSigmoid(c) m = Mul(x, h) "
+        'r = Resize <mode = "linear"> (m, , scales) l = Clip(r, lo, hi) y = Sub(l, k)',
+        "float[1, 4, 3, 3] x",
+        "float[1, 4, n, m] y",
+        {"w": (4, 4, 1, 1), "b": (4,), "scales": [1.0, 1.0, 2.0, 1.5], "lo": 0.0, "hi": 6.0, "k": (1, 4, 1, 1)},
+        {},
+        18,
     ),
     (
         "i = Identity(x) c = Cast <to = 1> (i) k = Constant <value_ints = [8, 1, 1]> () f = ConstantOfShape(k) "
         "a = Add(c, f) y = DepthToSpace <blocksize = 2> (a)",
-        "float[1, 8, 2, 2] x", "float[n, m, o, p] y", {}, {}, 16,
+        "float[1, 8, 2, 2] x",
+        "float[n, m, o, p] y",
+        {},
+        {},
+        16,
     ),
     (
         "c = Conv <dilations = [2]> (x, w) t = Tanh(c) s = Squeeze(t, axes) u = Unsqueeze(s, axes) y = Relu(u)",
-        "float[1, 3, 9] x", "float[1, 4, n] y", {"w": (4, 3, 3)}, {"axes": [0]}, 13,
+        "float[1, 3, 9] x",
+        "float[1, 4, n] y",
+        {"w": (4, 3, 3)},
+        {"axes": [0]},
+        13,
     ),
     (
         "l = LeakyRelu(x) y = ConvTranspose(l, v)",
-        "float[1, 4, 3, 3] x", "float[1, 2, n, m] y", {"v": (4, 2, 2, 2)}, {}, 13,
+        "float[1, 4, 3, 3] x",
+        "float[1, 2, n, m] y",
+        {"v": (4, 2, 2, 2)},
+        {},
+        13,
     ),
-)  # fmt: skip
+)
 
 
-def _model(body: str, inputs: str, outputs: str, floats: dict[str, tuple[int, ...] | float | list[float]], integers: dict[str, list[int]],
-           opset: int) -> onnx.ModelProto:  # fmt: skip
+def _model(
+    body: str, inputs: str, outputs: str, floats: _Floats, integers: dict[str, list[int]], opset: int
+) -> onnx.ModelProto:
     random = np.random.default_rng(0)
     graph = onnx.parser.parse_graph(f"g ({inputs}) => ({outputs}) {{ {body} }}")
     for name, given in floats.items():
@@ -86,7 +130,7 @@ def _special_models() -> list[onnx.ModelProto]:
     """A function of the model's own, a subgraph, a sparse initializer, external data."""
     function = onnx.parser.parse_model(
         _HEAD.format(opsets='"": 18, "own": 1')
-        + 'g (float[1, 2, 3, 3] x) => (float[1, 2, 3, 3] y) { a = own.twice (x) y = Relu(a) }'
+        + "g (float[1, 2, 3, 3] x) => (float[1, 2, 3, 3] y) { a = own.twice (x) y = Relu(a) }"
         ' <domain: "own", opset_import: ["": 18]> twice (v) => (w) { w = Add(v, v) }'
     )
     branch = onnx.parser.parse_model(

@@ -66,11 +66,15 @@ def test_a_model_of_the_working_folder(folder: Path, monkeypatch: pytest.MonkeyP
         load(Path(), with_external("../secret.bin"))
 
 
-@pytest.mark.parametrize("location", ["../secret.bin", "data/../../secret.bin", "out.bin", "away/secret.bin", "{}/secret.bin"])
+@pytest.mark.parametrize(
+    "location", ["../secret.bin", "data/../../secret.bin", "out.bin", "away/secret.bin", "{}/secret.bin"]
+)
 def test_nothing_outside_the_folder_is_read(folder: Path, location: str) -> None:
     (folder / "out.bin").symlink_to("../secret.bin")
     (folder / "away").symlink_to("..")
-    with pytest.raises(ModelError, match=r"tensor 'k' lies in '.*secret.bin|out.bin', which is outside the model's folder"):
+    with pytest.raises(
+        ModelError, match=r"tensor 'k' lies in '.*secret.bin|out.bin', which is outside the model's folder"
+    ):
         load(folder, with_external(location.format(folder.parent)))
 
 

@@ -73,7 +73,7 @@ def test_external_data_that_is_missing_or_outside(tmp_path: Path, location: str)
     path = tmp_path / "inner" / "model.onnx"
     path.parent.mkdir()
     path.write_bytes(model.SerializeToString())
-    with pytest.raises(ModelError, match="tensor .w. (lies in|cannot be read)"):
+    with pytest.raises(ModelError, match=r"tensor .w. (lies in|cannot be read)"):
         load_model(path)
 
 

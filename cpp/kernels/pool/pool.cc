@@ -14,8 +14,8 @@ struct Taps {
 };
 
 inline Taps taps_inside(int64_t start, int64_t kernel, int64_t dilation, int64_t size) {
-  // Not by division, which costs as much as a small window, unless taps are apart; nor by counting: a window may
-  // be a million wide.
+  // Not by division, which costs as much as a small window, unless taps are apart; nor by counting: a window
+  // may be a million wide.
   const int64_t before = -start, inside = size - start;
   const int64_t first = before <= 0 ? 0 : dilation == 1 ? before : (before + dilation - 1) / dilation;
   const int64_t last = inside <= 0 ? 0 : dilation == 1 ? inside : (inside + dilation - 1) / dilation;

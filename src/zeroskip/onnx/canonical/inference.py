@@ -120,6 +120,8 @@ def _infer_standard(node: ir.Node, schema: onnx.defs.OpSchema) -> None:
             proto = inferred[output.name]
             output.type = ir.serde.deserialize_type_proto_for_type(proto)
             output.shape = ir.serde.deserialize_type_proto_for_shape(proto)
+            if any(size is not None and size < 0 for size in dims(output) or ()):  # a window larger than its input
+                raise ShapeError(f"{describe(node)} cannot take {_operands(node)}: it would make {output.shape}")
 
 
 def _check_channels(conv: ir.Node) -> None:
