@@ -62,7 +62,9 @@ def finetune(
     ],
     data: DataOptions,
     recipe: RecipeOptions,
-    weights: Annotated[Path | None, typer.Option(help="Checkpoint or state dict to start from.", show_default=False)] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Checkpoint or state dict to start from.", show_default=False)
+    ] = None,
     thresholds: Annotated[
         Path | None,
         typer.Option(help="Thresholds to train with, from calibrate on an export of this model.", show_default=False),
