@@ -24,7 +24,7 @@ from .result import RESULTS, RunResult, Variant
 from .runs import PICTURES, Run, planned
 from .train import weights_file
 
-BUDGETS = (0.005, 0.01)
+BUDGETS = (0.005,)
 """Of the calibration after training, as shares of the validation pictures."""
 _DENSE, _SPARSE = "dense", "sparse"
 

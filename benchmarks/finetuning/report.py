@@ -6,16 +6,19 @@ python -m benchmarks.finetuning.report
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from zeroskip.files import atomic_write_text
+from zeroskip.torch import FinetuneResult
 
+from .pictures import VALIDATION
 from .result import RESULTS, RunResult, Variant, load_results
-from .runs import METHODS
+from .runs import METHODS, PICTURES
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "finetuning.md"
 _BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -37,17 +40,48 @@ def main(arguments: list[str] | None = None) -> int:
     text = options.page.read_text(encoding="utf-8")
     before, rest = text.split(_BEGIN)
     after = rest.split(_END)[1]
-    made = section(load_results(options.results))
+    made = section(load_results(options.results), load_logs(options.results))
     atomic_write_text(options.page, f"{before}{_BEGIN}\n{made}\n{_END}{after}")
     return 0
 
 
-def section(results: Sequence[RunResult]) -> str:
+def load_logs(folder: Path) -> dict[str, FinetuneResult]:
+    """Return the outcome of every training run that has ended, by its name."""
+    found = {}
+    for path in sorted(folder.glob("*.jsonl")):
+        last = json.loads(path.read_text(encoding="utf-8").splitlines()[-1])
+        if last.pop("event") == "end":
+            found[path.stem] = FinetuneResult.model_validate(last)
+    return found
+
+
+def section(results: Sequence[RunResult], logs: Mapping[str, FinetuneResult]) -> str:
     """Return the measured part of the page in Markdown."""
-    if not results:
-        return "Nothing has been measured yet."
     networks = list(dict.fromkeys(result.network for result in results))
-    return "\n\n".join(table([result for result in results if result.network == name]) for name in networks)
+    parts = [training(logs)] if logs else []
+    parts += [table([result for result in results if result.network == name]) for name in networks]
+    return "\n\n".join(parts) if parts else "Nothing has been measured yet."
+
+
+def training(logs: Mapping[str, FinetuneResult]) -> str:
+    """Return the table of the training runs themselves: top-1 and sparsity on the validation pictures."""
+    lines = [
+        f"Training runs, {PICTURES} pictures per epoch, judged on {VALIDATION} validation pictures (the ResNets' given "
+        "weights have seen these without compression, so accuracy reads high; compare rows only):",
+        "",
+        "| run | epochs | regulariser | distillation | top-1 before | top-1 after | sparsity, mean over layers |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, log in logs.items():
+        best = log.best
+        if best is None or best.metric is None or log.baseline is None:
+            continue
+        penalty = f"{log.recipe.regularizer} {log.recipe.strength:g}" if log.recipe.regularizer else "none"
+        lines.append(
+            f"| {name} | {len(log.epochs)} | {penalty} | {log.recipe.distillation:g} | {100 * log.baseline:.1f} % | "
+            f"{100 * best.metric:.1f} % | {100 * best.mean_sparsity:.1f} % |"
+        )
+    return "\n".join(lines)
 
 
 def table(results: Sequence[RunResult]) -> str:

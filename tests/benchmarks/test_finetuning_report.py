@@ -14,6 +14,7 @@ from benchmarks.finetuning.report import main, section
 from benchmarks.finetuning.result import RunResult, Variant
 
 from zeroskip.system import SystemInfo
+from zeroskip.torch import EpochReport, FinetuneResult, JsonLines, Recipe
 
 
 def result(method: str, seed: int, accuracy: float) -> RunResult:
@@ -35,7 +36,7 @@ def result(method: str, seed: int, accuracy: float) -> RunResult:
 
 
 def test_rows_are_means_over_seeds_against_the_plain_run() -> None:
-    text = section([result("plain", 0, 0.88), result("recipe", 0, 0.87), result("recipe", 1, 0.88)])
+    text = section([result("plain", 0, 0.88), result("recipe", 0, 0.87), result("recipe", 1, 0.88)], {})
     assert "| plain fine-tuning | no | 1 | 88.0 % | +0.0 | 50.0 % | 60.0 % | 1.50 |" in text
     assert "| full recipe | no | 2 | 87.5 % (87.0-88.0) | -0.5 |" in text
     assert "| full recipe | within 0.5 points | 2 |" in text
@@ -45,9 +46,24 @@ def test_only_the_measured_part_of_the_page_is_replaced(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- measured: begin -->\nold\n<!-- measured: end -->\nafter\n")
     result("plain", 0, 0.9).save(tmp_path / "a.json")
+    log = FinetuneResult(
+        recipe=Recipe(epochs=1, strength=0.25),
+        baseline=0.9,
+        epochs=(
+            EpochReport(
+                epoch=0, loss=1.0, penalty=0.1, metric=0.8, sparsity={}, mean_sparsity=0.7, seconds=1.0, is_best=True
+            ),
+        ),
+        best_epoch=0,
+        stop_reason="all done",
+        is_complete=True,
+    )
+    JsonLines(tmp_path / "resnet20-recipe-3.jsonl").on_end(log)
+    (tmp_path / "unfinished.jsonl").write_text('{"event": "step"}\n')
     assert main(["--results", str(tmp_path), "--page", str(page)]) == 0
     text = page.read_text()
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
     assert "old" not in text
-    assert "90.0 %" in text
+    assert "| plain fine-tuning | no | 1 | 90.0 % |" in text
+    assert "| resnet20-recipe-3 | 1 | hoyer_square 0.25 | 0 | 90.0 % | 80.0 % | 70.0 % |" in text

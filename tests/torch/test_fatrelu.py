@@ -36,6 +36,19 @@ def test_state_dict_round_trip(learnable: bool, threshold: object) -> None:
         assert torch.equal(twin(x), module(x))
 
 
+def test_weights_of_the_dense_network_load_but_half_a_state_does_not() -> None:
+    dense, sparse = nn.Sequential(nn.Linear(2, 2), nn.ReLU()), nn.Sequential(nn.Linear(2, 2), FATReLU(0.5))
+    sparse.load_state_dict(dense.state_dict())
+    assert torch.equal(sparse[0].weight, dense[0].weight)
+    assert float(sparse[1].threshold) == 0.5
+    state = sparse.state_dict()
+    del state["1.slope"]
+    with pytest.raises(RuntimeError, match=r"1\.slope"):
+        sparse.load_state_dict(state)
+    with pytest.raises(RuntimeError, match=r"1\.threshold"):
+        dense.load_state_dict(sparse.state_dict())
+
+
 @pytest.mark.parametrize("form", ["hard", "piecewise_linear", "sigmoid", "exponential"])
 def test_evaluation_is_exact_whatever_the_form(form: str) -> None:
     x = torch.randn(100)

@@ -11,7 +11,8 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from zeroskip import ModelError  # noqa: E402
-from zeroskip.torch.loading import load_module  # noqa: E402
+from zeroskip.torch import replace_relu  # noqa: E402
+from zeroskip.torch.loading import load_module, load_weights  # noqa: E402
 
 _FACTORY = """
 import torch
@@ -31,7 +32,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_function_and_weights_of_a_parallel_wrapper(folder: Path) -> None:
     wanted = {"0.weight": torch.ones(3, 2), "0.bias": torch.zeros(3)}
     torch.save({"state_dict": {f"module.{name}": value for name, value in wanted.items()}}, folder / "w.pt")
-    model = load_module("factory_for_tests:net", weights=folder / "w.pt")
+    model = replace_relu(load_module("factory_for_tests:net"))
+    load_weights(model, folder / "w.pt")
     assert torch.equal(model[0].weight, wanted["0.weight"])
 
 
@@ -40,7 +42,7 @@ def test_a_file_that_would_run_code_is_not_read(folder: Path) -> None:
     with pytest.raises(ModelError, match="would run whatever code they name"):
         load_module("model.pt")
     with pytest.raises(ModelError, match="cannot read weights"):
-        load_module("factory_for_tests:net", weights="model.pt")
+        load_weights(load_module("factory_for_tests:net"), "model.pt")
 
 
 @pytest.mark.parametrize(
@@ -61,9 +63,9 @@ def test_weights_of_another_network(folder: Path) -> None:
     torch.save({"conv.weight": torch.ones(1)}, folder / "w.pt")
     (folder / "text.pt").write_text("text")
     with pytest.raises(ModelError, match="of another network"):
-        load_module("factory_for_tests:net", weights="w.pt")
+        load_weights(load_module("factory_for_tests:net"), "w.pt")
     with pytest.raises(ModelError, match="cannot read weights"):
-        load_module("factory_for_tests:net", weights="text.pt")
+        load_weights(load_module("factory_for_tests:net"), "text.pt")
     torch.save([1], folder / "list.pt")
     with pytest.raises(ModelError, match="hold a list"):
-        load_module("factory_for_tests:net", weights="list.pt")
+        load_weights(load_module("factory_for_tests:net"), "list.pt")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -103,18 +104,7 @@ class DataOptions:
             DataError: If no data were named, or they cannot be used.
             ModelError: If the model cannot be read.
         """
-        from ..data import load, npz
-        from .model_input import holds_pictures
-
-        if self.data is None:
-            raise DataError("no data: name a folder of images or an .npz file with --data")
-        if not self.data.exists():
-            raise DataError(f"there is no folder or file '{self.data}'")
-        if self.data.suffix.lower() == ".npz":
-            # Pictures are uint8 and need the recipe; floating point is ready and refuses one.
-            return npz(self.data, self.recipe(model) if holds_pictures(self.data) else None)
-        on_error = "skip" if self.skip_unreadable else "raise"
-        return load(self.data, self.recipe(model), labels=self.labels, crops=self.crops, on_error=on_error)
+        return self._opened(self.data, lambda: self.recipe(model))
 
     def open_for_torch(self, path: Path | None = None) -> Dataset:
         """Return the data set as the preset and the options say, for a network without a file that states its input.
@@ -125,20 +115,10 @@ class DataOptions:
         Raises:
             DataError: If there are no such data, or they cannot be used.
         """
-        from ..data import Preprocess, load, npz
-        from .model_input import holds_pictures
+        from ..data import Preprocess
 
-        path = path or self.data
-        if path is None or not path.exists():
-            raise DataError(f"there is no folder or file '{path}'")
-        overrides = self._overrides()
-        if "size" in overrides:
-            overrides = {"resize": None, "crop": None, **overrides}
-        recipe = dataclasses.replace(Preprocess.preset(self.preprocess), **overrides)
-        if path.suffix.lower() == ".npz":
-            return npz(path, recipe if holds_pictures(path) else None)
-        on_error = "skip" if self.skip_unreadable else "raise"
-        return load(path, recipe, labels=self.labels, crops=self.crops, on_error=on_error)
+        preset = Preprocess.preset(self.preprocess)
+        return self._opened(path or self.data, lambda: dataclasses.replace(preset, **self._overrides()))
 
     def open_or_noise(self, model: Path, random_input: bool) -> Dataset:
         """Return the data set, or noise of the model's input shape if that was asked for.
@@ -174,11 +154,22 @@ class DataOptions:
         from ..data import Preprocess
         from .model_input import input_shape
 
-        overrides = self._overrides()
         fitted = Preprocess.preset(self.preprocess).fitted_to(input_shape(model))
-        if "size" in overrides:  # stretching takes the place of the preset's resizing and cropping
-            overrides = {"resize": None, "crop": None, **overrides}
-        return dataclasses.replace(fitted, **overrides)
+        return dataclasses.replace(fitted, **self._overrides())
+
+    def _opened(self, path: Path | None, recipe: Callable[[], Preprocess]) -> Dataset:
+        from ..data import load, npz
+        from .model_input import holds_pictures
+
+        if path is None:
+            raise DataError("no data: name a folder of images or an .npz file with --data")
+        if not path.exists():
+            raise DataError(f"there is no folder or file '{path}'")
+        if path.suffix.lower() == ".npz":
+            # Pictures are uint8 and need the recipe; floating point is ready and refuses one.
+            return npz(path, recipe() if holds_pictures(path) else None)
+        on_error = "skip" if self.skip_unreadable else "raise"
+        return load(path, recipe(), labels=self.labels, crops=self.crops, on_error=on_error)
 
     def _overrides(self) -> dict[str, Any]:
         given: dict[str, Any] = {
@@ -192,7 +183,9 @@ class DataOptions:
             "std": _numbers("std", self.std),
             "layout": self.layout,
         }
-        return {key: value for key, value in given.items() if value is not None}
+        overrides = {key: value for key, value in given.items() if value is not None}
+        # Stretching takes the place of the preset's resizing and cropping.
+        return {"resize": None, "crop": None, **overrides} if "size" in overrides else overrides
 
 
 def _pixels(name: str, text: str | None) -> int | tuple[int, int] | None:

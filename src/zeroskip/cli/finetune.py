@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ..errors import DataError, ZeroskipError
+from ..errors import ZeroskipError
 from .command import command
 from .console import Terminal
 from .data_options import DataOptions
@@ -97,8 +97,6 @@ def finetune(
     except ImportError as error:
         raise ZeroskipError(str(error)) from error
 
-    if data.data is None:
-        raise DataError("no data: name a folder of images or an .npz file with --data")
     request = Request(
         model=model,
         weights=weights,

@@ -25,7 +25,7 @@ from ..torch import (
     to_thresholds,
 )
 from ..torch.distributed import processes
-from ..torch.loading import load_module
+from ..torch.loading import load_module, load_weights
 from .console import Terminal
 from .data_options import DataOptions
 
@@ -95,8 +95,9 @@ def _recipe(options: RecipeOptions) -> Recipe:
 
 
 def _network(request: Request) -> nn.Module:
-    model = load_module(request.model, weights=request.weights)
-    model = replace_relu(model)
+    model = replace_relu(load_module(request.model))
+    if request.weights is not None:
+        load_weights(model, request.weights)
     return model if request.thresholds is None else from_thresholds(model, ThresholdSet.load(request.thresholds))
 
 

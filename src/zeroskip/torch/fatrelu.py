@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -118,6 +119,13 @@ class FATReLU(nn.Module):
         """Return the threshold as a :class:`zeroskip.ThresholdSet` takes it: a float, or a float32 array ``[C]``."""
         value = self.threshold.detach().clamp(min=0.0).float().cpu()
         return float(value) if value.ndim == 0 else value.numpy().copy()
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, local_metadata: Any, strict: bool, *lists: Any
+    ) -> None:
+        """Load as every module does; of the dense network's state dict, which knows no FATReLU, nothing is missed."""
+        is_known = not {f"{prefix}threshold", f"{prefix}slope"}.isdisjoint(state_dict)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, strict and is_known, *lists)
 
     def extra_repr(self) -> str:
         """Return the arguments for ``print(model)``."""

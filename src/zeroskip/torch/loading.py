@@ -19,27 +19,19 @@ _HOW = (
 )
 
 
-def load_module(name: str, *, weights: str | os.PathLike[str] | None = None) -> nn.Module:
-    """Return a network and load weights into it.
+def load_module(name: str) -> nn.Module:
+    """Return the network that a function makes.
 
     Args:
         name: ``module:function`` for a function without arguments that returns a module, looked for in the working
             folder too.
-        weights: File with a state dict, or a checkpoint that holds one under ``"state_dict"`` or ``"model"``.
 
     Raises:
-        ModelError: If there is no such function, it gives no module, or the weights are of another network.
+        ModelError: If there is no such function, or it gives no module.
     """
     module_name, colon, function = name.partition(":")
     if not colon or not module_name or not function:
         raise ModelError(f"there is no model '{name}': {_HOW}")
-    model = _made(module_name, function)
-    if weights is not None:
-        _load_weights(model, Path(weights))
-    return model
-
-
-def _made(module_name: str, function: str) -> nn.Module:
     folder = os.getcwd()
     sys.path.insert(0, folder)
     try:
@@ -54,7 +46,17 @@ def _made(module_name: str, function: str) -> nn.Module:
     return model
 
 
-def _load_weights(model: nn.Module, path: Path) -> None:
+def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
+    """Load weights into a network; those of the dense network fit after :func:`replace_relu` too.
+
+    Args:
+        model: The network.
+        path: File with a state dict, or a checkpoint that holds one under ``"state_dict"`` or ``"model"``.
+
+    Raises:
+        ModelError: If the file cannot be read, or is of another network.
+    """
+    path = Path(path)
     content = read_tensors(path, f"weights '{path}'")
     for key in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
