@@ -213,7 +213,7 @@ class ProbeRun:
         Only what a step before the present one wrote and nothing has overwritten is meaningful.
         """
         spec = self._plan.tensors[index]
-        values = self._native.save([arena_ranges(spec)[0]]).view(np.float32)
+        values: FloatArray = self._native.save([arena_ranges(spec)[0]]).view(np.float32)
         if spec.layout == "row":
             return values.reshape(spec.shape)
         batch, channels, height, width = spec.shape
