@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 from ..progress import Steps
 from .result import CurvePoint
-from .search import Search
+from .search import GRID, Search
 
 POINTS = 8
 """Points that are measured, apart from the model as it is."""
 _FIRST_LOSS, _LAST_LOSS = 3e-4, 0.15
-_STEPS = 7
 
 
 def trace(search: Search) -> tuple[CurvePoint, ...]:
@@ -28,24 +27,23 @@ def trace(search: Search) -> tuple[CurvePoint, ...]:
     steps.advance()
     last = _strength_of(search, _LAST_LOSS)
     steps.advance()
-    grid = 1 << _STEPS
-    places = {round(grid * (first + (last - first) * number / (POINTS - 1))) for number in range(POINTS)}
-    known = {round(grid * trial.strength) for trial in search.trials}
+    places = {round(GRID * (first + (last - first) * number / (POINTS - 1))) for number in range(POINTS)}
+    known = {round(GRID * trial.strength) for trial in search.trials}
     points = []
-    for place in sorted({0} | places | {place for place in known if first <= place / grid <= last}):
-        points.append(_point(search, place / grid))
+    for place in sorted({0} | places | {place for place in known if first <= place / GRID <= last}):
+        points.append(_point(search, place / GRID))
         steps.advance()
     steps.finish()
     return tuple(_marked(points))
 
 
 def _strength_of(search: Search, loss: float) -> float:
-    low, high = round(search.lowest * (1 << _STEPS)), 1 << _STEPS
+    low, high = round(search.lowest * GRID), GRID
     while high - low > 1:
         middle = (low + high) // 2
-        reached = search.trial(middle / (1 << _STEPS), on_holdout=False).score.information_loss
+        reached = search.trial(middle / GRID, on_holdout=False).score.information_loss
         low, high = (low, middle) if reached > loss else (middle, high)
-    return low / (1 << _STEPS)
+    return low / GRID
 
 
 def _point(search: Search, strength: float) -> CurvePoint:

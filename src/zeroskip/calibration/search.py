@@ -12,9 +12,9 @@ from .evaluation import Evaluation, Evaluator
 from .metrics import Metric
 from .result import Score, Trial
 
-STEPS = 7
-"""Bisections: strengths are multiples of 1/128, so that searches under different budgets share trials."""
-_GRID = 1 << STEPS
+STEPS = 9
+"""Bisections: strengths are multiples of 1/512, so that searches under different budgets share trials."""
+GRID = 1 << STEPS
 # A metric is a ratio of counts; without it 0.01 could be refused for 1 lost input in 100.
 _ROUNDING = 1e-9
 
@@ -79,7 +79,7 @@ class Search:
 
     def under_budget(self, budget: Budget) -> float:
         """Return the largest strength found by bisection that keeps within a budget on the calibration data."""
-        return self._bisect(_GRID, lambda place: self._passes(place, budget), "searching thresholds")
+        return self._bisect(GRID, lambda place: self._passes(place, budget), "searching thresholds")
 
     def for_target(self, target: float, measure: Measure, what: str) -> float:
         """Return the least strength that reaches a target on the calibration data.
@@ -96,14 +96,14 @@ class Search:
         reached = measure(self.trial(1.0, on_holdout=False))
         if reached < target:
             raise CalibrationError(f"{what} is {target}, but the most that thresholds reach here is {reached:.3f}")
-        low, high = 0, _GRID
+        low, high = 0, GRID
         while high - low > 1:
             steps.advance()
             middle = (low + high) // 2
-            is_reached = measure(self.trial(middle / _GRID, on_holdout=False)) >= target
+            is_reached = measure(self.trial(middle / GRID, on_holdout=False)) >= target
             low, high = (low, middle) if is_reached else (middle, high)
         steps.finish()
-        return high / _GRID
+        return high / GRID
 
     def again(self, lowest: float) -> Search:
         """Return a search of the same family that remembers nothing, for a network that has changed."""
@@ -121,7 +121,7 @@ class Search:
             strength: What passed on the calibration data.
             budget: As for the search.
         """
-        place = round(strength * _GRID)
+        place = round(strength * GRID)
         if place == 0 or self._passes_both(place, budget):
             return strength
         return self._bisect(place, lambda tried: self._passes_both(tried, budget), "checking on the holdout")
@@ -129,7 +129,7 @@ class Search:
     def _bisect(self, high: int, passes: Callable[[int], bool], what: str) -> float:
         """Return the largest strength below ``high`` that passes; 0 if none is found."""
         steps = Steps(self.progress, what, STEPS)
-        low = lowest = round(self.lowest * _GRID)
+        low = lowest = round(self.lowest * GRID)
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if passes(middle) else (low, middle)
@@ -137,15 +137,15 @@ class Search:
         steps.finish()
         if low == lowest > 0 and not passes(low):
             return 0.0
-        return low / _GRID
+        return low / GRID
 
     def _passes(self, place: int, budget: Budget) -> bool:
-        return budget.allows(self.trial(place / _GRID, on_holdout=False).score)
+        return budget.allows(self.trial(place / GRID, on_holdout=False).score)
 
     def _passes_both(self, place: int, budget: Budget) -> bool:
         # Less strength nearly always means less damage, but "nearly" is not what was promised.
         return all(
-            budget.allows(self.trial(place / _GRID, on_holdout=on_holdout).score) for on_holdout in (True, False)
+            budget.allows(self.trial(place / GRID, on_holdout=on_holdout).score) for on_holdout in (True, False)
         )
 
     def _evaluate(self, strength: float, *, on_holdout: bool) -> Trial:
