@@ -84,8 +84,10 @@ class Checker {
             check_dense(name, kernel, blocks, count, taps, channels, from_bias);
   }
 
-  template <typename Other>
-  void operator()(const char*, Other) {}  // other families have tests of their own
+  // Tested through the convolution operator.
+  void operator()(const char*, ConvInitFn) {}
+  void operator()(const char*, ConvEpilogueFn) {}
+  void operator()(const char*, MaskPopcountFn) {}
 
   int checks() const { return checks_; }
   int failures() const { return failures_; }
