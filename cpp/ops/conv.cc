@@ -46,8 +46,8 @@ int64_t l1_bytes() {
 // Input channels per panel: three quarters of L1 at most, at most one 64-bit mask word, and panels of equal
 // size.
 int64_t choose_panel_channels(int64_t channels, int64_t blocks, int64_t taps, WeightStorage storage) {
-  const int64_t row_bytes = blocks * kChannelBlock * taps * weight_bytes(storage);
-  const int64_t fit = std::clamp<int64_t>(l1_bytes() * 3 / 4 / row_bytes / 16 * 16, 16, 64);
+  const int64_t row_bytes = blocks * kChannelBlock * taps * (storage == WeightStorage::kBf16 ? 2 : 4);
+  const int64_t fit = std::clamp<int64_t>(l1_bytes() * 3 / 4 / row_bytes / 16 * 16, 16, kMostPanelChannels);
   const int64_t panels = ceil_div(channels, fit);
   return std::min(fit, round_up(ceil_div(channels, panels), 16));
 }
@@ -345,8 +345,11 @@ int64_t Conv::pixel_list_bytes() const {
 }
 
 int64_t Conv::expanded_bytes() const {
-  if (storage_ == WeightStorage::kFloat32 || algorithm_ == ConvAlgorithm::kSparse) return 0;
-  return checked_product({dense_tap_step(), dense_channels(), kSlab, sizeof(float)});
+  int64_t rows = 0;
+  if (storage_ != WeightStorage::kFloat32 && algorithm_ != ConvAlgorithm::kSparse)
+    rows = dense_tap_step() * dense_channels();
+  if (expands_panels()) rows = std::max(rows, 3 * kMostPanelChannels);
+  return checked_product({rows, kSlab, sizeof(float)});
 }
 
 int64_t Conv::thread_bytes() const { return acc_bytes() + pixel_list_bytes() + expanded_bytes(); }
@@ -374,7 +377,7 @@ void Conv::run(const RunContext& context) const {
     const Task task = task_at(index);
     const ThreadScratch scratch = thread_scratch(context, thread);
     if (takes_sparse(where, task.tile))
-      run_sparse(where, task, scratch.acc);
+      run_sparse(where, task, scratch);
     else
       run_dense(where, task, scratch);
   });
@@ -385,9 +388,10 @@ std::string Conv::kernel_name() const {
     return base + std::to_string(blocks * kChannelBlock);
   };
   const std::string dense = wide("f32_dconv_ukernel_12x", dense_blocks_);
-  const std::string sparse = uses_row_pairs_ ? wide("f32_spconv3row_ukernel_2x", max_pair_blocks_)
-                                             : wide("f32_spconv_ukernel_2x", max_blocks_);
-  if (winograd_ && algorithm_ != ConvAlgorithm::kAuto) return "f32_winograd4";
+  const std::string sparse =
+      zeroskip::kernel_name(uses_row_pairs_ ? wide("f32_spconv3row_ukernel_2x", max_pair_blocks_)
+                                            : wide("f32_spconv_ukernel_2x", max_blocks_),
+                            expands_panels() ? WeightStorage::kFloat32 : storage_);
   if (algorithm_ == ConvAlgorithm::kDense) return gathers_input_ ? dense + " (gathered rows)" : dense;
   return algorithm_ == ConvAlgorithm::kSparse
              ? sparse

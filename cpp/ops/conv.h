@@ -13,6 +13,7 @@
 namespace zeroskip {
 
 enum class ConvAlgorithm { kAuto, kSparse, kDense, kWinograd };
+inline constexpr int64_t kMostPanelChannels = 64;  // the bits of one mask word
 
 class Conv final : public Op {
  public:
@@ -53,7 +54,7 @@ class Conv final : public Op {
   struct ThreadScratch {
     float* acc;
     const float** pixels;
-    float* weights;  // of 16-bit storage, expanded for the dense algorithm
+    float* weights;  // of 16-bit storage, expanded
   };
 
   void plan_tiles();
@@ -66,11 +67,11 @@ class Conv final : public Op {
   bool takes_winograd(const Operands& operands) const;
   void run_winograd(const RunContext& context, const Operands& operands) const;
 
-  void run_sparse(const Operands& operands, const Task& task, float* acc) const;
+  void run_sparse(const Operands& operands, const Task& task, const ThreadScratch& scratch) const;
   void sparse_rows(const Operands& operands, const Task& task, int64_t block, int64_t blocks,
-                   float* acc) const;
+                   const ThreadScratch& scratch) const;
   void sparse_points(const Operands& operands, const Task& task, int64_t block, int64_t blocks,
-                     float* acc) const;
+                     const ThreadScratch& scratch) const;
   void run_dense(const Operands& operands, const Task& task, const ThreadScratch& scratch) const;
   void list_pixels(const Operands& operands, const Task& task, const float** pixels) const;
   void list_gathered_pixels(const float* gathered, const Task& task, const float** pixels) const;
@@ -93,6 +94,9 @@ class Conv final : public Op {
   int64_t dense_tap_step() const;
   int64_t row_bytes() const { return kSlab * weight_bytes(storage_); }
   const std::byte* weights_at(int64_t group, int64_t block, int64_t tap, int64_t channel) const;
+  bool expands_panels() const { return storage_ == WeightStorage::kFp16; }
+  const std::byte* sparse_panel(int64_t group, int64_t block, int64_t blocks, int64_t tap, int64_t channel,
+                                int64_t channels, int64_t taps, float* expanded) const;
   const float* dense_weights(int64_t group, int64_t block, int64_t blocks, int64_t tap, int64_t taps,
                              float* expanded) const;
 

@@ -98,9 +98,8 @@ SharedWeights shared_weights(const BuildContext& context, const std::string& key
 
 int64_t kernel_blocks(int64_t most, int64_t blocks, WeightStorage storage) {
   const int64_t fit = std::min(most, blocks);
-  return storage == WeightStorage::kFloat32
-             ? fit
-             : static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(fit)));
+  const auto power_of_two = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(fit)));
+  return storage == WeightStorage::kBf16 ? power_of_two : fit;
 }
 
 std::string kernel_name(const std::string& name, WeightStorage storage) {

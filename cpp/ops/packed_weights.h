@@ -40,8 +40,8 @@ WeightStorage choose_weight_storage(const StepSpec& step, std::span<const float>
 SharedWeights shared_weights(const BuildContext& context, const std::string& key, WeightStorage storage,
                              const std::function<AlignedFloats()>& pack);
 
-// The widest kernel, in blocks of 16 outputs, for `blocks` blocks where `most` stay in registers. 16-bit
-// storage has kernels of 1, 2, 4 and 8 only.
+// The widest kernel, in blocks of 16 outputs, for `blocks` blocks where `most` stay in registers. bf16 has
+// kernels of 1, 2, 4 and 8 only.
 int64_t kernel_blocks(int64_t most, int64_t blocks, WeightStorage storage);
 
 // `name`, or its variant for weights in `storage`: f32_x -> f32_bf16w_x.

@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <random>
 #include <string>
@@ -29,6 +30,16 @@ class Random {
   std::mt19937 engine_{20260101};
   std::normal_distribution<double> normal_;
   std::uniform_real_distribution<double> unit_;
+};
+
+// One in 16 checks where ZEROSKIP_REDUCED_TESTS is set, for emulators; all of them elsewhere.
+class Sampler {
+ public:
+  bool skips() { return is_reduced_ && count_++ % 16 != 0; }
+
+ private:
+  bool is_reduced_ = std::getenv("ZEROSKIP_REDUCED_TESTS") != nullptr;
+  int count_ = 0;
 };
 
 inline bool close(const Floats& got, const Floats& want) {

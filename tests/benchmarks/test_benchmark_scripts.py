@@ -13,8 +13,10 @@ pytest.importorskip("onnxruntime")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the scripts are not part of the package
 
 from benchmarks.layers import predict
+from benchmarks.kernels import run as kernels_run
 from benchmarks.layers import run as layers_run
 from benchmarks.layers.result import LayerTable
+from benchmarks.models.cases import Case
 from benchmarks.models.networks import NETWORKS, build
 from benchmarks.models.networks.graph import INPUT, HeWeights, NetworkBuilder
 from benchmarks.models.result import CaseResult
@@ -22,6 +24,7 @@ from benchmarks.models.sparsify import with_sparsity
 from benchmarks.page import readme
 from benchmarks.report import page
 from benchmarks.threads import run as threads_run
+from benchmarks.weights import run as weights_run
 
 import zeroskip
 from zeroskip import _core
@@ -179,3 +182,20 @@ def test_threads_are_timed_in_turns() -> None:
     rates = threads_run.beside_numpy("squeezenet_1_1", 2, seconds=0.2)
     assert set(rates) == {"runs alone", "products alone", "runs together", "products together"}
     assert min(rates.values()) > 0
+def test_kernels_are_shown_with_their_share_of_the_peak() -> None:
+    entry = {"isa": "avx2", "kernel": "f32_x", "sparsity": 0.5, "gflops": 80.0, "executed_gflops": 40.0}
+    text = kernels_run.table([entry | {"peak_gflops": 100.0}, entry | {"kernel": "f32_y", "peak_gflops": 50.0}])
+    assert [line.split() for line in text.splitlines()[1:]] == [
+        ["avx2", "f32_x", "80.0", "(0.40)"],
+        ["avx2", "f32_y", "80.0", "(0.80)"],
+    ]
+
+
+def test_weight_storages_are_timed_by_kind_of_layer() -> None:
+    x = np.zeros((1, 3, 224, 224), np.float32)
+    data = zeroskip.data.arrays(x)
+    network = Case("random", "small", small_network().SerializeToString(), data)
+    times = weights_run.time_case(network, threads=1, rounds=2, iterations=1)
+    assert set(times) == {"float32", "bf16", "fp16"}
+    assert all(len(rounds) == 2 for groups in times.values() for rounds in groups.values())
+    assert min(times["bf16"]["fully connected"]) > 0.0

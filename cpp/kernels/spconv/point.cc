@@ -140,9 +140,5 @@ void f32_bf16w_spconv_ukernel_2x16(const SpconvPointArgs& args) { spconv_point<B
 void f32_bf16w_spconv_ukernel_2x32(const SpconvPointArgs& args) { spconv_point<Bf16Weights, 2>(args); }
 void f32_bf16w_spconv_ukernel_2x64(const SpconvPointArgs& args) { spconv_point<Bf16Weights, 4>(args); }
 void f32_bf16w_spconv_ukernel_2x128(const SpconvPointArgs& args) { spconv_point<Bf16Weights, 8>(args); }
-void f32_fp16w_spconv_ukernel_2x16(const SpconvPointArgs& args) { spconv_point<Fp16Weights, 1>(args); }
-void f32_fp16w_spconv_ukernel_2x32(const SpconvPointArgs& args) { spconv_point<Fp16Weights, 2>(args); }
-void f32_fp16w_spconv_ukernel_2x64(const SpconvPointArgs& args) { spconv_point<Fp16Weights, 4>(args); }
-void f32_fp16w_spconv_ukernel_2x128(const SpconvPointArgs& args) { spconv_point<Fp16Weights, 8>(args); }
 
 }  // namespace zeroskip::ZS_ISA

@@ -146,14 +146,5 @@ void f32_bf16w_spconv3row_ukernel_2x32(const SpconvRowPairArgs& args) {
 void f32_bf16w_spconv3row_ukernel_2x64(const SpconvRowPairArgs& args) {
   spconv_row_pair<Bf16Weights, 4>(args);
 }
-void f32_fp16w_spconv3row_ukernel_2x16(const SpconvRowPairArgs& args) {
-  spconv_row_pair<Fp16Weights, 1>(args);
-}
-void f32_fp16w_spconv3row_ukernel_2x32(const SpconvRowPairArgs& args) {
-  spconv_row_pair<Fp16Weights, 2>(args);
-}
-void f32_fp16w_spconv3row_ukernel_2x64(const SpconvRowPairArgs& args) {
-  spconv_row_pair<Fp16Weights, 4>(args);
-}
 
 }  // namespace zeroskip::ZS_ISA

@@ -5,9 +5,10 @@
 // per pixel. Packed weights ("slabs"): [Cout / 64][tap][Cin][64], the last slab padded with zeros;
 // `slab_stride` separates slabs and `tap_stride` = Cin * 64 separates taps. `weights` points at the panel's
 // first channel and output, in the storage the kernel's name says (kernels/common/weight_format.h); a kernel
-// of more than 4 blocks reads the following slab too, so it must start at the beginning of one. `channels` has a bit for every input channel the panel covers (bit 0 = the channel x
-// points at); the 64 mask bits at `mask` are limited to it. Activations whose bit is clear are never read: an
-// Inf or NaN weight has no effect there.
+// of more than 4 blocks reads the following slab too, so it must start at the beginning of one. `channels`
+// has a bit for every input channel the panel covers (bit 0 = the channel x points at); the 64 mask bits at
+// `mask` are limited to it. Activations whose bit is clear are never read: an Inf or NaN weight has no effect
+// there.
 #pragma once
 
 #include <cstddef>
@@ -30,8 +31,8 @@ struct SpconvPointArgs {
   uint64_t channels;
   const std::byte* weights;
   int64_t slab_stride;
-  const std::byte* next_weights;  // if set, the panel that follows: its rows are prefetched into L2, spread over
-                              // the pixels
+  const std::byte* next_weights;  // if set, the panel that follows: its rows are prefetched into L2, spread
+                                  // over the pixels
   int64_t next_rows;
   float* acc;                        // [pixels][blocks * 16]
   const float* bias;                 // if set, accumulators start from it instead of from acc

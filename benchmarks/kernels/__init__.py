@@ -1,0 +1,1 @@
+"""Single kernels, without the operators around them."""

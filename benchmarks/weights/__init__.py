@@ -1,0 +1,1 @@
+"""What storing weights in 16 bits brings on whole networks."""
