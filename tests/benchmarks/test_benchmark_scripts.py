@@ -12,8 +12,8 @@ import pytest
 pytest.importorskip("onnxruntime")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the scripts are not part of the package
 
-from benchmarks.layers import predict
 from benchmarks.kernels import run as kernels_run
+from benchmarks.layers import predict
 from benchmarks.layers import run as layers_run
 from benchmarks.layers.result import LayerTable
 from benchmarks.models.cases import Case
