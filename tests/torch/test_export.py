@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnxscript")
 
 from torch import nn  # noqa: E402
-from torch_networks import Functional, Plain, Shared, Untraceable, pictures  # noqa: E402
+from torch_networks import Functional, Plain, Shared, Twice, Untraceable, pictures  # noqa: E402
 
 import zeroskip as zs  # noqa: E402
 from zeroskip.torch import (  # noqa: E402
@@ -109,6 +109,16 @@ def test_a_fixed_batch_and_an_activation_that_is_the_output(tmp_path: Path) -> N
     model = nn.Sequential(nn.Conv2d(3, 4, 3), FATReLU(0.2, 1.0)).eval()
     export(model, pictures(2), tmp_path / "model.onnx", dynamic_batch=False, output_names=["y"])
     agree(model, tmp_path / "model.onnx", 2)
+
+
+def test_a_threshold_that_the_exporter_would_merge_away(tmp_path: Path) -> None:
+    model = replace_relu(Twice()).eval()
+    export(model, pictures(1), tmp_path / "dense.onnx")
+    agree(model, tmp_path / "dense.onnx", 2)
+    for module, threshold in zip(fatrelus(model).values(), (0.1, 0.2), strict=True):
+        module.set_threshold(threshold)
+    with pytest.raises(zs.ModelError, match="follow directly upon others"):
+        export(model, pictures(1), tmp_path / "model.onnx")
 
 
 def test_what_cannot_be_exported_says_why(tmp_path: Path) -> None:

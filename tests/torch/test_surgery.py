@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from torch import fx, nn  # noqa: E402
-from torch_networks import Functional, OverwrittenShortcut, Plain, Shared, Untraceable, pictures  # noqa: E402
+from torch_networks import Functional, OverwrittenShortcut, Plain, Shared, Twice, Untraceable, pictures  # noqa: E402
 
 from zeroskip import RecipeError  # noqa: E402
 from zeroskip.torch import fatrelus, replace_relu  # noqa: E402
@@ -21,6 +21,7 @@ from zeroskip.torch import fatrelus, replace_relu  # noqa: E402
         (Plain, ["features.2", "features.4"], [None, 6.0]),
         (Shared, ["relu", "relu_1"], [None, None]),
         (lambda: Shared(inplace=True), ["relu", "relu_1"], [None, None]),
+        (Twice, ["relu", "relu_1"], [None, None]),
         (OverwrittenShortcut, ["relu"], [None]),
         (
             Functional,

@@ -56,6 +56,18 @@ class Functional(nn.Module):
         return self.stem(F.dropout(x, 0.5, training=self.training))
 
 
+class Twice(nn.Module):
+    """A ReLU upon a ReLU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 8, 3, padding=1)
+        self.conv2 = nn.Conv2d(8, 4, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv2(F.relu(self.conv1(x).relu()))
+
+
 class OverwrittenShortcut(nn.Module):
     """An in-place ReLU whose input is read again: the shortcut sees the rectified values."""
 

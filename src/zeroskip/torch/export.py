@@ -83,7 +83,10 @@ def to_onnx(
     plain, thresholds = _rectified(model)
     exported = _exported(plain, inputs, dynamic_batch, input_names, output_names)
     names = _name_activations(exported)
-    wanted = {value: thresholds[path] for value, path in names.items() if _is_above_zero(thresholds[path])}
+    needed = {path for path, threshold in thresholds.items() if _is_above_zero(threshold)}
+    if missing := needed - set(names.values()):
+        _refuse_lost(plain, inputs, missing)
+    wanted = {value: thresholds[path] for value, path in names.items() if path in needed}
     # Through bytes, because load_model checks those and brings them into the form that apply_thresholds expects.
     loaded = load_model(to_bytes(exported))
     return apply_thresholds(loaded, ThresholdSet(wanted)) if wanted else loaded
@@ -117,6 +120,28 @@ def _rectified(model: nn.Module) -> tuple[nn.Module, dict[str, Any]]:
         else:
             setattr(plain.get_submodule(parent), attribute, stand_in)
     return plain, {name: module.threshold_value() for name, module in modules}
+
+
+@torch.no_grad()
+def _refuse_lost(plain: nn.Module, inputs: tuple[Tensor, ...], missing: set[str]) -> None:
+    """Make sure that FATReLUs absent from the file are never called, rather than merged into others.
+
+    The exporter's optimizer makes one of a ReLU that follows directly upon another, and a threshold would be lost.
+    """
+    called: set[str] = set()
+    handles = [
+        plain.get_submodule(path).register_forward_pre_hook(lambda *_, path=path: called.add(path)) for path in missing
+    ]
+    try:
+        plain(*inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    if called:
+        raise ModelError(
+            f"the thresholds of {sorted(called)} would be lost: these FATReLUs follow directly upon others, which the "
+            "exporter makes one of. Give one of each pair the larger threshold and take the other out"
+        )
 
 
 def _exported(

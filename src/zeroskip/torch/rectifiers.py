@@ -21,14 +21,12 @@ class Rectifier:
         path: What to call its FATReLU.
         module_path: Path of the ReLU module, None for a function.
         max_value: Upper clip, None for none.
-        source: The graph node it is applied to; None outside a graph.
         is_inplace: Whether it overwrites its input, so that whoever reads that later sees the result.
     """
 
     path: str
     module_path: str | None
     max_value: float | None
-    source: Any = None
     is_inplace: bool = False
 
 
@@ -81,7 +79,7 @@ def find_rectifier(node: fx.Node, tracer: RectifierTracer) -> Rectifier | None:
         module = tracer.root.get_submodule(str(node.target))
         found = module_clip(module)
         is_inplace = bool(getattr(module, "inplace", False))
-        return found and Rectifier(str(node.target), str(node.target), found.max_value, node.args[0], is_inplace)
+        return found and Rectifier(str(node.target), str(node.target), found.max_value, is_inplace)
     if node.op not in ("call_function", "call_method"):
         return None
     rule = _FUNCTIONS.get(node.target) if node.op == "call_function" else _METHODS.get(str(node.target))
@@ -92,10 +90,9 @@ def find_rectifier(node: fx.Node, tracer: RectifierTracer) -> Rectifier | None:
         return None
     caller = tracer.callers[node]
     name = "relu6" if bounds[1] == 6.0 else "relu"
-    source = node.args[0] if node.args else node.kwargs["input"]
     called = str(getattr(node.target, "__name__", node.target))
     is_inplace = called.endswith("_") or bool(node.kwargs.get("inplace", False))
-    return Rectifier(f"{caller}.{name}" if caller else name, None, bounds[1], source, is_inplace)
+    return Rectifier(f"{caller}.{name}" if caller else name, None, bounds[1], is_inplace)
 
 
 Bounds = tuple[float, "float | None"]
@@ -106,7 +103,7 @@ def later_users(node: fx.Node, found: Rectifier) -> list[fx.Node]:
     if not found.is_inplace:
         return []
     order = {other: place for place, other in enumerate(node.graph.nodes)}
-    return [user for user in found.source.users if order[user] > order[node]]
+    return [user for user in node.all_input_nodes[0].users if order[user] > order[node]]
 
 
 def _unbounded(node: fx.Node) -> Bounds:

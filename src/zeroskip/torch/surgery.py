@@ -137,11 +137,12 @@ def _rewritten(
         taken.add(path)
         # Also of paths that the trace did not need: GraphModule leaves out modules that hold only functions.
         result.add_submodule(path, _made(factory, found.max_value, model))
+        source = node.all_input_nodes[0]  # asked now: it may itself be the FATReLU of an earlier call
+        readers = later_users(node, found)
         with graph.inserting_after(node):
-            new = graph.call_module(path, (found.source,))
-        for user in later_users(node, found):
-            if user is not new:
-                user.replace_input_with(found.source, new)
+            new = graph.call_module(path, (source,))
+        for user in readers:
+            user.replace_input_with(source, new)
         node.replace_all_uses_with(new)
         graph.erase_node(node)
     _heed_mode(result)
