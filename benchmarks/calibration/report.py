@@ -66,7 +66,9 @@ def _sparsities(result: MethodResult) -> list[str]:
 
 def _sparsity(result: MethodResult, budget: float) -> str:
     point = result.at(budget)
-    if result.method in _CORRECTED and (point.strength == 0.0 or not result.kept_corrections):
+    if result.method in _CORRECTED and not result.kept_corrections:
+        return "as (c)"
+    if result.method in _CORRECTED and point.strength == 0.0:
         return "-"  # made for the thresholds of one point; weaker ones go without
     return f"{point.sparsity:.1%} (+{100 * (point.sparsity - result.sparsity_before):.1f})"
 

@@ -30,8 +30,8 @@ class MethodResult(SavedValue):
         drop: Of the metric on the holdout there.
         interval: 95 % confidence interval of that.
         measured_speedup: Median time of the model as it is over that with the thresholds, in one interleaved run at
-            batch 1 of the engine.
-        kept_corrections: Layers whose correction was kept.
+            batch 1 of the engine; None where a busy machine made it too uncertain.
+        kept_corrections: Layers with corrected weights; 0 where corrections did not pay.
         cpu_seconds: Processor time of the calibration.
         cpu: Processor.
         isa: Instruction set.
