@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from zeroskip.calibration import MetricName
 from zeroskip.data import Dataset, Preprocess, arrays, image_folder
 
 from ..models.trained import TRAINED
@@ -32,7 +33,7 @@ class Case:
     name: str
     read: Callable[[Path], bytes]
     data: Callable[[Path, int], Dataset]
-    metric: str
+    metric: MetricName
 
 
 def _photos(preprocess: Preprocess) -> Callable[[Path, int], Dataset]:

@@ -65,7 +65,7 @@ class Trial(BaseModel):
     stage: str
     strength: float
     sparsity: float
-    predicted_speedup: float
+    predicted_speedup: float = 1.0
     score: Score
     passed: bool
 
@@ -173,19 +173,19 @@ class CalibrationResult(BaseModel):
     max_drop: float | None
     max_information_loss: float | None
     target_sparsity: float | None
-    target_speedup: float | None
+    target_speedup: float | None = None
     calibration: Score
     holdout: Score
     sparsity_before: float
     sparsity_after: float
-    predicted_speedup: float
+    predicted_speedup: float = 1.0
     strategy: str
-    compensation: str
+    compensation: str = "none"
     seed: int
     trials: tuple[Trial, ...]
-    curve: tuple[CurvePoint, ...]
+    curve: tuple[CurvePoint, ...] = ()
     sensitivities: tuple[LayerSensitivity, ...]
-    corrections: tuple[Correction, ...]
+    corrections: tuple[Correction, ...] = ()
     was_interrupted: bool
     seconds: float
 
