@@ -38,13 +38,17 @@ def test_analysis_reports_activations_in_islands_as_not_skippable(network: bytes
     assert [layer.name for layer in profile.layers if layer.can_skip] == ["conv2", "conv3"]
 
 
-def test_calibrated_thresholds_are_applied_and_compute_the_same_elsewhere(network: bytes) -> None:
+def test_thresholds_compute_the_same_elsewhere(network: bytes) -> None:
     import onnxruntime as ort
 
-    result = zs.calibrate(network, tiny_data(16), target_sparsity=0.7, threads=1)
-    assert set(result.thresholds.thresholds) <= set(SKIPPABLE)
-    written = zs.apply(network, result.thresholds).to_bytes()
+    thresholds = zs.ThresholdSet(dict.fromkeys(SKIPPABLE, 0.2))
+    written = zs.apply(network, thresholds).to_bytes()
     feed = {"image": tiny_data(4).array()}
     (expected,) = ort.InferenceSession(written).run(None, feed)
     (got,) = zs.InferenceSession(written, zs.SessionOptions(intra_op_num_threads=1)).run(None, feed)
     np.testing.assert_allclose(got, expected, atol=1e-3 * np.abs(expected).max())
+
+
+def test_calibration_names_the_islands_in_its_way(network: bytes) -> None:
+    with pytest.raises(zs.errors.UnsupportedOperatorError, match=r"island 0.*Erf"):
+        zs.calibrate(network, tiny_data(16), target_sparsity=0.7, threads=1)

@@ -44,7 +44,7 @@ def _photos(preprocess: Preprocess) -> Callable[[Path, int], Dataset]:
 
 
 def _cifar(folder: Path, count: int) -> Dataset:
-    with np.load(folder / "cifar10" / "test.npz") as file:
+    with np.load(folder / "cifar10" / "test.npz", allow_pickle=False) as file:
         pictures, labels = file["x"][:count], file["y"][:count]
     return arrays(pictures, [int(label) for label in labels], _CIFAR, description="CIFAR-10 test pictures")
 

@@ -64,7 +64,7 @@ def cifar_resnet(path: Path) -> bytes:
     Args:
         path: Its weights as .npz with PyTorch names; the depth is read from them.
     """
-    with np.load(path) as arrays:
+    with np.load(path, allow_pickle=False) as arrays:
         graph = _Graph(dict(arrays), epsilon=1e-5)
     x = graph.relu(graph.conv("conv1", "bn1", "input", pads=(1, 1)))
     for stage in (1, 2, 3):

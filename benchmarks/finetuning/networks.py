@@ -96,7 +96,7 @@ def network(name: str) -> nn.Module:
 
 def load_weights(model: nn.Module, file: Path) -> None:
     """Load trained weights that are stored under PyTorch's names in an .npz file."""
-    stored = np.load(file)
+    stored = np.load(file, allow_pickle=False)
     own = model.state_dict()
     names = {name.removeprefix("module."): name for name in stored.files}
     missing = [name for name in own if name not in names and not name.endswith("num_batches_tracked")]

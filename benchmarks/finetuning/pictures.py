@@ -26,7 +26,7 @@ class Cifar:
     @classmethod
     def load(cls, folder: Path, training: int | None = None) -> Cifar:
         """Read ``train20k.npz`` and ``test.npz``; use the first ``training`` pictures to train on, or all."""
-        train, test = np.load(folder / "train20k.npz"), np.load(folder / "test.npz")
+        train, test = (np.load(folder / name, allow_pickle=False) for name in ("train20k.npz", "test.npz"))
         x, y = train["x"], train["y"]
         return cls(
             (x[:-VALIDATION][:training], y[:-VALIDATION][:training]),

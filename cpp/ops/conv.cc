@@ -392,6 +392,7 @@ std::string Conv::kernel_name() const {
       zeroskip::kernel_name(uses_row_pairs_ ? wide("f32_spconv3row_ukernel_2x", max_pair_blocks_)
                                             : wide("f32_spconv_ukernel_2x", max_blocks_),
                             expands_panels() ? WeightStorage::kFloat32 : storage_);
+  if (winograd_ && algorithm_ != ConvAlgorithm::kAuto) return "f32_winograd4";
   if (algorithm_ == ConvAlgorithm::kDense) return gathers_input_ ? dense + " (gathered rows)" : dense;
   return algorithm_ == ConvAlgorithm::kSparse
              ? sparse

@@ -64,7 +64,7 @@ def test_absurd_constants_are_refused(body: str) -> None:
         "huge": np.array([1 << 20, 1 << 10, 1, 1]), "one": 1.0, "four": np.ones((1, 1, 1, 1)),
         "negative": np.array([-4]),
     }  # fmt: skip
-    with pytest.raises(ModelError, match=r"constant of shape|cannot take"):
+    with pytest.raises(ModelError, match=r"constant of|cannot take"):
         canonicalize(load_model(build(body, constants=constants)))
 
 

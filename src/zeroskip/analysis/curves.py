@@ -145,10 +145,11 @@ def measure_steps(
 
 
 def _dense_ratios(session: InferenceSession, densities: Mapping[str, float]) -> dict[str, float]:
-    """Return the ``dense_ratio`` of every step that has a density; none where no cost model was fitted."""
-    model, plan = session.cost_model, session.plan()
-    if model.fit is None:
+    """Return the ``dense_ratio`` of steps with a density; none without a fitted cost model or a plan of the whole."""
+    model = session.cost_model
+    if model.fit is None or session.explain_islands():
         return {}
+    plan = session.plan()
     steps = {step.name: step for step in plan.steps if step.name in densities}
     return {
         name: model.predict(plan, step, 1.0) / model.predict(plan, step, densities[name])

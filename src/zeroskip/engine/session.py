@@ -284,10 +284,13 @@ class InferenceSession:
             UnsupportedOperatorError: Listing every node the engine cannot run.
         """
         shapes = self._signature.check_shapes(input_shapes)
-        if self._mixed is not None:
-            raise UnsupportedOperatorError("thresholds can be probed only in a model without islands")
-        assert self._region is not None
-        return self._region.probe(shapes)
+        way = self._way()
+        if isinstance(way, MixedModel):
+            raise UnsupportedOperatorError(
+                "this needs a model that the engine runs as a whole; ONNX Runtime runs\n"
+                + "\n".join(str(island) for island in way.islands())
+            )
+        return way.probe(shapes)
 
     # ------------------------------------------------------------------ the ways to run
 

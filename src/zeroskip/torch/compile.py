@@ -92,14 +92,15 @@ def zeroskip_backend(module: fx.GraphModule, example_inputs: list[Tensor], **opt
     Args:
         module: The graph that TorchDynamo captured.
         example_inputs: Its inputs, parameters among them.
-        **options: Fields of :class:`zeroskip.SessionOptions`, given as ``torch.compile(..., options={...})``.
+        **options: Fields of :class:`zeroskip.SessionOptions`, given as ``torch.compile(..., options={...})``;
+            ``fallback`` is ``"error"`` by default, for PyTorch is the fallback.
 
     Returns:
         A function of the same inputs that returns a tuple of tensors.
     """
     from ..engine import SessionOptions
 
-    given = options.get("options") or {}
+    given = {"fallback": "error"} | (options.get("options") or {})
     return _Lazy(module, SessionOptions(**given))
 
 
