@@ -91,6 +91,7 @@ def test_concat_along_any_axis_computes_the_reference(axis: int) -> None:
         ((4, 1), (18, 3), (1, 2), (1, 1)),
         ((0,), (10,), (3,), (2,)),
         ((0, 0), (1, 20), (0, 1), (1, 3)),
+        ((1, 0), (3, 10), (2, 3), (1 << 16, 100)),
     ],
     ids=str,
 )

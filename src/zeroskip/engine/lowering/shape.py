@@ -84,7 +84,9 @@ def lower_slice(builder: Builder, node: ir.Node) -> None:
     steps = constant_ints(node, 4) or (1,) * len(starts)
     bounds = [(0, size, 1) for size in shape]
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
-        bounds[normalized_axis(axis, len(shape))] = slice(start, end, step).indices(shape[axis])
+        size = shape[axis]
+        step = max(-max(size, 1), min(step, max(size, 1)))  # a longer step reaches no second element either
+        bounds[normalized_axis(axis, len(shape))] = slice(start, end, step).indices(size)
     _emit_slice(builder, node, x, y, bounds)
 
 
