@@ -63,17 +63,15 @@ void Conv::sparse_rows(const Operands& operands, const Task& task, int64_t block
   for (int64_t step = 0; step < g.kh * panels; ++step) {
     const int64_t ky = step / panels, channel = step % panels * panel_channels_;
     const int64_t x_channel = task.group * layout_.in + channel;
-    args.channels = low_bits(std::min(panel_channels_, layout_.in - channel));
     const int64_t channels = std::min(panel_channels_, layout_.in - channel);
+    args.channels = low_bits(channels);
     args.weights = sparse_panel(task.group, block, blocks, ky * 3, channel, channels, 3, scratch.weights);
     args.bias = step == 0 ? bias_at(task.group, block) : nullptr;
-    const std::byte* next_weights = nullptr;
-    if (expands_panels())
-      next_weights = nullptr;  // expanding reads them in one stream
-    else if (step + 1 < g.kh * panels)
+    const std::byte* next_weights = nullptr;  // none where panels are expanded: that reads them in one stream
+    if (!expands_panels() && step + 1 < g.kh * panels)
       next_weights =
           weights_at(task.group, block, (step + 1) / panels * 3, (step + 1) % panels * panel_channels_);
-    else if (block + blocks < task.last_block)
+    else if (!expands_panels() && block + blocks < task.last_block)
       next_weights = weights_at(task.group, block + blocks, 0, 0);
     const int64_t next_rows = ceil_div(panel_channels_ * 2, rows);  // prefetched by each pair of rows
     for (int64_t row = 0; row < rows; row += 2) {
@@ -125,8 +123,8 @@ void Conv::sparse_points(const Operands& operands, const Task& task, int64_t blo
     past = std::min(past, tile.ox + tile.columns);
     if (first >= past) continue;
     args.pixels = past - first;
-    args.channels = low_bits(std::min(panel_channels_, layout_.in - channel));
     const int64_t channels = std::min(panel_channels_, layout_.in - channel);
+    args.channels = low_bits(channels);
     args.weights = sparse_panel(task.group, block, blocks, panel.tap, channel, channels, 1, scratch.weights);
     const std::byte* next_weights = next_panel(task, block, blocks, step, panels);
     const int64_t next_rows = ceil_div(panel_channels_, tile.rows);  // prefetched by each row of the tile
