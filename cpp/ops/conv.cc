@@ -183,6 +183,7 @@ void Conv::plan_tiles() {
   work.max_tile_pixels = uses_row_pairs_ ? kRowPairTilePixels : kPointTilePixels;
   work.units = ceil_div(blocks, unit);
   work.mask_bytes_per_unit = unit * static_cast<int64_t>(sizeof(uint16_t));
+  work.panels = ceil_div(layout_.in, panel_channels_) * (uses_row_pairs_ ? g.kh : g.taps());
   work.num_threads = num_threads_;
   const ConvSchedule schedule = schedule_conv(work);
   row_tile_ = cuts_columns_ ? 1 : schedule.lines_per_tile * rows_per_line;

@@ -74,7 +74,7 @@ class ThreadPool {
   alignas(64) std::atomic<int64_t> unfinished_{0};  // tasks not yet done
   alignas(64) std::atomic<uint32_t> wake_{0};       // changes with every loop; sleepers wait on it
   std::atomic<int> sleepers_{0};
-  std::atomic<int> runs_{0};          // that overlap now
+  std::atomic<int> runs_{0};           // that overlap now
   std::atomic<int> awake_threads_{0};  // of the run that began last
 };
 
