@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import resource
 import subprocess
@@ -16,15 +15,10 @@ import pytest
 from onnx import helper, numpy_helper
 
 import zeroskip as zs
+from soak.soak import heap_bytes_in_use
 
 RUNS = 100
 PAGE_BYTES = 4096
-
-_MALLINFO = (
-    *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
-    *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
-)
-"""Fields of glibc's ``struct mallinfo2``, in its order."""
 
 # Run in a process of its own, where nothing else has been allocated and freed before.
 _MEASURE = """
@@ -156,22 +150,10 @@ def test_runs_leave_nothing_behind_in_python(session: zs.InferenceSession) -> No
 
 
 def test_runs_leave_nothing_behind_in_the_core(session: zs.InferenceSession) -> None:
-    class Mallinfo(ctypes.Structure):
-        _fields_ = [(name, ctypes.c_size_t) for name in _MALLINFO]
-
-    library = ctypes.CDLL(None)
-    if not hasattr(library, "mallinfo2"):
-        pytest.skip("this C library has no mallinfo2")
-    library.mallinfo2.restype = Mallinfo
-
-    def in_use() -> int:
-        info = library.mallinfo2()
-        return int(info.uordblks + info.hblkhd)
-
     x = {"x": feed()}
     session.run(None, x)
-    before = in_use()
+    before = heap_bytes_in_use()
     for _ in range(RUNS):
         session.run(None, x)
     output_bytes = 4 * 64
-    assert in_use() - before < RUNS * output_bytes
+    assert heap_bytes_in_use() - before < RUNS * output_bytes
