@@ -6,10 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from zeroskip.bench import EngineSpec
 from zeroskip.calibration import calibrate
 from zeroskip.cli.demo_assets import prepare
-from zeroskip.data import Dataset, Preprocess, image_folder
+from zeroskip.data import Dataset, Preprocess, arrays, image_folder
+from zeroskip.engine import InferenceSession
 from zeroskip.onnx import apply
 
 from .networks import build
@@ -17,7 +20,8 @@ from .result import EXACT, THRESHOLDED, Accuracy, Kind
 from .sparsify import with_sparsity
 from .trained import TrainedModel
 
-SPARSIFY_PHOTOS = 12
+SPARSIFY_PHOTOS = 24
+_TIMED_PHOTOS = 5
 _CROPS = 6
 
 
@@ -70,20 +74,31 @@ def photographs(folder: Path | None, preprocess: Preprocess, crops: int = 1) -> 
 def random_cases(network: str, sparsities: Sequence[float | None], folder: Path | None) -> Iterator[Case]:
     """Yield a network with random weights at several sparsities.
 
-    Sparsity is set on some photographs and met, when timed, on others.
+    Sparsity is set on some photographs and met, when timed, on others. Random weights make some photographs
+    much sparser than others; those whose sparsity is nearest to what is wanted are timed.
 
     Args:
         network: Key of ``NETWORKS``.
         sparsities: None for natural.
         folder: As for :func:`photographs`.
     """
-    pictures = photographs(folder, Preprocess.preset("imagenet"))
+    pictures = photographs(folder, Preprocess.preset("imagenet"), _CROPS if folder is None else 1)
     setting, timing = pictures.split(0.5)
     x = setting.subset(SPARSIFY_PHOTOS).array()
     model = build(network).model
     for sparsity in sparsities:
         changed = with_sparsity(model, x, sparsity).SerializeToString()
-        yield Case("random", network, changed, timing, sparsity)
+        yield Case("random", network, changed, _nearest(changed, timing, sparsity), sparsity)
+
+
+def _nearest(model: bytes, pictures: Dataset, sparsity: float | None) -> Dataset:
+    """Return the few pictures on which a network is nearest to a sparsity; if None, to its median one."""
+    session = InferenceSession(model)
+    name = session.get_inputs()[0].name
+    views = pictures.array()
+    met = np.array([session.profile({name: views[i : i + 1]}, iterations=1).sparsity for i in range(len(views))])
+    distance = np.abs(met - (np.median(met) if sparsity is None else sparsity))
+    return arrays(views[np.argsort(distance)[:_TIMED_PHOTOS]], description=pictures.description)
 
 
 def trained_case(trained: TrainedModel, folder: Path | None, max_drop: float | None, threads: int) -> Case:

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ops/conv_prices.h"
 #include "ops/conv_schedule.h"
 #include "ops/ops.h"
 #include "runtime/memory.h"
@@ -17,23 +18,6 @@ namespace {
 // stay in L2.
 constexpr int64_t kPointTilePixels = 392;
 constexpr int64_t kRowPairTilePixels = 448;
-// Cost of one panel at one pixel, in units of one FMA of the sparse kernel. Fitted to the crossover densities
-// of ResNet layers measured by benchmarks/layers (Emerald Rapids, AVX-512, November 2026: .72 for 128 output
-// channels, .6 for 64, .4 for 32, .75 for three rotating rows of 64). The dense tile's FMA is cheaper, for it
-// loads less; a non-zero costs kPerNonZero besides its FMAs; a visit costs kPerVisit for its mispredicted
-// loop ends; at the low densities (.1 to .4) where Winograd is the alternative it is better described by
-// kPerSparseVisit for each accumulator that goes through memory.
-constexpr double kDenseFma = 0.89;
-constexpr double kPerNonZero = 1.2;
-constexpr double kPerVisit = 32.0;
-constexpr double kPerSparseVisit = 9.0;
-
-// The density at which skipping zeros takes as long as an alternative of `fma` per dense multiply-accumulate,
-// for panels of `channels` input channels times `vectors` accumulators per pixel.
-double model_crossover(double channels, double vectors, double fma, double per_visit) {
-  const double alternative = channels * vectors * fma;
-  return std::clamp((alternative - per_visit) / (channels * (vectors + kPerNonZero)), 0.0, 1.0);
-}
 
 int64_t l1_bytes() {
   static const int64_t bytes = [] {
@@ -117,10 +101,11 @@ Conv::Conv(const StepSpec& step, const BuildContext& context)
   const double vectors =
       static_cast<double>((uses_row_pairs_ ? 3 * max_pair_blocks_ : max_blocks_) * per_block);
   const double channels = static_cast<double>(panel_channels_);
+  const auto& [few, many] = conv_prices(kernels_);
   crossover_density_ =
-      step.get_float("crossover_density", model_crossover(channels, vectors, kDenseFma, kPerVisit));
-  const double winograd = model_crossover(channels, vectors, winograd_fma_, kPerSparseVisit * vectors);
-  winograd_density_ = step.get_float("winograd_density", winograd);
+      step.get_float("crossover_density", many.crossover_density(channels, vectors, many.dense_fma));
+  winograd_density_ =
+      step.get_float("winograd_density", few.crossover_density(channels, vectors, winograd_fma_));
 }
 
 void Conv::pack_residual(const StepSpec& step) {
@@ -148,7 +133,7 @@ void Conv::plan_winograd(const StepSpec& step, const BuildContext& context) {
         "the winograd algorithm takes ungrouped 3x3 convolutions of stride 1 and 16 channels or more");
   if (!fits || algorithm_ == ConvAlgorithm::kSparse || (choice == "off" && !is_forced)) return;
   winograd_fma_ = WinogradConv::cost(geometry_, num_threads_) / static_cast<double>(geometry_.macs());
-  if (is_forced || winograd_fma_ < kDenseFma)
+  if (is_forced || winograd_fma_ < conv_prices(kernels_).many.dense_fma)
     winograd_ = std::make_unique<WinogradConv>(geometry_, *step.find_constant("weight"), context);
 }
 
@@ -215,6 +200,7 @@ void Conv::plan_tiles() {
   work.max_tile_pixels = uses_row_pairs_ ? kRowPairTilePixels : kPointTilePixels;
   work.units = ceil_div(blocks, unit);
   work.mask_bytes_per_unit = unit * static_cast<int64_t>(sizeof(uint16_t));
+  work.panels = ceil_div(layout_.in, panel_channels_) * (uses_row_pairs_ ? g.kh : g.taps());
   work.num_threads = num_threads_;
   const ConvSchedule schedule = schedule_conv(work);
   row_tile_ = cuts_columns_ ? 1 : schedule.lines_per_tile * rows_per_line;

@@ -10,9 +10,12 @@ namespace {
 
 // Reading a weight panel from L2 costs about as much as this many pixels' work on it.
 constexpr double kPanelPixels = 12.0;
-// Two threads that write masks in one cache line were seen to lose all speed-up of the second (1x1, 64 -> 256
-// at 28x28: 1.0x instead of 1.8x).
-constexpr double kSharedLinePenalty = 1.4;
+// Two threads that write masks in one cache line wait for each other, once a pixel, for about as long as a
+// panel's work at high sparsity takes (1x1, 128 -> 512 at 28x28 and 90 % zeros: 1.4x by channels, 1.65x by
+// pixels; 3x3, where many panels share the wait, the reverse; Zen 4, November 2026).
+constexpr double kSharedLinePanels = 1.0;
+// What tiles of different sparsity may make the threads wait, as a share of the work that each begins last.
+constexpr double kUnevenTiles = 0.25;
 constexpr int64_t kCacheLineBytes = 64;
 
 // Pixel-units of work on the critical path.
@@ -21,7 +24,9 @@ double critical_path(const ConvWork& work, int64_t lines, int64_t units) {
   const double tile_pixels = static_cast<double>(lines * work.pixels_per_line);
   const int64_t rounds = ceil_div(tiles * splits, work.num_threads);
   double cost = static_cast<double>(rounds * units) * (tile_pixels + kPanelPixels);
-  if (splits > 1 && units * work.mask_bytes_per_unit < kCacheLineBytes) cost *= kSharedLinePenalty;
+  if (tiles > 1) cost *= 1.0 + kUnevenTiles / static_cast<double>(rounds);
+  if (splits > 1 && units * work.mask_bytes_per_unit < kCacheLineBytes)
+    cost *= 1.0 + kSharedLinePanels / static_cast<double>(work.panels);
   return cost;
 }
 

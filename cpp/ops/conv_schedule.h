@@ -14,6 +14,7 @@ struct ConvWork {
   int64_t max_tile_pixels;  // accumulators of a larger tile leave L2
   int64_t units;
   int64_t mask_bytes_per_unit;
+  int64_t panels;  // of weights, per unit
   int num_threads;
 };
 

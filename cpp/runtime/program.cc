@@ -141,6 +141,7 @@ void Program::run(std::span<const ConstArray> inputs, std::span<float* const> ou
   const WorkspacePool::Lease lease = pool_->take();
   bind(*lease, inputs, outputs);
   const FlushDenormals flush;
+  const ThreadPool::Run run(spec_.num_threads);
   for (size_t i = 0; i < ops_.size(); ++i) ops_[i]->run(step_context(*lease, i));
 }
 
@@ -166,6 +167,7 @@ std::vector<StepProfile> Program::profile(std::span<const ConstArray> inputs, st
   const WorkspacePool::Lease lease = pool_->take();
   bind(*lease, inputs, outputs);
   const FlushDenormals flush;
+  const ThreadPool::Run run(spec_.num_threads);
   const auto densities = measure_densities(*lease);
 
   using Clock = std::chrono::steady_clock;

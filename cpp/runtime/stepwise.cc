@@ -16,6 +16,7 @@ StepwiseRun::StepwiseRun(const Program& program, std::span<const ConstArray> inp
 void StepwiseRun::run(size_t first, size_t last, bool counts) {
   check(first <= last && last <= densities_.size(), "steps ", first, " to ", last, " of ", densities_.size());
   const FlushDenormals flush;
+  const ThreadPool::Run run(program_.spec_.num_threads);
   for (size_t i = first; i < last; ++i) {
     const RunContext context = program_.step_context(*lease_, i);
     if (counts) densities_[i] = Program::input_density(context);

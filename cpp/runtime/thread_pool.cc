@@ -15,6 +15,7 @@ namespace {
 // steps of a network, short enough not to burn a core that someone else needs.
 constexpr int kSpinsBeforeSleep = 2000;
 constexpr int kSpinsBeforeYield = 200;
+constexpr int kSpinsBetweenYields = 64;  // of a worker kept awake: somebody may need the core more
 
 inline void pause() {
 #if defined(__x86_64__)
@@ -101,17 +102,46 @@ void ThreadPool::wait_until_done() {
   }
 }
 
+ThreadPool::Run::Run(int num_threads) {
+  if (num_threads <= 1) return;
+  pool_ = &ThreadPool::instance();
+  pool_->awake_threads_.store(num_threads, std::memory_order_relaxed);
+  pool_->runs_.fetch_add(1);
+  if (pool_->sleepers_.load() > 0) {
+    pool_->wake_.fetch_add(1);
+    pool_->wake_.notify_all();
+  }
+}
+
+ThreadPool::Run::~Run() {
+  if (pool_ != nullptr) pool_->runs_.fetch_sub(1);
+}
+
+bool ThreadPool::keeps_awake(int thread) const {
+  return runs_.load(std::memory_order_relaxed) == 1 &&
+         thread < awake_threads_.load(std::memory_order_relaxed);
+}
+
+void ThreadPool::wait_for_work(int thread, uint32_t seen) {
+  for (int spins = 1; wake_.load(std::memory_order_relaxed) == seen; ++spins) {
+    if (keeps_awake(thread)) {
+      if (spins % kSpinsBetweenYields == 0) sched_yield();
+    } else if (spins >= kSpinsBeforeSleep) {
+      sleepers_.fetch_add(1);
+      wake_.wait(seen);
+      sleepers_.fetch_sub(1);
+      return;
+    }
+    pause();
+  }
+}
+
 void ThreadPool::work(int thread) {
   const FlushDenormals flush;
   for (;;) {
     const uint32_t seen = wake_.load();
     finish_tasks(thread);
-    int spins = 0;
-    while (wake_.load(std::memory_order_relaxed) == seen && ++spins < kSpinsBeforeSleep) pause();
-    if (wake_.load() != seen) continue;
-    sleepers_.fetch_add(1);
-    wake_.wait(seen);
-    sleepers_.fetch_sub(1);
+    wait_for_work(thread, seen);
   }
 }
 

@@ -25,6 +25,22 @@ class ThreadPool {
   // them).
   static void forget();
 
+  // Keeps the workers of one run of a network from going to sleep between its steps, and wakes those that do.
+  // A worker that sleeps when a short loop begins comes too late for it, the caller does everything alone,
+  // the worker goes back to sleep, and so on: whole networks were seen to run on one core (two virtual Zen 4
+  // cores, where waking one takes as long as a step, November 2026). Runs that overlap keep nobody awake:
+  // then the cores have other work.
+  class Run {
+   public:
+    explicit Run(int num_threads);
+    ~Run();
+    Run(const Run&) = delete;
+    Run& operator=(const Run&) = delete;
+
+   private:
+    ThreadPool* pool_ = nullptr;  // null with one thread
+  };
+
   // Runs every task, at most num_threads at a time, the calling thread among them, and returns when all are
   // done. Runs inline when the pool is busy, cannot start threads, or cannot count that many tasks.
   void run(int num_threads, int64_t tasks, const void* body, Call call);
@@ -39,6 +55,8 @@ class ThreadPool {
 
   void start_workers(int count);
   void work(int thread);
+  void wait_for_work(int thread, uint32_t seen);
+  bool keeps_awake(int thread) const;
   bool take_task(int thread, int64_t* task);
   void finish_tasks(int thread);
   void wait_until_done();
@@ -56,6 +74,8 @@ class ThreadPool {
   alignas(64) std::atomic<int64_t> unfinished_{0};  // tasks not yet done
   alignas(64) std::atomic<uint32_t> wake_{0};       // changes with every loop; sleepers wait on it
   std::atomic<int> sleepers_{0};
+  std::atomic<int> runs_{0};           // that overlap now
+  std::atomic<int> awake_threads_{0};  // of the run that began last
 };
 
 }  // namespace zeroskip

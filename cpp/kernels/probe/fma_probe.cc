@@ -18,6 +18,7 @@ float f32_fma_probe(int64_t rounds) {
     }
   }
   Vec sum = acc[0];
+#pragma GCC unroll 16  // or the compiler keeps all of acc in memory, also in the loop above
   for (int a = 1; a < kAccumulators; ++a) sum += acc[a];
   return sum[0];
 }

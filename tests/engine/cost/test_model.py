@@ -46,13 +46,13 @@ def test_threads_and_instruction_sets_scale() -> None:
     assert CostModel.for_isa("generic").predict(plan, step) > CostModel.for_isa("avx512").predict(plan, step)
 
 
-def model_with(dense: dict[str, float], sparse: dict[str, float]) -> CostModel:
+def model_with(dense: dict[str, float], sparse: dict[str, float], spread: float = 0.0) -> CostModel:
     """A fitted model of the given prices, the same for all families."""
     cost = FamilyCost(
         dense=AlgorithmCost(prices=tuple(dense.get(name, 0.0) for name in DENSE_AMOUNTS)),
         sparse=AlgorithmCost(prices=tuple(sparse.get(name, 0.0) for name in SPARSE_AMOUNTS), width=64),
     )
-    fit = Fit(date="2026-01-01", seconds=1.0, samples=1, error=0.0, spread=0.0)
+    fit = Fit(date="2026-01-01", seconds=1.0, samples=1, error=0.0, spread=spread)
     return CostModel(isa="avx512", families=dict.fromkeys(FAMILIES, cost), peak_macs_per_ms=1e6, fit=fit)
 
 
@@ -81,6 +81,11 @@ def test_only_a_fitted_model_sets_crossovers_and_only_where_there_is_a_choice() 
     assert with_crossovers(plan, SEED) == plan
     steps = with_crossovers(plan, model_with({"macs": 2.0}, {"macs": 1.0})).steps
     assert [step.attributes.get("crossover_density") for step in steps if step.op == "conv"] == [None, 1.0]
+
+
+def test_a_model_fitted_on_a_busy_machine_sets_no_crossovers() -> None:
+    plan = plan_of_two_convolutions()
+    assert with_crossovers(plan, model_with({"macs": 2.0}, {"macs": 1.0}, spread=0.3)) == plan
 
 
 def test_a_model_is_json() -> None:

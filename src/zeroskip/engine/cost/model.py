@@ -186,9 +186,10 @@ class CostModel(SavedValue):
 def with_crossovers(plan: Plan, model: CostModel) -> Plan:
     """Return the plan with ``crossover_density`` set on every convolution that chooses at run time.
 
-    The built-in prices set nothing: the core's own defaults were fitted to its kernels more closely.
+    The built-in prices set nothing, nor do those fitted while the machine was busy: the core's own defaults were
+    fitted to its kernels more closely.
     """
-    if model.fit is None:
+    if model.fit is None or model.fit.is_noisy:
         return plan
     return replace(plan, steps=tuple(_with_crossover(plan, step, model) for step in plan.steps))
 
