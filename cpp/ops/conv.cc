@@ -88,6 +88,7 @@ Conv::Conv(const StepSpec& step, const BuildContext& context)
   has_activation_ = activation == "fatrelu";
   max_value_ = static_cast<float>(step.get_float("max_value", std::numeric_limits<double>::infinity()));
 
+  pack_residual(step);
   uses_row_pairs_ = geometry_.kw == 3 && geometry_.sw == 1 && geometry_.dw == 1 && geometry_.pad_left <= 2 &&
                     geometry_.pad_right <= 2;
   if (geometry_.is_pointwise() && !gathers_input_) geometry_ = flatten_pointwise(geometry_);
@@ -105,6 +106,22 @@ Conv::Conv(const StepSpec& step, const BuildContext& context)
       step.get_float("crossover_density", many.crossover_density(channels, vectors, many.dense_fma));
   winograd_density_ =
       step.get_float("winograd_density", few.crossover_density(channels, vectors, winograd_fma_));
+}
+
+void Conv::pack_residual(const StepSpec& step) {
+  const ConvGeometry& g = geometry_;
+  residual_pixels_ = g.n * g.oh * g.ow;
+  if (step.find_constant("residual") == nullptr) return;
+  check(step.inputs.size() == 1, "takes a residual as input or as constant, not both");
+  check(!g.is_pointwise(), "a pointwise convolution takes no constant residual");  // its tiles cross images
+  const std::span<const float> values = step.get_constant("residual", {g.o, g.oh, g.ow}).values;
+  residual_pixels_ = g.oh * g.ow;
+  const int64_t stride = round_up(g.o, kChannelBlock);
+  residual_ = AlignedFloats(static_cast<size_t>(checked_product({residual_pixels_, stride})));
+  for (int64_t channel = 0; channel < g.o; ++channel)
+    for (int64_t pixel = 0; pixel < residual_pixels_; ++pixel)
+      residual_.data()[pixel * stride + channel] =
+          values[static_cast<size_t>(channel * residual_pixels_ + pixel)];
 }
 
 void Conv::plan_winograd(const StepSpec& step, const BuildContext& context) {
@@ -222,6 +239,9 @@ Conv::Operands Conv::operands(const RunContext& context) const {
   if (context.inputs.size() == 2) {
     operands.residual = context.inputs[1].data;
     operands.residual_stride = context.inputs[1].spec->pixel_stride;
+  } else if (residual_.size() > 0) {
+    operands.residual = residual_.data();
+    operands.residual_stride = round_up(geometry_.o, kChannelBlock);
   }
   operands.y = y.data;
   operands.y_stride = y.spec->pixel_stride;
@@ -262,6 +282,7 @@ void Conv::run_winograd(const RunContext& context, const Operands& operands) con
   winograd_->run({.x = operands.x,
                   .x_stride = operands.x_stride,
                   .bias = bias_->data(),
+                  .residual_pixels = residual_pixels_,
                   .epilogue = epilogue_at(operands, Task{}, 0, 0)},
                  context.scratch);
 }
@@ -287,7 +308,8 @@ ConvEpilogueArgs Conv::epilogue_at(const Operands& operands, const Task& task, i
   const int64_t pixel = (tile.n * geometry_.oh + tile.oy + row) * geometry_.ow + tile.ox;
   const int64_t channel = task.group * layout_.out + block * kChannelBlock;
   ConvEpilogueArgs args{};
-  if (operands.residual) args.residual = operands.residual + pixel * operands.residual_stride + channel;
+  if (operands.residual)
+    args.residual = operands.residual + pixel % residual_pixels_ * operands.residual_stride + channel;
   args.residual_stride = operands.residual_stride;
   if (has_activation_) args.thresholds = thresholds_->data() + (bias_at(task.group, block) - bias_->data());
   args.max_value = max_value_;

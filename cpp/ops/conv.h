@@ -1,4 +1,5 @@
 // The convolution operator: y = activation(conv(x) + bias + residual), skipping zero inputs where that wins.
+// The residual is another tensor, or a constant map that is the same for every image.
 //
 // Work is cut into tiles of output pixels and ranges of output channels. Every tile first counts the set bits
 // of the input rows it reads and takes the sparse or the dense algorithm by that density, so a layer is never
@@ -59,6 +60,7 @@ class Conv final : public Op {
 
   void plan_tiles();
   void pack_weights(const StepSpec& step, const BuildContext& context);
+  void pack_residual(const StepSpec& step);
   Task task_at(int64_t index) const;
   Operands operands(const RunContext& context) const;
   ThreadScratch thread_scratch(const RunContext& context, int thread) const;
@@ -127,7 +129,9 @@ class Conv final : public Op {
   WeightStorage storage_ = WeightStorage::kFloat32;
   SharedWeights weights_;
   WeightStore::Packed bias_, thresholds_;
-  WeightStore::Packed zeros_;  // what a tap outside the image reads
+  AlignedFloats residual_;       // a constant one: [oh * ow][o], padded to whole blocks
+  int64_t residual_pixels_ = 0;  // after which the residual begins anew
+  WeightStore::Packed zeros_;    // what a tap outside the image reads
 };
 
 }  // namespace zeroskip

@@ -134,7 +134,8 @@ void WinogradConv::finish(const Operands& operands, const Task& task, const Matr
     ConvEpilogueArgs epilogue = operands.epilogue;
     const int64_t pixel = (line / tile_rows_ * g.oh + oy) * g.ow + ox;
     epilogue.y += pixel * epilogue.y_stride + channel;
-    if (epilogue.residual) epilogue.residual += pixel * epilogue.residual_stride + channel;
+    if (epilogue.residual)
+      epilogue.residual += pixel % operands.residual_pixels * epilogue.residual_stride + channel;
     if (epilogue.thresholds) epilogue.thresholds += channel;
     if (epilogue.mask) epilogue.mask += pixel * epilogue.mask_stride + first_block;
     args.m = m.data + tile * m.row_stride;

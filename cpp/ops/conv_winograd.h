@@ -20,6 +20,7 @@ class WinogradConv {
     const float* x;  // nhwc
     int64_t x_stride;
     const float* bias;          // padded to whole slabs
+    int64_t residual_pixels;    // after which the residual begins anew
     ConvEpilogueArgs epilogue;  // at the first output pixel and channel
   };
   void run(const Operands& operands, std::span<std::byte> scratch) const;

@@ -121,6 +121,29 @@ def test_epilogue(isa: str, algorithm: str, window: Window, with_residual: bool)
     np.testing.assert_allclose(result, reference, rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.parametrize("algorithm", ["sparse", "dense", "auto", "winograd"])
+@pytest.mark.parametrize("channels", [(96, 72), (64, 64)], ids=str)
+@pytest.mark.parametrize("groups", [1, 4])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_adds_a_constant_map_to_every_image(
+    isa: str, algorithm: str, channels: tuple[int, int], groups: int, threads: int
+) -> None:
+    if algorithm == "winograd" and groups > 1:
+        pytest.skip("Winograd takes no groups")
+    case = Case(SAME3, channels, (9, 10), groups, batch=3)
+    x, weight, bias = case.operands(0.6)
+    added = sparse_array((channels[1], 9, 10), 0.0, 5)
+    expected = convolve(x, weight, bias, case) + added
+    builder = PlanBuilder()
+    source, target = builder.load(x.shape, masked=True), builder.nhwc(expected.shape, slack=16)
+    arrays = {"weight": weight, "bias": bias, "residual": added}
+    builder.step("conv", [source], [target], arrays, algorithm=algorithm, groups=groups, **SAME3.attributes())
+    builder.expose_values(target)
+    (values,) = builder.build(isa, threads=threads).run([x])
+    np.testing.assert_allclose(values[:, : channels[1]], expected, rtol=1e-5, atol=2e-5 * np.abs(expected).max())
+    assert not values[:, channels[1] :].any(), "padding channels must be zero"
+
+
 @pytest.mark.parametrize("layout", ["nchw", "nhwc"])
 @pytest.mark.parametrize("window", [Window((7, 7), (2, 2), (3, 3, 3, 3)), SAME3, Window((1, 1))], ids=str)
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -203,6 +226,7 @@ def test_a_zero_input_skips_an_infinite_weight(isa: str) -> None:
         ({"algorithm": "sparse"}, "the sparse algorithm needs a masked nhwc input"),
         ({"activation": "relu"}, "activation must be none or fatrelu"),
         ({"activation": "fatrelu"}, "needs the constant 'thresholds'"),
+        ({"residual": np.ones((16, 4, 3), np.float32)}, "constant 'residual' has shape"),
     ],
 )
 def test_refuses(change: dict[str, object], message: str) -> None:

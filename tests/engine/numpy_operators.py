@@ -50,6 +50,8 @@ def conv(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.n
     y = np.concatenate([_conv_of_one_group(plan, step, *part) for part in parts], axis=1)
     if "bias" in constants:
         y += constants["bias"].reshape(1, -1, 1, 1)
+    if "residual" in constants:
+        y += constants["residual"]
     return y + operands[1] if len(operands) > 1 else y
 
 

@@ -15,6 +15,7 @@ import os, signal, sys, threading, time
 import numpy as np
 import zeroskip as zs
 from soak.soak import small_network
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background of a shell
 MODEL = small_network().SerializeToString()
 def new_session(threads=2):
     return zs.InferenceSession(MODEL, zs.SessionOptions(intra_op_num_threads=threads))

@@ -138,12 +138,17 @@ class PlanMaker(PlanBuilder):
             width = room // attributes["strides"][1] + 1
         elif self.tensors[source]["masked"] and self._flip():
             attributes["algorithm"] = self._rng.choice(("auto", "sparse", "dense"))
+        if self._flip():
+            attributes["winograd"] = "auto"
         arrays["weight"] = self._floats(outputs, c // groups, *attributes["kernel"])
         if self._flip():
             arrays["bias"] = self._floats(outputs)
         result = (n, outputs, height, width)
         residuals = [index for index in self._maps if self._shape(index) == result]
         inputs = [source, self._rng.choice(residuals)] if residuals and self._flip() else [source]
+        is_pointwise = {*attributes["kernel"], *attributes["strides"]} == {1} and not any(attributes["pads"])
+        if len(inputs) == 1 and not is_pointwise and self._flip(0.2):
+            arrays["residual"] = self._floats(*result[1:])
         self.step("conv", inputs, [self._new_map(result)], arrays, **attributes)
 
     def _depthwise(self, source: int) -> None:

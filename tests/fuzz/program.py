@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
+import resource
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +18,7 @@ from .plan_maker import PlanMaker
 from .plan_mutator import mutate_plan
 
 _MAX_BYTES = 1 << 26  # a plan of more is built, but not run
+_MAX_BUILD_BYTES = 1 << 30  # a plan may ask for terabytes; what is not to be had must end in an error of ours
 _MAX_THREADS = 8
 _SHARED_WEIGHTS = 64  # plans in a row that share a store of packed weights
 _store: list[Any] = [None, 0]
@@ -52,7 +58,8 @@ def run_plan(plan: dict[str, Any], rng: random.Random, must_be_accepted: bool = 
         Exception: Whatever else escapes: a finding.
     """
     try:
-        program = _core.Program(**plan, weights=_weights(rng))
+        with _address_space(_MAX_BUILD_BYTES):
+            program = _core.Program(**plan, weights=_weights(rng))
     except (_core.Error, TypeError) as error:  # TypeError: an index that is no 32-bit integer
         if must_be_accepted:
             raise AssertionError(f"a valid plan is refused: {error}") from error
@@ -68,6 +75,21 @@ def run_plan(plan: dict[str, Any], rng: random.Random, must_be_accepted: bool = 
     for result, again in zip(expected, program.run(first), strict=True):
         assert result.tobytes() == again.tobytes(), "a result depends on the run before"
     return "ran"
+
+
+@contextlib.contextmanager
+def _address_space(more: int) -> Iterator[None]:
+    """Grant the process so many bytes more than it has; AddressSanitizer has too many to count."""
+    if "libasan" in os.environ.get("LD_PRELOAD", ""):
+        yield
+        return
+    present = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (present + more, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def _weights(rng: random.Random) -> Any:

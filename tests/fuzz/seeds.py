@@ -103,6 +103,19 @@ _GRAPHS: tuple[tuple[str, str, str, _Floats, dict[str, list[int]], int], ...] = 
         13,
     ),
     (
+        "a = Conv(x, w) r = Relu(a) n = BatchNormalization(r, s, o, m, q) "
+        "p = MaxPool <kernel_shape = [2, 2], strides = [1, 1]> (n) c = Conv <pads = [1, 0, 1, 2]> (p, v, b) "
+        "d = Conv(p, k) y = Relu(c)",
+        "float[1, 3, 5, 5] x",
+        "float[1, 4, n, m] y, float[1, 4, i, j] d",
+        {
+            "w": (8, 3, 1, 1), "s": (8,), "o": (8,), "m": (8,), "q": (8,),
+            "v": (4, 8, 3, 3), "b": (4,), "k": (4, 8, 1, 1),
+        },
+        {},
+        18,
+    ),
+    (
         "l = LeakyRelu(x) y = ConvTranspose(l, v)",
         "float[1, 4, 3, 3] x",
         "float[1, 2, n, m] y",

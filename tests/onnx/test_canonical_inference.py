@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import onnx
 import pytest
@@ -64,8 +66,14 @@ def test_absurd_constants_are_refused(body: str) -> None:
         "huge": np.array([1 << 20, 1 << 10, 1, 1]), "one": 1.0, "four": np.ones((1, 1, 1, 1)),
         "negative": np.array([-4]),
     }  # fmt: skip
-    with pytest.raises(ModelError, match=r"constant of|cannot take"):
-        canonicalize(load_model(build(body, constants=constants)))
+    model = load_model(build(body, constants=constants))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelError, match=r"constant of|cannot take"):
+            canonicalize(model)
+        assert tracemalloc.get_traced_memory()[1] < 100 << 20, "refused after it was made"
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

@@ -30,14 +30,12 @@ class Network:
         file: Returns the model file, given a folder for exports and the folder of shared data.
         inputs: Returns ``BATCH`` real inputs, given photographs.
         needs_shared_data: Whether ``file`` reads the folder of shared data.
-        has_skippable_inputs: Whether its convolutions read what a rectifier made.
     """
 
     name: str
     file: Callable[[Path, Path | None], Path]
     inputs: Callable[[list[Path]], np.ndarray]
     needs_shared_data: bool = False
-    has_skippable_inputs: bool = True
 
 
 def crops(photos: list[Path], height: int, width: int) -> np.ndarray:
@@ -182,6 +180,6 @@ NETWORKS = (
     Network("cifar_resnet20", cifar_resnet(20, "resnet20-12fca82f.npz"), imagenet_images((32, 32)), True),
     Network("cifar_resnet32", cifar_resnet(32, "resnet32-d509ac18.npz"), imagenet_images((32, 32)), True),
     Network("cifar_resnet56", cifar_resnet(56, "resnet56-4bfd9763.npz"), imagenet_images((32, 32)), True),
-    Network("crepe", crepe, tones, has_skippable_inputs=False),
+    Network("crepe", crepe, tones),
     Network("craft", craft, imagenet_images((96, 160))),
 )

@@ -220,7 +220,7 @@ def _number(value: float | None, form: str) -> str:
 
 def _fused_op(step: Step) -> str:
     parts = [step.op]
-    if step.op == "conv" and len(step.inputs) == 2:
+    if step.op == "conv" and (len(step.inputs) == 2 or "residual" in step.constants):
         parts.append("add")
     if step.op == "activation":
         parts = [str(step.attributes["kind"])]

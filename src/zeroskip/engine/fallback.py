@@ -46,7 +46,7 @@ def mix(model: ir.Model, options: SessionOptions, input_shapes: Mapping[str, Seq
         ModelError: If ONNX Runtime refuses an island.
     """
     from ..onnx.partition import can_cross
-    from ..onnx.rewriting import flat_copy, sweep
+    from ..onnx.rewriting import flat_copy, let_go_with, sweep
 
     try:
         flat = flat_copy(model)
@@ -56,8 +56,11 @@ def mix(model: ir.Model, options: SessionOptions, input_shapes: Mapping[str, Seq
         return whole(model, options, {"": f"the model cannot be analysed: {error}"})
     parts = search.run()
     if not any(part.is_native for part in parts) or not can_cross(parts):
-        return whole(flat, options, search.reasons)
-    return MixedModel(flat, search.runners(parts))
+        mixed = whole(flat, options, search.reasons)
+    else:
+        mixed = MixedModel(flat, search.runners(parts))
+    let_go_with(mixed, flat)
+    return mixed
 
 
 def whole(model: ir.Model, options: SessionOptions, reasons: Mapping[str, str]) -> MixedModel:
@@ -140,12 +143,16 @@ class _Search:
 
     def _judge_by_operators(self, part: Part, shapes: Mapping[str, tuple[int, ...] | None]) -> None:
         from ..onnx import check_supported, specialize
+        from ..onnx.rewriting import let_go
         from ..onnx.settled import settle_outputs
 
         known = {name: shape for name, shape in shapes.items() if shape is not None}
         model = specialize(self._region(part).prepared, known, partial=True)
         settle_outputs(model)
-        check_supported(model)
+        try:
+            check_supported(model)
+        finally:
+            let_go(model)
 
     def _worthless(self, parts: Sequence[Part]) -> set[str]:
         """Return the nodes of the native parts in which nothing can be skipped."""

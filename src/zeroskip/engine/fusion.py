@@ -69,7 +69,7 @@ def _fuse_residual(uses: _Uses, step: DraftStep) -> DraftStep | None:
     candidates = []
     for operand, other in (step.inputs, step.inputs[::-1]):
         producer = uses.sole_producer(operand)
-        if producer is not None and producer.op == "conv" and len(producer.inputs) == 1 and operand != other:
+        if producer is not None and _takes_residual(producer) and operand != other:
             candidates.append((uses.position(producer), producer, other))
     if not candidates:
         return None
@@ -81,6 +81,10 @@ def _fuse_residual(uses: _Uses, step: DraftStep) -> DraftStep | None:
         conv.notes.append(f"takes the addition because it runs after '{earlier.name}'")
     uses.absorb(conv, step)
     return conv
+
+
+def _takes_residual(producer: DraftStep) -> bool:
+    return producer.op == "conv" and len(producer.inputs) == 1 and "residual" not in producer.constants
 
 
 def _fuse_activation(uses: _Uses, step: DraftStep) -> DraftStep | None:

@@ -87,11 +87,17 @@ class Island:
             return self._sessions[taps]
 
     def _load(self, taps: tuple[str, ...], values: Mapping[str, Any]) -> Any:
-        import onnxruntime
-
-        from ..onnx.rewriting import copy_model
+        from ..onnx.rewriting import copy_model, let_go
 
         model = copy_model(self._model)
+        try:
+            return self._load_copy(model, taps, values)
+        finally:
+            let_go(model)
+
+    def _load_copy(self, model: ir.Model, taps: tuple[str, ...], values: Mapping[str, Any]) -> Any:
+        import onnxruntime
+
         model.ir_version = 10
         for item in model.graph.inputs:
             if item.type is None:

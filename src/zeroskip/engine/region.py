@@ -81,8 +81,11 @@ class Region:
 
     def __init__(self, model: ir.Model, options: SessionOptions) -> None:
         from ..onnx import prepare
+        from ..onnx.rewriting import let_go_with
 
         self.prepared = prepare(model)
+        if self.prepared is not model:
+            let_go_with(self, self.prepared)
         self.weights = new_weight_store()
         self.latest: InputShapes | None = None
         self.input_names = tuple(value.name or "" for value in self.prepared.graph.inputs)
@@ -142,10 +145,8 @@ class Region:
 
     def probe(self, shapes: InputShapes) -> ProbeProgram:
         """Return a program of its own whose constants can be changed; raises like :meth:`compiled`."""
-        from ..onnx import activation_keys
-
-        model, plan = self._planned(shapes, ())[:2]
-        return ProbeProgram(plan, compile_plan(plan, self._options, self.weights), self.weights, activation_keys(model))
+        keys, plan, _ = self._planned(shapes, ())
+        return ProbeProgram(plan, compile_plan(plan, self._options, self.weights), self.weights, keys)
 
     def _cached(self, key: PlanKey) -> CompiledRegion | None:
         with self._plans_lock:
@@ -155,23 +156,27 @@ class Region:
             return compiled
 
     def _compile(self, shapes: InputShapes, taps: tuple[str, ...]) -> CompiledRegion:
-        model, plan, sources = self._planned(shapes, taps)
-        taken = {value.name for value in model.graph.inputs}
+        _, plan, sources = self._planned(shapes, taps)
+        taken = {plan.tensors[index].name for index in plan.inputs}
         feeds = tuple(index for index, name in enumerate(self.input_names) if name in taken)
         return CompiledRegion(compile_plan(plan, self._options, self.weights), feeds, sources, self.input_names)
 
     def _planned(
         self, shapes: InputShapes, taps: tuple[str, ...]
-    ) -> tuple[ir.Model, Plan, tuple[OutputSource, ...]]:
-        """Return the canonical model at these shapes, its plan, and where the outputs come from."""
-        from ..onnx import check_supported, specialize
+    ) -> tuple[dict[str, str], Plan, tuple[OutputSource, ...]]:
+        """Return the keys of the activations in the plan at these shapes, the plan, and where the outputs come from."""
+        from ..onnx import activation_keys, check_supported, specialize
+        from ..onnx.rewriting import let_go
         from ..onnx.settled import settle_outputs
 
         model = specialize(self.prepared, dict(zip(self.input_names, shapes, strict=True)))
-        sources = settle_outputs(model)
-        check_supported(model)
         options = self._options
-        plan = build_plan(model, taps, weight_storage=options.weight_storage, winograd=options.winograd)
+        try:
+            sources = settle_outputs(model)
+            check_supported(model)
+            plan = build_plan(model, taps, weight_storage=options.weight_storage, winograd=options.winograd)
+        finally:
+            let_go(model)
         plan = with_crossovers(plan, self.costs)
         check_memory(plan)
-        return model, plan, sources
+        return activation_keys(model), plan, sources

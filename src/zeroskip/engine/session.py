@@ -64,10 +64,13 @@ class InferenceSession:
         options: SessionOptions | None = None,
     ) -> None:
         from ..onnx import load_model
+        from ..onnx.rewriting import let_go_with
 
         options = options or SessionOptions()
         self._options = replace(options, cost_model=cost_model_of(options))  # chosen once
         self._model = load_model(model, any_opset=self._options.fallback == "islands")
+        if self._model is not model:
+            let_go_with(self, self._model)
         self._signature = Signature.of(self._model)
         self._mix_lock = ForkSafeLock()
         self._region: Region | None = None
@@ -79,12 +82,17 @@ class InferenceSession:
     def _load(self) -> None:
         """Fail now rather than at the first run: plan for batch 1, or for a guess where the size is open."""
         from ..onnx import check_supported, specialize
+        from ..onnx.rewriting import let_go
 
         shapes = self._signature.default_shapes()
         try:
             self._region = Region(self._model, self._options)
             if shapes is None:
-                check_supported(specialize(self._region.prepared, self._signature.guessed_shapes()))
+                guess = specialize(self._region.prepared, self._signature.guessed_shapes())
+                try:
+                    check_supported(guess)
+                finally:
+                    let_go(guess)
             else:
                 self._region.compiled(shapes)
         except UnsupportedOperatorError as error:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .canonical import prepare
 from .canonical.layout import ACTIVATION_KEY, ORIGINAL_LAYOUT
+from .canonical.shift import is_shift
 from .rewriting import sources
 from .values import constant, dims, is_op, is_own, operand
 
@@ -105,10 +106,15 @@ def _skipping_layers(value: ir.Value) -> list[str]:
             node = usage.node
             if (is_op(node, "Conv") or is_own(node, "Linear")) and usage.idx == 0:
                 found.append(_layer_name(node))
-            elif is_op(node, *_KEEPING_ZEROS) and usage.idx < (len(node.inputs) if node.op_type == "Concat" else 1):
+            elif _keeps_zeros(node, usage.idx):
                 pending.extend(output for output in node.outputs if output not in seen)
                 seen.update(node.outputs)
     return found
+
+
+def _keeps_zeros(node: ir.Node, operand_index: int) -> bool:
+    is_data = operand_index < (len(node.inputs) if node.op_type == "Concat" else 1)
+    return is_data and (is_op(node, *_KEEPING_ZEROS) or is_shift(node))
 
 
 def _layer_name(node: ir.Node) -> str:

@@ -129,9 +129,9 @@ def _read_tensors(graph: ir.Graph, what: str) -> None:
         tensor = value.const_value
         if tensor is None:
             raise ModelError(f"{what}: initializer '{name}' has no data")
-        if tensor.dtype == ir.DataType.STRING:
-            continue
         with damaged_as_model_error(f"{what}: initializer '{name}' cannot be read"):
+            if tensor.dtype == ir.DataType.STRING:
+                continue
             array = tensor.numpy()
         # A NaN anywhere makes the sum NaN; summing is several times cheaper than looking at every element.
         with np.errstate(all="ignore"):

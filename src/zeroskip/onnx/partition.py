@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from .canonical.pipeline import ValueInfo
+from .rewriting import let_go_with
 from .values import constant
 
 _TYPES_NUMPY_HAS = frozenset(
@@ -145,13 +146,15 @@ class Partitioner:
         own = set(nodes)
         outputs = [value for node in nodes for value in node.outputs if self._is_read_outside(value, own)]
         model = self._extracted(ordered, inputs, outputs)
-        return Part(
+        part = Part(
             is_native,
             model,
             tuple(value.name or "" for value in inputs),
             tuple(value.name or "" for value in outputs),
             tuple(node.name or "" for node in nodes),
         )
+        let_go_with(part, model)
+        return part
 
     def _is_read_outside(self, value: ir.Value, own: set[ir.Node]) -> bool:
         if value.is_graph_output():

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..errors import RecipeError
 from .activation import activation_key
 from .canonical import prepare
+from .canonical.shift import is_shift
 from .lowering import to_standard
 from .rewriting import add_constant, become, copy_model
 from .thresholding import METADATA_KEY, ThresholdedModel, Thresholds
@@ -84,6 +85,8 @@ def reweighted(
 
 def _layers(prepared: ir.Model) -> dict[str, ir.Node]:
     layers = [node for node in prepared.graph if is_op(node, "Conv") or is_own(node, "Linear")]
+    # What a shift contributes (see canonical/shift.py) is a constant of the plan and would not follow the weights.
+    layers = [node for node in layers if not is_shift(node.inputs[0].producer() if node.inputs[0] else None)]
     counts = Counter(_name(node) for node in layers)
     return {_name(node): node for node in layers if counts[_name(node)] == 1}
 

@@ -8,6 +8,7 @@ dies in the next sweep.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -37,6 +38,25 @@ def copy_model(model: ir.Model) -> ir.Model:
     for key in [key for key in copy.graph.meta if key.startswith(_NAMES)]:
         del copy.graph.meta[key]  # cloning shares what meta holds, and names are taken per graph
     return copy
+
+
+def let_go(model: ir.Model) -> None:
+    """Let go of the weights of a model that nobody uses any more.
+
+    A graph is full of reference cycles, so the weights would stay until the garbage collector comes, which counts
+    objects and not bytes: a few dropped sessions of a large model would fill the memory.
+    """
+    for graph in model.graphs():
+        for value in graph.initializers.values():
+            value.const_value = None
+        for node in graph:
+            for output in node.outputs:
+                output.const_value = None
+
+
+def let_go_with(owner: object, model: ir.Model) -> None:
+    """Let go of the weights of a model as soon as ``owner``, whom alone it belongs to, is no more."""
+    weakref.finalize(owner, let_go, model).atexit = False
 
 
 def flat_copy(model: ir.Model) -> ir.Model:

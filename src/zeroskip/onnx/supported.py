@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import onnx.defs
 import onnx_ir as ir
 
 from ..errors import UnsupportedOperatorError
 from .canonical.pipeline import REWRITTEN, SOURCE_OPSET
+from .canonical.shift import added_map
 from .rewriting import malformed_as_model_error, sources
-from .values import ZEROSKIP_DOMAIN, constant, integers, operand, rank, static_shape
+from .values import ZEROSKIP_DOMAIN, constant, integers, operand, producer, rank, static_shape
 
 Condition = Callable[[ir.Node], str | None]
 """Returns why a node cannot be executed, None if it can."""
@@ -142,7 +144,24 @@ def _pool(node: ir.Node) -> str | None:
         return "indices of the maxima are not supported"
     if node.op_type == "AveragePool" and any(size != 1 for size in node.attributes.get_ints("dilations", ())):
         return "dilations other than 1 are not supported"
+    if _has_window_in_padding(node):
+        return "a window lies wholly in the padding"
     return _one_or_two_spatial(node)
+
+
+def _has_window_in_padding(pool: ir.Node) -> bool:
+    x, y = static_shape(pool.inputs[0]), static_shape(pool.outputs[0])
+    kernel, strides, dilations, pads = (
+        pool.attributes.get_ints(key, ()) for key in ("kernel_shape", "strides", "dilations", "pads")
+    )
+    if x is None or y is None or not len(kernel) == len(strides) == len(dilations) == len(x) - 2 == len(pads) / 2:
+        return False
+    for axis, (size, stride, dilation) in enumerate(zip(kernel, strides, dilations, strict=True)):
+        starts = np.arange(y[axis + 2]) * stride - pads[axis]
+        skipped = np.maximum(0, -(starts // dilation))  # taps in front of the input
+        if ((skipped >= size) | (starts + skipped * dilation >= x[axis + 2])).any():
+            return True
+    return False
 
 
 _MAX_LRN_SIZE = 4096
@@ -169,6 +188,9 @@ def _weighted(node: ir.Node) -> str | None:
 
 def _binary(node: ir.Node) -> str | None:
     first, second = (static_shape(value) for value in node.inputs)
+    conv = producer(node.inputs[0], "Conv")
+    if conv is not None and (found := added_map(conv)) is not None and found[0] is node:
+        return None
     if any(constant(value) is not None for value in node.inputs):
         return "a constant operand must be one number, or one number per channel (axis 1)"
     if first == second or first is None or second is None:

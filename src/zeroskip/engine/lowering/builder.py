@@ -65,6 +65,10 @@ class Builder:
         self.draft.tensors[tensor].is_external = True
         self.draft.outputs.append(tensor)
 
+    def is_defined(self, value: ir.Value) -> bool:
+        """Whether a step before produces the value."""
+        return _name(value) in self._forms
+
     def has_nhwc(self, value: ir.Value) -> bool:
         """Whether the value already exists as a padded channels-last map."""
         return "nhwc" in self._of(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from ...onnx.canonical.shift import added_map
 from ..plan_types import CHANNEL_BLOCK, AttributeValue
 from .builder import Builder, map_shape
 from .node import LoweringError, int_attribute, ints_attribute, operand, optional_operand, shape_of
@@ -37,7 +38,10 @@ def window_attributes(node: ir.Node, *, dilated: bool = True) -> dict[str, Attri
 
 
 def lower_conv(builder: Builder, node: ir.Node) -> None:
-    """Lower Conv; a convolution of few channels reads an unpadded graph input directly."""
+    """Lower Conv and the addition of a constant map behind it.
+
+    A convolution of few channels reads an unpadded graph input directly.
+    """
     x, weight, y = operand(node, 0), operand(node, 1), node.outputs[0]
     groups = int_attribute(node, "group", 1)
     attributes = window_attributes(node)
@@ -60,6 +64,10 @@ def lower_conv(builder: Builder, node: ir.Node) -> None:
     if bias is not None:
         constants["bias"] = builder.initializer(bias)
     macs = math.prod(output_shape) * math.prod(kernel_shape[1:])
+    added = added_map(node)
+    if added is not None:  # its step is that of the convolution
+        constants["residual"] = builder.initializer(operand(added[0], 1), output_shape[1:])
+        y = added[0].outputs[0]
     op = "depthwise" if is_depthwise else "conv"
     result = builder.define(y, "nhwc")
     builder.step(op, node, [source], [result], attributes, constants=constants, macs=macs)

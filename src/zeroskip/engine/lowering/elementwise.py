@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
 
 def lower_add(builder: Builder, node: ir.Node) -> None:
-    """Lower Add of two computed values of the same shape."""
+    """Lower Add of two computed values of the same shape, or of a convolution and a constant map."""
     a, b, y = operand(node, 0), operand(node, 1), node.outputs[0]
+    if is_constant(b) and builder.is_defined(y):  # by the step of the convolution
+        return
     _refuse_constants(node, a, b)
     if shape_of(a) != shape_of(b):
         raise LoweringError(

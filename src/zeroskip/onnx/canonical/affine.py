@@ -140,7 +140,7 @@ def fold_into_producer(node: ir.Node) -> bool:
     """Scale the output channels of the convolution or linear layer in front."""
     x, affine = node.inputs[0], AffineMap.of(node)
     layer = producer(x, "Conv") or own_producer(x, "Linear")
-    if layer is None or not has_one_use(x) or not _has_constant_weights(layer):
+    if layer is None or not has_one_use(x) or not has_constant_weights(layer):
         return False
     if not affine.works_on(1 if layer.op_type == "Conv" else _last_axis(node)):
         return False
@@ -150,7 +150,7 @@ def fold_into_producer(node: ir.Node) -> bool:
     old_bias = constant(operand(layer, 2))
     new_bias = bias if old_bias is None else flat(old_bias, np.float64) * scale + bias
     if (scale != 1.0).any():
-        weight = _scaled_weight(layer, scale, input_axis=False)
+        weight = scaled_weight(layer, scale, input_axis=False)
     inputs = [layer.inputs[0], weight]
     if old_bias is not None or bias.any():
         inputs.append(add_constant(owner(node), new_bias.astype(np.float32), f"{layer.name}.bias"))
@@ -167,19 +167,25 @@ def fold_into_consumer(node: ir.Node) -> bool:
     convolution.
     """
     affine_node = own_producer(node.inputs[0], "ChannelAffine")
-    if affine_node is None or not has_one_use(node.inputs[0]) or not _has_constant_weights(node):
+    if affine_node is None or not has_one_use(node.inputs[0]) or not has_constant_weights(node):
         return False
-    affine, groups = AffineMap.of(affine_node), node.attributes.get_int("group", 1)
+    affine = AffineMap.of(affine_node)
     if not affine.works_on(1 if node.op_type == "Conv" else _last_axis(affine_node)):
         return False
-    if not np.isfinite(affine.scale).all() or (node.op_type == "Conv" and affine.bias.any() and not _is_unpadded(node)):
+    if not np.isfinite(affine.scale).all() or (node.op_type == "Conv" and affine.bias.any() and not is_unpadded(node)):
         return False
+    return absorb(node, affine_node)
+
+
+def absorb(node: ir.Node, affine_node: ir.Node) -> bool:
+    """Fold an affine map into the layer that reads it, whose padding, if it has any, must not matter."""
+    affine, groups = AffineMap.of(affine_node), node.attributes.get_int("group", 1)
     weight, old_bias = constant(node.inputs[1]), constant(operand(node, 2))
     if weight is None:
         return False
     channels = (weight.shape[1] * groups,)
     scale, bias = np.broadcast_to(affine.scale, channels), np.broadcast_to(affine.bias, channels)
-    inputs: list[ir.Value | None] = [affine_node.inputs[0], _scaled_weight(node, scale, input_axis=True)]
+    inputs: list[ir.Value | None] = [affine_node.inputs[0], scaled_weight(node, scale, input_axis=True)]
     if bias.any() or old_bias is not None:
         shift = _response(weight, bias, groups)
         total = shift if old_bias is None else shift + flat(old_bias, np.float64)
@@ -221,23 +227,25 @@ def _last_axis(affine: ir.Node) -> int | None:
     return None if x_rank is None else x_rank - 1
 
 
-def _has_constant_weights(layer: ir.Node) -> bool:
+def has_constant_weights(layer: ir.Node) -> bool:
+    """Tell whether weight and bias of a layer are constants."""
     bias = operand(layer, 2)
     return constant(layer.inputs[1]) is not None and (bias is None or constant(bias) is not None)
 
 
-def _is_unpadded(conv: ir.Node) -> bool:
+def is_unpadded(conv: ir.Node) -> bool:
+    """Tell whether a convolution has no padding."""
     auto_pad = conv.attributes.get_string("auto_pad", "NOTSET")
     return auto_pad == "VALID" or (auto_pad == "NOTSET" and not any(conv.attributes.get_ints("pads", ())))
 
 
-def _scaled_weight(layer: ir.Node, scale: Float64Array, *, input_axis: bool) -> ir.Value:
+def scaled_weight(layer: ir.Node, scale: Float64Array, *, input_axis: bool) -> ir.Value:
     """Return the weight multiplied along its output channels, or its input channels."""
     weight = constant(layer.inputs[1])
     if weight is None:
         raise ValueError("its weight must be a constant")
     if input_axis:
-        factors = _per_group(scale, weight, layer.attributes.get_int("group", 1))
+        factors = per_group(scale, weight, layer.attributes.get_int("group", 1))
         factors = factors.reshape(factors.shape + (1,) * (weight.ndim - 2))
     else:
         factors = scale.reshape((-1,) + (1,) * (weight.ndim - 1))
@@ -248,7 +256,7 @@ def _scaled_weight(layer: ir.Node, scale: Float64Array, *, input_axis: bool) -> 
     return add_constant(owner(layer), scaled, f"{layer.name}.weight")
 
 
-def _per_group(per_input: Float64Array, weight: NDArray[Any], groups: int) -> Float64Array:
+def per_group(per_input: Float64Array, weight: NDArray[Any], groups: int) -> Float64Array:
     """Return what each output channel sees of a value per input channel: ``[O, I / groups]``."""
     outputs, group_inputs = weight.shape[:2]
     return np.repeat(per_input.reshape(groups, group_inputs), outputs // groups, axis=0)
@@ -257,7 +265,7 @@ def _per_group(per_input: Float64Array, weight: NDArray[Any], groups: int) -> Fl
 def _response(weight: NDArray[Any], per_input: Float64Array, groups: int) -> Float64Array:
     """Return what a layer answers to a constant value per input channel: ``[O]``."""
     taps = weight.reshape(*weight.shape[:2], -1).sum(axis=2, dtype=np.float64)
-    answer: Float64Array = (taps * _per_group(per_input, weight, groups)).sum(axis=1)
+    answer: Float64Array = (taps * per_group(per_input, weight, groups)).sum(axis=1)
     return answer
 
 

@@ -180,7 +180,9 @@ def _fold(node: ir.Node) -> bool:
     if node.op_type == "ConstantOfShape":
         return _fold_constant_of_shape(node, arrays[0])
     if shape is not None:
-        _check_budget(node, math.prod(shape))
+        dtype = node.outputs[0].dtype
+        has_size = dtype not in (None, ir.DataType.UNDEFINED, ir.DataType.STRING)
+        _check_budget(node, math.ceil(math.prod(shape) * (dtype.itemsize if dtype and has_size else 8)))
     try:
         array = _evaluate(node, arrays)
     except Exception as error:  # whatever the reference implementation trips over in a malformed node

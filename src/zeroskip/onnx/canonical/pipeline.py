@@ -12,7 +12,7 @@ import onnx_ir as ir
 
 from ...errors import ModelError, ShapeError
 from ..opset import raise_opset
-from ..rewriting import RuleTable, apply_rules, copy_model, damaged_as_model_error, describe, flat_copy, sweep
+from ..rewriting import RuleTable, apply_rules, copy_model, damaged_as_model_error, describe, flat_copy, let_go, sweep
 from ..values import ZEROSKIP_DOMAIN, constant, dims, integers, static_shape
 from . import (
     affine,
@@ -24,6 +24,7 @@ from . import (
     reshape,
     resize,
     selection,
+    shift,
     thresholds,
     windows,
 )
@@ -42,11 +43,12 @@ _GENERAL = _joined(
     layout.RULES,
     linear.RULES,
     affine.RULES,
+    shift.RULES,
     windows.RULES,
     resize.RULES,
     explicit.RULES,
 )
-_CONCRETE = _joined(_GENERAL, reshape.RULES, selection.RULES)
+_CONCRETE = _joined(_GENERAL, reshape.RULES, selection.RULES, shift.CONCRETE_RULES)
 REWRITTEN = frozenset(_CONCRETE)
 """Operators that some rule rewrites once the shapes of their inputs are known."""
 
@@ -141,7 +143,9 @@ def infer_values(model: ir.Model, input_shapes: Mapping[str, Sequence[int]]) -> 
     _set_input_shapes(graph, input_shapes, partial=True)
     _forget_shapes(graph)
     infer(graph)
-    return {value.name or "": ValueInfo(value.type, static_shape(value), _is_constant(value)) for value in values}
+    found = {value.name or "": ValueInfo(value.type, static_shape(value), _is_constant(value)) for value in values}
+    let_go(copy)
+    return found
 
 
 def _is_constant(value: ir.Value) -> bool:
