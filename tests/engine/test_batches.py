@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -78,11 +80,9 @@ def test_small_images_run_whole() -> None:
 
 
 def test_weights_that_would_be_read_again_count() -> None:
-    cache = batches._CACHE_SHARE * (batches.cache_bytes(3) or batches._UNKNOWN_CACHE_BYTES)
-    costs = batches.BatchCosts(arena_bytes=cache / 4, moved_bytes=1e8, outside_bytes=0.0, weight_bytes=1e7)
-    assert costs.part_size(16) == 4
-    heavy = batches.BatchCosts(arena_bytes=cache / 4, moved_bytes=1e8, outside_bytes=0.0, weight_bytes=1e9)
-    assert heavy.part_size(16) == 16
+    light = batches.BatchCosts(fits=4, arena_bytes=6e6, moved_bytes=1e8, outside_bytes=0.0, weight_bytes=1e7)
+    assert light.part_size(16) == 4
+    assert replace(light, weight_bytes=1e9).part_size(16) == 16
 
 
 @pytest.mark.usefixtures("tiny_cache")

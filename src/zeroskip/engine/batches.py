@@ -59,12 +59,14 @@ class BatchCosts:
     """What one input of a batch takes.
 
     Args:
+        fits: Inputs whose activations fit the caches, at least 1.
         arena_bytes: Of activations alive at once.
         moved_bytes: Of activations read and written by all steps.
         outside_bytes: Of the input itself and its results.
         weight_bytes: Of constants, however many inputs there are.
     """
 
+    fits: int
     arena_bytes: float
     moved_bytes: float
     outside_bytes: float
@@ -75,7 +77,9 @@ class BatchCosts:
         """Return the costs by a plan for ``batch`` inputs."""
         moved = sum(plan.tensors[index].elements for step in plan.steps for index in (*step.inputs, *step.outputs))
         weights = sum(array.nbytes for array in plan.constants.values())
-        return cls(plan.arena_bytes / batch, 4 * moved / batch, outside_bytes(plan) / batch, float(weights))
+        arena = plan.arena_bytes / batch
+        fits = int(_CACHE_SHARE * (cache_bytes(3) or _UNKNOWN_CACHE_BYTES) / max(1.0, arena))
+        return cls(max(1, fits), arena, 4 * moved / batch, outside_bytes(plan) / batch, float(weights))
 
     def part_size(self, batch: int) -> int:
         """Return how many inputs to run at once, ``batch`` if cutting does not pay.
@@ -83,8 +87,7 @@ class BatchCosts:
         Args:
             batch: Inputs of a run.
         """
-        most = int(_CACHE_SHARE * (cache_bytes(3) or _UNKNOWN_CACHE_BYTES) / max(1.0, self.arena_bytes))
-        parts = -(-batch // max(1, most))
+        parts = -(-batch // self.fits)
         read_again = (parts - 1) * self.weight_bytes
         return -(-batch // parts) if self.moved_bytes * batch > _WORTH * read_again else batch
 
