@@ -3,13 +3,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
 #include "ops/conv_prices.h"
 #include "ops/conv_schedule.h"
 #include "ops/ops.h"
-#include "runtime/memory.h"
 
 namespace zeroskip {
 namespace {
