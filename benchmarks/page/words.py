@@ -44,8 +44,9 @@ RANDOM = """\
 
 Well-known architectures with random (He) weights: their answers mean nothing, their work is that of the real
 ones. *Natural* is the sparsity such weights have, about one half; for the others one shift of each layer's
-biases sets the sparsity on real photographs, and timing uses other photographs. All engines run the same
-network and compute the same outputs."""
+biases sets the sparsity on real photographs, and timing uses those of other photographs on which it is nearest to
+that (random weights make some much sparser than others). All engines run the same network and compute the same
+outputs. OpenVINO in bfloat16, its default on CPUs that have it, is shown beside but is not a float32 engine."""
 
 LAYERS = """\
 ## Layers

@@ -30,18 +30,34 @@ def available_memory_bytes() -> int | None:
 def check_memory(plan: Plan) -> None:
     """Raise if one run of a plan needs more memory than there is.
 
-    Counted are the activations, the results, and a copy of the inputs, which an array that is not contiguous needs.
-
     Raises:
         OutOfMemoryError: With both numbers and the input shapes.
     """
-    outside = sum(plan.tensors[index].elements for index in (*plan.inputs, *plan.outputs)) * _BYTES_PER_ELEMENT
-    needed, available = plan.arena_bytes + outside, available_memory_bytes()
+    shapes = [(plan.tensors[index].name, plan.tensors[index].shape) for index in plan.inputs]
+    require_memory(plan.arena_bytes + outside_bytes(plan), shapes)
+
+
+def outside_bytes(plan: Plan) -> int:
+    """Return the bytes of the results and of a copy of the inputs, which an array that is not contiguous needs."""
+    return sum(plan.tensors[index].elements for index in (*plan.inputs, *plan.outputs)) * _BYTES_PER_ELEMENT
+
+
+def require_memory(needed: float, shapes: Iterable[tuple[str, tuple[int, ...]]]) -> None:
+    """Raise if a run needs more memory than there is.
+
+    Args:
+        needed: Bytes.
+        shapes: Names and shapes of its inputs, for the message.
+
+    Raises:
+        OutOfMemoryError: With both numbers and the shapes.
+    """
+    available = available_memory_bytes()
     if available is None or needed <= available:
         return
-    shapes = ", ".join(f"'{plan.tensors[i].name}' {list(plan.tensors[i].shape)}" for i in plan.inputs)
+    described = ", ".join(f"'{name}' {list(shape)}" for name, shape in shapes)
     raise OutOfMemoryError(
-        f"a run with {shapes} needs {needed / 1e9:.1f} GB of memory, available are {available / 1e9:.1f} GB: "
+        f"a run with {described} needs {needed / 1e9:.1f} GB of memory, available are {available / 1e9:.1f} GB: "
         "use a smaller batch"
     )
 

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from ..errors import ZeroskipError
+from .batches import FEWEST_INPUTS, PROBES, BatchCosts, treats_inputs_alone
 from .cost import cost_model_of, with_crossovers
 from .explain import ExplainedStep, explain_steps
 from .locks import ForkSafeLock
-from .memory_check import check_memory
+from .memory_check import check_memory, require_memory
 from .native import CompiledPlan, compile_plan, new_weight_store
 from .options import SessionOptions
 from .plan import build_plan
@@ -95,6 +97,28 @@ class Region:
         self._plans_lock = ForkSafeLock()
         self._compile_lock = ForkSafeLock()
         self._profiles: dict[InputShapes, tuple[StepProfile, ...]] = {}
+        self._batch_costs: dict[InputShapes, BatchCosts | None] = {}
+
+    def run(self, shapes: InputShapes, arrays: Sequence[Any]) -> list[Any]:
+        """Return the outputs, large batches cut into parts where that is faster; raises like :meth:`compiled`.
+
+        Args:
+            shapes: Shapes of the inputs, in order.
+            arrays: The inputs.
+        """
+        costs, batch = self._costs_of_batch(shapes), shapes[0][0] if shapes and shapes[0] else 0
+        size = batch if costs is None else costs.part_size(batch)
+        if costs is None or size == batch:
+            return self.compiled(shapes).run(arrays)
+        named = zip(self.input_names, shapes, strict=True)
+        require_memory(costs.arena_bytes * size + costs.outside_bytes * batch, named)
+        parts = [
+            self.compiled(_with_batch(shapes, min(size, batch - first))).run(
+                [array[first : first + size] for array in arrays]
+            )
+            for first in range(0, batch, size)
+        ]
+        return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
     def compiled(self, shapes: InputShapes, taps: tuple[str, ...] = ()) -> CompiledRegion:
         """Return the compiled plan for input shapes in graph order, making it when it is not cached.
@@ -148,6 +172,30 @@ class Region:
         keys, plan, _ = self._planned(shapes, ())
         return ProbeProgram(plan, compile_plan(plan, self._options, self.weights), self.weights, keys)
 
+    def _costs_of_batch(self, shapes: InputShapes) -> BatchCosts | None:
+        """Return what an input of a batch takes; None if the batch is small or cannot be cut."""
+        batch = shapes[0][:1] if shapes else ()
+        if batch < (FEWEST_INPUTS,) or any(shape[:1] != batch for shape in shapes):
+            return None
+        key = _with_batch(shapes, 0)
+        if key not in self._batch_costs:
+            self._batch_costs[key] = self._measured_batch(shapes)
+        return self._batch_costs[key]
+
+    def _measured_batch(self, shapes: InputShapes) -> BatchCosts | None:
+        if any(isinstance(value.shape[0], int) for value in self.prepared.graph.inputs if value.shape):
+            return None
+        costs = None
+        for batch in PROBES:
+            try:
+                _, plan, sources = self._planned(_with_batch(shapes, batch), ())
+            except ZeroskipError:
+                return None
+            if not treats_inputs_alone(plan, batch) or any(source.computed is None for source in sources):
+                return None
+            costs = BatchCosts.of(plan, batch)
+        return costs
+
     def _cached(self, key: PlanKey) -> CompiledRegion | None:
         with self._plans_lock:
             compiled = self._plans.get(key)
@@ -180,3 +228,7 @@ class Region:
         plan = with_crossovers(plan, self.costs)
         check_memory(plan)
         return activation_keys(model), plan, sources
+
+
+def _with_batch(shapes: InputShapes, size: int) -> InputShapes:
+    return tuple((size, *shape[1:]) for shape in shapes)

@@ -311,7 +311,7 @@ class InferenceSession:
             try:
                 if has_empty_batch(shapes):
                     return run_empty(way, shapes, taps)
-                return way.compiled(shapes, taps).run(values)
+                return way.compiled(shapes, taps).run(values) if taps else way.run(shapes, values)
             except UnsupportedOperatorError as error:  # at these shapes only, or none was known before
                 way = self._fall_back(error, shapes)
         return way.run(self._feed(values), taps)
