@@ -187,6 +187,19 @@ def residual(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
     w.write(f"Relu({y})", (n, c, h, v))
 
 
+def late_normalization(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
+    """Write an activation, batch normalisation behind it, now and then a pool, and a padded convolution or two."""
+    factors = [w.constant(c, low=w.choose(-1.5, 0.2)), w.constant(c), w.constant(c), w.constant(c, low=0.2, high=2.0)]
+    y = w.part(f"BatchNormalization ({w.part(f'Relu({x})')}, {', '.join(factors)})")
+    if min(h, v) > 2 and w.choose(False, True):
+        y, h, v = w.part(f"MaxPool <kernel_shape = [2, 2], strides = [1, 1]> ({y})"), h - 1, v - 1
+    stride, outputs, bound = w.choose(1, 2), w.choose(8, 20), float(np.sqrt(3.0 / (9 * c)))
+    for _ in range(w.choose(1, 1, 2)):
+        weight = w.constant(outputs, c, 3, 3, low=-bound, high=bound)
+        size = [(extent - 1) // stride + 1 for extent in (h, v)]
+        w.write(f"Conv <strides = [{stride}, {stride}], pads = [1, 1, 1, 1]> ({y}, {weight})", (n, outputs, *size))
+
+
 def pooling(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
     kernel, stride = (w.choose(1, 2, 3), w.choose(1, 2, 3)), (w.choose(1, 2), w.choose(1, 2, 3))
     pads = [w.choose(*range(size)) for size in (*kernel, *kernel)]
@@ -237,8 +250,8 @@ STEPS = (
 )  # fmt: skip
 
 ENGINE_STEPS = (
-    *STEPS, wide_convolution, wide_convolution, wide_convolution, residual, residual, pooling, resizing, reduction,
-    parting, activation, joining, island,
+    *STEPS, wide_convolution, wide_convolution, wide_convolution, residual, residual, late_normalization, pooling,
+    resizing, reduction, parting, activation, joining, island,
 )  # fmt: skip
 """What else the engine meets; islands among it."""
 

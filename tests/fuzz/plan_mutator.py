@@ -128,14 +128,15 @@ def _array(plan: Plan, rng: random.Random) -> None:
     action = rng.choice(("drop", "value", "shape", "cut", "dtype", "order", "rename", "rename", "borrow"))
     if action == "drop":
         del step["arrays"][role]
-    elif action == "value" and array.size:
+    elif action == "value" and array.size and array.dtype.kind == "f":
         array.reshape(-1)[rng.randrange(array.size)] = rng.choice(_FLOATS)
     elif action == "shape":
         step["arrays"][role] = array.reshape(-1) if rng.random() < 0.5 else array[None]
     elif action == "cut":
         step["arrays"][role] = np.ascontiguousarray(array[:-1])
     elif action == "dtype":
-        step["arrays"][role] = array.astype(rng.choice((np.float64, np.float16, ">f4", np.int32)))
+        with np.errstate(invalid="ignore", over="ignore"):  # NaN to an integer, say
+            step["arrays"][role] = array.astype(rng.choice((np.float64, np.float16, ">f4", np.int32)))
     elif action == "order":
         step["arrays"][role] = np.asfortranarray(array) if rng.random() < 0.5 else array[::-1]
     elif action == "borrow":

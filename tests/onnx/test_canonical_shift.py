@@ -132,3 +132,24 @@ def test_the_engine_skips_and_computes_the_same(window: str, residual: bool) -> 
     assert steps[-1].attributes["algorithm"] == "auto"
     assert "residual" in steps[-1].constants
     assert "affine" not in {step.op for step in session.plan().steps}
+
+
+def test_channels_last_as_converters_from_tensorflow_write_it() -> None:
+    to_first, to_last = "Transpose <perm = [0, 3, 1, 2]>", "Transpose <perm = [0, 2, 3, 1]>"
+    body = f"""
+      a = {to_first} (x)  c = Conv <pads = [1, 1, 1, 1]> (a, u)  d = {to_last} (c)  r = Relu (d)
+      m = Mul (r, scale)  n = Add (m, shift)
+      f = {to_first} (n)  p = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (f)  q = {to_last} (p)
+      g = {to_first} (q)  h = Conv <auto_pad = "SAME_UPPER", strides = [2, 2]> (g, w)  y = {to_last} (h)
+    """
+    random = np.random.default_rng(0)
+    constants = {
+        "u": random_array(CHANNELS, 3, 3, 3, seed=1),
+        "scale": random.uniform(0.5, 2.0, CHANNELS),
+        "shift": random.standard_normal(CHANNELS),
+        "w": random_array(8, CHANNELS, 3, 3, seed=2),
+    }
+    model = build(body, inputs=("N", 13, 9, 3), constants=constants)
+    canonical = assert_parity(model, {"x": random_array(2, 13, 9, 3)})
+    found = [op_type for op_type in op_types(canonical) if op_type != "Transpose"]
+    assert found == ["Conv", "FatRelu", "MaxPool", "Conv", "Add"]

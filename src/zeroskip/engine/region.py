@@ -178,9 +178,13 @@ class Region:
         if batch < (FEWEST_INPUTS,) or any(shape[:1] != batch for shape in shapes):
             return None
         key = _with_batch(shapes, 0)
-        if key not in self._batch_costs:
-            self._batch_costs[key] = self._measured_batch(shapes)
-        return self._batch_costs[key]
+        if key in self._batch_costs:
+            return self._batch_costs[key]
+        costs = self._measured_batch(shapes)
+        if len(self._batch_costs) >= self._options.max_cached_plans:  # images of ever new sizes
+            self._batch_costs.clear()
+        self._batch_costs[key] = costs
+        return costs
 
     def _measured_batch(self, shapes: InputShapes) -> BatchCosts | None:
         if any(isinstance(value.shape[0], int) for value in self.prepared.graph.inputs if value.shape):

@@ -10,6 +10,8 @@ Where there is no padding, and where the map has no shift, :mod:`.affine` does t
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
@@ -19,6 +21,7 @@ from ..values import constant, has_one_use, is_op, is_own, own_producer, produce
 from .affine import AffineMap, Float64Array, absorb, has_constant_weights, is_unpadded, per_group, scaled_weight
 
 _SMALLEST_SCALE = 1e-12  # the shift is divided by it
+_LARGEST_MAP = 1 << 26  # elements, a quarter of a gigabyte: beyond, the affine map stays
 
 
 def leave_shift(node: ir.Node) -> bool:
@@ -67,6 +70,9 @@ def fold_shift(node: ir.Node) -> bool:
     pads = node.attributes.get_ints("pads")
     if weight is None or result is None or pads is None or node.attributes.get_string("auto_pad", "NOTSET") != "NOTSET":
         return False
+    windows = zip(weight.shape[2:], result[2:], strict=True)
+    if max(math.prod(result[1:]), *(extent * count for extent, count in windows)) > _LARGEST_MAP:
+        return False
     bias = np.broadcast_to(AffineMap.of(shift).bias, (x[1],))
     contribution = _contribution(node, weight, bias, x[2:], result[2:])
     size = "x".join(str(extent) for extent in x[2:])
@@ -114,20 +120,17 @@ def _contribution(
     conv: ir.Node, weight: NDArray[np.float32], shift: Float64Array, sizes: tuple[int, ...], results: tuple[int, ...]
 ) -> Float64Array:
     """Return what a convolution makes of ``shift`` inside the image and 0 around it: ``[O, *results]``."""
-    taps = weight.reshape(*weight.shape[:2], -1)
+    outputs, group_inputs, *kernel = weight.shape
     seen = per_group(shift, weight, conv.attributes.get_int("group", 1))
+    taps = weight.reshape(outputs, group_inputs, -1)
     answers = np.stack([(taps[:, :, tap] * seen).sum(axis=1) for tap in range(taps.shape[2])], axis=1)
+    found: Float64Array = answers.reshape(outputs, *kernel)
     strides, dilations, pads = (conv.attributes.get_ints(key, ()) for key in ("strides", "dilations", "pads"))
-    inside = np.ones((1, 1))
-    for axis, kernel in enumerate(weight.shape[2:]):
-        places = np.arange(results[axis]) * strides[axis] - pads[axis]
-        places = places + np.arange(kernel)[:, None] * dilations[axis]
+    for axis, extent in enumerate(kernel):
+        places = np.arange(results[axis]) * strides[axis] - pads[axis] + np.arange(extent)[:, None] * dilations[axis]
         is_inside = ((places >= 0) & (places < sizes[axis])).astype(np.float64)
-        inside = np.einsum("tp,kq->tkpq", inside, is_inside).reshape(
-            inside.shape[0] * kernel, inside.shape[1] * results[axis]
-        )
-    product: Float64Array = answers @ inside
-    return product.reshape(-1, *results)
+        found = np.tensordot(found, is_inside, axes=(1, 0))  # the next axis of the kernel comes first then
+    return found
 
 
 RULES: RuleTable = {"ChannelAffine": (leave_shift,)}
