@@ -8,6 +8,7 @@
 #include "ops/conv_prices.h"
 #include "ops/conv_schedule.h"
 #include "ops/ops.h"
+#include "runtime/memory.h"
 
 namespace zeroskip {
 namespace {
