@@ -10,6 +10,7 @@ import datetime
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
 
 import zeroskip as zs
@@ -59,7 +60,7 @@ def measured(item: Run, pictures: Cifar, options: argparse.Namespace) -> RunResu
         found = zs.calibrate(trained, pictures.dataset("valid"), budget, threads=options.threads)
         thresholds = found.thresholds
         present = {a.name: a.threshold for a in zs.InferenceSession(trained).activations()}
-        kept = {name: max(float(value), float(present[name])) for name, value in thresholds.thresholds.items()}
+        kept = {name: np.maximum(value, present[name]) for name, value in thresholds.thresholds.items()}
         models.append((budget, to_bytes(apply_thresholds(load_model(trained), zs.ThresholdSet(kept)))))
     return RunResult(
         network=item.network,
