@@ -91,21 +91,25 @@ def table(results: Sequence[RunResult]) -> str:
     for result in results:
         for item in result.variants:
             rows[result.method, item.max_drop].append(item)
+    threads = sorted({timing.threads for items in rows.values() for item in items for timing in item.timings})
     baseline = statistics.mean(item.accuracy for item in rows["plain", None]) if ("plain", None) in rows else None
     lines = [
         f"**{first.network}**: {first.epochs} epochs of {first.pictures} pictures after a common start; accuracy on "
-        f"{first.test_pictures} test pictures; batch 1, {first.threads} thread(s), {first.system.cpu}, {first.date}.",
+        f"{first.test_pictures} test pictures; times at batch 1, {first.system.cpu}, {first.date}.",
         "",
-        "| training | then calibrated | seeds | top-1 | against plain | sparsity | by MACs | times ONNX Runtime |",
-        "|---|---|---|---|---|---|---|---|",
+        "| training | then calibrated | seeds | top-1 | against plain | sparsity | by MACs "
+        f"| {' | '.join(f'times ONNX Runtime, {count} threads' for count in threads)} |",
+        f"|{'---|' * (7 + len(threads))}",
     ]
     for method in METHODS:
         for budget in sorted({b for m, b in rows if m == method}, key=lambda b: -1.0 if b is None else b):
-            lines.append(_row(method, budget, rows[method, budget], baseline))
+            lines.append(_row(method, budget, rows[method, budget], baseline, threads))
     return "\n".join(lines)
 
 
-def _row(method: str, budget: float | None, items: Sequence[Variant], baseline: float | None) -> str:
+def _row(
+    method: str, budget: float | None, items: Sequence[Variant], baseline: float | None, threads: Sequence[int]
+) -> str:
     accuracy = [item.accuracy for item in items]
     against = "" if baseline is None else f"{100 * (statistics.mean(accuracy) - baseline):+.1f}"
     cells = [
@@ -116,9 +120,14 @@ def _row(method: str, budget: float | None, items: Sequence[Variant], baseline: 
         against,
         _spread([item.sparsity for item in items]),
         _spread([item.mac_sparsity for item in items]),
-        f"{statistics.mean(item.speedup for item in items):.2f}",
+        *(_speedup(items, count) for count in threads),
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _speedup(items: Sequence[Variant], threads: int) -> str:
+    found = [timing.speedup for item in items for timing in item.timings if timing.threads == threads]
+    return f"{statistics.mean(found):.2f}" if found else "not timed"
 
 
 def _spread(values: Sequence[float]) -> str:

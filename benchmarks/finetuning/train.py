@@ -21,7 +21,7 @@ from zeroskip.torch import JsonLines, export, finetune, from_thresholds, replace
 from .networks import WEIGHTS, load_weights, network
 from .pictures import Cifar
 from .result import RESULTS
-from .runs import BATCH_SIZE, PICTURES, SPARSE_TARGET, Run, planned
+from .runs import PICTURES, SPARSE_TARGET, Run, planned
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -54,7 +54,7 @@ def train(item: Run, pictures: Cifar, data: Path, work: Path) -> None:
     if not checkpoint.exists():
         log.unlink(missing_ok=True)
     model, teacher = prepared(item, pictures, data, work)
-    loaders = (pictures.loader("train", BATCH_SIZE, augments=True), pictures.loader("valid", 500))
+    loaders = (pictures.loader("train", item.batch_size, augments=True), pictures.loader("valid", 500))
     result = finetune(
         model,
         loaders,
