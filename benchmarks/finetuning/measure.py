@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     for item in planned():
         wanted = options.only is None or item.name in options.only
         done = (RESULTS / f"{item.name}.json").exists() and not options.again
-        if wanted and not done and item.method != "start" and weights_file(options.work, item.name).exists():
+        if wanted and not done and weights_file(options.work, item.name).exists():
             measured(item, pictures, options).save(RESULTS / f"{item.name}.json")
             print(item.name, flush=True)
     return 0

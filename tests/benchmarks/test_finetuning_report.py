@@ -40,6 +40,12 @@ def test_rows_are_means_over_seeds_against_the_plain_run() -> None:
     assert "| full recipe | within 0.5 points | 2 |" in text
 
 
+def test_the_common_start_is_the_baseline_until_the_plain_run_is_there() -> None:
+    results = [result("start", 0, 0.87), result("recipe", 0, 0.86)]
+    assert "| full recipe | no | 1 | 86.0 % | -1.0 |" in section(results, {})
+    assert "| common start | no | 1 | 87.0 % | -1.0 |" in section([*results, result("plain", 0, 0.88)], {})
+
+
 def test_runs_that_were_not_timed_say_so() -> None:
     text = section([result("plain", 0, 0.88), result("recipe", 0, 0.87, is_timed=False)], {})
     assert "times ONNX Runtime, 2 threads |" in text
