@@ -25,7 +25,7 @@ from .result import RESULTS, RunResult, Variant
 from .runs import PICTURES, Run, planned
 from .train import weights_file
 
-BUDGETS = (0.005,)
+BUDGETS = (0.005, 0.02)
 """Of the calibration after training, as shares of the validation pictures."""
 
 

@@ -100,7 +100,7 @@ def table(results: Sequence[RunResult]) -> str:
         f"{first.test_pictures} test pictures; times at batch 1, {first.system.cpu}, {first.date}.",
         "",
         "| training | then calibrated | seeds | top-1 | against plain | sparsity | by MACs "
-        f"| {' | '.join(f'times ONNX Runtime, {count} threads' for count in threads)} |",
+        f"| {' | '.join(f'times ONNX Runtime, {count} thread(s)' for count in threads)} |",
         f"|{'---|' * (7 + len(threads))}",
     ]
     for method in ("start", *METHODS):

@@ -17,8 +17,6 @@ _COMMON: dict[str, Any] = {
     "channels_last": True,
     "regularizer": None,
 }
-SPARSE_TARGET = 0.69
-"""MAC-weighted sparsity that the thresholds of the full recipe are calibrated for, before training."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,6 @@ class Run:
         seed: Of order, augmentation and initial weights.
         recipe: How it is trained.
         follows: Name of the run whose weights it starts from; None for the given weights.
-        has_thresholds: Whether thresholds are calibrated before training and ramped up during it.
     """
 
     network: str
@@ -39,7 +36,6 @@ class Run:
     seed: int
     recipe: Recipe
     follows: str | None = None
-    has_thresholds: bool = False
 
     @property
     def batch_size(self) -> int:

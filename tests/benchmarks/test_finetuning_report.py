@@ -48,7 +48,7 @@ def test_the_common_start_is_the_baseline_until_the_plain_run_is_there() -> None
 
 def test_runs_that_were_not_timed_say_so() -> None:
     text = section([result("plain", 0, 0.88), result("recipe", 0, 0.87, is_timed=False)], {})
-    assert "times ONNX Runtime, 2 threads |" in text
+    assert "times ONNX Runtime, 2 thread(s) |" in text
     assert "| full recipe | no | 1 | 87.0 % | -1.0 | 50.0 % | 60.0 % | not timed |" in text
     assert "times" not in section([result("plain", 0, 0.88, is_timed=False)], {}).splitlines()[2]
 
