@@ -1,4 +1,4 @@
-"""Measures trained runs on the engine: accuracy on the test pictures, sparsity, latency against ONNX Runtime.
+"""Measures trained runs on the engine: accuracy and sparsity on the test pictures. Latency: `timing`.
 
 python -m benchmarks.finetuning.measure --data DATA --work FOLDER [--only resnet20-plain-0,...]
 """
@@ -10,10 +10,11 @@ import datetime
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
 
 import zeroskip as zs
-from zeroskip.bench import EngineSpec, bench
+from zeroskip.files import atomic_write_bytes
 from zeroskip.onnx import apply_thresholds, load_model, to_bytes
 from zeroskip.system import SystemInfo
 from zeroskip.torch import export, replace_relu
@@ -24,9 +25,8 @@ from .result import RESULTS, RunResult, Variant
 from .runs import PICTURES, Run, planned
 from .train import weights_file
 
-BUDGETS = (0.005,)
+BUDGETS = (0.005, 0.02)
 """Of the calibration after training, as shares of the validation pictures."""
-_DENSE, _SPARSE = "dense", "sparse"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,14 +37,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", type=lambda text: text.split(","))
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--test-pictures", type=int, default=10_000)
-    parser.add_argument("--time", type=float, default=1.0, help="seconds for each engine")
     parser.add_argument("--again", action="store_true", help="also what has been measured already")
     options = parser.parse_args(arguments)
     pictures = Cifar.load(options.data / "cifar10")
     for item in planned():
         wanted = options.only is None or item.name in options.only
         done = (RESULTS / f"{item.name}.json").exists() and not options.again
-        if wanted and not done and item.method != "start" and weights_file(options.work, item.name).exists():
+        if wanted and not done and weights_file(options.work, item.name).exists():
             measured(item, pictures, options).save(RESULTS / f"{item.name}.json")
             print(item.name, flush=True)
     return 0
@@ -53,26 +52,35 @@ def main(arguments: list[str] | None = None) -> int:
 def measured(item: Run, pictures: Cifar, options: argparse.Namespace) -> RunResult:
     """Measure one run: as trained, and with thresholds calibrated on top within each budget."""
     trained = exported(item, options.work)
-    dense = exported(Run(item.network, "plain", 0, item.recipe), options.work)
     models: list[tuple[float | None, bytes]] = [(None, trained)]
-    for budget in BUDGETS:
-        found = zs.calibrate(trained, pictures.dataset("valid"), budget, threads=options.threads)
-        thresholds = found.thresholds
-        present = {a.name: a.threshold for a in zs.InferenceSession(trained).activations()}
-        kept = {name: max(float(value), float(present[name])) for name, value in thresholds.thresholds.items()}
-        models.append((budget, to_bytes(apply_thresholds(load_model(trained), zs.ThresholdSet(kept)))))
+    models += [(budget, calibrated(trained, budget, pictures, options.threads)) for budget in BUDGETS]
+    variants = tuple(variant(model, budget, pictures, options) for budget, model in models)
+    for (_, model), kind in zip(models, variants, strict=True):
+        atomic_write_bytes(model_file(options.work, item.name, kind), model)
     return RunResult(
         network=item.network,
         method=item.method,
         seed=item.seed,
         epochs=item.recipe.epochs,
         pictures=PICTURES,
-        variants=tuple(variant(model, budget, dense, pictures, options) for budget, model in models),
+        variants=variants,
         test_pictures=options.test_pictures,
-        threads=options.threads,
         system=SystemInfo.collect(),
         date=datetime.date.today().isoformat(),
     )
+
+
+def calibrated(trained: bytes, budget: float, pictures: Cifar, threads: int) -> bytes:
+    """Return a model with thresholds within a budget, none lower than it has already."""
+    found = zs.calibrate(trained, pictures.dataset("valid"), budget, threads=threads).thresholds
+    present = {a.name: a.threshold for a in zs.InferenceSession(trained).activations()}
+    kept = {name: np.maximum(value, present[name]) for name, value in found.thresholds.items()}
+    return to_bytes(apply_thresholds(load_model(trained), zs.ThresholdSet(kept)))
+
+
+def model_file(work: Path, name: str, kind: Variant) -> Path:
+    """Return where a variant of a run is kept, as ONNX."""
+    return work / f"{name}.{kind.word}.onnx"
 
 
 def exported(item: Run, work: Path) -> bytes:
@@ -84,9 +92,7 @@ def exported(item: Run, work: Path) -> bytes:
     return file.read_bytes()
 
 
-def variant(
-    model: bytes, budget: float | None, dense: bytes, pictures: Cifar, options: argparse.Namespace
-) -> Variant:
+def variant(model: bytes, budget: float | None, pictures: Cifar, options: argparse.Namespace) -> Variant:
     """Measure one model."""
     test = pictures.dataset("test").subset(options.test_pictures)
     session = zs.InferenceSession(model, zs.SessionOptions(intra_op_num_threads=options.threads))
@@ -94,17 +100,11 @@ def variant(
         int((session.run(None, {"image": x})[0].argmax(axis=1) == y).sum()) for x, y in test.batches(100)
     )
     profile = zs.analyze(model, test, samples=64, threads=options.threads, predict=False)
-    engines = [EngineSpec("onnxruntime", _DENSE, model=dense), EngineSpec("zeroskip", _SPARSE, model=model)]
-    timed = bench(
-        dense, test.subset(64), engines, threads=options.threads, batch_size=1, seconds=options.time
-    )
     return Variant(
         max_drop=budget,
         accuracy=right / len(test),
         sparsity=sum(item.sparsity for item in profile.activations) / len(profile.activations),
         mac_sparsity=profile.sparsity,
-        latency_ms=timed[_SPARSE].p50_ms,
-        dense_latency_ms=timed[_DENSE].p50_ms,
     )
 
 

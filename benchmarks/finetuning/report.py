@@ -23,6 +23,7 @@ from .runs import METHODS, PICTURES
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "finetuning.md"
 _BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
 _WORDS = {
+    "start": "common start",
     "plain": "plain fine-tuning",
     "l1": "L1",
     "hoyer_square": "Hoyer-square",
@@ -86,26 +87,31 @@ def training(logs: Mapping[str, FinetuneResult]) -> str:
 
 def table(results: Sequence[RunResult]) -> str:
     """Return the table of one network."""
-    first = results[0]
+    first = min(results, key=lambda result: result.method == "start")
     rows: dict[tuple[str, float | None], list[Variant]] = defaultdict(list)
     for result in results:
         for item in result.variants:
             rows[result.method, item.max_drop].append(item)
-    baseline = statistics.mean(item.accuracy for item in rows["plain", None]) if ("plain", None) in rows else None
+    threads = sorted({timing.threads for items in rows.values() for item in items for timing in item.timings})
+    dense = rows.get(("plain", None)) or rows.get(("start", None))  # both are plain; one is trained longer
+    baseline = statistics.mean(item.accuracy for item in dense) if dense else None
     lines = [
         f"**{first.network}**: {first.epochs} epochs of {first.pictures} pictures after a common start; accuracy on "
-        f"{first.test_pictures} test pictures; batch 1, {first.threads} thread(s), {first.system.cpu}, {first.date}.",
+        f"{first.test_pictures} test pictures; times at batch 1, {first.system.cpu}, {first.date}.",
         "",
-        "| training | then calibrated | seeds | top-1 | against plain | sparsity | by MACs | times ONNX Runtime |",
-        "|---|---|---|---|---|---|---|---|",
+        "| training | then calibrated | seeds | top-1 | against plain | sparsity | by MACs "
+        f"| {' | '.join(f'times ONNX Runtime, {count} thread(s)' for count in threads)} |",
+        f"|{'---|' * (7 + len(threads))}",
     ]
-    for method in METHODS:
+    for method in ("start", *METHODS):
         for budget in sorted({b for m, b in rows if m == method}, key=lambda b: -1.0 if b is None else b):
-            lines.append(_row(method, budget, rows[method, budget], baseline))
+            lines.append(_row(method, budget, rows[method, budget], baseline, threads))
     return "\n".join(lines)
 
 
-def _row(method: str, budget: float | None, items: Sequence[Variant], baseline: float | None) -> str:
+def _row(
+    method: str, budget: float | None, items: Sequence[Variant], baseline: float | None, threads: Sequence[int]
+) -> str:
     accuracy = [item.accuracy for item in items]
     against = "" if baseline is None else f"{100 * (statistics.mean(accuracy) - baseline):+.1f}"
     cells = [
@@ -116,9 +122,14 @@ def _row(method: str, budget: float | None, items: Sequence[Variant], baseline: 
         against,
         _spread([item.sparsity for item in items]),
         _spread([item.mac_sparsity for item in items]),
-        f"{statistics.mean(item.speedup for item in items):.2f}",
+        *(_speedup(items, count) for count in threads),
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _speedup(items: Sequence[Variant], threads: int) -> str:
+    found = [timing.speedup for item in items for timing in item.timings if timing.threads == threads]
+    return f"{statistics.mean(found):.2f}" if found else "not timed"
 
 
 def _spread(values: Sequence[float]) -> str:

@@ -13,6 +13,27 @@ from zeroskip.system import SystemInfo
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "finetuning"
 
 
+class Timing(BaseModel):
+    """Time of one picture on both engines, interleaved.
+
+    Attributes:
+        threads: Of each engine.
+        latency_ms: Of the engine.
+        dense_latency_ms: Of ONNX Runtime on the plain run's dense model.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    threads: int
+    latency_ms: float
+    dense_latency_ms: float
+
+    @property
+    def speedup(self) -> float:
+        """How many times faster the engine is."""
+        return self.dense_latency_ms / self.latency_ms
+
+
 class Variant(BaseModel):
     """A model as it came out of training, or after a calibration on top.
 
@@ -21,8 +42,7 @@ class Variant(BaseModel):
         accuracy: Top-1 on the test pictures.
         sparsity: Mean over activations, unweighted, on test pictures.
         mac_sparsity: Input sparsity of the layers that can skip, weighted by multiply-accumulates.
-        latency_ms: Of the engine.
-        dense_latency_ms: Of ONNX Runtime on the plain run's dense model, interleaved with it.
+        timings: By number of threads; empty before they were taken.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -31,13 +51,12 @@ class Variant(BaseModel):
     accuracy: float
     sparsity: float
     mac_sparsity: float
-    latency_ms: float
-    dense_latency_ms: float
+    timings: tuple[Timing, ...] = ()
 
     @property
-    def speedup(self) -> float:
-        """How many times faster the engine is."""
-        return self.dense_latency_ms / self.latency_ms
+    def word(self) -> str:
+        """What files call it."""
+        return "trained" if self.max_drop is None else f"calibrated-{self.max_drop:g}"
 
 
 class RunResult(SavedValue):
@@ -51,7 +70,6 @@ class RunResult(SavedValue):
         pictures: Training pictures per epoch.
         variants: As trained, and calibrated.
         test_pictures: That accuracy was measured on.
-        threads: Of the timing, at batch 1.
         system: The machine.
         date: Of the measurement.
     """
@@ -65,7 +83,6 @@ class RunResult(SavedValue):
     pictures: int
     variants: tuple[Variant, ...]
     test_pictures: int
-    threads: int
     system: SystemInfo
     date: str
 

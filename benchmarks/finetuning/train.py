@@ -14,14 +14,13 @@ from pathlib import Path
 
 import torch
 
-from zeroskip import ThresholdSet, calibrate
 from zeroskip.files import atomic_path
-from zeroskip.torch import JsonLines, export, finetune, from_thresholds, replace_relu
+from zeroskip.torch import JsonLines, finetune, replace_relu
 
 from .networks import WEIGHTS, load_weights, network
 from .pictures import Cifar
 from .result import RESULTS
-from .runs import BATCH_SIZE, PICTURES, SPARSE_TARGET, Run, planned
+from .runs import PICTURES, Run, planned
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -53,8 +52,8 @@ def train(item: Run, pictures: Cifar, data: Path, work: Path) -> None:
     checkpoint = work / f"{item.name}.checkpoint"
     if not checkpoint.exists():
         log.unlink(missing_ok=True)
-    model, teacher = prepared(item, pictures, data, work)
-    loaders = (pictures.loader("train", BATCH_SIZE, augments=True), pictures.loader("valid", 500))
+    model, teacher = prepared(item, data, work)
+    loaders = (pictures.loader("train", item.batch_size, augments=True), pictures.loader("valid", 500))
     result = finetune(
         model,
         loaders,
@@ -70,8 +69,8 @@ def train(item: Run, pictures: Cifar, data: Path, work: Path) -> None:
     checkpoint.unlink(missing_ok=True)
 
 
-def prepared(item: Run, pictures: Cifar, data: Path, work: Path) -> tuple[torch.nn.Module, torch.nn.Module]:
-    """Return the model of a run before training, and its teacher: the same without thresholds."""
+def prepared(item: Run, data: Path, work: Path) -> tuple[torch.nn.Module, torch.nn.Module]:
+    """Return the model of a run before training, and its teacher: the same as it is now."""
     torch.manual_seed(item.seed)
     model = network(item.network)
     if item.follows is None:
@@ -82,20 +81,7 @@ def prepared(item: Run, pictures: Cifar, data: Path, work: Path) -> tuple[torch.
         model = replace_relu(model)
         model.load_state_dict(torch.load(weights_file(work, item.follows), weights_only=True))
     teacher = copy.deepcopy(model).eval().requires_grad_(False)
-    if item.has_thresholds:
-        model = from_thresholds(model, calibrated(work, str(item.follows), model, pictures))
     return model, teacher
-
-
-def calibrated(work: Path, name: str, model: torch.nn.Module, pictures: Cifar) -> ThresholdSet:
-    """Return the thresholds for :data:`SPARSE_TARGET` of a trained model; found once and kept."""
-    file = work / f"{name}.thresholds.json"
-    if not file.exists():
-        dense = work / f"{name}.onnx"
-        export(model, torch.zeros(1, 3, 32, 32), dense)
-        found = calibrate(dense, pictures.dataset("valid"), target_sparsity=SPARSE_TARGET, threads=1)
-        found.thresholds.save(file)
-    return ThresholdSet.load(file)
 
 
 if __name__ == "__main__":

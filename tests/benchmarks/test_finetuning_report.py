@@ -11,16 +11,15 @@ pytest.importorskip("torch")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the scripts are not part of the package
 
 from benchmarks.finetuning.report import main, section
-from benchmarks.finetuning.result import RunResult, Variant
+from benchmarks.finetuning.result import RunResult, Timing, Variant
 
 from zeroskip.system import SystemInfo
 from zeroskip.torch import EpochReport, FinetuneResult, JsonLines, Recipe
 
 
-def result(method: str, seed: int, accuracy: float) -> RunResult:
-    variant = Variant(
-        max_drop=None, accuracy=accuracy, sparsity=0.5, mac_sparsity=0.6, latency_ms=2.0, dense_latency_ms=3.0
-    )
+def result(method: str, seed: int, accuracy: float, is_timed: bool = True) -> RunResult:
+    timings = (Timing(threads=2, latency_ms=2.0, dense_latency_ms=3.0),) if is_timed else ()
+    variant = Variant(max_drop=None, accuracy=accuracy, sparsity=0.5, mac_sparsity=0.6, timings=timings)
     return RunResult(
         network="resnet20",
         method=method,
@@ -29,7 +28,6 @@ def result(method: str, seed: int, accuracy: float) -> RunResult:
         pictures=100,
         variants=(variant, variant.model_copy(update={"max_drop": 0.005})),
         test_pictures=10,
-        threads=1,
         system=SystemInfo.collect(),
         date="2026-01-01",
     )
@@ -40,6 +38,19 @@ def test_rows_are_means_over_seeds_against_the_plain_run() -> None:
     assert "| plain fine-tuning | no | 1 | 88.0 % | +0.0 | 50.0 % | 60.0 % | 1.50 |" in text
     assert "| full recipe | no | 2 | 87.5 % (87.0-88.0) | -0.5 |" in text
     assert "| full recipe | within 0.5 points | 2 |" in text
+
+
+def test_the_common_start_is_the_baseline_until_the_plain_run_is_there() -> None:
+    results = [result("start", 0, 0.87), result("recipe", 0, 0.86)]
+    assert "| full recipe | no | 1 | 86.0 % | -1.0 |" in section(results, {})
+    assert "| common start | no | 1 | 87.0 % | -1.0 |" in section([*results, result("plain", 0, 0.88)], {})
+
+
+def test_runs_that_were_not_timed_say_so() -> None:
+    text = section([result("plain", 0, 0.88), result("recipe", 0, 0.87, is_timed=False)], {})
+    assert "times ONNX Runtime, 2 thread(s) |" in text
+    assert "| full recipe | no | 1 | 87.0 % | -1.0 | 50.0 % | 60.0 % | not timed |" in text
+    assert "times" not in section([result("plain", 0, 0.88, is_timed=False)], {}).splitlines()[2]
 
 
 def test_only_the_measured_part_of_the_page_is_replaced(tmp_path: Path) -> None:

@@ -36,6 +36,15 @@ def test_state_dict_round_trip(learnable: bool, threshold: object) -> None:
         assert torch.equal(twin(x), module(x))
 
 
+def test_a_state_dict_with_thresholds_per_channel_fits_a_network_with_single_ones() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 2, 1), FATReLU())
+    state = nn.Sequential(nn.Conv2d(3, 2, 1), FATReLU([0.25, 0.5])).state_dict()
+    model.load_state_dict(state)
+    assert model[1].threshold.tolist() == [0.25, 0.5]
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        nn.Sequential(nn.Conv2d(3, 2, 1), FATReLU(0.0, learnable=True)).load_state_dict(state)
+
+
 def test_weights_of_the_dense_network_load_but_half_a_state_does_not() -> None:
     dense, sparse = nn.Sequential(nn.Linear(2, 2), nn.ReLU()), nn.Sequential(nn.Linear(2, 2), FATReLU(0.5))
     sparse.load_state_dict(dense.state_dict())

@@ -12,7 +12,7 @@ from torch_networks import Plain, pictures  # noqa: E402
 
 from zeroskip import RecipeError, metrics  # noqa: E402
 from zeroskip.torch import L1, FATReLU, HoyerSquare, TransformedL1, replace_relu  # noqa: E402
-from zeroskip.torch.regularizers import hoyer_square, l1, transformed_l1  # noqa: E402
+from zeroskip.torch.penalties import hoyer_square, l1, transformed_l1  # noqa: E402
 
 PENALTIES = [hoyer_square, l1, transformed_l1]
 CLASSES = [HoyerSquare, L1, TransformedL1]
@@ -62,6 +62,18 @@ def test_gradients_are_those_of_finite_differences(penalty) -> None:
 def test_half_precision_adds_up_in_float32(penalty) -> None:
     x = torch.rand(2, 256, 32, 32)
     assert float(penalty(x.bfloat16())) == pytest.approx(float(penalty(x)), rel=0.01)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_gradients_of_half_precision_are_those_of_float32(penalty, dtype) -> None:
+    x = (torch.randn(3, 4, 5, 5, generator=torch.Generator().manual_seed(1)) + 0.5).to(dtype)
+    x[0, 0], x[1] = 0.0, 0.0
+    half, single = x.clone().requires_grad_(), x.float().requires_grad_()
+    (100.0 * penalty(half)).backward()
+    (100.0 * penalty(single)).backward()
+    assert (half.grad[1] == 0.0).all()
+    assert torch.allclose(half.grad.float(), single.grad, rtol=0.03, atol=5e-3)
 
 
 def test_hoyer_square_lowers_small_values_and_raises_large_ones() -> None:

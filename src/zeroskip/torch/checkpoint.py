@@ -17,7 +17,7 @@ from .loading import read_tensors
 from .recipe import Recipe
 
 State = dict[str, Tensor]
-_VERSION = 1
+_VERSION = 2
 
 
 def snapshot(model: nn.Module) -> State:

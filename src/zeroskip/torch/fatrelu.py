@@ -123,8 +123,14 @@ class FATReLU(nn.Module):
     def _load_from_state_dict(
         self, state_dict: dict[str, Any], prefix: str, local_metadata: Any, strict: bool, *lists: Any
     ) -> None:
-        """Load as every module does; of the dense network's state dict, which knows no FATReLU, nothing is missed."""
+        """Load as every module does; of the dense network's state dict, which knows no FATReLU, nothing is missed.
+
+        Where one threshold was and the state dict has one per channel, there is one per channel afterwards.
+        """
         is_known = not {f"{prefix}threshold", f"{prefix}slope"}.isdisjoint(state_dict)
+        stored = state_dict.get(f"{prefix}threshold")
+        if isinstance(stored, Tensor) and stored.ndim == 1 and self.threshold.ndim == 0 and not self.is_learnable:
+            self.threshold = self.threshold.expand(stored.shape).clone()
         super()._load_from_state_dict(state_dict, prefix, local_metadata, strict and is_known, *lists)
 
     def extra_repr(self) -> str:

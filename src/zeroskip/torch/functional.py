@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Any, Literal, get_args
 
 import torch
+import torch.nn.functional as F  # noqa: N812 (its usual name)
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -44,8 +45,10 @@ def fatrelu(x: Tensor, threshold: Tensor, max_value: float | None = None) -> Ten
     rounded = _rounded_down(threshold, x.dtype)
     if x.device.type != "cpu" or torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined,no-untyped-call]
         y = torch.where(x > rounded, x, 0.0)
+    elif rounded.numel() == 1:
+        y = _ByBits.apply(x, rounded)  # type: ignore[no-untyped-call]
     else:
-        y = _ByBits.apply(x, rounded)[0]  # type: ignore[no-untyped-call]
+        y = _ByMask.apply(x, rounded)[0]  # type: ignore[no-untyped-call]
     return y if max_value is None else y.clamp(max=max_value)
 
 
@@ -124,11 +127,31 @@ def _rounded_down(threshold: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 class _ByBits(torch.autograd.Function):
-    """FATReLU by a bit mask of the elements' width.
+    """FATReLU on the bit patterns of the elements, which are ordered as the values are where those are positive.
 
-    Of all ways this is the fastest in eager mode on CPUs, where selecting by a bool tensor is not vectorised: 4 ms
-    forward and backward against 22 ms with ``torch.where`` (2 M elements in bfloat16, one thread, torch 2.13).
+    Of all ways this is the fastest in eager mode on CPUs, where comparing into a bool tensor is not vectorised:
+    1.7-2.7 ms forward and backward against 3.7 ms with a mask (2 M elements in bfloat16, one thread, torch 2.13).
     """
+
+    @staticmethod
+    def forward(x: Tensor, threshold: Tensor) -> Tensor:
+        bits = x.view(_INTEGERS[x.dtype.itemsize])
+        # Moved up until NaNs overflow and become negative, as negative numbers are: one comparison drops both.
+        up = int(torch.iinfo(bits.dtype).max) - _bits(torch.tensor(float("inf"), dtype=x.dtype))
+        return F.threshold(bits + up, _bits(threshold) + up, up).sub_(up).view(x.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        ctx.save_for_backward(output)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return keep_where_positive(gradient, ctx.saved_tensors[0]), None
+
+
+class _ByMask(torch.autograd.Function):
+    """FATReLU with thresholds per channel, by a bit mask of the elements' width."""
 
     @staticmethod
     def forward(x: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor]:
@@ -146,7 +169,31 @@ class _ByBits(torch.autograd.Function):
         return _keep(gradient, ctx.saved_tensors[0]), None
 
 
+def keep_where_positive(x: Tensor, y: Tensor) -> Tensor:
+    """Return x where y is above 0, +0 elsewhere; both of one type and shape. Fast in eager mode on CPUs.
+
+    Args:
+        x: Floating point, any shape.
+        y: Without NaN.
+    """
+    integers = _INTEGERS[x.dtype.itemsize]
+    kept: Tensor = torch.ops.aten.threshold_backward(x.view(integers), y.view(integers), 0)
+    return kept.view(x.dtype)
+
+
+def with_signs_of(magnitude: Tensor, x: Tensor) -> Tensor:
+    """Return ``magnitude`` with its sign turned where x is negative; both of one type and shape."""
+    bits = _INTEGERS[x.dtype.itemsize]
+    signs = x.view(bits) & torch.iinfo(bits).min
+    return signs.bitwise_xor_(magnitude.view(bits)).view(x.dtype)
+
+
 _INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+
+
+def _bits(value: Tensor) -> int:
+    """Return the bit pattern of one number."""
+    return int(value.view(_INTEGERS[value.dtype.itemsize]))
 
 
 def _mask(x: Tensor, threshold: Tensor) -> Tensor:

@@ -28,8 +28,8 @@ class Recipe(SavedValue):
         threshold_learning_rate: Factor on the learning rate for learnt thresholds.
         gradient_clip: Largest norm of the gradient; None for no clipping.
         regularizer: Penalty on activations; None for none.
-        strength: Factor on the penalty. It is a mean over layers, samples and elements, so values like 0.1 to 3 are
-            usual.
+        strength: Factor on the penalty, which is a mean over layers, samples and elements. What counts is strength
+            times steps: a few hundred steps need 2 to 10, many thousands 0.1 to 1.
         strength_ramp: Share of the run over which the strength rises from 0.
         layer_weights: Factor on the penalty by module path of the FATReLU, 1 where absent; see
             :func:`zeroskip.torch.time_weights`.

@@ -1,13 +1,4 @@
-"""Penalties on activations that make them sparse: Hoyer-square, L1 and transformed L1.
-
-Each penalty of one activation is a mean over its samples and elements (Hoyer-square: divided by the number of
-elements), so its size, and with it the strength to choose, depends neither on the batch size nor on the resolution.
-
-References:
-    [Ku20] M. Kurtz et al., ICML 2020, section 3: Hoyer-square and L1 on activations.
-    [YWL20] H. Yang, W. Wen, H. Li, "DeepHoyer", ICLR 2020: Hoyer-square as a differentiable penalty.
-    [ZX18] S. Zhang, J. Xin, "Minimization of transformed L1 penalty", Mathematical Programming 169, 2018.
-"""
+"""Regularisers that watch the FATReLUs of a model: Hoyer-square, L1 and transformed L1. The formulae: `penalties`."""
 
 from __future__ import annotations
 
@@ -21,52 +12,7 @@ from torch.utils.hooks import RemovableHandle
 
 from ..errors import RecipeError
 from .fatrelu import fatrelus
-
-
-def hoyer_square(x: Tensor) -> Tensor:
-    """Return ``(sum |x|)^2 / (n sum x^2)`` averaged over the samples: the share of elements that matter, in [0, 1].
-
-    Scale-free, and 0 with a gradient of 0 for a sample of all zeros.
-
-    Args:
-        x: ``[N, ...]`` floating point, n elements per sample.
-
-    Returns:
-        0-dimensional, float32 or wider.
-
-    Example:
-        >>> hoyer_square(torch.tensor([[2.0, 2.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]))
-        tensor(0.2500)
-    """
-    absolute, energy = _sums(x.abs()), _sums(x.square())
-    ratio = absolute.square() / energy.clamp(min=torch.finfo(torch.float32).tiny)
-    return ratio.mean() / max(x[:1].numel(), 1)
-
-
-def l1(x: Tensor) -> Tensor:
-    """Return the mean of ``|x|``.
-
-    Args:
-        x: ``[N, ...]`` floating point.
-
-    Returns:
-        0-dimensional, float32 or wider.
-    """
-    return _sums(x.abs()).mean() / max(x[:1].numel(), 1)
-
-
-def transformed_l1(x: Tensor, a: float = 1.0) -> Tensor:
-    """Return the mean of ``(a + 1) |x| / (a + |x|)``: near the count of nonzeros for small a, L1 for large a.
-
-    Args:
-        x: ``[N, ...]`` floating point.
-        a: > 0.
-
-    Returns:
-        0-dimensional, float32 or wider.
-    """
-    magnitude = x.abs()
-    return (a + 1.0) * _sums(magnitude / (magnitude + a)).mean() / max(x[:1].numel(), 1)
+from .penalties import hoyer_square, l1, transformed_l1
 
 
 class ActivationRegularizer(ABC):
@@ -207,8 +153,3 @@ REGULARIZERS: dict[str, type[ActivationRegularizer]] = {
     "transformed_l1": TransformedL1,
 }
 """By the names that recipes use."""
-
-
-def _sums(x: Tensor) -> Tensor:
-    """Return the sum of each sample; in float32 at least, sums of many 16-bit numbers would lose the small ones."""
-    return x.sum(list(range(1, x.ndim)) if x.ndim > 1 else [0], dtype=torch.promote_types(x.dtype, torch.float32))

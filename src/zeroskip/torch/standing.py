@@ -1,0 +1,77 @@
+"""Standing: how far a fine-tuning run has come, and what it would give back if it ended now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .checkpoint import State
+from .monitor import mean_sparsity
+from .report import EpochReport
+
+
+@dataclass
+class Standing:
+    """Counts steps and epochs; a checkpoint holds all of it.
+
+    Attributes:
+        epoch: The one that runs, from 0.
+        done_in_epoch: Its steps so far.
+        loss: Sum over these.
+        penalty: Sum over these.
+        baseline: Metric of the dense model on validation data, None without.
+        reports: Of the epochs that ended.
+        good: The weights after the last of them.
+        kept: The weights after the best of them.
+    """
+
+    epoch: int = 0
+    done_in_epoch: int = 0
+    loss: float = 0.0
+    penalty: float = 0.0
+    baseline: float | None = None
+    reports: list[EpochReport] = field(default_factory=list)
+    good: State = field(default_factory=dict)
+    kept: State = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, content: dict[str, Any]) -> Standing:
+        """Return what :meth:`state` was taken of."""
+        reports = [EpochReport.model_validate(report) for report in content["standing"]["reports"]]
+        return cls(**{**content["standing"], "reports": reports})
+
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint needs."""
+        return {"standing": {**vars(self), "reports": [report.model_dump() for report in self.reports]}}
+
+    def add(self, loss: float, penalty: float) -> None:
+        """Count a step."""
+        self.done_in_epoch += 1
+        self.loss += loss
+        self.penalty += penalty
+
+    def end_epoch(
+        self, *, metric: float | None, sparsity: dict[str, float], seconds: float, is_best: bool
+    ) -> EpochReport:
+        """Return the report of the epoch, and begin the next.
+
+        Args:
+            metric: On validation data, None without.
+            sparsity: On validation data, by module path.
+            seconds: That the epoch took.
+            is_best: Whether it is the best so far.
+        """
+        count = max(self.done_in_epoch, 1)
+        report = EpochReport(
+            epoch=self.epoch,
+            loss=self.loss / count,
+            penalty=self.penalty / count,
+            metric=metric,
+            sparsity=sparsity,
+            mean_sparsity=mean_sparsity(sparsity),
+            seconds=seconds,
+            is_best=is_best,
+        )
+        self.reports.append(report)
+        self.epoch, self.done_in_epoch, self.loss, self.penalty = self.epoch + 1, 0, 0.0, 0.0
+        return report
