@@ -103,3 +103,17 @@ def test_other_element_types_are_reported() -> None:
 def test_gate_is_supported() -> None:
     assert reasons("y = Mul(x, z)", inputs={"x": SHAPE, "z": (2, 3, 1, 1)}) == []
     assert reasons("y = Mul(z, x)", inputs={"x": SHAPE, "z": (2, 3, 1, 1)}) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("y = AveragePool <kernel_shape = [3, 3], pads = [4, 1, 1, 1]> (x)", "a window lies wholly in the padding"),
+        ("y = MaxPool <kernel_shape = [3, 3], pads = [0, 0, 0, 3]> (x)", "a window lies wholly in the padding"),
+        ("y = Reshape (x, sizes)", "[2, 3, 8, 8] has not as many elements as [2, 5]"),
+    ],
+)
+def test_what_contradicts_itself_is_not_supported(body: str, reason: str) -> None:
+    assert reasons(body, constants={"sizes": np.array([2, 5])} if "sizes" in body else None) == [reason]
+    fine = body.replace("pads = [4", "pads = [1").replace("0, 3]", "0, 2]")
+    assert fine == body or reasons(fine) == []

@@ -6,6 +6,7 @@ or fails its condition, is listed with a reason. All such nodes are reported at 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -206,6 +207,13 @@ def _constant_arguments(node: ir.Node) -> str | None:
     return f"{missing} must be constant" if missing else None
 
 
+def _reshape(node: ir.Node) -> str | None:
+    before, after = static_shape(node.inputs[0]), static_shape(node.outputs[0])
+    if before is not None and after is not None and math.prod(before) != math.prod(after):
+        return f"{list(before)} has not as many elements as {list(after)}"
+    return _constant_arguments(node)
+
+
 def _pad(node: ir.Node) -> str | None:
     mode = node.attributes.get_string("mode", "constant")
     if mode != "constant":
@@ -265,7 +273,7 @@ _CONDITIONS: dict[str, Condition] = {
     "Mul": _binary,
     "Pad": _pad,
     "ReduceMean": _constant_arguments,
-    "Reshape": _constant_arguments,
+    "Reshape": _reshape,
     "Resize": _resize,
     "Sigmoid": _always,
     "Slice": _slice,
