@@ -17,6 +17,8 @@ namespace {
 // stay in L2.
 constexpr int64_t kPointTilePixels = 392;
 constexpr int64_t kRowPairTilePixels = 448;
+// Winograd's weights take four times the memory of the direct ones, beside them: a layer must gain this much.
+constexpr double kWorthTheMemory = 0.75;
 
 int64_t l1_bytes() {
   static const int64_t bytes = [] {
@@ -132,7 +134,7 @@ void Conv::plan_winograd(const StepSpec& step, const BuildContext& context) {
         "the winograd algorithm takes ungrouped 3x3 convolutions of stride 1 and 16 channels or more");
   if (!fits || algorithm_ == ConvAlgorithm::kSparse || (choice == "off" && !is_forced)) return;
   winograd_fma_ = WinogradConv::cost(geometry_, num_threads_) / static_cast<double>(geometry_.macs());
-  if (is_forced || winograd_fma_ < conv_prices(kernels_).many.dense_fma)
+  if (is_forced || winograd_fma_ < kWorthTheMemory * conv_prices(kernels_).many.dense_fma)
     winograd_ = std::make_unique<WinogradConv>(geometry_, *step.find_constant("weight"), context);
 }
 

@@ -31,8 +31,7 @@ def kilobytes(field):
 
 zs.InferenceSession(sys.argv[1]).run(None, {"x": np.ones((1, 16, 8, 8), np.float32)})  # imports, threads
 before = kilobytes("VmRSS:")
-# Copies of the weights count; transformed ones for Winograd, where the prices favour it, come on top by choice.
-session = zs.InferenceSession(sys.argv[2], zs.SessionOptions(intra_op_num_threads=1, winograd=False))
+session = zs.InferenceSession(sys.argv[2], zs.SessionOptions(intra_op_num_threads=1))
 session.run(None, {"x": np.ones((1, 512, 8, 8), np.float32)})
 print(json.dumps({"peak": 1024 * (kilobytes("VmHWM:") - before), "arena": session.plan().arena_bytes}))
 """
