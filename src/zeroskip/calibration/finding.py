@@ -1,0 +1,150 @@
+"""Finder: from a setting to the strength that reaches the goal, and to the corrections that let it go further."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..progress import Progress
+from .allocation import GRID, EnergyStrategy, ScaledStrategy, SensitivityStrategy, Strategy, UniformStrategy
+from .compensation import CompensationName, Compensator
+from .gains import saved_ms
+from .greedy import greedy_thresholds
+from .network import Thresholds
+from .options import StrategyName
+from .result import Correction, Trial
+from .search import Budget, Search
+from .sensitivity import probe
+from .setting import Setting
+from .values import Values
+
+if TYPE_CHECKING:
+    from ..onnx import LayerWeights
+
+
+@dataclass
+class Found:
+    """What a search has come to so far.
+
+    Args:
+        search: The family of threshold sets, and what was tried of it.
+        strength: Place in the family; 0 changes nothing.
+        corrections: What compensation tried.
+        layers: Weights that it corrected, by layer; they belong to the thresholds of ``strength``.
+    """
+
+    search: Search
+    strength: float = 0.0
+    corrections: tuple[Correction, ...] = ()
+    layers: Mapping[str, LayerWeights] | None = None
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Activation to T; empty where nothing passed."""
+        return self.search.strategy.thresholds(self.strength) if self.strength > 0.0 else {}
+
+
+class Finder:
+    """Finds thresholds in one setting. What is measured once serves every strategy and every budget.
+
+    Args:
+        setting: Model, data, metric and options.
+        progress: Told of each step.
+
+    Attributes:
+        values: Samples of the activations that may get a threshold, by name; empty before :meth:`observe`.
+    """
+
+    def __init__(self, setting: Setting, progress: Progress | None = None) -> None:
+        self._setting = setting
+        self._progress = progress
+        self.values: Mapping[str, Values] = {}
+
+    def observe(self) -> None:
+        """Take the samples of activations."""
+        setting = self._setting
+        names = list(setting.network.readers)
+        some = setting.probes.sample(names, setting.options.seed, self._progress) if names else {}
+        self.values = {name: sample for name, sample in some.items() if sample.density > 0.0}
+
+    @cached_property
+    def gains(self) -> dict[str, NDArray[np.float64]]:
+        """What each share of each activation saves, by the engine's cost model, in ms per input."""
+        densities = self._setting.calibration.dense.densities
+        return saved_ms(self._setting.network, self.values, densities, GRID)
+
+    def strategy(self, name: StrategyName) -> Strategy:
+        """Return a family of threshold sets, with the measurements it needs."""
+        setting = self._setting
+        if name == "uniform":
+            return UniformStrategy(self.values)
+        if name == "energy":
+            return EnergyStrategy(self.values)
+        if name == "greedy":
+            found = greedy_thresholds(setting.calibration, setting.metric, list(self.values), self._progress)
+            return ScaledStrategy(found)
+        values, sensitivities = probe(setting.probes, setting.metric, self.values, self._progress)
+        return SensitivityStrategy(values, sensitivities, self.gains)
+
+    def search(self, strategy: Strategy, budget: Budget | None) -> Search:
+        """Return a search of a family that has tried nothing yet."""
+        setting = self._setting
+        return Search(strategy, setting.metric, setting.calibration, setting.holdout, budget, self._progress)
+
+    def look(self, found: Found) -> None:
+        """Set the strength that reaches the goal on the calibration data."""
+        found.strength = self._reached(found.search)
+
+    def confirm(self, found: Found) -> None:
+        """Reduce the strength until the holdout keeps within the budget too."""
+        found.strength = self._confirmed(found.search, found.strength)
+
+    def compensate(self, found: Found, kind: CompensationName) -> None:
+        """Correct the layers for the thresholds found, and look again how far these may go with it."""
+        from ..onnx import layer_weights
+
+        if kind == "none" or found.strength <= 0.0:
+            return
+        setting = self._setting
+        before = found.search.trial(self._confirmed(found.search, found.strength), on_holdout=False)
+        reference = setting.dense_program()
+        setting.network.set_thresholds(found.thresholds)
+        names = list(layer_weights(setting.model))
+        compensator = Compensator(setting.probes, reference, setting.metric, kind, names)
+        is_kept = False
+        try:
+            layers, corrections = compensator.run(self._progress)
+            found.corrections = tuple(corrections)
+            search = found.search.again(found.strength)
+            strength = self._confirmed(search, self._reached(search))
+            if layers and _is_better(search.trial(strength, on_holdout=False), before, search.budget):
+                found.layers, found.search, found.strength, is_kept = layers, search, strength, True
+        finally:
+            if not is_kept:
+                compensator.undo()
+
+    def _reached(self, search: Search) -> float:
+        options = self._setting.options
+        if options.target_sparsity is not None:
+            return search.for_target(options.target_sparsity, lambda trial: trial.sparsity, "target_sparsity")
+        if options.target_speedup is not None:
+            return search.for_target(
+                options.target_speedup, lambda trial: trial.predicted_speedup, "target_speedup"
+            )
+        assert search.budget is not None
+        return search.under_budget(search.budget)
+
+    @staticmethod
+    def _confirmed(search: Search, strength: float) -> float:
+        return strength if search.budget is None else search.confirmed(strength, search.budget)
+
+
+def _is_better(trial: Trial, before: Trial, budget: Budget | None) -> bool:
+    if budget is None:
+        return trial.strength > 0.0 and trial.score.information_loss < before.score.information_loss
+    return trial.predicted_speedup > before.predicted_speedup
