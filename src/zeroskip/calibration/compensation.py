@@ -90,17 +90,6 @@ class Compensator:
             steps.advance()
         return kept, tried
 
-    def undo(self) -> None:
-        """Give the network the weights it came with."""
-        for place in self._places():
-            for role in ("weight", "bias"):
-                name = self._network.plan.steps[place].constants.get(role)
-                present = self._program.constant(place, role)
-                if name is not None:
-                    self._program.set_constants(place, {role: self._network.plan.constants[name]})
-                elif present is not None:
-                    self._program.set_constants(place, {role: np.zeros_like(present)})
-
     def _places(self) -> Iterator[int]:
         first = min((self._network.place(name) for name in self._network.readers), default=0)
         for place, step in enumerate(self._network.plan.steps):

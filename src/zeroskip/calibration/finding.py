@@ -126,7 +126,7 @@ class Finder:
                 found.layers, found.search, found.strength, is_kept = layers, search, strength, True
         finally:
             if not is_kept:
-                compensator.undo()
+                setting.network.reset_weights()
 
     def _reached(self, search: Search) -> float:
         options = self._setting.options

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.cost import CostModel, can_skip
+from ..engine.wiring import WEIGHTED
 from ..thresholds import Threshold
 
 if TYPE_CHECKING:
@@ -125,6 +126,18 @@ class Network:
         self.program.reset_thresholds([name for name in self._present if name not in thresholds])
         self.program.set_thresholds(thresholds)
         self._present = dict(thresholds)
+
+    def reset_weights(self) -> None:
+        """Give every layer the weights that the model came with."""
+        for number, step in enumerate(self.plan.steps):
+            if step.op not in WEIGHTED:
+                continue
+            for role in ("weight", "bias"):
+                name, present = step.constants.get(role), self.program.constant(number, role)
+                if name is not None:
+                    self.program.set_constants(number, {role: self.plan.constants[name]})
+                elif present is not None:
+                    self.program.set_constants(number, {role: np.zeros_like(present)})
 
     def sparsity(self, densities: Densities) -> float:
         """Return the sparsity of what skipping convolutions read, weighted by MACs, in [0, 1]."""

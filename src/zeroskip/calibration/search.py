@@ -109,6 +109,10 @@ class Search:
         """Return a search of the same family that remembers nothing, for a network that has changed."""
         return replace(self, lowest=lowest, trials=[], _known={})
 
+    def under(self, budget: Budget) -> Search:
+        """Return a search of the same family that remembers the same, for another budget."""
+        return replace(self, budget=budget)
+
     def best(self) -> float:
         """Return the largest strength that passed on the calibration data so far; 0 if none did."""
         passed = (trial for trial in self.trials if trial.stage == "search" and trial.passed)

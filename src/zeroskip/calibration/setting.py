@@ -87,13 +87,14 @@ class Setting:
 
     def budget(self) -> Budget | None:
         """Return what a set of thresholds may cost; None where a target is asked for instead."""
-        options = self.options
-        if options.has_target:
-            return None
-        max_information_loss = options.max_information_loss
+        return None if self.options.has_target else self.budget_of(self.options.budget)
+
+    def budget_of(self, max_drop: float) -> Budget:
+        """Return a budget for a largest drop of the metric, with the guard against blindness."""
+        max_information_loss = self.options.max_information_loss
         if max_information_loss is None and self.metric.is_guarded:
-            max_information_loss = max(options.budget, _BLIND)
-        return Budget(options.budget, max_information_loss)
+            max_information_loss = max(max_drop, _BLIND)
+        return Budget(max_drop, max_information_loss)
 
     def _compiled(self, data: Dataset) -> Network:
         size = self._input.batch_size(min(self.options.batch_size, len(data)))
