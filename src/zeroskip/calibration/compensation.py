@@ -21,7 +21,7 @@ from .evaluation import Evaluator
 from .least_squares import Moments, bias_shift, reconstruct
 from .metrics import Metric
 from .patches import groups_of, layer_matrix, layer_rows
-from .result import Correction
+from .records import Correction
 from .stream import Stream, affordable_streams
 
 if TYPE_CHECKING:

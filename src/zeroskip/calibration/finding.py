@@ -17,7 +17,7 @@ from .gains import saved_ms
 from .greedy import greedy_thresholds
 from .network import Thresholds
 from .options import StrategyName
-from .result import Correction, Trial
+from .records import Correction, Trial
 from .search import Budget, Search
 from .sensitivity import probe
 from .setting import Setting

@@ -12,8 +12,9 @@ from ..thresholds import Threshold, ThresholdSet
 from .allocation import GRID, SensitivityStrategy
 from .finding import Finder, Found
 from .metrics import Labels, Outputs
-from .result import CalibrationResult, CurvePoint, LayerSensitivity, Score
-from .search import Search, score_of
+from .records import CurvePoint, LayerSensitivity, Score
+from .result import CalibrationResult
+from .search import Budget, Search, score_of
 from .setting import Setting
 from .statistics import drop_interval, mcnemar
 
@@ -43,7 +44,7 @@ def outcome(
     trial = search.trial(found.strength, on_holdout=False)
     holdout = checked_score(setting, search, found.strength)
     return CalibrationResult(
-        thresholds=_threshold_set(setting, thresholds, {"calibration": trial.score, "holdout": holdout}, curve),
+        thresholds=_threshold_set(setting, thresholds, budget, {"calibration": trial.score, "holdout": holdout}, curve),
         layers=dict(found.layers or {}) if found.strength > 0.0 else {},
         metric=setting.metric.name,
         max_drop=None if budget is None else budget.max_drop,
@@ -88,10 +89,11 @@ def _mcnemar(reference: Outputs, outputs: Outputs, labels: Labels) -> float | No
 def _threshold_set(
     setting: Setting,
     thresholds: Mapping[str, Threshold],
+    budget: Budget | None,
     scores: Mapping[str, Score],
     curve: tuple[CurvePoint, ...],
 ) -> ThresholdSet:
-    options, budget = setting.options, setting.budget()
+    options = setting.options
     return ThresholdSet(
         dict(thresholds),
         model_sha256=setting.sha256,

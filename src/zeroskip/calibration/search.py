@@ -10,7 +10,7 @@ from ..progress import Progress, Steps
 from .allocation import Strategy
 from .evaluation import Evaluation, Evaluator
 from .metrics import Metric
-from .result import Score, Trial
+from .records import Score, Trial
 
 STEPS = 9
 """Bisections: strengths are multiples of 1/512, so that searches under different budgets share trials."""
