@@ -89,4 +89,4 @@ class Comparison:
             self._finder.confirm(found)
             seconds = time.monotonic() - started
             yield outcome(self.setting, self._finder, found, (), was_interrupted=False, seconds=seconds)
-            self.setting.network.reset_weights()
+            self.setting.network.set_weights({})

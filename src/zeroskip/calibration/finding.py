@@ -24,7 +24,11 @@ from .setting import Setting
 from .values import Values
 
 if TYPE_CHECKING:
+    from ..engine import ProbeProgram
     from ..onnx import LayerWeights
+
+_ROUNDS = 2
+"""How often layers are corrected for what the last correction made possible."""
 
 
 @dataclass
@@ -105,28 +109,45 @@ class Finder:
         found.strength = self._confirmed(found.search, found.strength)
 
     def compensate(self, found: Found, kind: CompensationName) -> None:
-        """Correct the layers for the thresholds found, and look again how far these may go with it."""
+        """Correct the layers for the thresholds found, and look again how far these may go with it.
+
+        Where they go further, corrections are made anew for these stronger thresholds, and so on.
+        """
+        if kind == "none":
+            return
+        self.confirm(found)
+        for _ in range(_ROUNDS):
+            if found.strength <= 0.0 or not self._corrected(found, kind):
+                return
+
+    def _corrected(self, found: Found, kind: CompensationName) -> bool:
+        """Correct once; return whether it is better than what was found before, else leave that as it was."""
         from ..onnx import layer_weights
 
-        if kind == "none" or found.strength <= 0.0:
-            return
-        setting = self._setting
-        before = found.search.trial(self._confirmed(found.search, found.strength), on_holdout=False)
-        reference = setting.dense_program()
+        setting, is_kept = self._setting, False
+        before = found.search.trial(found.strength, on_holdout=False)
+        setting.network.set_weights({})
         setting.network.set_thresholds(found.thresholds)
         names = list(layer_weights(setting.model))
-        compensator = Compensator(setting.probes, reference, setting.metric, kind, names)
-        is_kept = False
         try:
+            compensator = Compensator(setting.probes, self._dense, setting.metric, kind, names)
             layers, corrections = compensator.run(self._progress)
-            found.corrections = tuple(corrections)
             search = found.search.again(found.strength)
             strength = self._confirmed(search, self._reached(search))
-            if layers and _is_better(search.trial(strength, on_holdout=False), before, search.budget):
-                found.layers, found.search, found.strength, is_kept = layers, search, strength, True
+            trial = search.trial(strength, on_holdout=False)
+            is_kept = bool(layers) and _is_better(trial, before, search.budget)
+            if is_kept or not found.corrections:
+                found.corrections = tuple(corrections)
+            if is_kept:
+                found.layers, found.search, found.strength = layers, search, strength
         finally:
             if not is_kept:
-                setting.network.reset_weights()
+                setting.network.set_weights(found.layers or {})
+        return is_kept
+
+    @cached_property
+    def _dense(self) -> ProbeProgram:
+        return self._setting.dense_program()
 
     def _reached(self, search: Search) -> float:
         options = self._setting.options

@@ -20,6 +20,7 @@ from ..thresholds import Threshold
 if TYPE_CHECKING:
     from ..engine import InferenceSession, ProbeProgram
     from ..engine.plan_types import FloatArray, Step
+    from ..onnx import LayerWeights
 
 MAX_ARENA_BYTES = 256 << 20
 """Largest arena of one run; the batch is made smaller to keep within it. A batch of one may need more."""
@@ -127,10 +128,14 @@ class Network:
         self.program.set_thresholds(thresholds)
         self._present = dict(thresholds)
 
-    def reset_weights(self) -> None:
-        """Give every layer the weights that the model came with."""
+    def set_weights(self, layers: Mapping[str, LayerWeights]) -> None:
+        """Give layers these weights; those not named get the ones that the model came with."""
         for number, step in enumerate(self.plan.steps):
             if step.op not in WEIGHTED:
+                continue
+            if step.name in layers:
+                given = layers[step.name]
+                self.program.set_constants(number, {"weight": given.weight, "bias": given.bias})
                 continue
             for role in ("weight", "bias"):
                 name, present = step.constants.get(role), self.program.constant(number, role)
