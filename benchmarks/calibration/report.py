@@ -19,6 +19,7 @@ from .result import BUDGETS, RESULTS, BudgetPoint, MethodResult, load_results
 
 _PAGE = Path(__file__).resolve().parents[2] / "docs" / "calibration.md"
 _POINT = 0.01
+_LOSSES = (0.003, 0.01, 0.03)
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(
@@ -39,7 +40,9 @@ def tables(results: Sequence[MethodResult]) -> str:
     order = list(METHODS)
     ordered = sorted(results, key=lambda result: (result.network, order.index(result.method)))
     budgets = [f"{100 * budget:g} points" for budget in BUDGETS]
-    by_budget = table(["network, natural sparsity", "method", *budgets], [_sparsities(result) for result in ordered])
+    losses = [f"{100 * loss:g}% information lost" for loss in _LOSSES]
+    header = ["network, natural sparsity", "method", *budgets, *losses]
+    by_budget = table(header, [_sparsities(result) for result in ordered])
     details = ["network", "method", "drop on the holdout, 95 % interval", "information lost", "inputs", "CPU time"]
     at_one = table(details, [_details(result) for result in ordered])
     commands = "\n".join(dict.fromkeys(result.command for result in ordered))
@@ -51,7 +54,15 @@ def tables(results: Sequence[MethodResult]) -> str:
 
 def _sparsities(result: MethodResult) -> list[str]:
     name = f"{result.network}, {result.sparsity_before:.1%} ({result.metric})"
-    return [name, METHODS[result.method].title, *(_sparsity(result, result.at(budget)) for budget in BUDGETS)]
+    by_budget = [_sparsity(result, result.at(budget)) for budget in BUDGETS]
+    is_corrected = METHODS[result.method].compensation != "none"
+    by_loss = ["" if is_corrected else _at_loss(result, loss) for loss in _LOSSES]
+    return [name, METHODS[result.method].title, *by_budget, *by_loss]
+
+
+def _at_loss(result: MethodResult, loss: float) -> str:
+    sparsity = result.sparsity_at(loss)
+    return "-" if sparsity is None else f"{sparsity:.1%} (+{100 * (sparsity - result.sparsity_before):.1f})"
 
 
 def _sparsity(result: MethodResult, point: BudgetPoint) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -14,6 +15,7 @@ from zeroskip.saved_value import SavedValue
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "calibration"
 BUDGETS = (0.0, 0.005, 0.01, 0.02)
 """Largest drops of the metric that are compared."""
+_WIDEST_GAP = 4.0
 
 
 class Speed(BaseModel):
@@ -107,6 +109,20 @@ class MethodResult(SavedValue):
             if point.budget == budget:
                 return point
         raise KeyError(f"{self.network}, {self.method}: no budget {budget}")
+
+    def sparsity_at(self, information_loss: float) -> float | None:
+        """Return the sparsity at an information loss on the holdout, uncorrected; None if no trials lie around it.
+
+        Interpolated in the logarithm of the loss between the nearest trials below and above.
+        """
+        trials = [trial for trial in self.trials if trial.stage == "holdout" and trial.score.information_loss > 0.0]
+        losses = {trial.score.information_loss: trial.sparsity for trial in trials}
+        below = max((loss for loss in losses if loss <= information_loss), default=0.0)
+        above = min((loss for loss in losses if loss >= information_loss), default=math.inf)
+        if above > _WIDEST_GAP * below:
+            return None
+        share = math.log(information_loss / below) / math.log(above / below) if above > below else 0.0
+        return losses[below] + share * (losses[above] - losses[below])
 
 
 def load_results(folder: Path = RESULTS) -> Sequence[MethodResult]:

@@ -19,8 +19,15 @@ from benchmarks.calibration.speed import measured_speed
 import zeroskip as zs
 from tiny_network import tiny_data, tiny_network
 from zeroskip.analysis import ModelInput
+from zeroskip.calibration import Score, Trial
 from zeroskip.calibration.options import CalibrationOptions
 from zeroskip.calibration.setting import Setting
+
+
+def _trial(stage: str, loss: float) -> Trial:
+    sparsity = 0.5 + 10 * loss if stage == "holdout" else 0.9
+    score = Score(samples=100, baseline=1.0, optimized=1.0, information_loss=loss)
+    return Trial(stage=stage, strength=0.5, sparsity=sparsity, score=score, passed=True)
 
 
 def result(method: str = "sensitivity") -> MethodResult:
@@ -47,6 +54,7 @@ def result(method: str = "sensitivity") -> MethodResult:
         sparsity_before=0.5,
         max_information_loss=None,
         points=points,
+        trials=tuple(_trial(stage, loss) for stage in ("search", "holdout") for loss in (0.0, 0.002, 0.008, 0.016)),
         cpu_seconds=3.0,
         cpu="some CPU",
         isa="generic",
@@ -60,6 +68,13 @@ def test_a_budget_that_was_not_tried_is_named() -> None:
         result().at(0.3)
 
 
+def test_sparsity_at_a_loss_is_interpolated_between_trials_on_the_holdout() -> None:
+    assert result().sparsity_at(0.008) == pytest.approx(0.58)
+    assert result().sparsity_at(0.004) == pytest.approx(0.55)  # half-way, in logarithms
+    assert result().sparsity_at(0.03) is None
+    assert result().sparsity_at(0.001) is None
+
+
 def test_the_page_is_made_from_the_results(tmp_path: Path) -> None:
     result().save(tmp_path / "some_net.sensitivity.json")
     result("bias").save(tmp_path / "some_net.bias.json")
@@ -67,9 +82,9 @@ def test_the_page_is_made_from_the_results(tmp_path: Path) -> None:
     page.write_text("before\n<!-- results:begin, by script -->\nwas here\n<!-- results:end -->\nafter\n")
     assert report.main(["--results", str(tmp_path), "--page", str(page)]) == 0
     text = page.read_text()
-    row = "50.0% (+0.0) | 52.5% (+2.5) | 55.0% (+5.0), 1.25x | 60.0% (+10.0) |"
+    row = "50.0% (+0.0) | 52.5% (+2.5) | 55.0% (+5.0), 1.25x | 60.0% (+10.0) | 53.8% (+3.8) | 60.6% (+10.6) | - |"
     assert f"| some_net, 50.0% (top1) | (c) sensitivity | {row}" in text
-    assert "| (d) c + bias correction | as (c) | as (c) | as (c) | as (c) |" in text
+    assert "| (d) c + bias correction | as (c) | as (c) | as (c) | as (c) |  |  |  |" in text
     assert "| +1.0 (-1.0 to +2.0) | 0.3% | 100 + 100, 10 probes | 3 s |" in text
     assert "--threads 2" in text
     assert "was here" not in text
