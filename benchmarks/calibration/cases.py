@@ -57,6 +57,12 @@ def _resnet(depth: int) -> Callable[[Path], bytes]:
     return read
 
 
+def _packaged(name: str, metric: MetricName) -> Case:
+    """Return a network that an installable package provides, judged on photographs."""
+    trained = TRAINED[name]
+    return Case(name, lambda folder: trained.read(), _photos(trained.preprocess), metric)
+
+
 CASES: Mapping[str, Case] = MappingProxyType(
     {
         case.name: case
@@ -70,18 +76,9 @@ CASES: Mapping[str, Case] = MappingProxyType(
             Case("efficientnet_lite0", lambda folder: efficientnet_lite0(), _photos(_LITE), "top1"),
             Case("resnet20", _resnet(20), _cifar, "top1"),
             Case("resnet56", _resnet(56), _cifar, "top1"),
-            Case(
-                "open_nsfw",
-                lambda folder: TRAINED["open_nsfw"].read(),
-                _photos(TRAINED["open_nsfw"].preprocess),
-                "agreement",
-            ),
-            Case(
-                "tumor_vgg16",
-                lambda folder: TRAINED["tumor_vgg16"].read(),
-                _photos(TRAINED["tumor_vgg16"].preprocess),
-                "agreement",
-            ),
+            _packaged("open_nsfw", "agreement"),
+            _packaged("tumor_vgg16", "agreement"),
+            _packaged("imgsim_resnet50", "fidelity"),
         )
     }
 )

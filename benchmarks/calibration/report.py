@@ -14,20 +14,12 @@ from pathlib import Path
 from zeroskip.files import atomic_write_text
 
 from ..page.words import table
-from .result import RESULTS, MethodResult, load_results
+from .methods import METHODS
+from .result import BUDGETS, RESULTS, BudgetPoint, MethodResult, load_results
 
 _PAGE = Path(__file__).resolve().parents[2] / "docs" / "calibration.md"
-_BUDGETS = (0.0, 0.005, 0.01, 0.02)
-_METHODS = {
-    "greedy": "(a) layer by layer, Kurtz et al.",
-    "energy": "(b) equal energy",
-    "sensitivity": "(c) sensitivity",
-    "bias": "(d) c + bias correction",
-    "reconstruct": "(e) c + reconstruction",
-}
-_CORRECTED = ("bias", "reconstruct")
-
-
+_POINT = 0.01
+_LOSSES = (0.003, 0.01, 0.03)
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(
@@ -44,43 +36,62 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def tables(results: Sequence[MethodResult]) -> str:
-    """Return Markdown: sparsity by budget, then what was measured at one point."""
-    order = list(_METHODS)
+    """Return Markdown: sparsity and speed by budget, what the holdout says, and how to repeat it."""
+    order = list(METHODS)
     ordered = sorted(results, key=lambda result: (result.network, order.index(result.method)))
-    header = ["network, natural sparsity", "method", *(f"{100 * budget:g} points" for budget in _BUDGETS)]
+    budgets = [f"{100 * budget:g} points" for budget in BUDGETS]
+    losses = [f"{100 * loss:g}% information lost" for loss in _LOSSES]
+    header = ["network, natural sparsity", "method", *budgets, *losses]
     by_budget = table(header, [_sparsities(result) for result in ordered])
-    details = ["network", "method", "drop on the holdout, 95 % interval", "speed-up", "inputs", "CPU time"]
+    details = ["network", "method", "drop on the holdout, 95 % interval", "information lost", "inputs", "CPU time"]
     at_one = table(details, [_details(result) for result in ordered])
-    commands = "\n".join(result.command for result in ordered)
-    machine = ", ".join(sorted({f"{result.cpu}, {result.isa}, 1 thread" for result in ordered}))
+    commands = "\n".join(dict.fromkeys(result.command for result in ordered))
     return (
-        f"\n{by_budget}\n\nWhat `calibrate` returned at a budget of one point ({machine}):\n\n{at_one}\n\n"
-        f"```\n{commands}\n```\n\n"
+        f"\n{by_budget}\n\nAt a budget of one point ({_machine(ordered)}; CPU time is for all four budgets):\n\n"
+        f"{at_one}\n\n```\n{commands}\n{_speed_command(ordered)}\n```\n\n"
     )
 
 
 def _sparsities(result: MethodResult) -> list[str]:
     name = f"{result.network}, {result.sparsity_before:.1%} ({result.metric})"
-    return [name, _METHODS[result.method], *(_sparsity(result, budget) for budget in _BUDGETS)]
+    by_budget = [_sparsity(result, result.at(budget)) for budget in BUDGETS]
+    is_corrected = METHODS[result.method].compensation != "none"
+    by_loss = ["" if is_corrected else _at_loss(result, loss) for loss in _LOSSES]
+    return [name, METHODS[result.method].title, *by_budget, *by_loss]
 
 
-def _sparsity(result: MethodResult, budget: float) -> str:
-    point = result.at(budget)
-    if result.method in _CORRECTED and not result.kept_corrections:
+def _at_loss(result: MethodResult, loss: float) -> str:
+    sparsity = result.sparsity_at(loss)
+    return "-" if sparsity is None else f"{sparsity:.1%} (+{100 * (sparsity - result.sparsity_before):.1f})"
+
+
+def _sparsity(result: MethodResult, point: BudgetPoint) -> str:
+    if METHODS[result.method].compensation != "none" and not point.kept_corrections:
         return "as (c)"
-    if result.method in _CORRECTED and point.strength == 0.0:
-        return "-"  # made for the thresholds of one point; weaker ones go without
-    return f"{point.sparsity:.1%} (+{100 * (point.sparsity - result.sparsity_before):.1f})"
+    gained = f"{point.sparsity:.1%} (+{100 * (point.sparsity - result.sparsity_before):.1f})"
+    return gained if point.speed is None else f"{gained}, {point.speed.ratio:.2f}x"
 
 
 def _details(result: MethodResult) -> list[str]:
-    drop = f"{100 * result.drop:+.1f}"
-    if result.interval is not None:
-        low, high = result.interval
+    point = result.at(_POINT)
+    drop = f"{100 * point.drop:+.1f}"
+    if point.interval is not None:
+        low, high = point.interval
         drop += f" ({100 * low:+.1f} to {100 * high:+.1f})"
-    speed = "-" if result.measured_speedup is None else f"{result.measured_speedup:.2f}"
     samples = f"{result.calibration_samples} + {result.holdout_samples}, {result.probe_samples} probes"
-    return [result.network, _METHODS[result.method], drop, speed, samples, f"{result.cpu_seconds:.0f} s"]
+    lost = f"{point.information_loss:.1%}"
+    return [result.network, METHODS[result.method].title, drop, lost, samples, f"{result.cpu_seconds:.0f} s"]
+
+
+def _machine(results: Sequence[MethodResult]) -> str:
+    return ", ".join(sorted({f"{result.cpu}, {result.isa}, 1 thread" for result in results}))
+
+
+def _speed_command(results: Sequence[MethodResult]) -> str:
+    points = [point for result in results for point in result.points]
+    threads = sorted({point.speed.threads for point in points if point.speed is not None})
+    lines = (f"python -m benchmarks.calibration.speed --data DATA --models MODELS --threads {n}" for n in threads)
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -2,15 +2,64 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from zeroskip.calibration import CurvePoint
+from pydantic import BaseModel, ConfigDict
+
+from zeroskip.calibration import Trial
 from zeroskip.saved_value import SavedValue
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "calibration"
-_ROUNDING = 1e-9
+BUDGETS = (0.0, 0.005, 0.01, 0.02)
+"""Largest drops of the metric that are compared."""
+_WIDEST_GAP = 4.0
+
+
+class Speed(BaseModel):
+    """Time of the model as it is over that with thresholds, batch 1, both taking turns.
+
+    Attributes:
+        ratio: Median over the rounds.
+        low: 20th percentile.
+        high: 80th percentile.
+        threads: Threads of the engine.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    ratio: float
+    low: float
+    high: float
+    threads: int
+
+
+class BudgetPoint(BaseModel):
+    """What came out under one budget.
+
+    Attributes:
+        budget: Largest drop of the metric that was allowed, on both halves of the data.
+        sparsity: Weighted by MACs, of what skipping layers read.
+        predicted_speedup: By the engine's cost model.
+        drop: Of the metric on the holdout.
+        interval: 95 % confidence interval of that.
+        information_loss: On the holdout.
+        kept_corrections: Layers with corrected weights.
+        speed: What the engine measured; None where it was not.
+    """
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
+
+    budget: float
+    sparsity: float
+    predicted_speedup: float
+    drop: float
+    interval: tuple[float, float] | None
+    information_loss: float
+    kept_corrections: int
+    speed: Speed | None = None
 
 
 class MethodResult(SavedValue):
@@ -24,15 +73,10 @@ class MethodResult(SavedValue):
         holdout_samples: Inputs of the check.
         probe_samples: Inputs that sensitivities were measured with.
         sparsity_before: Natural sparsity, weighted by MACs, of what skipping layers read.
-        max_information_loss: Guard of the metric, None for none.
-        curve: Points measured on both sets of inputs.
-        sparsity_after: At a budget of one point, as ``calibrate`` returned it.
-        drop: Of the metric on the holdout there.
-        interval: 95 % confidence interval of that.
-        measured_speedup: Median time of the model as it is over that with the thresholds, in one interleaved run at
-            batch 1 of the engine; None where a busy machine made it too uncertain.
-        kept_corrections: Layers with corrected weights; 0 where corrections did not pay.
-        cpu_seconds: Processor time of the calibration.
+        max_information_loss: Guard of the metric at the budget of one point, None for none.
+        points: By budget, ascending.
+        trials: What the search tried before any correction; each ``passed`` is by the budget it was tried for first.
+        cpu_seconds: Processor time for all budgets together.
         cpu: Processor.
         isa: Instruction set.
         command: How to repeat it.
@@ -48,26 +92,37 @@ class MethodResult(SavedValue):
     probe_samples: int
     sparsity_before: float
     max_information_loss: float | None
-    curve: tuple[CurvePoint, ...]
-    sparsity_after: float
-    drop: float
-    interval: tuple[float, float] | None
-    measured_speedup: float | None
-    kept_corrections: int
+    points: tuple[BudgetPoint, ...]
+    trials: tuple[Trial, ...] = ()
     cpu_seconds: float
     cpu: str
     isa: str
     command: str
 
-    def at(self, budget: float) -> CurvePoint:
-        """Return the sparsest point of the curve that keeps within a budget on both sets of inputs."""
-        passed = [point for point in self.curve if self._passes(point, budget)]
-        return max(passed, key=lambda point: point.sparsity)
+    def at(self, budget: float) -> BudgetPoint:
+        """Return what came out under a budget.
 
-    def _passes(self, point: CurvePoint, budget: float) -> bool:
-        scores = (point.calibration, point.holdout)
-        limit = float("inf") if self.max_information_loss is None else self.max_information_loss
-        return all(score.drop <= budget + _ROUNDING and score.information_loss <= limit for score in scores)
+        Raises:
+            KeyError: If it was not tried.
+        """
+        for point in self.points:
+            if point.budget == budget:
+                return point
+        raise KeyError(f"{self.network}, {self.method}: no budget {budget}")
+
+    def sparsity_at(self, information_loss: float) -> float | None:
+        """Return the sparsity at an information loss on the holdout, uncorrected; None if no trials lie around it.
+
+        Interpolated in the logarithm of the loss between the nearest trials below and above.
+        """
+        trials = [trial for trial in self.trials if trial.stage == "holdout" and trial.score.information_loss > 0.0]
+        losses = {trial.score.information_loss: trial.sparsity for trial in trials}
+        below = max((loss for loss in losses if loss <= information_loss), default=0.0)
+        above = min((loss for loss in losses if loss >= information_loss), default=math.inf)
+        if above > _WIDEST_GAP * below:
+            return None
+        share = math.log(information_loss / below) / math.log(above / below) if above > below else 0.0
+        return losses[below] + share * (losses[above] - losses[below])
 
 
 def load_results(folder: Path = RESULTS) -> Sequence[MethodResult]:

@@ -8,133 +8,119 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 
-import numpy as np
-
-from zeroskip import InferenceSession, SessionOptions, calibrate
-from zeroskip.analysis import ModelInput
 from zeroskip.calibration import CalibrationResult
+from zeroskip.calibration.options import CalibrationOptions
+from zeroskip.calibration.search import Search
+from zeroskip.calibration.setting import Setting
 from zeroskip.cli.console import Terminal
-from zeroskip.data import Dataset
 from zeroskip.errors import ZeroskipError
+from zeroskip.files import atomic_write_bytes
 from zeroskip.system import cpu_model
 
-from .cases import CASES, Case
-from .result import RESULTS, MethodResult
-
-METHODS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {
-        "sensitivity": {"strategy": "sensitivity"},
-        "energy": {"strategy": "energy"},
-        "bias": {"strategy": "sensitivity", "compensation": "bias"},
-        "reconstruct": {"strategy": "sensitivity", "compensation": "reconstruct"},
-        "greedy": {"strategy": "greedy"},
-    }
-)
-_BUDGET = 0.01
-_TIMED_INPUTS, _ROUNDS = 4, 15
-_LARGEST_SPREAD = 0.1
+from ..lists import words
+from .cases import CASES
+from .methods import METHODS, Comparison
+from .result import BUDGETS, RESULTS, BudgetPoint, MethodResult
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    given = sys.argv[1:] if arguments is None else arguments
-    options = _parser().parse_args(given)
+    options = _parser().parse_args(arguments)
     terminal = Terminal()
     failures = 0
     for name in options.network:
-        for method in options.method:
-            try:
-                result = _measured(CASES[name], method, options)
-            except ZeroskipError as error:
-                terminal.note(f"{name}, {method}: {error}")
-                failures += 1
-                continue
-            options.results.mkdir(parents=True, exist_ok=True)
-            result.save(options.results / f"{name}.{method}.json")
-            terminal.note(
-                f"{name}, {method}: sparsity {result.sparsity_before:.1%} -> {result.sparsity_after:.1%}, drop "
-                f"{result.drop:.1%}, {result.cpu_seconds:.0f} s of CPU"
-            )
+        try:
+            _run(name, options, terminal)
+        except ZeroskipError as error:
+            terminal.note(f"{name}: {error}")
+            failures += 1
     return 1 if failures else 0
 
 
-def _measured(case: Case, method: str, options: argparse.Namespace) -> MethodResult:
+def _run(name: str, options: argparse.Namespace, terminal: Terminal) -> None:
+    case = CASES[name]
     model, data = case.read(options.data), case.data(options.data, options.samples)
-    started = time.process_time()
-    found = calibrate(
-        model,
-        data,
-        _BUDGET,
-        metric=case.metric,
-        curve=True,
-        probe_samples=options.probe_samples,
-        threads=options.threads,
-        **METHODS[method],
+    wanted = CalibrationOptions(
+        metric=case.metric, probe_samples=options.probe_samples, threads=options.threads, seed=options.seed
     )
-    seconds = time.process_time() - started
-    session = InferenceSession(model, SessionOptions(intra_op_num_threads=options.threads))
-    return MethodResult(
-        network=case.name,
-        method=method,
-        metric=found.metric,
-        calibration_samples=found.calibration.samples,
-        holdout_samples=found.holdout.samples,
-        probe_samples=options.probe_samples,
-        sparsity_before=found.sparsity_before,
-        max_information_loss=found.max_information_loss,
-        curve=found.curve,
-        sparsity_after=found.sparsity_after,
-        drop=found.holdout.drop,
-        interval=found.holdout.interval,
-        measured_speedup=None if found.is_zero else _speedup(session, model, found, data, options.threads),
-        kept_corrections=len(found.layers),
-        cpu_seconds=seconds,
-        cpu=cpu_model(),
-        isa=session.explain(_one(session, data)).isa,
-        command=f"python -m benchmarks.calibration.run --data DATA --network {case.name} --method {method} "
-        f"--samples {options.samples} --probe-samples {options.probe_samples} --threads {options.threads}",
+    comparison = Comparison(Setting(model, data, None, wanted))
+    for method in options.method:
+        results, search, seconds = comparison.run(METHODS[method])
+        common = {"network": name, "method": method, "cpu_seconds": seconds, "command": _command(name, options)}
+        result = _summary(comparison.setting, results, search, common)
+        options.results.mkdir(parents=True, exist_ok=True)
+        result.save(options.results / f"{name}.{method}.json")
+        if options.models is not None:
+            _write_models(options.models, model, result, results)
+        points = ", ".join(f"{100 * point.budget:g}: {point.sparsity:.1%}" for point in result.points)
+        terminal.note(f"{name}, {method}: {result.sparsity_before:.1%} -> {points}; {seconds:.0f} s of CPU")
+
+
+def _summary(
+    setting: Setting, results: Sequence[CalibrationResult], search: Search, common: Mapping[str, object]
+) -> MethodResult:
+    first = results[0]
+    return MethodResult.model_validate(
+        {
+            **common,
+            "metric": first.metric,
+            "calibration_samples": first.calibration.samples,
+            "holdout_samples": first.holdout.samples,
+            "probe_samples": len(setting.probes.data),
+            "sparsity_before": first.sparsity_before,
+            "max_information_loss": setting.budget_of(0.01).max_information_loss,
+            "points": tuple(_point(budget, result) for budget, result in zip(BUDGETS, results, strict=True)),
+            "trials": tuple(search.trials),
+            "cpu": cpu_model(),
+            "isa": setting.network.program.isa,
+        }
     )
 
 
-def _one(session: InferenceSession, data: Dataset) -> dict[str, tuple[int, ...]]:
-    return {ModelInput.of(session).name: (1, *data.sample_shape)}
+def _point(budget: float, result: CalibrationResult) -> BudgetPoint:
+    return BudgetPoint(
+        budget=budget,
+        sparsity=result.sparsity_after,
+        predicted_speedup=result.predicted_speedup,
+        drop=result.holdout.drop,
+        interval=result.holdout.interval,
+        information_loss=result.holdout.information_loss,
+        kept_corrections=len(result.layers),
+    )
 
 
-def _speedup(
-    session: InferenceSession, model: bytes, found: CalibrationResult, data: Dataset, threads: int
-) -> float | None:
-    """Return median time before over median time after, both taking turns; None where the rounds disagree."""
-    faster = InferenceSession(found.apply(model).to_bytes(), session.options)
-    feeds = [feed for feed, _ in ModelInput.of(session).feeds(data.subset(_TIMED_INPUTS), 1)]
-    ratios = []
-    for _ in range(_ROUNDS):
-        before, after = (min(_seconds(timed, feed) for feed in feeds) for timed in (session, faster))
-        ratios.append(before / after)
-    low, middle, high = np.percentile(ratios, [20, 50, 80])
-    return float(middle) if high - low < _LARGEST_SPREAD * middle else None
+def _write_models(
+    folder: Path, model: bytes, summary: MethodResult, results: Sequence[CalibrationResult]
+) -> None:
+    """Write what is to be timed: the model as it is, and one for each budget under which something passed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    atomic_write_bytes(folder / f"{summary.network}.onnx", model)
+    for point, result in zip(summary.points, results, strict=True):
+        if not result.is_zero:
+            path = folder / f"{summary.network}.{summary.method}.{point.budget}.onnx"
+            atomic_write_bytes(path, result.apply(model).to_bytes())
 
 
-def _seconds(session: InferenceSession, feed: Mapping[str, Any]) -> float:
-    started = time.perf_counter()
-    session.run(None, feed)
-    return time.perf_counter() - started
+def _command(network: str, options: argparse.Namespace) -> str:
+    return (
+        f"python -m benchmarks.calibration.run --data DATA --network {network} --samples {options.samples} "
+        f"--probe-samples {options.probe_samples} --threads {options.threads} --seed {options.seed} --models MODELS"
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.calibration.run", description="Calibrate networks.")
-    names = {"type": lambda text: text.split(","), "metavar": "NAME,..."}
     parser.add_argument("--data", type=Path, required=True, help="folder of imagenet_calib, cifar10 and so on")
-    parser.add_argument("--network", default=list(CASES), **names)  # type: ignore[arg-type]
-    parser.add_argument("--method", default=list(METHODS), **names)  # type: ignore[arg-type]
-    parser.add_argument("--samples", type=int, default=200)
-    parser.add_argument("--probe-samples", type=int, default=32)
+    parser.add_argument("--network", type=words, default=list(CASES), metavar="NAME,...")
+    parser.add_argument("--method", type=words, default=list(METHODS), metavar="NAME,...")
+    parser.add_argument("--samples", type=int, default=200, help="inputs, half of them for the check")
+    parser.add_argument("--probe-samples", type=int, default=48)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0, help="of the split")
+    parser.add_argument("--models", type=Path, help="folder for the models, to be timed afterwards")
     parser.add_argument("--results", type=Path, default=RESULTS)
     return parser
 

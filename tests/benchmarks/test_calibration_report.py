@@ -12,44 +12,49 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the scripts are 
 
 from benchmarks.calibration import report
 from benchmarks.calibration.cases import CASES
-from benchmarks.calibration.result import MethodResult
+from benchmarks.calibration.methods import METHODS, Comparison
+from benchmarks.calibration.result import BUDGETS, BudgetPoint, MethodResult, Speed
+from benchmarks.calibration.speed import measured_speed
 
 import zeroskip as zs
+from tiny_network import tiny_data, tiny_network
 from zeroskip.analysis import ModelInput
-from zeroskip.calibration import CurvePoint, Score
+from zeroskip.calibration import Score, Trial
+from zeroskip.calibration.options import CalibrationOptions
+from zeroskip.calibration.setting import Setting
 
 
-def score(drop: float) -> Score:
-    return Score(samples=100, baseline=0.9, optimized=0.9 - drop, information_loss=drop)
+def _trial(stage: str, loss: float) -> Trial:
+    sparsity = 0.5 + 10 * loss if stage == "holdout" else 0.9
+    score = Score(samples=100, baseline=1.0, optimized=1.0, information_loss=loss)
+    return Trial(stage=stage, strength=0.5, sparsity=sparsity, score=score, passed=True)
 
 
-def result() -> MethodResult:
-    curve = tuple(
-        CurvePoint(
-            strength=strength,
-            sparsity=0.5 + strength / 4,
-            predicted_speedup=1 + strength,
-            calibration=score(calibration),
-            holdout=score(holdout),
-            is_efficient=True,
+def result(method: str = "sensitivity") -> MethodResult:
+    points = tuple(
+        BudgetPoint(
+            budget=budget,
+            sparsity=0.5 + 5 * budget,
+            predicted_speedup=1.0,
+            drop=budget,
+            interval=(-0.01, 0.02),
+            information_loss=0.003,
+            kept_corrections=0,
+            speed=Speed(ratio=1.25, low=1.2, high=1.3, threads=2) if budget == 0.01 else None,
         )
-        for strength, calibration, holdout in ((0.0, 0.0, 0.0), (0.2, 0.01, 0.0), (0.4, 0.0, 0.02))
+        for budget in BUDGETS
     )
     return MethodResult(
         network="some_net",
-        method="sensitivity",
+        method=method,
         metric="top1",
         calibration_samples=100,
         holdout_samples=100,
         probe_samples=10,
         sparsity_before=0.5,
         max_information_loss=None,
-        curve=curve,
-        sparsity_after=0.55,
-        drop=0.0,
-        interval=(-0.01, 0.02),
-        measured_speedup=1.1,
-        kept_corrections=0,
+        points=points,
+        trials=tuple(_trial(stage, loss) for stage in ("search", "holdout") for loss in (0.0, 0.002, 0.008, 0.016)),
         cpu_seconds=3.0,
         cpu="some CPU",
         isa="generic",
@@ -57,20 +62,66 @@ def result() -> MethodResult:
     )
 
 
-def test_a_budget_holds_on_both_halves() -> None:
-    assert [result().at(budget).strength for budget in (0.0, 0.005, 0.01, 0.02)] == [0.0, 0.0, 0.2, 0.4]
+def test_a_budget_that_was_not_tried_is_named() -> None:
+    assert result().at(0.02).sparsity == 0.6
+    with pytest.raises(KeyError, match=r"some_net, sensitivity: no budget 0\.3"):
+        result().at(0.3)
+
+
+def test_sparsity_at_a_loss_is_interpolated_between_trials_on_the_holdout() -> None:
+    assert result().sparsity_at(0.008) == pytest.approx(0.58)
+    assert result().sparsity_at(0.004) == pytest.approx(0.55)  # half-way, in logarithms
+    assert result().sparsity_at(0.03) is None
+    assert result().sparsity_at(0.001) is None
 
 
 def test_the_page_is_made_from_the_results(tmp_path: Path) -> None:
     result().save(tmp_path / "some_net.sensitivity.json")
+    result("bias").save(tmp_path / "some_net.bias.json")
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- results:begin, by script -->\nwas here\n<!-- results:end -->\nafter\n")
     assert report.main(["--results", str(tmp_path), "--page", str(page)]) == 0
     text = page.read_text()
-    assert "| some_net, 50.0% (top1) | (c) sensitivity | 50.0% (+0.0) | 50.0% (+0.0) | 55.0% (+5.0) |" in text
+    row = "50.0% (+0.0) | 52.5% (+2.5) | 55.0% (+5.0), 1.25x | 60.0% (+10.0) | 53.8% (+3.8) | 60.6% (+10.6) | - |"
+    assert f"| some_net, 50.0% (top1) | (c) sensitivity | {row}" in text
+    assert "| (d) c + bias correction | as (c) | as (c) | as (c) | as (c) |  |  |  |" in text
+    assert "| +1.0 (-1.0 to +2.0) | 0.3% | 100 + 100, 10 probes | 3 s |" in text
+    assert "--threads 2" in text
     assert "was here" not in text
     assert text.startswith("before")
     assert text.endswith("after\n")
+
+
+def test_methods_share_a_setting_and_keep_each_budget() -> None:
+    options = CalibrationOptions(threads=1, probe_samples=8, batch_size=4)
+    comparison = Comparison(Setting(tiny_network(), tiny_data(32), None, options))
+    uncorrected, search, seconds = comparison.run(METHODS["sensitivity"])
+    corrected, _, longer = comparison.run(METHODS["bias"])
+    for budget, found in zip(BUDGETS, uncorrected, strict=True):
+        assert max(found.calibration.drop, found.holdout.drop) <= budget + 1e-9
+    sparsities = [found.sparsity_after for found in uncorrected]
+    assert sparsities == sorted(sparsities)
+    for before, after in zip(uncorrected, corrected, strict=True):
+        assert after.predicted_speedup >= before.predicted_speedup
+    assert longer >= seconds > 0.0
+    assert search.trials
+    again, _, _ = comparison.run(METHODS["sensitivity"])  # corrections of one method do not leak into the next
+    assert [found.thresholds for found in again] == [found.thresholds for found in uncorrected]
+
+
+def test_a_budget_alone_gives_what_the_comparison_gives() -> None:
+    options = CalibrationOptions(threads=1, probe_samples=8, batch_size=4)
+    comparison = Comparison(Setting(tiny_network(), tiny_data(32), None, options))
+    (*_, last), _, _ = comparison.run(METHODS["sensitivity"])
+    alone = zs.calibrate(tiny_network(), tiny_data(32), BUDGETS[-1], threads=1, probe_samples=8, batch_size=4)
+    assert alone.thresholds == last.thresholds
+
+
+def test_a_model_is_as_fast_as_itself() -> None:
+    session = zs.InferenceSession(tiny_network(), zs.SessionOptions(intra_op_num_threads=1))
+    speed = measured_speed(session, session, [{"image": tiny_data(1).array()}], 1)
+    assert speed.low <= speed.ratio <= speed.high
+    assert 0.3 < speed.ratio < 3.0
 
 
 @pytest.mark.parametrize(("name", "accuracy"), [("efficientnet_lite0", 0.8), ("resnet20", 0.7)])

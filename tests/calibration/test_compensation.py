@@ -7,8 +7,12 @@ import pytest
 
 import zeroskip as zs
 from tiny_network import tiny_data, tiny_network
-from zeroskip.calibration import CalibrationResult, CompensationName, calibrate
+from zeroskip.calibration import CalibrationResult, CompensationName, calibrate, finding
+from zeroskip.calibration.finding import Finder, Found
+from zeroskip.calibration.options import CalibrationOptions
+from zeroskip.calibration.setting import Setting
 from zeroskip.errors import RecipeError
+from zeroskip.onnx import LayerWeights
 
 COUNT = 64
 
@@ -64,3 +68,38 @@ def test_corrections_of_another_model_are_refused() -> None:
     result = calibrated("bias")
     with pytest.raises(RecipeError, match=r"no layers or activations called"):
         result.apply(tiny_network(activation="Sigmoid"))
+
+
+def setting_of() -> Setting:
+    return Setting(tiny_network(), tiny_data(COUNT), None, CalibrationOptions(max_drop=0.1, batch_size=4, threads=1))
+
+
+def test_weights_come_back_as_they_were() -> None:
+    evaluator = setting_of().calibration
+    network = evaluator.network
+    before = evaluator.outputs({})
+    (place,) = [number for number, step in enumerate(network.plan.steps) if step.name == "conv2"]
+    weight = network.program.constant(place, "weight")
+    assert weight is not None
+    network.set_weights({"conv2": LayerWeights(2.0 * weight, np.ones(len(weight), np.float32))})
+    assert not np.array_equal(evaluator.outputs({}), before)
+    network.set_weights({})
+    np.testing.assert_array_equal(evaluator.outputs({}), before)
+
+
+@pytest.mark.parametrize("kind", ["bias", "reconstruct"])
+def test_correcting_again_never_goes_less_far(kind: CompensationName, monkeypatch: pytest.MonkeyPatch) -> None:
+    setting = setting_of()
+    finder = Finder(setting)
+    finder.observe()
+    search = finder.search(finder.strategy("sensitivity"), setting.budget())
+    reached = []
+    for rounds in (0, 1, 2):
+        monkeypatch.setattr(finding, "_ROUNDS", rounds)
+        found = Found(search)
+        finder.look(found)
+        finder.compensate(found, kind)
+        reached.append(found.search.trial(found.strength, on_holdout=False).predicted_speedup)
+        setting.network.set_weights({})
+    assert reached == sorted(reached)
+    assert reached[1] > reached[0]

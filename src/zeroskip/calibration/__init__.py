@@ -11,7 +11,8 @@ from .calibrating import calibrate
 from .compensation import COMPENSATIONS, CompensationName
 from .metrics import METRICS, MetricFunction, MetricName
 from .options import DEFAULT_MAX_DROP, STRATEGIES, StrategyName
-from .result import CalibrationResult, Correction, CurvePoint, LayerSensitivity, Score, Trial
+from .records import Correction, CurvePoint, LayerSensitivity, Score, Trial
+from .result import CalibrationResult
 
 __all__ = [
     "COMPENSATIONS",

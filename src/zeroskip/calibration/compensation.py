@@ -9,7 +9,6 @@ made from. Plain correction everywhere can do harm where thresholds were placed 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -22,10 +21,11 @@ from .evaluation import Evaluator
 from .least_squares import Moments, bias_shift, reconstruct
 from .metrics import Metric
 from .patches import groups_of, layer_matrix, layer_rows
-from .result import Correction
+from .records import Correction
+from .stream import Stream, affordable_streams
 
 if TYPE_CHECKING:
-    from ..engine import ProbeProgram, ProbeRun, SavedRun
+    from ..engine import ProbeProgram
     from ..engine.plan_types import FloatArray
 
 CompensationName = Literal["none", "bias", "reconstruct"]
@@ -33,39 +33,8 @@ COMPENSATIONS: tuple[CompensationName, ...] = get_args(CompensationName)
 
 LARGEST_GRAM = 2304
 """Values per output (input channels times taps) up to which weights are reconstructed; beyond, only biases."""
-MAX_STATE_BYTES = 512 << 20
-"""Memory for the intermediate states of all inputs; fewer inputs are used to keep within it."""
 _LEAST_GAIN = 0.002
 _HELD_BACK = 4  # every fourth batch chooses the ridge
-
-
-@dataclass
-class _Stream:
-    """One batch on its way through one program; goes on from where it was left."""
-
-    program: ProbeProgram
-    batch: FloatArray
-    count: int
-    saved: SavedRun | None = None
-
-    def operand(self, step: int, tensor: int) -> FloatArray:
-        """Run up to a step and return what it is about to read, ``[count, ...]``."""
-        run = self._resume()
-        run.advance(step)
-        self.saved = run.save()
-        return run.tensor(tensor)[: self.count]
-
-    def outputs(self) -> FloatArray:
-        """Run to the end from where the stream is."""
-        run = self._resume()
-        run.advance()
-        return run.outputs()[0][: self.count]
-
-    def _resume(self) -> ProbeRun:
-        run = self.program.start([self.batch])
-        if self.saved is not None:
-            run.restore(self.saved)
-        return run
 
 
 class Compensator:
@@ -93,13 +62,13 @@ class Compensator:
         self._kind = kind
         self._layers = set(layers)
         batches = list(evaluator.batches())
-        batches = batches[: max(3, MAX_STATE_BYTES // max(1, 2 * self._network.plan.arena_bytes))]
+        batches = batches[: max(3, affordable_streams(self._program) // 2)]  # fewer inputs rather than more memory
         kept = max(1, 2 * len(batches) // 3)
         self._fit = [
-            (_Stream(dense, batch, count), _Stream(self._program, batch, count)) for batch, count in batches[:kept]
+            (Stream(dense, batch, count), Stream(self._program, batch, count)) for batch, count in batches[:kept]
         ]
-        self._check = [_Stream(self._program, batch, count) for batch, count in batches[kept:] or batches[:1]]
-        reference = [_Stream(dense, stream.batch, stream.count).outputs() for stream in self._check]
+        self._check = [Stream(self._program, batch, count) for batch, count in batches[kept:] or batches[:1]]
+        reference = [Stream(dense, stream.batch, stream.count).outputs() for stream in self._check]
         self._reference = np.concatenate(reference)
 
     def run(self, progress: Progress | None = None) -> tuple[dict[str, LayerWeights], list[Correction]]:
@@ -120,17 +89,6 @@ class Compensator:
                 damage = correction.damage_after if correction.is_kept else damage
             steps.advance()
         return kept, tried
-
-    def undo(self) -> None:
-        """Give the network the weights it came with."""
-        for place in self._places():
-            for role in ("weight", "bias"):
-                name = self._network.plan.steps[place].constants.get(role)
-                present = self._program.constant(place, role)
-                if name is not None:
-                    self._program.set_constants(place, {role: self._network.plan.constants[name]})
-                elif present is not None:
-                    self._program.set_constants(place, {role: np.zeros_like(present)})
 
     def _places(self) -> Iterator[int]:
         first = min((self._network.place(name) for name in self._network.readers), default=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..progress import Steps
-from .result import CurvePoint
+from .records import CurvePoint
 from .search import GRID, Search
 
 POINTS = 8

@@ -8,9 +8,12 @@ passed is kept.
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..progress import Progress, Steps
 from .evaluation import Evaluator
 from .metrics import Metric, Outputs
+from .stream import Stream, affordable_streams
 
 TOLERANCE = 0.001
 _STEPS = 10
@@ -27,15 +30,22 @@ def greedy_thresholds(
         names: Activations in the order of the graph.
         progress: Told of each layer.
     """
+    network = evaluator.network
+    network.set_thresholds({})
+    streams = [Stream(network.program, batch, count) for batch, count in evaluator.batches()]
+    keeps_states = len(streams) <= affordable_streams(network.program)
     found: dict[str, float] = {}
     steps = Steps(progress, "searching layer by layer", len(names) * _STEPS)
     value = _value(evaluator, metric, evaluator.dense.outputs)
     for name in names:
+        if keeps_states:
+            for stream in streams:
+                stream.advance(network.place(name))
         low, high, passed = 0.0, 1.0, value
         for _ in range(_STEPS):
             middle = (low + high) / 2
-            (outputs,) = evaluator.variants(found, {name: [middle]})[name]
-            reached = _value(evaluator, metric, outputs)
+            network.set_thresholds({**found, name: middle})
+            reached = _value(evaluator, metric, np.concatenate([stream.outputs() for stream in streams]))
             if value - reached < TOLERANCE:
                 low, passed = middle, reached
             else:
@@ -43,6 +53,7 @@ def greedy_thresholds(
             steps.advance()
         found[name] = low
         value = passed
+        network.set_thresholds(found)
     return found
 
 

@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.cost import CostModel, can_skip
+from ..engine.wiring import WEIGHTED
 from ..thresholds import Threshold
 
 if TYPE_CHECKING:
     from ..engine import InferenceSession, ProbeProgram
     from ..engine.plan_types import FloatArray, Step
+    from ..onnx import LayerWeights
 
 MAX_ARENA_BYTES = 256 << 20
 """Largest arena of one run; the batch is made smaller to keep within it. A batch of one may need more."""
@@ -125,6 +127,22 @@ class Network:
         self.program.reset_thresholds([name for name in self._present if name not in thresholds])
         self.program.set_thresholds(thresholds)
         self._present = dict(thresholds)
+
+    def set_weights(self, layers: Mapping[str, LayerWeights]) -> None:
+        """Give layers these weights; those not named get the ones that the model came with."""
+        for number, step in enumerate(self.plan.steps):
+            if step.op not in WEIGHTED:
+                continue
+            if step.name in layers:
+                given = layers[step.name]
+                self.program.set_constants(number, {"weight": given.weight, "bias": given.bias})
+                continue
+            for role in ("weight", "bias"):
+                name, present = step.constants.get(role), self.program.constant(number, role)
+                if name is not None:
+                    self.program.set_constants(number, {role: self.plan.constants[name]})
+                elif present is not None:
+                    self.program.set_constants(number, {role: np.zeros_like(present)})
 
     def sparsity(self, densities: Densities) -> float:
         """Return the sparsity of what skipping convolutions read, weighted by MACs, in [0, 1]."""

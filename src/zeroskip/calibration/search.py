@@ -10,11 +10,12 @@ from ..progress import Progress, Steps
 from .allocation import Strategy
 from .evaluation import Evaluation, Evaluator
 from .metrics import Metric
-from .result import Score, Trial
+from .records import Score, Trial
 
 STEPS = 9
 """Bisections: strengths are multiples of 1/512, so that searches under different budgets share trials."""
 GRID = 1 << STEPS
+_FIRST_STEP = 4
 # A metric is a ratio of counts; without it 0.01 could be refused for 1 lost input in 100.
 _ROUNDING = 1e-9
 
@@ -79,7 +80,17 @@ class Search:
 
     def under_budget(self, budget: Budget) -> float:
         """Return the largest strength found by bisection that keeps within a budget on the calibration data."""
-        return self._bisect(GRID, lambda place: self._passes(place, budget), "searching thresholds")
+        lowest = round(self.lowest * GRID)
+
+        def passes(place: int) -> bool:
+            return budget.allows(self.trial(place / GRID, on_holdout=False).score)
+
+        high, step = GRID, _FIRST_STEP
+        if lowest > 0:  # little more than the least strength is expected
+            while lowest + step < GRID and passes(lowest + step):
+                step *= 2
+            high = min(lowest + step, GRID)
+        return self._bisect(lowest, high, passes, "searching thresholds")
 
     def for_target(self, target: float, measure: Measure, what: str) -> float:
         """Return the least strength that reaches a target on the calibration data.
@@ -109,6 +120,10 @@ class Search:
         """Return a search of the same family that remembers nothing, for a network that has changed."""
         return replace(self, lowest=lowest, trials=[], _known={})
 
+    def under(self, budget: Budget) -> Search:
+        """Return a search of the same family that remembers the same, for another budget."""
+        return replace(self, budget=budget)
+
     def best(self) -> float:
         """Return the largest strength that passed on the calibration data so far; 0 if none did."""
         passed = (trial for trial in self.trials if trial.stage == "search" and trial.passed)
@@ -121,15 +136,23 @@ class Search:
             strength: What passed on the calibration data.
             budget: As for the search.
         """
-        place = round(strength * GRID)
-        if place == 0 or self._passes_both(place, budget):
-            return strength
-        return self._bisect(place, lambda tried: self._passes_both(tried, budget), "checking on the holdout")
+        place, lowest, step = round(strength * GRID), round(self.lowest * GRID), _FIRST_STEP
 
-    def _bisect(self, high: int, passes: Callable[[int], bool], what: str) -> float:
-        """Return the largest strength below ``high`` that passes; 0 if none is found."""
-        steps = Steps(self.progress, what, STEPS)
-        low = lowest = round(self.lowest * GRID)
+        def passes(tried: int) -> bool:
+            # Less strength nearly always means less damage, but "nearly" is not what was promised.
+            halves = (self.trial(tried / GRID, on_holdout=on_holdout) for on_holdout in (True, False))
+            return all(budget.allows(trial.score) for trial in halves)
+
+        if place == 0 or passes(place):
+            return strength
+        while place - step > lowest and not passes(place - step):
+            step *= 2
+        return self._bisect(max(place - step, lowest), place, passes, "checking on the holdout")
+
+    def _bisect(self, low: int, high: int, passes: Callable[[int], bool], what: str) -> float:
+        """Return the largest strength found between ``low``, which passes or is the least, and ``high``; else 0."""
+        steps = Steps(self.progress, what, (high - low - 1).bit_length())
+        lowest = round(self.lowest * GRID)
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if passes(middle) else (low, middle)
@@ -138,15 +161,6 @@ class Search:
         if low == lowest > 0 and not passes(low):
             return 0.0
         return low / GRID
-
-    def _passes(self, place: int, budget: Budget) -> bool:
-        return budget.allows(self.trial(place / GRID, on_holdout=False).score)
-
-    def _passes_both(self, place: int, budget: Budget) -> bool:
-        # Less strength nearly always means less damage, but "nearly" is not what was promised.
-        return all(
-            budget.allows(self.trial(place / GRID, on_holdout=on_holdout).score) for on_holdout in (True, False)
-        )
 
     def _evaluate(self, strength: float, *, on_holdout: bool) -> Trial:
         evaluator = self.holdout if on_holdout else self.calibration

@@ -18,15 +18,12 @@ from ..progress import Progress
 from ..thresholds import Threshold
 from .evaluation import Evaluator
 from .metrics import Metric
-from .network import Thresholds
 from .values import Values
 
 LEVELS = _LOW, _MIDDLE, _HIGH = 0.1, 0.3, 0.6
 """Shares of an activation's non-zero values that the probes drop."""
 _DAMAGE_RANGE = (1e-9, 1e9)  # below is rounding noise; the bounds also keep logarithms finite
 _SLOPE_RANGE = (1.0, 4.0)
-_FACTOR_RANGE = (0.1, 10.0)
-_LEAST_FRACTION = 0.02
 
 
 @dataclass(frozen=True)
@@ -61,10 +58,6 @@ class Sensitivity:
         beyond = np.maximum(asked - places[-1], 0.0) * last
         return np.where(fractions <= 0.0, 0.0, np.exp(inside + below + beyond))
 
-    def scaled(self, factor: float) -> Sensitivity:
-        """Return the curve with every damage multiplied."""
-        return replace(self, damages=tuple(factor * damage for damage in self.damages))
-
 
 def probe(
     evaluator: Evaluator, metric: Metric, values: Mapping[str, Values], progress: Progress | None = None
@@ -82,10 +75,10 @@ def probe(
     """
     directions = {name: _directions(evaluator, name, sample) for name, sample in values.items()}
     tried = {name: [item.threshold(_MIDDLE) for item in choice] for name, choice in directions.items()}
-    at_middle = _damages(evaluator, metric, {}, tried, progress, "comparing thresholds per channel")
+    at_middle = _damages(evaluator, metric, tried, progress, "comparing thresholds per channel")
     chosen = {name: choice[int(np.argmin(at_middle[name]))] for name, choice in directions.items()}
     tried = {name: [sample.threshold(level) for level in (_LOW, _HIGH)] for name, sample in chosen.items()}
-    around = _damages(evaluator, metric, {}, tried, progress, "probing sensitivity of layers")
+    around = _damages(evaluator, metric, tried, progress, "probing sensitivity of layers")
     return chosen, {
         name: Sensitivity(LEVELS, (low, min(at_middle[name]), high)) for name, (low, high) in around.items()
     }
@@ -99,50 +92,15 @@ def _directions(evaluator: Evaluator, name: str, sample: Values) -> list[Values]
     return [sample] if scale is None else [sample, replace(sample, scale=scale)]
 
 
-def probe_again(
-    evaluator: Evaluator,
-    metric: Metric,
-    values: Mapping[str, Values],
-    fractions: Mapping[str, float],
-    sensitivities: Mapping[str, Sensitivity],
-    progress: Progress | None = None,
-) -> dict[str, Sensitivity]:
-    """Correct sensitivities by what each activation adds to the damage of all of them together.
-
-    Each activation drops half of its share while the others keep theirs; its curve is multiplied by what that
-    gains over what the curve says.
-
-    Args:
-        evaluator: As for :func:`probe`.
-        metric: As for :func:`probe`.
-        values: As for :func:`probe`.
-        fractions: Share that each activation drops at present.
-        sensitivities: The curves so far.
-        progress: Told of each probe.
-    """
-    base = {name: values[name].threshold(fraction) for name, fraction in fractions.items()}
-    dropping = [name for name, fraction in fractions.items() if fraction >= _LEAST_FRACTION]
-    tried = {name: [values[name].threshold(fractions[name] / 2)] for name in dropping}
-    total = metric.information_loss(evaluator.dense.outputs, evaluator.outputs(base))
-    damages = _damages(evaluator, metric, base, tried, progress, "probing layers together")
-    result = dict(sensitivities)
-    for name in dropping:
-        half, whole = sensitivities[name].at(np.array([fractions[name] / 2, fractions[name]]))
-        factor = (total - damages[name][0]) / max(whole - half, _DAMAGE_RANGE[0])
-        result[name] = sensitivities[name].scaled(float(np.clip(factor, *_FACTOR_RANGE)))
-    return result
-
-
 def _damages(
     evaluator: Evaluator,
     metric: Metric,
-    base: Thresholds,
     tried: Mapping[str, Sequence[Threshold]],
     progress: Progress | None,
     what: str,
 ) -> dict[str, list[float]]:
     reference = evaluator.dense.outputs
-    outputs = evaluator.variants(base, tried, progress, what)
+    outputs = evaluator.variants({}, tried, progress, what)
     return {
         name: [metric.information_loss(reference, found) for found in results] for name, results in outputs.items()
     }

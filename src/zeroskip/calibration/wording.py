@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .result import CalibrationResult, Score
+    from .records import Score
+    from .result import CalibrationResult
 
 METRIC_WORDS = {
     "top1": "top-1 accuracy",

@@ -1,0 +1,123 @@
+"""Parts of a calibration's result: scores, trials, points of the curve, and what was seen of each layer."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Score(BaseModel):
+    """The metric before and after, on one set of inputs.
+
+    Attributes:
+        samples: Number of inputs.
+        baseline: Metric of the dense model.
+        optimized: Metric with the thresholds.
+        information_loss: How far the outputs moved against how much they differ between inputs: 0 unchanged,
+            1 blind.
+        interval: 95 % confidence interval of the drop, by paired bootstrap; None where it was not asked for.
+        p_value: Of McNemar's test for "the two models are equally good"; top-1 only.
+    """
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
+
+    samples: int
+    baseline: float
+    optimized: float
+    information_loss: float
+    interval: tuple[float, float] | None = None
+    p_value: float | None = None
+
+    @property
+    def drop(self) -> float:
+        """What was lost: baseline minus optimized; negative where the thresholds happened to help."""
+        return self.baseline - self.optimized
+
+
+class Trial(BaseModel):
+    """One threshold set that the search tried.
+
+    Attributes:
+        stage: ``"search"`` on the calibration data, ``"holdout"`` on the holdout.
+        strength: Place in the strategy's family, in [0, 1].
+        sparsity: Of what the skipping layers read, weighted by MACs, in [0, 1].
+        predicted_speedup: Time of the model as it is over time with the set, by the engine's cost model.
+        score: What it did to the metric.
+        passed: Whether it kept within the budget.
+    """
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
+
+    stage: str
+    strength: float
+    sparsity: float
+    predicted_speedup: float = 1.0
+    score: Score
+    passed: bool
+
+
+class CurvePoint(BaseModel):
+    """One point of accuracy against speed, measured on both sets of data.
+
+    Attributes:
+        strength: Place in the strategy's family, in [0, 1]; 0 is the model as it is.
+        sparsity: Of what the skipping layers read, weighted by MACs, on the calibration data.
+        predicted_speedup: Time of the model as it is over time at this point, by the engine's cost model.
+        calibration: Score on the data of the search.
+        holdout: Score on the other data.
+        is_efficient: Whether no faster point loses less on the holdout (the Pareto front).
+    """
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
+
+    strength: float
+    sparsity: float
+    predicted_speedup: float
+    calibration: Score
+    holdout: Score
+    is_efficient: bool
+
+
+class LayerSensitivity(BaseModel):
+    """One activation in the search.
+
+    Attributes:
+        activation: Its name.
+        gain_ms: Predicted time per input that is saved if nearly all its values become zero.
+        levels: Shares of its non-zero values that were dropped alone.
+        damages: Damage at each of them; comparable between layers, without unit.
+        is_per_channel: Whether its channels have thresholds of their own.
+        fraction: The share it drops in the end.
+        damage_per_ms: Damage at that share, alone, over the time saved; None where nothing is dropped.
+    """
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
+
+    activation: str
+    gain_ms: float
+    levels: tuple[float, ...]
+    damages: tuple[float, ...]
+    is_per_channel: bool
+    fraction: float
+    damage_per_ms: float | None
+
+
+class Correction(BaseModel):
+    """What compensation did to one layer.
+
+    Attributes:
+        layer: The step of the plan.
+        kind: ``"bias"`` or ``"reconstruct"``.
+        ridge: Strength of the regularisation, 0 for a bias.
+        damage_before: Information loss of the whole network before, on inputs the correction was not made from.
+        damage_after: With the correction.
+        is_kept: Whether it lowered the damage and was kept.
+    """
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
+
+    layer: str
+    kind: str
+    ridge: float
+    damage_before: float
+    damage_after: float
+    is_kept: bool

@@ -1,0 +1,56 @@
+"""The search finds the last strength that passes, and asks for few trials."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from zeroskip.calibration import Score, Trial
+from zeroskip.calibration.search import GRID, Budget, Search
+
+BUDGET = Budget(0.01, None)
+PLACES = st.integers(0, GRID - 1)
+
+
+class Scripted(Search):
+    """Passes on the calibration half up to one place of the grid, on the holdout up to another."""
+
+    def __init__(self, limit: int, holdout_limit: int, lowest: int = 0) -> None:
+        nothing: Any = None
+        super().__init__(nothing, nothing, nothing, nothing, BUDGET, lowest=lowest / GRID)
+        self.limits = (limit, holdout_limit)
+        self.asked: set[tuple[int, bool]] = set()
+
+    def trial(self, strength: float, *, on_holdout: bool) -> Trial:
+        place = round(strength * GRID)
+        self.asked.add((place, on_holdout))
+        drop = 0.0 if place <= self.limits[on_holdout] else 1.0
+        score = Score(samples=1, baseline=1.0, optimized=1.0 - drop, information_loss=drop)
+        return Trial(stage="search", strength=strength, sparsity=0.5, score=score, passed=drop == 0.0)
+
+
+@given(PLACES, PLACES)
+def test_the_last_strength_that_passes_is_found(limit: int, holdout_limit: int) -> None:
+    search = Scripted(limit, holdout_limit)
+    strength = search.under_budget(BUDGET)
+    assert round(strength * GRID) == limit
+    assert len(search.asked) <= 9
+    assert round(search.confirmed(strength, BUDGET) * GRID) == min(limit, holdout_limit)
+
+
+@given(PLACES, PLACES, st.integers(1, GRID - 1))
+def test_a_least_strength_is_kept_to_or_nothing_is_found(limit: int, holdout_limit: int, lowest: int) -> None:
+    search = Scripted(limit, holdout_limit, lowest)
+    strength = search.confirmed(search.under_budget(BUDGET), BUDGET)
+    last = min(limit, holdout_limit)
+    assert round(strength * GRID) == (last if last >= lowest else 0)
+
+
+@given(st.integers(1, GRID - 40), st.integers(0, 16))
+def test_little_more_than_the_least_strength_takes_few_trials(lowest: int, more: int) -> None:
+    assume(lowest + more < GRID)
+    search = Scripted(lowest + more, GRID, lowest)
+    assert round(search.under_budget(BUDGET) * GRID) == lowest + more
+    assert len(search.asked) <= 8
