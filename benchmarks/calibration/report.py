@@ -19,6 +19,7 @@ from .result import BUDGETS, RESULTS, BudgetPoint, MethodResult, load_results
 
 _PAGE = Path(__file__).resolve().parents[2] / "docs" / "calibration.md"
 _POINT = 0.01
+_LARGEST_SPREAD = 0.1
 _LOSSES = (0.003, 0.01, 0.03)
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
@@ -69,7 +70,9 @@ def _sparsity(result: MethodResult, point: BudgetPoint) -> str:
     if METHODS[result.method].compensation != "none" and not point.kept_corrections:
         return "as (c)"
     gained = f"{point.sparsity:.1%} (+{100 * (point.sparsity - result.sparsity_before):.1f})"
-    return gained if point.speed is None else f"{gained}, {point.speed.ratio:.2f}x"
+    speed = point.speed
+    is_certain = speed is not None and speed.high - speed.low <= _LARGEST_SPREAD * speed.ratio
+    return f"{gained}, {speed.ratio:.2f}x" if speed is not None and is_certain else gained
 
 
 def _details(result: MethodResult) -> list[str]:

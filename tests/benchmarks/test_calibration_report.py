@@ -23,6 +23,11 @@ from zeroskip.calibration import Score, Trial
 from zeroskip.calibration.options import CalibrationOptions
 from zeroskip.calibration.setting import Setting
 
+SPEEDS = {
+    0.01: Speed(ratio=1.25, low=1.2, high=1.3, threads=2),
+    0.02: Speed(ratio=1.25, low=0.9, high=1.6, threads=2),  # rounds that disagree are left out
+}
+
 
 def _trial(stage: str, loss: float) -> Trial:
     sparsity = 0.5 + 10 * loss if stage == "holdout" else 0.9
@@ -40,7 +45,7 @@ def result(method: str = "sensitivity") -> MethodResult:
             interval=(-0.01, 0.02),
             information_loss=0.003,
             kept_corrections=0,
-            speed=Speed(ratio=1.25, low=1.2, high=1.3, threads=2) if budget == 0.01 else None,
+            speed=SPEEDS.get(budget),
         )
         for budget in BUDGETS
     )
