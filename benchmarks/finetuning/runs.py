@@ -7,7 +7,7 @@ from typing import Any
 
 from zeroskip.torch import Recipe
 
-EPOCHS = 3
+EPOCHS = 8
 PICTURES = 19_000
 """Training pictures per epoch: all but those to judge by."""
 _COMMON: dict[str, Any] = {
