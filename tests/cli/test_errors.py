@@ -168,6 +168,11 @@ def test_no_command_shows_help(call: Call) -> None:
     assert "optimize" in result.output
 
 
+def _heed_interrupts() -> None:
+    """Undo what the shell does to its background jobs: their children would ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_stopped_leaves_nothing(how: signal.Signals, model: Path, tmp_path: Path) -> None:
     """Stopped for real, in a process of its own, in the middle of the measurement."""
@@ -190,6 +195,7 @@ def test_a_run_that_is_stopped_leaves_nothing(how: signal.Signals, model: Path, 
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "COLUMNS": "200"},
+        preexec_fn=_heed_interrupts,
     )
     assert process.stderr is not None
     for line in process.stderr:
