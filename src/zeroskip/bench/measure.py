@@ -30,7 +30,7 @@ MIN_ROUNDS = 5
 MAX_BATCHES = 8
 """Different inputs the runs take turns in: enough for sparsity to vary, few enough to send and keep."""
 
-_REST_S = 0.3
+_REST_S = 0.3  # lets the last engine's spinning threads fall asleep: those of ncnn's OpenMP spin for 200 ms
 _COLLAPSE_FACTOR = 2.0
 
 _logger = logging.getLogger(__name__)
