@@ -17,7 +17,8 @@ namespace {
 // stay in L2.
 constexpr int64_t kPointTilePixels = 392;
 constexpr int64_t kRowPairTilePixels = 448;
-// Winograd's weights take four times the memory of the direct ones, beside them: a layer must gain this much.
+// Winograd's weights take four times the memory of the direct ones, beside them: a layer must gain this much,
+// unless it has few.
 constexpr double kWorthTheMemory = 0.75;
 
 int64_t l1_bytes() {
@@ -128,14 +129,22 @@ void Conv::pack_residual(const StepSpec& step) {
 void Conv::plan_winograd(const StepSpec& step, const BuildContext& context) {
   const std::string choice = step.get_string("winograd", "off");
   check(choice == "off" || choice == "auto", "winograd must be off or auto, got '", choice, "'");
-  const bool fits = WinogradConv::supports(geometry_) && !gathers_input_;
+  const bool fits = gathers_input_ ? PhaseImage::supports(geometry_) : WinogradConv::supports(geometry_);
   const bool is_forced = algorithm_ == ConvAlgorithm::kWinograd;
-  check(fits || !is_forced,
-        "the winograd algorithm takes ungrouped 3x3 convolutions of stride 1 and 16 channels or more");
+  check(
+      fits || !is_forced,
+      "the winograd algorithm takes ungrouped 3x3 convolutions of stride 1 and 16 channels or more, and the "
+      "first layer's of 5x5 to 8x8 and stride 2");
   if (!fits || algorithm_ == ConvAlgorithm::kSparse || (choice == "off" && !is_forced)) return;
-  winograd_fma_ = WinogradConv::cost(geometry_, num_threads_) / static_cast<double>(geometry_.macs());
-  if (is_forced || winograd_fma_ < kWorthTheMemory * conv_prices(kernels_).many.dense_fma)
-    winograd_ = std::make_unique<WinogradConv>(geometry_, *step.find_constant("weight"), context);
+  if (gathers_input_) phases_.emplace(geometry_);
+  const ConvGeometry form = phases_ ? phases_->geometry() : geometry_;
+  winograd_fma_ = WinogradConv::cost(form, num_threads_) / static_cast<double>(geometry_.macs());
+  const double limit = (phases_ ? 1.0 : kWorthTheMemory) * conv_prices(kernels_).many.dense_fma;
+  if (!is_forced && winograd_fma_ > limit) return;
+  const ConstantView& weight = *step.find_constant("weight");
+  const std::vector<float> arranged = phases_ ? phases_->kernel(weight.values.data()) : std::vector<float>{};
+  const float* values = phases_ ? arranged.data() : weight.values.data();
+  winograd_ = std::make_unique<WinogradConv>(form, values, weight.name, context);
 }
 
 void Conv::pack_weights(const StepSpec& step, const BuildContext& context) {
@@ -280,12 +289,19 @@ bool Conv::takes_winograd(const Operands& operands) const {
 }
 
 void Conv::run_winograd(const RunContext& context, const Operands& operands) const {
-  winograd_->run({.x = operands.x,
-                  .x_stride = operands.x_stride,
-                  .bias = bias_->data(),
-                  .residual_pixels = residual_pixels_,
-                  .epilogue = epilogue_at(operands, Task{}, 0, 0)},
-                 context.scratch);
+  WinogradConv::Operands where{.x = operands.x,
+                               .x_stride = operands.x_stride,
+                               .bias = bias_->data(),
+                               .residual_pixels = residual_pixels_,
+                               .epilogue = epilogue_at(operands, Task{}, 0, 0)};
+  std::span<std::byte> scratch = context.scratch;
+  if (phases_) {
+    float* image = reinterpret_cast<float*>(scratch.data());
+    phases_->fill(plain_input(context), image, context.num_threads);
+    where.x = image, where.x_stride = kChannelBlock;
+    scratch = scratch.subspan(static_cast<size_t>(phases_->bytes()));
+  }
+  winograd_->run(where, scratch);
 }
 
 int64_t Conv::dense_taps() const { return gathers_input_ ? geometry_.kh : geometry_.taps(); }
@@ -357,11 +373,11 @@ std::string Conv::kernel_name() const {
       zeroskip::kernel_name(uses_row_pairs_ ? wide("f32_spconv3row_ukernel_2x", max_pair_blocks_)
                                             : wide("f32_spconv_ukernel_2x", max_blocks_),
                             expands_panels() ? WeightStorage::kFloat32 : storage_);
-  if (winograd_ && algorithm_ != ConvAlgorithm::kAuto) return "f32_winograd4";
+  if (winograd_ && algorithm_ != ConvAlgorithm::kAuto) return winograd_->kernel_name();
   if (algorithm_ == ConvAlgorithm::kDense) return gathers_input_ ? dense + " (gathered rows)" : dense;
   return algorithm_ == ConvAlgorithm::kSparse
              ? sparse
-             : sparse + " | " + dense + (winograd_ ? " | f32_winograd4" : "");
+             : sparse + " | " + dense + (winograd_ ? " | " + winograd_->kernel_name() : "");
 }
 
 std::unique_ptr<Op> make_conv(const StepSpec& step, const BuildContext& context) {

@@ -6,10 +6,13 @@
 // much slower than its dense form. Both algorithms read the same packed weights.
 #pragma once
 
+#include <optional>
+
 #include "ops/conv_geometry.h"
 #include "ops/conv_weights.h"
 #include "ops/conv_winograd.h"
 #include "ops/packed_weights.h"
+#include "ops/phase_image.h"
 
 namespace zeroskip {
 
@@ -84,6 +87,7 @@ class Conv final : public Op {
   ConvEpilogueArgs epilogue_at(const Operands& operands, const Task& task, int64_t block, int64_t row) const;
   void finish(const Operands& operands, const Task& task, int64_t block, int64_t blocks,
               const float* acc) const;
+  PlainImage plain_input(const RunContext& context) const;
   void gather_input(const RunContext& context) const;
 
   int64_t gathered_bytes() const;
@@ -110,6 +114,7 @@ class Conv final : public Op {
   ConvAlgorithm algorithm_ = ConvAlgorithm::kAuto;
   double crossover_density_;
   std::unique_ptr<const WinogradConv> winograd_;  // null: direct convolution only
+  std::optional<PhaseImage> phases_;              // what it reads if not the input itself
   double winograd_fma_ = 1.0;                     // its cost per dense multiply-accumulate
   double winograd_density_;                       // above it the whole layer is computed so
   bool has_activation_;

@@ -116,27 +116,33 @@ void Conv::list_gathered_pixels(const float* gathered, const Task& task, const f
   });
 }
 
-void Conv::gather_input(const RunContext& context) const {
+PlainImage Conv::plain_input(const RunContext& context) const {
   const ConvGeometry& g = geometry_;
   const Tensor& x = context.inputs[0];
+  const int64_t plane = g.h * g.w, pixel = input_is_nhwc_rows_ ? g.c : x.spec->pixel_stride;
   const bool is_nchw = x.spec->layout == Layout::kRow && !input_is_nhwc_rows_;
+  return is_nchw ? PlainImage{x.data, g.c * plane, plane, g.w, 1}
+                 : PlainImage{x.data, plane * pixel, 1, g.w * pixel, pixel};
+}
+
+void Conv::gather_input(const RunContext& context) const {
+  const ConvGeometry& g = geometry_;
+  const PlainImage x = plain_input(context);
   const int64_t padded_h = g.h + g.pad_top + g.pad_bottom, row = (g.w + g.pad_left + g.pad_right) * g.c;
-  const int64_t column_stride = is_nchw ? 1 : input_is_nhwc_rows_ ? g.c : x.spec->pixel_stride;
-  const int64_t channel_stride = is_nchw ? g.h * g.w : 1;
   float* gathered = reinterpret_cast<float*>(context.scratch.data());
   parallel_for(context.num_threads, g.n * padded_h, [&](int64_t index, int) {
     const int64_t n = index / padded_h, iy = index % padded_h - g.pad_top;
     float* out = gathered + index * row;
     std::fill_n(out, row, 0.0f);
     if (iy < 0 || iy >= g.h) return;
-    const float* in = x.data + (is_nchw ? (n * g.c * g.h + iy) * g.w : (n * g.h + iy) * g.w * column_stride);
+    const float* in = x.data + n * x.image_stride + iy * x.row_stride;
     out += g.pad_left * g.c;
-    if (column_stride == g.c && channel_stride == 1) {
+    if (x.column_stride == g.c && x.channel_stride == 1) {
       std::copy_n(in, g.w * g.c, out);
       return;
     }
     for (int64_t ix = 0; ix < g.w; ++ix)
-      for (int64_t c = 0; c < g.c; ++c) out[ix * g.c + c] = in[ix * column_stride + c * channel_stride];
+      for (int64_t c = 0; c < g.c; ++c) out[ix * g.c + c] = in[ix * x.column_stride + c * x.channel_stride];
   });
 }
 

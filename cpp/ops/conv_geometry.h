@@ -26,6 +26,12 @@ struct ConvGeometry {
   int64_t input_row(int64_t oy, int64_t ky) const { return oy * sh - pad_top + ky * dh; }
 };
 
+// A few-channel image and how far apart its elements are.
+struct PlainImage {
+  const float* data;
+  int64_t image_stride, channel_stride, row_stride, column_stride;
+};
+
 // Reads kernel, strides, pads, dilations and groups from the step and checks them against the tensors and the
 // weight's shape [o, c / groups, kh, kw]. `input_is_nhwc_rows` says the row-layout input is (N, H, W, C).
 // Throws Error naming the step.

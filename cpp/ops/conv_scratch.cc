@@ -40,7 +40,9 @@ int64_t Conv::thread_bytes() const { return acc_bytes() + pixel_list_bytes() + e
 
 size_t Conv::scratch_bytes() const {
   const auto direct = static_cast<size_t>(gathered_bytes() + checked_product({num_threads_, thread_bytes()}));
-  return winograd_ ? std::max(direct, winograd_->scratch_bytes()) : direct;
+  if (!winograd_) return direct;
+  const size_t image = phases_ ? static_cast<size_t>(phases_->bytes()) : 0;
+  return std::max(direct, image + winograd_->scratch_bytes());
 }
 
 Conv::ThreadScratch Conv::thread_scratch(const RunContext& context, int thread) const {

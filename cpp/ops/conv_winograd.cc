@@ -6,6 +6,7 @@ namespace zeroskip {
 namespace {
 
 constexpr int64_t kChannelsAtOnce = 8;  // of weights gathered together, so that cache lines are read whole
+constexpr int64_t kMostTaps = 16;
 
 int64_t row_floats(int64_t channels) { return round_up(channels, kChannelBlock); }
 
@@ -15,24 +16,29 @@ int64_t matrix_floats(int64_t tiles, int64_t row) {
   return tiles * row + kChannelBlock * (1 + tiles * row / kChannelBlock % 2);
 }
 
+int64_t outputs_of(const ConvGeometry& g) { return winograd_outputs(static_cast<int>(g.kh)); }
+
 WinogradWork work_of(const ConvGeometry& g, int num_threads) {
-  const int64_t tiles = g.n * ceil_div(g.oh, kWinogradOutput) * ceil_div(g.ow, kWinogradOutput);
+  const int64_t tiles = g.n * ceil_div(g.oh, outputs_of(g)) * ceil_div(g.ow, outputs_of(g));
   return {tiles, row_floats(g.c), ceil_div(g.o, kSlab), num_threads};
 }
 
-// Transforms input channels [first, last) of one slab; weight is [o][c][9], u the slab in the first matrix.
+// Transforms input channels [first, last) of one slab; weight is [o][c][taps], u the slab in the first
+// matrix.
 void transform_slab(const ConvGeometry& g, const KernelTable& kernels, const float* weight, int64_t slab,
                     int64_t first, int64_t last, float* u, int64_t matrix_stride) {
-  constexpr int64_t kTaps = 9;
-  alignas(64) float gathered[kChannelsAtOnce][kTaps][kSlab] = {};
-  const int64_t outputs = std::min(kSlab, g.o - slab * kSlab), values = (last - first) * kTaps;
+  const int64_t taps = g.taps();
+  const WinogradWeightFn transform =
+      taps == 9 ? kernels.f32_winograd4_weights : kernels.f32_winograd3_weights;
+  alignas(64) float gathered[kChannelsAtOnce * kMostTaps * kSlab] = {};
+  const int64_t outputs = std::min(kSlab, g.o - slab * kSlab), values = (last - first) * taps;
   for (int64_t o = 0; o < outputs; ++o) {
-    const float* source = weight + ((slab * kSlab + o) * g.c + first) * kTaps;
-    float* target = &gathered[0][0][o];
+    const float* source = weight + ((slab * kSlab + o) * g.c + first) * taps;
+    float* target = gathered + o;
     for (int64_t value = 0; value < values; ++value) target[value * kSlab] = source[value];
   }
   for (int64_t k = first; k < last; ++k)
-    kernels.f32_winograd4_weights({&gathered[k - first][0][0], u + k * kSlab, matrix_stride});
+    transform({gathered + (k - first) * taps * kSlab, u + k * kSlab, matrix_stride});
 }
 
 AlignedFloats transform_weights(const ConvGeometry& g, const BuildContext& context, const float* weight) {
@@ -58,17 +64,19 @@ double WinogradConv::cost(const ConvGeometry& geometry, int num_threads) {
   return schedule_winograd(work_of(geometry, num_threads)).cost * num_threads;
 }
 
-WinogradConv::WinogradConv(const ConvGeometry& geometry, const ConstantView& weight,
+WinogradConv::WinogradConv(const ConvGeometry& geometry, const float* weight, const std::string& name,
                            const BuildContext& context)
     : geometry_(geometry),
       kernels_(context.kernels),
       num_threads_(context.num_threads),
-      tile_rows_(ceil_div(geometry.oh, kWinogradOutput)),
-      tile_columns_(ceil_div(geometry.ow, kWinogradOutput)),
+      outputs_(outputs_of(geometry)),
+      finish_tile_(outputs_ == 4 ? kernels_.f32_winograd4_output : kernels_.f32_winograd3_output),
+      tile_rows_(ceil_div(geometry.oh, outputs_)),
+      tile_columns_(ceil_div(geometry.ow, outputs_)),
       work_(work_of(geometry, context.num_threads)),
       schedule_(schedule_winograd(work_)) {
-  weights_ = context.weights.get(weight.name + "/winograd4",
-                                 [&] { return transform_weights(geometry_, context, weight.values.data()); });
+  weights_ = context.weights.get(name + "/winograd" + std::to_string(outputs_),
+                                 [&] { return transform_weights(geometry_, context, weight); });
 }
 
 WinogradConv::Task WinogradConv::task_at(int64_t index) const {
@@ -90,10 +98,10 @@ void WinogradConv::transform_inputs(const Operands& operands, const Task& task, 
     const int64_t tile = task.first_tile + index;
     const int64_t row = tile / tile_columns_ % tile_rows_, n = tile / tile_columns_ / tile_rows_;
     args.image = operands.x + n * g.h * args.row_stride;
-    args.top = row * kWinogradOutput - g.pad_top;
-    args.left = tile % tile_columns_ * kWinogradOutput - g.pad_left;
+    args.top = row * outputs_ - g.pad_top;
+    args.left = tile % tile_columns_ * outputs_ - g.pad_left;
     args.v = v.data + index * v.row_stride;
-    kernels_.f32_winograd4_input(args);
+    kernels_.f32_winograd_input(args);
   }
 }
 
@@ -129,8 +137,8 @@ void WinogradConv::finish(const Operands& operands, const Task& task, const Matr
   for (int64_t index = 0; index < task.tiles; ++index) {
     const int64_t tile = (index + start) % task.tiles;
     const int64_t line = (task.first_tile + tile) / tile_columns_;
-    const int64_t oy = line % tile_rows_ * kWinogradOutput;
-    const int64_t ox = (task.first_tile + tile) % tile_columns_ * kWinogradOutput;
+    const int64_t oy = line % tile_rows_ * outputs_;
+    const int64_t ox = (task.first_tile + tile) % tile_columns_ * outputs_;
     ConvEpilogueArgs epilogue = operands.epilogue;
     const int64_t pixel = (line / tile_rows_ * g.oh + oy) * g.ow + ox;
     epilogue.y += pixel * epilogue.y_stride + channel;
@@ -139,10 +147,10 @@ void WinogradConv::finish(const Operands& operands, const Task& task, const Matr
     if (epilogue.thresholds) epilogue.thresholds += channel;
     if (epilogue.mask) epilogue.mask += pixel * epilogue.mask_stride + first_block;
     args.m = m.data + tile * m.row_stride;
-    args.rows = std::min<int64_t>(kWinogradOutput, g.oh - oy);
-    args.columns = std::min<int64_t>(kWinogradOutput, g.ow - ox);
+    args.rows = std::min(outputs_, g.oh - oy);
+    args.columns = std::min(outputs_, g.ow - ox);
     args.epilogue = &epilogue;
-    kernels_.f32_winograd4_output(args);
+    finish_tile_(args);
   }
 }
 
@@ -154,6 +162,8 @@ int64_t WinogradConv::v_floats() const {
 int64_t WinogradConv::m_floats() const {
   return kWinogradMatrices * matrix_floats(schedule_.tiles_per_task, schedule_.slabs_per_task * kSlab);
 }
+
+std::string WinogradConv::kernel_name() const { return "f32_winograd" + std::to_string(outputs_); }
 
 size_t WinogradConv::scratch_bytes() const {
   return static_cast<size_t>(num_threads_ * (v_floats() + m_floats())) * sizeof(float);

@@ -1,5 +1,6 @@
-// Winograd convolution of a dense 3x3, stride 1 layer: a quarter of the multiplications, for four times the
-// memory of the weights and a somewhat larger rounding error (see kernels/winograd/winograd.h).
+// Winograd convolution of a dense layer of stride 1, 3x3 or 4x4: a quarter of the multiplications, for two to
+// four times the memory of the weights and a somewhat larger rounding error (see
+// kernels/winograd/winograd.h).
 #pragma once
 
 #include "ops/conv_weights.h"
@@ -9,12 +10,15 @@ namespace zeroskip {
 
 class WinogradConv {
  public:
-  // 3x3, stride 1, not dilated, ungrouped, at least 16 channels in and out.
+  // Whether it pays to look at the cost: 3x3, stride 1, not dilated, ungrouped, at least 16 channels in and
+  // out.
   static bool supports(const ConvGeometry& geometry);
   // The cost of the layer, in multiply-accumulates of the sparse kernel on one thread.
   static double cost(const ConvGeometry& geometry, int num_threads);
 
-  WinogradConv(const ConvGeometry& geometry, const ConstantView& weight, const BuildContext& context);
+  // `weight` is [o][c][kh][kw], transformed once for each `name`.
+  WinogradConv(const ConvGeometry& geometry, const float* weight, const std::string& name,
+               const BuildContext& context);
 
   struct Operands {
     const float* x;  // nhwc
@@ -25,6 +29,7 @@ class WinogradConv {
   };
   void run(const Operands& operands, std::span<std::byte> scratch) const;
   size_t scratch_bytes() const;
+  std::string kernel_name() const;
 
  private:
   // 36 matrices with a row per tile.
@@ -46,6 +51,8 @@ class WinogradConv {
   ConvGeometry geometry_;
   KernelTable kernels_;
   int num_threads_;
+  int64_t outputs_;  // per tile and side
+  WinogradOutputFn finish_tile_;
   int64_t tile_rows_, tile_columns_;
   WinogradWork work_;
   WinogradSchedule schedule_;

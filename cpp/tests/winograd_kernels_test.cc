@@ -15,7 +15,7 @@
 namespace zeroskip {
 namespace {
 
-constexpr int kIn = kWinogradInput, kOut = kWinogradOutput;
+constexpr int kIn = kWinogradInput;
 constexpr float kTolerance = 2e-5f;  // of the largest value
 
 using Floats = std::vector<float>;
@@ -41,6 +41,19 @@ bool close(const Floats& got, const Floats& want) {
   return true;
 }
 
+// A form of the transforms: those of f32_winograd4_* make 4x4 outputs of 3x3 taps, f32_winograd3_* 3x3 of
+// 4x4.
+struct Form {
+  int outputs;
+  WinogradOutputFn output_reference;
+  WinogradWeightFn weight_reference;
+  int taps() const { return winograd_taps(outputs); }
+};
+constexpr Form kForms[] = {{3, reference::winograd_output<3>, reference::winograd_weights<4>},
+                           {4, reference::winograd_output<4>, reference::winograd_weights<3>}};
+
+const Form& form_of(const std::string& kernel) { return kForms[kernel.starts_with("f32_winograd4") ? 1 : 0]; }
+
 class Checker {
  public:
   explicit Checker(Isa isa) : isa_(isa) {}
@@ -60,51 +73,55 @@ class Checker {
 
   void operator()(const char* name, WinogradOutputFn kernel) {
     for (int64_t blocks : {1, 2, 5})
-      for (int64_t rows = 1; rows <= kOut; ++rows)
-        for (int64_t columns = 1; columns <= kOut; ++columns)
+      for (int64_t rows = 1; rows <= form_of(name).outputs; ++rows)
+        for (int64_t columns = 1; columns <= form_of(name).outputs; ++columns)
           for (int parts = 0; parts < 8; ++parts) check_output(name, kernel, blocks, rows, columns, parts);
   }
 
   void operator()(const char* name, WinogradWeightFn kernel) {
-    const Floats weights = random_.values(9 * kSlab);
+    const int taps = form_of(name).taps();
+    const Floats weights = random_.values(taps * taps * kSlab);
     const auto run = [&](const auto& call) {
       Floats u(kWinogradMatrices * 2 * kSlab);
       call(WinogradWeightArgs{weights.data(), u.data(), 2 * kSlab});
       return u;
     };
-    report(name, close(run(kernel), run(reference::winograd4_weights)), 9, kSlab);
+    report(name, close(run(kernel), run(form_of(name).weight_reference)), taps, kSlab);
   }
 
   // One tile of 16 channels in and 64 out, from windows to outputs.
-  void check_identity(const KernelTable& table) {
+  void check_identity(const KernelTable& table, int outputs, WinogradWeightFn transform,
+                      WinogradOutputFn finish) {
     constexpr int64_t kChannels = 16;
+    const auto side = static_cast<size_t>(outputs), taps = static_cast<size_t>(winograd_taps(outputs));
+    const auto area = static_cast<int64_t>(taps * taps);
     const Floats x = random_.values(kWinogradMatrices * kChannels),
-                 weights = random_.values(kChannels * 9 * kSlab);
+                 weights = random_.values(kChannels * area * kSlab);
     const Floats zeros(kSlab);
     Floats v(kWinogradMatrices * kChannels), u(kWinogradMatrices * kChannels * kSlab),
         m(kWinogradMatrices * kSlab);
-    Floats y(kOut * kOut * kSlab), want(y.size());
-    table.f32_winograd4_input({x.data(), kIn, kIn, kIn * kChannels, kChannels, 0, 0, 1, v.data(), kChannels});
+    Floats y(side * side * kSlab), want(y.size());
+    table.f32_winograd_input({x.data(), kIn, kIn, kIn * kChannels, kChannels, 0, 0, 1, v.data(), kChannels});
     for (int64_t k = 0; k < kChannels; ++k)
-      table.f32_winograd4_weights({&weights[static_cast<size_t>(k * 9 * kSlab)],
-                                   &u[static_cast<size_t>(k * kSlab)], kChannels * kSlab});
+      transform({&weights[static_cast<size_t>(k * area * kSlab)], &u[static_cast<size_t>(k * kSlab)],
+                 kChannels * kSlab});
     for (int64_t i = 0; i < kWinogradMatrices; ++i)
       table.f32_winograd_gemm_ukernel({1, kChannels, &v[static_cast<size_t>(i * kChannels)], kChannels,
                                        &u[static_cast<size_t>(i * kChannels * kSlab)],
                                        &m[static_cast<size_t>(i * kSlab)], kSlab, nullptr});
     ConvEpilogueArgs epilogue{};
     epilogue.y = y.data(), epilogue.y_stride = kSlab;
-    table.f32_winograd4_output({m.data(), kSlab, kSlab / 16, zeros.data(), kOut, kOut, kOut, &epilogue});
+    finish({m.data(), kSlab, kSlab / 16, zeros.data(), outputs, outputs, outputs, &epilogue});
     for (size_t i = 0; i < want.size(); ++i) {
-      const size_t o = i % kSlab, pixel = i / kSlab, row = pixel / kOut, column = pixel % kOut;
+      const size_t o = i % kSlab, pixel = i / kSlab, row = pixel / side, column = pixel % side;
       double sum = 0.0;
-      for (size_t tap = 0; tap < 9; ++tap)
+      for (size_t tap = 0; tap < taps * taps; ++tap)
         for (size_t k = 0; k < kChannels; ++k)
-          sum += static_cast<double>(x[((row + tap / 3) * kIn + column + tap % 3) * kChannels + k]) *
-                 weights[(k * 9 + tap) * kSlab + o];
+          sum += static_cast<double>(x[((row + tap / taps) * kIn + column + tap % taps) * kChannels + k]) *
+                 weights[(k * taps * taps + tap) * kSlab + o];
       want[i] = static_cast<float>(sum);
     }
-    report("identity", close(y, want), kChannels, kSlab);
+    report("identity", close(y, want), outputs, kChannels, kSlab);
   }
 
   int checks() const { return checks_; }
@@ -129,7 +146,7 @@ class Checker {
                              matrix_stride});
       return v;
     };
-    report(name, close(run(kernel), run(reference::winograd4_input)), height, width, top, left);
+    report(name, close(run(kernel), run(reference::winograd_input)), height, width, top, left);
   }
 
   void check_gemm(const char* name, WinogradGemmFn kernel, int64_t tiles, int64_t channels) {
@@ -149,8 +166,9 @@ class Checker {
   // `parts`: bit 0 residual, bit 1 activation, bit 2 mask.
   void check_output(const char* name, WinogradOutputFn kernel, int64_t blocks, int64_t rows, int64_t columns,
                     int parts) {
-    const int64_t width = blocks * 16, matrix_stride = width + 16, row_pixels = kOut + 1;
-    const int64_t pixels = kOut * row_pixels;
+    const int64_t outputs = form_of(name).outputs;
+    const int64_t width = blocks * 16, matrix_stride = width + 16, row_pixels = outputs + 1;
+    const int64_t pixels = outputs * row_pixels;
     const Floats m = random_.values(kWinogradMatrices * matrix_stride), bias = random_.values(width);
     const Floats residual = random_.values(pixels * width);
     Floats thresholds(static_cast<size_t>(width));  // far from every value: rounding cannot flip a comparison
@@ -169,7 +187,7 @@ class Checker {
                               &epilogue});
       return y;
     };
-    const bool same = close(run(kernel, masks[0]), run(reference::winograd4_output, masks[1]));
+    const bool same = close(run(kernel, masks[0]), run(form_of(name).output_reference, masks[1]));
     report(name, same && masks[0] == masks[1], blocks, rows, columns, parts);
   }
 
@@ -190,7 +208,8 @@ int main() {
 #define ZS_KERNEL(type, name) checker(#name, table.name);
 #include "kernels/list/winograd.inc"
 #undef ZS_KERNEL
-    checker.check_identity(table);
+    checker.check_identity(table, 3, table.f32_winograd3_weights, table.f32_winograd3_output);
+    checker.check_identity(table, 4, table.f32_winograd4_weights, table.f32_winograd4_output);
     std::printf("%s: %d checks, %d failures\n", isa_name(isa), checker.checks(), checker.failures());
     failures += checker.failures();
   }

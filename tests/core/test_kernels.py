@@ -41,11 +41,12 @@ BY_OPERATOR = {
     "test_resize.py": ["f32_resize_linear"],
     # Besides winograd_kernels_test, which calls all four together.
     "test_winograd.py": [
-        "f32_winograd4_input",
+        "f32_winograd_input",
         "f32_winograd4_output",
         "f32_winograd4_weights",
         "f32_winograd_gemm_ukernel",
     ],
+    "test_first_layers.py": ["f32_winograd3_output", "f32_winograd3_weights"],
 }
 
 

@@ -46,6 +46,25 @@ def test_others_may_not(attributes: dict[str, Any]) -> None:
     assert choice(**attributes) == "off"
 
 
+@pytest.mark.parametrize(
+    ("channels", "kernel", "strides", "expected"),
+    [
+        ((3, 64), (7, 7), [2, 2], "auto"),
+        ((1, 16), (5, 5), [2, 2], "auto"),
+        ((3, 64), (7, 7), [1, 1], "off"),
+        ((3, 64), (3, 3), [2, 2], "off"),
+        ((8, 64), (7, 7), [2, 2], "off"),
+        ((3, 8), (7, 7), [2, 2], "off"),
+    ],
+)
+def test_first_layers_with_large_windows_may_take_it(
+    channels: tuple[int, int], kernel: tuple[int, int], strides: list[int], expected: str
+) -> None:
+    graph = CanonicalGraph(1, channels[0], 17, 17)
+    plan = assert_plan_computes(graph, graph.conv("x", channels, kernel=kernel, strides=strides, output="y"))
+    assert step_of(plan, "y").attributes.get("winograd", "off") == expected
+
+
 def network(channels: int = 64, size: int = 28) -> onnx.ModelProto:
     """Return two 3x3 convolutions, the second of a rectified input."""
     random = np.random.default_rng(3)

@@ -9,13 +9,14 @@
 namespace zeroskip::reference {
 namespace {
 
-constexpr int kIn = kWinogradInput, kOut = kWinogradOutput;
+constexpr int kIn = kWinogradInput;
 constexpr double kPoints[kIn - 1] = {0.0, 0.75, -0.75, 1.5, -1.5};  // and infinity
 
 template <size_t kRows, size_t kColumns>
 using Matrix = std::array<std::array<double, kColumns>, kRows>;
 
 // A': powers of the points; the highest alone at infinity.
+template <int kOut>
 Matrix<kOut, kIn> output_matrix() {
   Matrix<kOut, kIn> a{};
   for (int p = 0; p < kIn - 1; ++p) {
@@ -43,16 +44,18 @@ Matrix<kIn, kIn> input_matrix() {
   return b;
 }
 
-Matrix<kIn, 3> weight_matrix() {
-  Matrix<kIn, 3> g{};
+template <int kTaps>
+Matrix<kIn, kTaps> weight_matrix() {
+  Matrix<kIn, kTaps> g{};
   for (int p = 0; p < kIn - 1; ++p) {
     double scale = 1.0;
     for (int q = 0; q < kIn - 1; ++q)
       if (q != p) scale *= kPoints[p] - kPoints[q];
-    for (int power = 0; power < 3; ++power) g[p][power] = (power == 0 ? 1.0 : g[p][power - 1] * kPoints[p]);
+    for (int power = 0; power < kTaps; ++power)
+      g[p][power] = (power == 0 ? 1.0 : g[p][power - 1] * kPoints[p]);
     for (double& value : g[p]) value /= scale;
   }
-  g[kIn - 1][2] = 1.0;
+  g[kIn - 1][kTaps - 1] = 1.0;
   return g;
 }
 
@@ -70,7 +73,7 @@ Matrix<kRows, kRows> both_sides(const Matrix<kRows, kColumns>& left,
 
 }  // namespace
 
-void winograd4_input(const WinogradInputArgs& args) {
+void winograd_input(const WinogradInputArgs& args) {
   for (int64_t channel = 0; channel < args.blocks * 16; ++channel) {
     Matrix<kIn, kIn> d{};
     for (int row = 0; row < kIn; ++row)
@@ -95,13 +98,14 @@ void winograd_gemm(const WinogradGemmArgs& args) {
     }
 }
 
-void winograd4_output(const WinogradOutputArgs& args) {
+template <int kOut>
+void winograd_output(const WinogradOutputArgs& args) {
   const ConvEpilogueArgs& epilogue = *args.epilogue;
   for (int64_t channel = 0; channel < args.blocks * 16; ++channel) {
     Matrix<kIn, kIn> m;
     for (int i = 0; i < kWinogradMatrices; ++i)
       m[i / kIn][i % kIn] = args.m[i * args.matrix_stride + channel];
-    const Matrix<kOut, kOut> sums = both_sides(output_matrix(), m);
+    const Matrix<kOut, kOut> sums = both_sides(output_matrix<kOut>(), m);
     for (int64_t row = 0; row < args.rows; ++row)
       for (int64_t column = 0; column < args.columns; ++column) {
         const int64_t pixel = row * args.row_pixels + column;
@@ -118,14 +122,20 @@ void winograd4_output(const WinogradOutputArgs& args) {
   }
 }
 
-void winograd4_weights(const WinogradWeightArgs& args) {
+template <int kTaps>
+void winograd_weights(const WinogradWeightArgs& args) {
   for (int64_t o = 0; o < kSlab; ++o) {
-    Matrix<3, 3> g;
-    for (int tap = 0; tap < 9; ++tap) g[tap / 3][tap % 3] = args.weights[tap * kSlab + o];
-    const Matrix<kIn, kIn> u = both_sides(weight_matrix(), g);
+    Matrix<kTaps, kTaps> g;
+    for (int tap = 0; tap < kTaps * kTaps; ++tap) g[tap / kTaps][tap % kTaps] = args.weights[tap * kSlab + o];
+    const Matrix<kIn, kIn> u = both_sides(weight_matrix<kTaps>(), g);
     for (int i = 0; i < kWinogradMatrices; ++i)
       args.u[i * args.matrix_stride + o] = static_cast<float>(u[i / kIn][i % kIn]);
   }
 }
+
+template void winograd_output<3>(const WinogradOutputArgs&);
+template void winograd_output<4>(const WinogradOutputArgs&);
+template void winograd_weights<3>(const WinogradWeightArgs&);
+template void winograd_weights<4>(const WinogradWeightArgs&);
 
 }  // namespace zeroskip::reference

@@ -7,9 +7,11 @@
 namespace zeroskip::reference {
 
 // The contracts are those of WinogradInputFn, WinogradGemmFn, WinogradOutputFn and WinogradWeightFn.
-void winograd4_input(const WinogradInputArgs& args);
+void winograd_input(const WinogradInputArgs& args);
 void winograd_gemm(const WinogradGemmArgs& args);
-void winograd4_output(const WinogradOutputArgs& args);
-void winograd4_weights(const WinogradWeightArgs& args);
+template <int kOutputs>
+void winograd_output(const WinogradOutputArgs& args);
+template <int kTaps>
+void winograd_weights(const WinogradWeightArgs& args);
 
 }  // namespace zeroskip::reference

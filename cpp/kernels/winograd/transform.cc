@@ -7,7 +7,7 @@
 namespace zeroskip::ZS_ISA {
 namespace {
 
-constexpr int kIn = kWinogradInput, kOut = kWinogradOutput;
+constexpr int kIn = kWinogradInput;
 
 // V = B' d B for one vector of channels; at(row, column) gives d.
 template <typename At>
@@ -47,7 +47,7 @@ inline void copy_window(const WinogradInputArgs& args, int64_t channel, Vec* win
 
 }  // namespace
 
-void f32_winograd4_input(const WinogradInputArgs& args) {
+void f32_winograd_input(const WinogradInputArgs& args) {
   const bool is_inside =
       args.top >= 0 && args.left >= 0 && args.top + kIn <= args.height && args.left + kIn <= args.width;
   for (int64_t channel = 0; channel < args.blocks * 16; channel += kLanes) {
@@ -68,6 +68,7 @@ void f32_winograd4_input(const WinogradInputArgs& args) {
 namespace {
 
 // y = A' m A + bias for one vector of channels; outputs lie kVectorsPerBlock apart.
+template <int kOut>
 inline void output_tile(const float* m, int64_t matrix_stride, Vec bias, Vec* y) {
   Vec rows[kOut][kIn];
 #pragma GCC unroll 6
@@ -75,14 +76,14 @@ inline void output_tile(const float* m, int64_t matrix_stride, Vec bias, Vec* y)
     Vec d[kIn], t[kOut];
 #pragma GCC unroll 6
     for (int row = 0; row < kIn; ++row) d[row] = load(m + (row * kIn + column) * matrix_stride);
-    transform_output(d, t);
+    transform_output<kOut>(d, t);
 #pragma GCC unroll 4
     for (int row = 0; row < kOut; ++row) rows[row][column] = t[row];
   }
 #pragma GCC unroll 4
   for (int row = 0; row < kOut; ++row) {
     Vec t[kOut];
-    transform_output(rows[row], t);
+    transform_output<kOut>(rows[row], t);
 #pragma GCC unroll 4
     for (int column = 0; column < kOut; ++column)
       y[(row * kOut + column) * kVectorsPerBlock] = t[column] + bias;
@@ -96,16 +97,15 @@ inline void next_block(ConvEpilogueArgs& epilogue) {
   if (epilogue.mask) ++epilogue.mask;
 }
 
-}  // namespace
-
-void f32_winograd4_output(const WinogradOutputArgs& args) {
+template <int kOut>
+inline void finish_tile(const WinogradOutputArgs& args) {
   ConvEpilogueArgs epilogue = *args.epilogue;
   for (int64_t block = 0; block < args.blocks; ++block, next_block(epilogue)) {
     Vec y[kOut * kOut][kVectorsPerBlock];
 #pragma GCC unroll 4
     for (int i = 0; i < kVectorsPerBlock; ++i) {
       const int64_t channel = block * 16 + i * kLanes;
-      output_tile(args.m + channel, args.matrix_stride, load(args.bias + channel), &y[0][i]);
+      output_tile<kOut>(args.m + channel, args.matrix_stride, load(args.bias + channel), &y[0][i]);
     }
     for (int64_t row = 0; row < args.rows; ++row)
       for (int64_t column = 0; column < args.columns; ++column)
@@ -113,27 +113,39 @@ void f32_winograd4_output(const WinogradOutputArgs& args) {
   }
 }
 
-void f32_winograd4_weights(const WinogradWeightArgs& args) {
+template <int kTaps>
+inline void weight_rows(const WinogradWeightArgs& args) {
   for (int64_t output = 0; output < kSlab; output += kLanes) {
-    Vec rows[kIn][3];
-#pragma GCC unroll 3
-    for (int column = 0; column < 3; ++column) {
-      Vec g[3], t[kIn];
-#pragma GCC unroll 3
-      for (int row = 0; row < 3; ++row) g[row] = load(args.weights + (row * 3 + column) * kSlab + output);
-      transform_weights(g, t);
+    Vec rows[kIn][kTaps];
+#pragma GCC unroll 4
+    for (int column = 0; column < kTaps; ++column) {
+      Vec g[kTaps], t[kIn];
+#pragma GCC unroll 4
+      for (int row = 0; row < kTaps; ++row)
+        g[row] = load(args.weights + (row * kTaps + column) * kSlab + output);
+      transform_weights<kTaps>(g, t);
 #pragma GCC unroll 6
       for (int row = 0; row < kIn; ++row) rows[row][column] = t[row];
     }
 #pragma GCC unroll 6
     for (int row = 0; row < kIn; ++row) {
       Vec t[kIn];
-      transform_weights(rows[row], t);
+      transform_weights<kTaps>(rows[row], t);
 #pragma GCC unroll 6
       for (int column = 0; column < kIn; ++column)
         store(args.u + (row * kIn + column) * args.matrix_stride + output, t[column]);
     }
   }
 }
+
+}  // namespace
+
+void f32_winograd4_output(const WinogradOutputArgs& args) { finish_tile<4>(args); }
+
+void f32_winograd3_output(const WinogradOutputArgs& args) { finish_tile<3>(args); }
+
+void f32_winograd4_weights(const WinogradWeightArgs& args) { weight_rows<winograd_taps(4)>(args); }
+
+void f32_winograd3_weights(const WinogradWeightArgs& args) { weight_rows<winograd_taps(3)>(args); }
 
 }  // namespace zeroskip::ZS_ISA

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from zeroskip.engine import CostModel, Plan
 from zeroskip.engine.cost import AlgorithmCost, FamilyCost, Fit, with_crossovers
-from zeroskip.engine.cost.work import DENSE_AMOUNTS, FAMILIES, SPARSE_AMOUNTS
+from zeroskip.engine.cost.work import DENSE_AMOUNTS, FAMILIES, SPARSE_AMOUNTS, WINOGRAD_AMOUNTS
+from zeroskip.engine.plan_types import Step
 
 from ..canonical_graph import CanonicalGraph
 
@@ -29,8 +32,25 @@ def test_time_falls_with_density_and_never_exceeds_dense() -> None:
 
 def test_speedup_at_half_density_matches_what_the_seed_was_measured_at() -> None:
     plan = plan_of_two_convolutions()
-    ratio = SEED.predict(plan, plan.steps[2]) / SEED.predict(plan, plan.steps[2], 0.5)
+    ratio = SEED.dense_ms(plan, plan.steps[2]) / SEED.sparse_ms(plan, plan.steps[2], 0.5)
     assert ratio == pytest.approx(1.6, abs=0.25)
+
+
+def test_winograd_is_predicted_where_it_is_allowed_and_quicker() -> None:
+    plan = plan_of_two_convolutions()
+    skipping = plan.steps[2]
+    model = model_with({"macs": 2.0}, {"macs": 2.0}, {"products": 2.0})
+    tiles, direct = (14 / 4 + 0.5) ** 2, 2.0 * skipping.macs
+    winograd = 2.0 * tiles * 36 * 64 * 64
+    assert model.predict(plan, skipping) == pytest.approx(winograd)
+    assert model.predict(plan, skipping, 0.9) == pytest.approx(winograd)
+    assert model.predict(plan, skipping, 0.1) == pytest.approx(0.1 * direct)
+    direct_plan = replace(plan, steps=tuple(_without_winograd(step) for step in plan.steps))
+    assert model.predict(direct_plan, direct_plan.steps[2]) == pytest.approx(direct)
+
+
+def _without_winograd(step: Step) -> Step:
+    return replace(step, attributes={name: value for name, value in step.attributes.items() if name != "winograd"})
 
 
 def test_a_step_that_cannot_skip_ignores_density() -> None:
@@ -46,11 +66,14 @@ def test_threads_and_instruction_sets_scale() -> None:
     assert CostModel.for_isa("generic").predict(plan, step) > CostModel.for_isa("avx512").predict(plan, step)
 
 
-def model_with(dense: dict[str, float], sparse: dict[str, float], spread: float = 0.0) -> CostModel:
+def model_with(
+    dense: dict[str, float], sparse: dict[str, float], winograd: dict[str, float] | None = None, spread: float = 0.0
+) -> CostModel:
     """A fitted model of the given prices, the same for all families."""
     cost = FamilyCost(
         dense=AlgorithmCost(prices=tuple(dense.get(name, 0.0) for name in DENSE_AMOUNTS)),
         sparse=AlgorithmCost(prices=tuple(sparse.get(name, 0.0) for name in SPARSE_AMOUNTS), width=64),
+        winograd=winograd and AlgorithmCost(prices=tuple(winograd.get(name, 0.0) for name in WINOGRAD_AMOUNTS)),
     )
     fit = Fit(date="2026-01-01", seconds=1.0, samples=1, error=0.0, spread=spread)
     return CostModel(isa="avx512", families=dict.fromkeys(FAMILIES, cost), peak_macs_per_ms=1e6, fit=fit)

@@ -22,6 +22,8 @@ def test_every_family_is_measured_and_the_skipping_ones_at_every_density(measure
     assert {item.family for item in measurement.samples} == set(FAMILIES)
     sparse = [item for item in measurement.samples if item.algorithm == "sparse"]
     assert {item.family for item in sparse} == {"point", "rows", "taps"}
+    winograd = {item.family for item in measurement.samples if item.algorithm == "winograd"}
+    assert winograd == {"rows", "stem"}
     assert len(sparse) % len(DENSITIES) == 0
     assert all(item.latency_ms > 0 for item in measurement.samples)
 

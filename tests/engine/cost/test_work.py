@@ -6,7 +6,15 @@ import pytest
 
 from zeroskip.engine import Plan
 from zeroskip.engine.cost.synthetic import SyntheticPlan
-from zeroskip.engine.cost.work import DENSE_AMOUNTS, SPARSE_AMOUNTS, dense_amounts, family_of, sparse_amounts
+from zeroskip.engine.cost.work import (
+    DENSE_AMOUNTS,
+    SPARSE_AMOUNTS,
+    WINOGRAD_AMOUNTS,
+    dense_amounts,
+    family_of,
+    sparse_amounts,
+    winograd_amounts,
+)
 
 
 def plan_of(channels: int, outputs: int, kernel: int, stride: int, groups: int = 1, size: int = 8) -> Plan:
@@ -50,6 +58,19 @@ def test_dense_work_of_a_convolution() -> None:
     assert amounts["macs"] == 64 * 9 * 32 * padded
     assert amounts["weight_bytes"] == 4 * 9 * 32 * padded
     assert (amounts["read_bytes"], amounts["written_bytes"]) == (4 * 32 * 64, 4 * 24 * 64)
+
+
+@pytest.mark.parametrize(
+    ("channels", "kernel", "stride", "size", "tiles", "inputs"),
+    [(32, 3, 1, 9, 9, 32), (3, 7, 2, 14, 9, 12), (3, 5, 2, 14, 4, 12)],
+)
+def test_winograd_work(channels: int, kernel: int, stride: int, size: int, tiles: int, inputs: int) -> None:
+    plan = plan_of(channels, 96, kernel, stride, size=size)
+    amounts = dict(zip(WINOGRAD_AMOUNTS, winograd_amounts(plan, plan.steps[1]), strict=True))
+    outputs = 128  # in slabs of 64
+    assert amounts["weight_bytes"] == 4 * 36 * inputs * outputs
+    assert amounts["products"] == tiles * 36 * inputs * outputs
+    assert amounts["transforms"] == tiles * (max(inputs, 16) + outputs)
 
 
 def test_sparse_work_grows_with_density_and_its_rest_does_not() -> None:

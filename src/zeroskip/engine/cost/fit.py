@@ -29,7 +29,7 @@ def fit_cost_model(measurement: Measurement, *, isa: str, threads: int, seconds:
     families, errors = {}, []
     for family in FAMILIES:
         costs = {}
-        for algorithm in ("dense", "sparse"):
+        for algorithm in ("dense", "sparse", "winograd"):
             chosen = [item for item in samples if (item.family, item.algorithm) == (family, algorithm)]
             if chosen:
                 costs[algorithm] = _fit_prices(chosen)

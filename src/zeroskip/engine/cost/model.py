@@ -2,11 +2,12 @@
 
 The time of a step is the sum of its amounts (:mod:`.work`) times the prices of its family, all prices being
 at least zero. A convolution that may skip zeros has two such sums; it takes the smaller one, and the density
-at which they are equal is its ``crossover_density``.
+at which they are equal is its ``crossover_density``. One that may be computed by Winograd's algorithm has one more.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
@@ -15,13 +16,24 @@ from pydantic import BaseModel, ConfigDict
 
 from ...saved_value import SavedValue
 from ..plan_types import Plan, Step
-from .work import FAMILIES, Amounts, Family, can_skip, dense_amounts, family_of, sparse_amounts
+from .work import (
+    FAMILIES,
+    Amounts,
+    Family,
+    can_skip,
+    dense_amounts,
+    family_of,
+    sparse_amounts,
+    takes_winograd,
+    winograd_amounts,
+)
 
 _FLOATS_PER_CYCLE = {"avx512": 16.0, "avx2": 16.0, "neon": 8.0, "generic": 4.0}
 _SEED_GHZ = 3.0
 _SEED_EFFICIENCY = 0.93
 _SEED_BYTES_PER_MS = 10e6
 _SEED_STEP_MS = 0.003
+_SEED_TRANSFORM_MACS = 200  # of which a transform of one tile and channel takes the time
 _BISECTIONS = 20
 
 
@@ -29,7 +41,7 @@ class AlgorithmCost(BaseModel):
     """Prices of one algorithm, in ms per unit.
 
     Attributes:
-        prices: One for each of ``DENSE_AMOUNTS`` or ``SPARSE_AMOUNTS``, >= 0.
+        prices: One for each of ``DENSE_AMOUNTS``, ``SPARSE_AMOUNTS`` or ``WINOGRAD_AMOUNTS``, >= 0.
         width: Output channels its microkernel computes at once.
     """
 
@@ -44,12 +56,13 @@ class AlgorithmCost(BaseModel):
 
 
 class FamilyCost(BaseModel):
-    """Prices of one family of steps; ``sparse`` only where it can skip."""
+    """Prices of one family of steps; ``sparse`` only where it can skip, ``winograd`` only where it has such a form."""
 
     model_config = ConfigDict(frozen=True)
 
     dense: AlgorithmCost
     sparse: AlgorithmCost | None = None
+    winograd: AlgorithmCost | None = None
 
 
 class Fit(BaseModel):
@@ -111,7 +124,11 @@ class CostModel(SavedValue):
         move = 1.0 / _SEED_BYTES_PER_MS
         dense = AlgorithmCost(prices=(1 / (peak * _SEED_EFFICIENCY), move, move, move, 0.0, _SEED_STEP_MS))
         families = {
-            family: FamilyCost(dense=dense, sparse=_seed_sparse(peak) if family in ("point", "rows", "taps") else None)
+            family: FamilyCost(
+                dense=dense,
+                sparse=_seed_sparse(peak) if family in ("point", "rows", "taps") else None,
+                winograd=_seed_winograd(peak) if family in ("rows", "stem") else None,
+            )
             for family in FAMILIES
         }
         return cls(isa=isa, families=families, peak_macs_per_ms=peak)
@@ -142,14 +159,21 @@ class CostModel(SavedValue):
                 dense.
             threads: Threads that share the step.
         """
-        time = self.dense_ms(plan, step)
+        time = min(self.dense_ms(plan, step), self.winograd_ms(plan, step))
         if density is not None and can_skip(step):
             time = min(time, self.sparse_ms(plan, step, density))
         return time * self._speedup(self.threads) / self._speedup(threads)
 
     def dense_ms(self, plan: Plan, step: Step) -> float:
-        """Return the time in ms of a step that skips nothing, at this model's number of threads."""
+        """Return the time in ms of a step by the direct algorithm that skips nothing, at this model's threads."""
         return self.families[family_of(plan, step)].dense.time_ms(dense_amounts(plan, step))
+
+    def winograd_ms(self, plan: Plan, step: Step) -> float:
+        """Return the time in ms of a convolution by Winograd's algorithm; infinite where it may not be used."""
+        cost = self.families[family_of(plan, step)].winograd
+        if cost is None or not takes_winograd(step):
+            return math.inf
+        return cost.time_ms(winograd_amounts(plan, step))
 
     def sparse_ms(self, plan: Plan, step: Step, density: float) -> float:
         """Return the time in ms of a convolution by the sparse algorithm; that of the dense one if it has none.
@@ -198,6 +222,13 @@ def _with_crossover(plan: Plan, step: Step, model: CostModel) -> Step:
     if step.attributes.get("algorithm") != "auto" or not can_skip(step):
         return step
     return replace(step, attributes=step.attributes | {"crossover_density": model.crossover_density(plan, step)})
+
+
+def _seed_winograd(peak: float) -> AlgorithmCost:
+    """Return prices by which 3x3 layers take a third to a half of the time of the direct algorithm."""
+    move = 1.0 / _SEED_BYTES_PER_MS
+    prices = (1 / (peak * _SEED_EFFICIENCY), move, _SEED_TRANSFORM_MACS / peak, move, move, _SEED_STEP_MS)
+    return AlgorithmCost(prices=prices)
 
 
 def _seed_sparse(peak: float) -> AlgorithmCost:

@@ -20,7 +20,7 @@ from ..native import CompiledPlan, compile_plan, core, new_weight_store
 from ..options import SessionOptions
 from ..plan_types import CHANNEL_BLOCK, FloatArray, Plan
 from .synthetic import Algorithm, SyntheticPlan, sparse_values
-from .work import Amounts, Family, dense_amounts, family_of, sparse_amounts
+from .work import Amounts, Family, dense_amounts, family_of, sparse_amounts, winograd_amounts
 
 _CONVOLUTIONS: tuple[tuple[int, int, int, int, int], ...] = (
     # input channels, output channels, input size, kernel, stride: as in real networks
@@ -48,7 +48,17 @@ _CONVOLUTIONS: tuple[tuple[int, int, int, int, int], ...] = (
     (32, 48, 28, 3, 2),
     (48, 64, 17, 5, 1),
 )
-_STEMS = ((3, 64, 112, 7, 2), (3, 32, 112, 3, 2), (3, 64, 56, 3, 1))
+_WINOGRAD = (
+    # likewise, without kernel and stride: 3x3 and 1
+    (64, 64, 56),
+    (128, 128, 28),
+    (256, 256, 14),
+    (64, 192, 28),
+    (32, 48, 28),
+    (16, 64, 28),
+    (256, 512, 28),
+)
+_STEMS = ((3, 64, 112, 7, 2), (3, 32, 224, 7, 2), (3, 32, 112, 3, 2), (3, 64, 56, 3, 1))
 _DEPTHWISE = ((64, 56, 3, 1), (128, 56, 3, 2), (512, 14, 3, 1), (240, 28, 5, 2))
 _LINEAR = ((512, 1000), (2048, 1000), (1024, 2048))
 _POOLS = ((64, 112, 3, 2), (64, 56, 2, 2), (256, 14, 3, 1), (32, 28, 3, 2))
@@ -121,12 +131,16 @@ def _times(compiled: CompiledPlan, feed: Sequence[FloatArray]) -> list[float]:
 def _samples(compiled: CompiledPlan, times: NDArray[np.float64]) -> list[Sample]:
     """Return the samples of times ``[rounds, densities, steps]``."""
     plan, kernels = compiled.plan, compiled.program.kernel_names
-    is_sparse = [step.attributes.get("algorithm") == "sparse" for step in plan.steps]
-    times = at_one_speed(times, ~np.array(is_sparse))
+    algorithms = [step.attributes.get("algorithm") for step in plan.steps]
+    times = at_one_speed(times, np.array([algorithm != "sparse" for algorithm in algorithms]))
     samples = []
     for index, step in enumerate(plan.steps):
         family, width = family_of(plan, step), _width(kernels[index])
-        if not is_sparse[index]:
+        if algorithms[index] == "winograd":
+            amounts = winograd_amounts(plan, step)
+            samples.append(Sample(family, "winograd", amounts, width, *_middle(times[:, :, index])))
+            continue
+        if algorithms[index] != "sparse":
             amounts = dense_amounts(plan, step)
             samples.append(Sample(family, "dense", amounts, width, *_middle(times[:, :, index])))
             continue
@@ -168,6 +182,11 @@ def _probe_plan() -> Plan:
     _add_convolutions(plan, "dense")
     for channels, outputs, size, kernel, stride in _STEMS:
         plan.convolution(plan.source(1, channels, size, size), outputs, kernel, stride, algorithm="dense")
+    for channels, outputs, size in _WINOGRAD:
+        plan.convolution(plan.map(1, channels, size, size), outputs, 3, 1, algorithm="winograd")
+    for channels, outputs, size, kernel, stride in _STEMS:
+        if kernel > 3:
+            plan.convolution(plan.source(1, channels, size, size), outputs, kernel, stride, algorithm="winograd")
     for channels, size, kernel, stride in _DEPTHWISE:
         x = plan.map(1, channels, size, size)
         plan.convolution(x, channels, kernel, stride, groups=channels, algorithm=None)

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..plan_types import ALIGNMENT_BYTES, CHANNEL_BLOCK, FloatArray, Layout, Plan, Step, TensorSpec, round_up
 
-Algorithm = Literal["dense", "sparse", "auto"]
+Algorithm = Literal["dense", "sparse", "winograd", "auto"]
 
 
 @dataclass

@@ -40,7 +40,13 @@ channel share one. ``nonzeros``: how often one is found in a mask. ``visits``: o
 input channels, whatever it finds there. ``sums``: put aside after one panel and taken up by the next one.
 """
 
+WINOGRAD_AMOUNTS = ("products", "weight_bytes", "transforms", "read_bytes", "written_bytes", "steps")
+"""What the time of a convolution by Winograd's algorithm is made of. ``products``: multiply-accumulates of its
+matrices. ``transforms``: of one tile and channel, input or output."""
+
 _PANEL_CHANNELS = 64
+_SLAB_CHANNELS = 64
+_TILE_INPUTS = 6  # per side of a Winograd tile, whatever its outputs
 _FAMILY_OF_OP: dict[str, Family] = {
     "depthwise": "depthwise",
     "linear": "linear",
@@ -96,6 +102,26 @@ def sparse_amounts(plan: Plan, step: Step, density: float, width: int) -> Amount
     shared = (2 * density - density * density) * macs
     read, written = _bytes_read(plan, step), _bytes(plan, step.outputs)
     return density * macs, shared, density * visited, panels, sums, weights, read, written, 1.0
+
+
+def takes_winograd(step: Step) -> bool:
+    """Whether a step is a convolution that may be computed by Winograd's algorithm."""
+    return step.attributes.get("winograd") == "auto" or step.attributes.get("algorithm") == "winograd"
+
+
+def winograd_amounts(plan: Plan, step: Step) -> Amounts:
+    """Return the amounts of ``WINOGRAD_AMOUNTS`` of a convolution that has such a form."""
+    source, result = plan.tensors[step.inputs[0]], plan.tensors[step.outputs[0]]
+    merged = math.prod(_pair(step, "strides"))  # pixels that become one, so that the stride is gone
+    inputs, outputs = merged * source.shape[1], round_up(result.shape[1], _SLAB_CHANNELS)
+    taps = math.ceil(_pair(step, "kernel")[0] / _pair(step, "strides")[0])
+    side = _TILE_INPUTS + 1 - taps
+    batch, _, height, width = result.shape
+    tiles = batch * math.ceil(height / side) * math.ceil(width / side)
+    products = float(_TILE_INPUTS**2 * inputs * outputs)
+    read, written = _bytes_read(plan, step), _bytes(plan, step.outputs)
+    transforms = float(tiles * (round_up(inputs, CHANNEL_BLOCK) + outputs))
+    return tiles * products, 4.0 * products, transforms, read, written, 1.0
 
 
 def _convolution(plan: Plan, step: Step, width: int) -> tuple[float, float, float]:
