@@ -60,25 +60,27 @@ void ThreadPool::run(int num_threads, int64_t tasks, const void* body, Call call
   start_workers(static_cast<int>(std::min<int64_t>(num_threads, tasks)) - 1);
   body_.store(body, std::memory_order_relaxed);
   call_.store(call, std::memory_order_relaxed);
-  tasks_.store(tasks, std::memory_order_relaxed);
   unfinished_.store(tasks, std::memory_order_relaxed);
   const uint64_t threads = static_cast<uint64_t>(num_threads);
-  state_.store((++loops_ << (kTaskBits + kThreadBits)) | threads << kTaskBits | static_cast<uint64_t>(tasks));
+  state_.store((++loops_ << kThreadBits | threads) << 2 * kTaskBits | static_cast<uint64_t>(tasks));
   wake_.fetch_add(1);
   if (sleepers_.load() > 0) wake_.notify_all();
   finish_tasks(0);
   wait_until_done();
 }
 
+// Every other thread begins at the end: with two, each works on the same half of the picture in step after
+// step, and finds what it wrote in its own cache.
 bool ThreadPool::take_task(int thread, int64_t* task) {
+  const bool takes_last = thread % 2 != 0;
   uint64_t state = state_.load(std::memory_order_acquire);
   for (;;) {
-    const uint64_t left = state & kTaskMask;
-    const bool allowed = static_cast<uint64_t>(thread) < (state >> kTaskBits & kThreadMask);
+    const uint64_t left = state & kTaskMask, first = state >> kTaskBits & kTaskMask;
+    const bool allowed = static_cast<uint64_t>(thread) < (state >> 2 * kTaskBits & kThreadMask);
     if (left == 0 || !allowed) return false;
-    if (state_.compare_exchange_weak(state, state - 1, std::memory_order_acq_rel,
-                                     std::memory_order_acquire)) {
-      *task = tasks_.load(std::memory_order_relaxed) - static_cast<int64_t>(left);
+    const uint64_t rest = state - 1 + (takes_last ? 0 : kOneFirst);
+    if (state_.compare_exchange_weak(state, rest, std::memory_order_acq_rel, std::memory_order_acquire)) {
+      *task = static_cast<int64_t>(takes_last ? first + left - 1 : first);
       return true;
     }
   }

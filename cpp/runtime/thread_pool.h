@@ -46,12 +46,14 @@ class ThreadPool {
   void run(int num_threads, int64_t tasks, const void* body, Call call);
 
  private:
-  // Tasks not yet taken, with the loop they belong to, in one word, so that a worker that wakes up late can
-  // never take a task of a loop it has not read.
-  static constexpr int kTaskBits = 32;
-  static constexpr int kThreadBits = 12;
+  // The tasks not yet taken, a range, with the loop they belong to, in one word, so that a worker that wakes
+  // up late can never take a task of a loop it has not read: from the lowest bit tasks left, first of them,
+  // threads allowed, number of the loop.
+  static constexpr int kTaskBits = 24;
+  static constexpr int kThreadBits = 10;
   static constexpr uint64_t kTaskMask = (uint64_t{1} << kTaskBits) - 1;
   static constexpr uint64_t kThreadMask = (uint64_t{1} << kThreadBits) - 1;
+  static constexpr uint64_t kOneFirst = uint64_t{1} << kTaskBits;
 
   void start_workers(int count);
   void work(int thread);
@@ -68,9 +70,8 @@ class ThreadPool {
   // Of the current loop. Written before state_ announces it, read only after a task of it was taken.
   std::atomic<const void*> body_{nullptr};
   std::atomic<Call> call_{nullptr};
-  std::atomic<int64_t> tasks_{0};
 
-  alignas(64) std::atomic<uint64_t> state_{0};      // loop number, threads allowed, tasks left to take
+  alignas(64) std::atomic<uint64_t> state_{0};      // see above
   alignas(64) std::atomic<int64_t> unfinished_{0};  // tasks not yet done
   alignas(64) std::atomic<uint32_t> wake_{0};       // changes with every loop; sleepers wait on it
   std::atomic<int> sleepers_{0};
