@@ -8,7 +8,8 @@
 namespace zeroskip {
 
 // Calls body(task, thread) for every task in [0, tasks), thread in [0, num_threads). Tasks are handed out
-// dynamically, to even threads from the first one on, to odd ones from the last one back; body must not throw. With one thread or one task it runs inline.
+// dynamically, to even threads from the first one on, to odd ones from the last one back; body must not
+// throw. With one thread or one task it runs inline.
 template <typename Body>
 void parallel_for(int num_threads, int64_t tasks, const Body& body) {
   if (num_threads <= 1 || tasks <= 1) {
