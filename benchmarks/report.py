@@ -11,9 +11,10 @@ from pathlib import Path
 
 from zeroskip.files import atomic_write_text
 
+from .kernels.result import KernelTable, load_kernels
 from .layers.result import LayerTable, load_tables
 from .models.result import RESULTS, CaseResult, load_cases
-from .page import layers, networks, plot, readme, trained
+from .page import kernels, layers, networks, plot, readme, trained
 from .page.words import HOW_TO_READ, NOTHING_YET, TITLE
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -33,19 +34,25 @@ def main(arguments: list[str] | None = None) -> int:
     tables = load_tables(options.results / "layers")
     has_plot = plot.draw(cases, options.docs / _PLOT)
     options.docs.mkdir(parents=True, exist_ok=True)
-    atomic_write_text(options.docs / "performance.md", page(cases, tables, _PLOT if has_plot else None))
+    atomic_write_text(
+        options.docs / "performance.md",
+        page(cases, tables, load_kernels(options.results / "kernels"), _PLOT if has_plot else None),
+    )
     if options.readme.exists():
         text = options.readme.read_text(encoding="utf-8")
         atomic_write_text(options.readme, readme.filled(text, cases))
     return 0
 
 
-def page(cases: list[CaseResult], tables: list[LayerTable], plot_file: str | None) -> str:
+def page(
+    cases: list[CaseResult], tables: list[LayerTable], measured_kernels: KernelTable | None, plot_file: str | None
+) -> str:
     """Return the page in Markdown.
 
     Args:
         cases: Measured networks.
         tables: Measured layers.
+        measured_kernels: Measured kernels, if there are any.
         plot_file: The plot, relative to the page, if there is one.
     """
     parts = [TITLE, HOW_TO_READ]
@@ -54,6 +61,7 @@ def page(cases: list[CaseResult], tables: list[LayerTable], plot_file: str | Non
     parts += trained.section(cases)
     parts += networks.section(cases, plot_file)
     parts += layers.section(tables)
+    parts += kernels.section(measured_kernels)
     return "\n\n".join(parts) + "\n"
 
 

@@ -57,6 +57,13 @@ compares the choice per tile, as networks run it, with the better of the two: 1.
 oneDNN* is the time of oneDNN's dense convolution with fused ReLU (called through PyTorch) over ours."""
 
 
+KERNELS = """\
+## Kernels
+
+Single kernels on one core, operands in L1 or L2, zeros independent at random: GFLOP/s of the dense computation, and in
+brackets what was executed as a share of the peak. Kernels with one column do not look at zeros."""
+
+
 def environment(cpu: str, isa: str, threads: int, date: str, versions: dict[str, str], command: str) -> str:
     """Return the line that stands under every table."""
     packages = ", ".join(f"{name} {version}" for name, version in versions.items())

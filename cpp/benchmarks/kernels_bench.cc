@@ -101,7 +101,38 @@ class Bench {
     report(name, 0.0, kRows * kDepth * kColumns, [&] { kernel(args); });
   }
 
+  void operator()(const char* name, WinogradGemmFn kernel) {
+    if (!wanted(name)) return;
+    constexpr int64_t kTiles = 24;
+    const Floats v = random_.values(kTiles * kChannels), u = random_.values(kChannels * kSlab);
+    Floats m(kTiles * kSlab);
+    const WinogradGemmArgs args{kTiles, kChannels, v.data(), kChannels, u.data(), m.data(), kSlab, nullptr};
+    report(name, 0.0, kTiles * kChannels * kSlab, [&] { kernel(args); });
+  }
+
+  // The middle row of an image; the general kernel does 3x3 at stride 1.
+  void operator()(const char* name, DwconvFn kernel) {
+    if (!wanted(name)) return;
+    const std::string form = name;
+    const int64_t side = form.ends_with("5s1") || form.ends_with("5s2") ? 5 : 3;
+    const int64_t stride = form.ends_with("s2") ? 2 : 1, width = kPixels * stride;
+    const Floats x = random_.values(side * width * kChannels),
+                 weights = random_.values(side * side * kChannels);
+    const Floats bias(kChannels);
+    Floats y(kPixels * kChannels);
+    DwconvArgs args{};
+    args.x = x.data(), args.x_stride = kChannels, args.in_h = side, args.in_w = width;
+    args.kernel_h = args.kernel_w = side, args.stride_w = stride, args.dilation_h = args.dilation_w = 1;
+    args.pad_left = side / 2, args.weights = weights.data(), args.weight_stride = kChannels;
+    args.bias = args.thresholds = bias.data(), args.max_value = 6.0f;
+    args.pixels = kPixels, args.blocks = kChannels / 16, args.y = y.data(), args.y_stride = kChannels;
+    report(name, 0.0, kPixels * kChannels * side * side, [&] { kernel(args); });
+  }
+
   // Kernels that multiply-accumulate nothing.
+  void operator()(const char*, WinogradInputFn) {}
+  void operator()(const char*, WinogradOutputFn) {}
+  void operator()(const char*, WinogradWeightFn) {}
   void operator()(const char*, ConvInitFn) {}
   void operator()(const char*, ConvEpilogueFn) {}
   void operator()(const char*, MaskPopcountFn) {}
@@ -171,8 +202,10 @@ int main(int argc, char** argv) {
     benchmark::Bench bench(isa, table, filter, seconds);
 #define ZS_KERNEL(type, name) bench(#name, table.name);
 #include "kernels/list/dconv.inc"
+#include "kernels/list/dwconv.inc"
 #include "kernels/list/gemm.inc"
 #include "kernels/list/spconv.inc"
+#include "kernels/list/winograd.inc"
 #undef ZS_KERNEL
   }
   return 0;

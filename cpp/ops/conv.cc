@@ -90,7 +90,7 @@ Conv::Conv(const StepSpec& step, const BuildContext& context)
   has_activation_ = activation == "fatrelu";
   max_value_ = static_cast<float>(step.get_float("max_value", std::numeric_limits<double>::infinity()));
 
-  pack_residual(step);
+  pack_residual(step, context);
   uses_row_pairs_ = geometry_.kw == 3 && geometry_.sw == 1 && geometry_.dw == 1 && geometry_.pad_left <= 2 &&
                     geometry_.pad_right <= 2;
   if (geometry_.is_pointwise() && !gathers_input_) geometry_ = flatten_pointwise(geometry_);
@@ -110,20 +110,23 @@ Conv::Conv(const StepSpec& step, const BuildContext& context)
       step.get_float("winograd_density", few.crossover_density(channels, vectors, winograd_fma_));
 }
 
-void Conv::pack_residual(const StepSpec& step) {
+void Conv::pack_residual(const StepSpec& step, const BuildContext& context) {
   const ConvGeometry& g = geometry_;
   residual_pixels_ = g.n * g.oh * g.ow;
   if (step.find_constant("residual") == nullptr) return;
   check(step.inputs.size() == 1, "takes a residual as input or as constant, not both");
   check(!g.is_pointwise(), "a pointwise convolution takes no constant residual");  // its tiles cross images
-  const std::span<const float> values = step.get_constant("residual", {g.o, g.oh, g.ow}).values;
+  const ConstantView& map = step.get_constant("residual", {g.o, g.oh, g.ow});
   residual_pixels_ = g.oh * g.ow;
-  const int64_t stride = round_up(g.o, kChannelBlock);
-  residual_ = AlignedFloats(static_cast<size_t>(checked_product({residual_pixels_, stride})));
-  for (int64_t channel = 0; channel < g.o; ++channel)
-    for (int64_t pixel = 0; pixel < residual_pixels_; ++pixel)
-      residual_.data()[pixel * stride + channel] =
-          values[static_cast<size_t>(channel * residual_pixels_ + pixel)];
+  residual_ = context.weights.get(map.name + "/map", [&] {
+    const int64_t stride = round_up(g.o, kChannelBlock);
+    AlignedFloats packed(static_cast<size_t>(checked_product({residual_pixels_, stride})));
+    for (int64_t channel = 0; channel < g.o; ++channel)
+      for (int64_t pixel = 0; pixel < residual_pixels_; ++pixel)
+        packed.data()[pixel * stride + channel] =
+            map.values[static_cast<size_t>(channel * residual_pixels_ + pixel)];
+    return packed;
+  });
 }
 
 void Conv::plan_winograd(const StepSpec& step, const BuildContext& context) {
@@ -249,8 +252,8 @@ Conv::Operands Conv::operands(const RunContext& context) const {
   if (context.inputs.size() == 2) {
     operands.residual = context.inputs[1].data;
     operands.residual_stride = context.inputs[1].spec->pixel_stride;
-  } else if (residual_.size() > 0) {
-    operands.residual = residual_.data();
+  } else if (residual_) {
+    operands.residual = residual_->data();
     operands.residual_stride = round_up(geometry_.o, kChannelBlock);
   }
   operands.y = y.data;

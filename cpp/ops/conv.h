@@ -63,7 +63,7 @@ class Conv final : public Op {
 
   void plan_tiles();
   void pack_weights(const StepSpec& step, const BuildContext& context);
-  void pack_residual(const StepSpec& step);
+  void pack_residual(const StepSpec& step, const BuildContext& context);
   Task task_at(int64_t index) const;
   Operands operands(const RunContext& context) const;
   ThreadScratch thread_scratch(const RunContext& context, int thread) const;
@@ -134,9 +134,9 @@ class Conv final : public Op {
   WeightStorage storage_ = WeightStorage::kFloat32;
   SharedWeights weights_;
   WeightStore::Packed bias_, thresholds_;
-  AlignedFloats residual_;       // a constant one: [oh * ow][o], padded to whole blocks
-  int64_t residual_pixels_ = 0;  // after which the residual begins anew
-  WeightStore::Packed zeros_;    // what a tap outside the image reads
+  WeightStore::Packed residual_;  // a constant one: [oh * ow][o], padded to whole blocks; else null
+  int64_t residual_pixels_ = 0;   // after which the residual begins anew
+  WeightStore::Packed zeros_;     // what a tap outside the image reads
 };
 
 }  // namespace zeroskip

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("onnxruntime")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the scripts are not part of the package
 
-from benchmarks.kernels import run as kernels_run
+from benchmarks.kernels.result import KernelTable, KernelTiming
 from benchmarks.layers import predict
 from benchmarks.layers import run as layers_run
 from benchmarks.layers.result import LayerTable
@@ -127,7 +127,7 @@ def case(kind: str) -> CaseResult:
 
 
 def test_page_shows_ratios_to_the_best_peer_with_their_origin() -> None:
-    text = page([case("random"), case("trained")], [], None)
+    text = page([case("random"), case("trained")], [], None, None)
     assert "**2.00** (2.00-2.00)" in text
     assert "20.00 (OpenVINO)" in text
     assert "2026-01-02" in text
@@ -135,7 +135,7 @@ def test_page_shows_ratios_to_the_best_peer_with_their_origin() -> None:
 
 
 def test_page_without_results_says_how_to_get_them() -> None:
-    assert "python -m benchmarks.models.run" in page([], [], None)
+    assert "python -m benchmarks.models.run" in page([], [], None, None)
 
 
 def test_page_shows_layers() -> None:
@@ -149,7 +149,7 @@ def test_page_shows_layers() -> None:
         system=SystemInfo.collect(()),
         layers=(timing,),
     )
-    assert "| 3x3 s1 | 2 |" in page([], [table], None)
+    assert "| 3x3 s1 | 2 |" in page([], [table], None, None)
 
 
 def test_readme_gets_its_numbers_between_the_markers() -> None:
@@ -182,13 +182,19 @@ def test_threads_are_timed_in_turns() -> None:
     rates = threads_run.beside_numpy("squeezenet_1_1", 2, seconds=0.2)
     assert set(rates) == {"runs alone", "products alone", "runs together", "products together"}
     assert min(rates.values()) > 0
+
+
 def test_kernels_are_shown_with_their_share_of_the_peak() -> None:
-    entry = {"isa": "avx2", "kernel": "f32_x", "sparsity": 0.5, "gflops": 80.0, "executed_gflops": 40.0}
-    text = kernels_run.table([entry | {"peak_gflops": 100.0}, entry | {"kernel": "f32_y", "peak_gflops": 50.0}])
-    assert [line.split() for line in text.splitlines()[1:]] == [
-        ["avx2", "f32_x", "80.0", "(0.40)"],
-        ["avx2", "f32_y", "80.0", "(0.80)"],
+    timings = [
+        KernelTiming(isa="avx2", kernel=kernel, sparsity=sparsity, gflops=80.0, executed_gflops=40.0, peak_gflops=peak)
+        for kernel, sparsity, peak in (("f32_x", 0.5, 100.0), ("f32_y", 0.5, 50.0), ("f32_x", 0.9, 100.0))
     ]
+    result = KernelTable(date="2026-01-02", command="run it", system=SystemInfo.collect(), timings=tuple(timings))
+    text = page([], [], result, None)
+    assert "| isa | kernel | 50% zeros | 90% zeros |" in text
+    assert "| avx2 | f32_x | 80.0 (0.40) | 80.0 (0.40) |" in text
+    assert "| avx2 | f32_y | 80.0 (0.80) | - |" in text
+    assert "`run it`" in text
 
 
 def test_weight_storages_are_timed_by_kind_of_layer() -> None:

@@ -40,9 +40,10 @@ class SessionOptions:
             16-bit formats halve what is read from memory, for rounded weights: half a unit of 8 (bf16) or 11
             (fp16) significant bits.
         winograd: Whether 3x3 convolutions of stride 1 whose input is dense, and first layers of 5x5 to 8x8 and
-            stride 2, may be computed by Winograd's algorithm, 2 to 3 times as fast. It rounds differently: a layer's largest error is 1e-6 to 3e-6 of its largest
-            output, about four times that of summing directly, and its weights take four times the memory beside
-            the direct ones. False sums directly always.
+            stride 2, may be computed by Winograd's algorithm, 2 to 3 times as fast. It rounds differently: a
+            layer's largest error is 1e-6 to 3e-6 of its largest output, about four times that of summing
+            directly, and its weights take four times the memory beside the direct ones. False sums directly
+            always.
         fallback: What happens to a model with operators that the engine does not support. ``"islands"`` has
             ONNX Runtime run them, in as few and as large parts as possible, and the rest natively; without
             onnxruntime installed it is an error. ``"error"`` makes it one in any case.
