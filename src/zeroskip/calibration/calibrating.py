@@ -134,6 +134,6 @@ def _found(setting: Setting, finder: Finder) -> tuple[Found, bool]:
             finder.compensate(found, options.compensation)
     except KeyboardInterrupt:
         was_interrupted = True
-        found.strength = found.search.best() if budget is not None else 0.0
+        found.strength = found.search.best(budget) if budget is not None else 0.0
     finder.confirm(found)
     return found, was_interrupted

@@ -14,9 +14,10 @@ from .finding import Finder, Found
 from .metrics import Labels, Outputs
 from .records import CurvePoint, LayerSensitivity, Score
 from .result import CalibrationResult
-from .search import Budget, Search, score_of
+from .search import Search, score_of
 from .setting import Setting
 from .statistics import drop_interval, mcnemar
+from .walk import Budget
 
 
 def outcome(

@@ -13,7 +13,7 @@ from .evaluation import Evaluator
 from .metrics import choose_metric
 from .network import Network
 from .options import CalibrationOptions
-from .search import Budget
+from .walk import Budget
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -108,7 +108,6 @@ def _split(data: Dataset, holdout: Dataset | None, options: CalibrationOptions) 
         return data, holdout
     if len(data) < _FEWEST_INPUTS:
         raise DataError(
-            f"calibration needs at least {_FEWEST_INPUTS} inputs, half of them for the check; "
-            f"the data have {len(data)}"
+            f"calibration needs at least {_FEWEST_INPUTS} inputs, half of them for the check; the data have {len(data)}"
         )
     return data.split(1.0 - options.holdout_fraction, seed=options.seed)
