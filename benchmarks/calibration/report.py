@@ -68,7 +68,7 @@ def _at_loss(result: MethodResult, loss: float) -> str:
 
 def _sparsity(result: MethodResult, point: BudgetPoint) -> str:
     if METHODS[result.method].compensation != "none" and not point.kept_corrections:
-        return "as (c)"
+        return "as (f)" if METHODS[result.method].branches else "as (c)"
     gained = f"{point.sparsity:.1%} (+{100 * (point.sparsity - result.sparsity_before):.1f})"
     speed = point.speed
     is_certain = speed is not None and speed.high - speed.low <= _LARGEST_SPREAD * speed.ratio

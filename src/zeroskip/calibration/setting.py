@@ -57,14 +57,15 @@ class Setting:
         options: CalibrationOptions,
     ) -> None:
         from ..engine import InferenceSession, SessionOptions
-        from ..onnx import load_model
+        from ..onnx import branched, load_model
 
         refuse_noise(data, options.random_input)
         calibration_data, holdout_data = _split(data, holdout, options)
         self.options = options
         self.data = data
         self.sha256 = model_hash(model)
-        self.model = load_model(model)
+        loaded = load_model(model)
+        self.model = branched(loaded) if options.branches else loaded
         self._session = InferenceSession(
             self.model, SessionOptions(intra_op_num_threads=options.threads or 0, isa=options.isa)
         )
