@@ -30,7 +30,7 @@ SPEEDS = {
 
 
 def _trial(stage: str, loss: float) -> Trial:
-    sparsity = 0.5 + 10 * loss if stage == "holdout" else 0.9
+    sparsity = 0.5 + 10 * loss if stage == "search" else 0.9
     score = Score(samples=100, baseline=1.0, optimized=1.0, information_loss=loss)
     return Trial(stage=stage, strength=0.5, sparsity=sparsity, score=score, passed=True)
 
@@ -73,7 +73,7 @@ def test_a_budget_that_was_not_tried_is_named() -> None:
         result().at(0.3)
 
 
-def test_sparsity_at_a_loss_is_interpolated_between_trials_on_the_holdout() -> None:
+def test_sparsity_at_a_loss_is_interpolated_between_trials_of_the_search() -> None:
     assert result().sparsity_at(0.008) == pytest.approx(0.58)
     assert result().sparsity_at(0.004) == pytest.approx(0.55)  # half-way, in logarithms
     assert result().sparsity_at(0.03) is None
