@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from hypothesis import assume, given
@@ -49,6 +50,31 @@ def test_a_least_strength_is_kept_to_or_nothing_is_found(limit: int, holdout_lim
     last, found = min(limit, holdout_limit), round(strength * GRID)
     assert lowest <= found <= last or (found == 0 and last < lowest)
     assert found == 0 or last - found <= FINEST
+
+
+class Noisy(Scripted):
+    """Has drops of its own at some places of one half."""
+
+    drops: Mapping[tuple[int, bool], float] = {}
+
+    def trial(self, strength: float, *, on_holdout: bool) -> Trial:
+        found = super().trial(strength, on_holdout=on_holdout)
+        drop = self.drops.get((round(strength * GRID), on_holdout))
+        if drop is None:
+            return found
+        return found.model_copy(update={"score": found.score.model_copy(update={"optimized": 1.0 - drop})})
+
+
+def test_what_the_holdout_allows_and_the_search_does_not_costs_a_little_and_not_all() -> None:
+    search = Noisy(300, 280)
+    search.drops = {(place, False): 0.02 for place in range(270, 290)}
+    assert 250 <= round(search.confirmed(300 / GRID, BUDGET) * GRID) < 270
+
+
+def test_a_lucky_place_of_the_holdout_does_not_end_the_way_down() -> None:
+    search = Noisy(300, 280)
+    search.drops = {(296, True): 0.0}
+    assert round(search.confirmed(300 / GRID, BUDGET) * GRID) == 280
 
 
 @given(st.integers(1, GRID - 40), st.integers(0, 16))

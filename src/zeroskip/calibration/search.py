@@ -128,13 +128,14 @@ class Search:
         walk = self._walk(budget, place, steps, on_holdout=True)
         if not (place == 0 or walk.visit(place)):
             walk.visit(walk.lowest)
-            while walk.edge == walk.lowest < place - step:
+            is_last = False
+            while walk.edge == walk.lowest and not is_last:
+                is_last = place - step <= walk.lowest
                 walk.visit(place - step)
                 step *= 2
-            walk.refine(max(step // 4, FINEST))
-            # Less strength nearly always means less damage, but "nearly" is not what was promised.
-            passed = (tried for tried in walk.passing() if budget.allows(self._score(tried, on_holdout=False)))
-            place = next(passed, 0)
+                if is_last or walk.edge > walk.lowest:  # by luck, perhaps: then this takes it back, and the way goes on
+                    walk.refine(max(step // 4, FINEST))
+            place = next((tried for tried in walk.downward() if self._passes(tried, budget)), 0)
         steps.finish()
         return place / GRID
 
@@ -145,6 +146,10 @@ class Search:
             return self._score(place, on_holdout=on_holdout)
 
         return Walk(budget, score, round(self.lowest * GRID), highest)
+
+    def _passes(self, place: int, budget: Budget) -> bool:
+        # Less strength nearly always means less damage, but "nearly" is not what was promised.
+        return all(budget.allows(self._score(place, on_holdout=half)) for half in (True, False))
 
     def _score(self, place: int, *, on_holdout: bool) -> Score:
         return self.trial(place / GRID, on_holdout=on_holdout).score

@@ -111,6 +111,12 @@ class Walk:
         passed = [place for place, score in self.scores.items() if place <= edge and self.budget.allows(score)]
         return sorted(passed, reverse=True)
 
+    def downward(self) -> list[int]:
+        """Return the places to fall back on if more is asked of them: the passing ones and a few others, last first."""
+        steps = (FINEST << power for power in range(self.highest.bit_length()))
+        others = {place for step in steps if (place := self.edge - step) >= self.lowest}
+        return sorted({*self.passing(), *others}, reverse=True)
+
 
 def monotone(values: Sequence[float]) -> NDArray[np.float64]:
     """Return the ascending numbers nearest to the given ones in least squares (pool adjacent violators).
