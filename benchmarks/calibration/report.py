@@ -91,10 +91,15 @@ def _machine(results: Sequence[MethodResult]) -> str:
 
 
 def _speed_command(results: Sequence[MethodResult]) -> str:
-    points = [point for result in results for point in result.points]
-    threads = sorted({point.speed.threads for point in points if point.speed is not None})
-    lines = (f"python -m benchmarks.calibration.speed --data DATA --models MODELS --threads {n}" for n in threads)
-    return "\n".join(lines)
+    networks: dict[int, dict[str, None]] = {}
+    for result in results:
+        for point in result.points:
+            if point.speed is not None:
+                networks.setdefault(point.speed.threads, {})[result.network] = None
+    start = "python -m benchmarks.calibration.speed --data DATA --models MODELS"
+    return "\n".join(
+        f"{start} --threads {threads} --network {','.join(names)}" for threads, names in sorted(networks.items())
+    )
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def test_the_page_is_made_from_the_results(tmp_path: Path) -> None:
     assert f"| some_net, 50.0% (top1) | (c) sensitivity | {row}" in text
     assert "| (d) c + bias correction | as (c) | as (c) | as (c) | as (c) |  |  |  |" in text
     assert "| +1.0 (-1.0 to +2.0) | 0.3% | 100 + 100, 10 probes | 3 s |" in text
-    assert "--threads 2" in text
+    assert "--threads 2 --network some_net\n" in text
     assert "was here" not in text
     assert text.startswith("before")
     assert text.endswith("after\n")
