@@ -17,9 +17,9 @@ from zeroskip.calibration import CalibrationResult, Score, StrategyName, calibra
 from zeroskip.calibration.allocation import GRID, EnergyStrategy, SensitivityStrategy, UniformStrategy
 from zeroskip.calibration.evaluation import Evaluator
 from zeroskip.calibration.metrics import ClassMetric, FidelityMetric, choose_metric
-from zeroskip.calibration.search import Budget
 from zeroskip.calibration.sensitivity import Sensitivity
 from zeroskip.calibration.values import Values
+from zeroskip.calibration.walk import Budget
 from zeroskip.data import random_input
 from zeroskip.errors import CalibrationError, DataError
 

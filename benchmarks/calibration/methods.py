@@ -29,11 +29,13 @@ class Method:
         title: For tables.
         strategy: The family.
         compensation: Correction of the layers behind.
+        branches: Whether convolutions get rectifiers of their own, apart from shortcuts.
     """
 
     title: str
     strategy: StrategyName
     compensation: CompensationName = "none"
+    branches: bool = False
 
 
 METHODS: Mapping[str, Method] = MappingProxyType(
@@ -43,13 +45,15 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "sensitivity": Method("(c) sensitivity", "sensitivity"),
         "bias": Method("(d) c + bias correction", "sensitivity", "bias"),
         "reconstruct": Method("(e) c + reconstruction", "sensitivity", "reconstruct"),
+        "branches": Method("(f) c on branches", "sensitivity", branches=True),
+        "branches_bias": Method("(g) d on branches", "sensitivity", "bias", branches=True),
     }
 )
 """By name, in the order of the tables."""
 
 
 class Comparison:
-    """Runs methods in one setting.
+    """Runs methods in one setting: all with branches, or all without.
 
     Args:
         setting: Model, data and metric.

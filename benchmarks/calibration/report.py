@@ -68,7 +68,7 @@ def _at_loss(result: MethodResult, loss: float) -> str:
 
 def _sparsity(result: MethodResult, point: BudgetPoint) -> str:
     if METHODS[result.method].compensation != "none" and not point.kept_corrections:
-        return "as (c)"
+        return "as (f)" if METHODS[result.method].branches else "as (c)"
     gained = f"{point.sparsity:.1%} (+{100 * (point.sparsity - result.sparsity_before):.1f})"
     speed = point.speed
     is_certain = speed is not None and speed.high - speed.low <= _LARGEST_SPREAD * speed.ratio
@@ -91,10 +91,15 @@ def _machine(results: Sequence[MethodResult]) -> str:
 
 
 def _speed_command(results: Sequence[MethodResult]) -> str:
-    points = [point for result in results for point in result.points]
-    threads = sorted({point.speed.threads for point in points if point.speed is not None})
-    lines = (f"python -m benchmarks.calibration.speed --data DATA --models MODELS --threads {n}" for n in threads)
-    return "\n".join(lines)
+    networks: dict[int, dict[str, None]] = {}
+    for result in results:
+        for point in result.points:
+            if point.speed is not None:
+                networks.setdefault(point.speed.threads, {})[result.network] = None
+    start = "python -m benchmarks.calibration.speed --data DATA --models MODELS"
+    return "\n".join(
+        f"{start} --threads {threads} --network {','.join(names)}" for threads, names in sorted(networks.items())
+    )
 
 
 if __name__ == "__main__":

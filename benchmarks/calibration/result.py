@@ -111,11 +111,11 @@ class MethodResult(SavedValue):
         raise KeyError(f"{self.network}, {self.method}: no budget {budget}")
 
     def sparsity_at(self, information_loss: float) -> float | None:
-        """Return the sparsity at an information loss on the holdout, uncorrected; None if no trials lie around it.
+        """Return the sparsity at an information loss on the calibration half, uncorrected; None if no trials are near.
 
         Interpolated in the logarithm of the loss between the nearest trials below and above.
         """
-        trials = [trial for trial in self.trials if trial.stage == "holdout" and trial.score.information_loss > 0.0]
+        trials = [trial for trial in self.trials if trial.stage == "search" and trial.score.information_loss > 0.0]
         losses = {trial.score.information_loss: trial.sparsity for trial in trials}
         below = max((loss for loss in losses if loss <= information_loss), default=0.0)
         above = min((loss for loss in losses if loss >= information_loss), default=math.inf)

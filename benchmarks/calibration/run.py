@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from zeroskip.calibration import CalibrationResult
@@ -18,6 +20,7 @@ from zeroskip.calibration.setting import Setting
 from zeroskip.cli.console import Terminal
 from zeroskip.errors import ZeroskipError
 from zeroskip.files import atomic_write_bytes
+from zeroskip.onnx import is_branch
 from zeroskip.system import cpu_model
 
 from ..lists import words
@@ -46,8 +49,16 @@ def _run(name: str, options: argparse.Namespace, terminal: Terminal) -> None:
     wanted = CalibrationOptions(
         metric=case.metric, probe_samples=options.probe_samples, threads=options.threads, seed=options.seed
     )
-    comparison = Comparison(Setting(model, data, None, wanted))
+
+    @cache
+    def comparison_of(branches: bool) -> Comparison:
+        return Comparison(Setting(model, data, None, replace(wanted, branches=branches)))
+
     for method in options.method:
+        comparison = comparison_of(METHODS[method].branches)
+        if METHODS[method].branches and not any(map(is_branch, comparison.setting.network.readers)):
+            terminal.note(f"{name}, {method}: no convolution shares its input with others")
+            continue
         results, search, seconds = comparison.run(METHODS[method])
         common = {"network": name, "method": method, "cpu_seconds": seconds, "command": _command(name, options)}
         result = _summary(comparison.setting, results, search, common)

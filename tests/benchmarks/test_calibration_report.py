@@ -30,7 +30,7 @@ SPEEDS = {
 
 
 def _trial(stage: str, loss: float) -> Trial:
-    sparsity = 0.5 + 10 * loss if stage == "holdout" else 0.9
+    sparsity = 0.5 + 10 * loss if stage == "search" else 0.9
     score = Score(samples=100, baseline=1.0, optimized=1.0, information_loss=loss)
     return Trial(stage=stage, strength=0.5, sparsity=sparsity, score=score, passed=True)
 
@@ -73,7 +73,7 @@ def test_a_budget_that_was_not_tried_is_named() -> None:
         result().at(0.3)
 
 
-def test_sparsity_at_a_loss_is_interpolated_between_trials_on_the_holdout() -> None:
+def test_sparsity_at_a_loss_is_interpolated_between_trials_of_the_search() -> None:
     assert result().sparsity_at(0.008) == pytest.approx(0.58)
     assert result().sparsity_at(0.004) == pytest.approx(0.55)  # half-way, in logarithms
     assert result().sparsity_at(0.03) is None
@@ -91,7 +91,7 @@ def test_the_page_is_made_from_the_results(tmp_path: Path) -> None:
     assert f"| some_net, 50.0% (top1) | (c) sensitivity | {row}" in text
     assert "| (d) c + bias correction | as (c) | as (c) | as (c) | as (c) |  |  |  |" in text
     assert "| +1.0 (-1.0 to +2.0) | 0.3% | 100 + 100, 10 probes | 3 s |" in text
-    assert "--threads 2" in text
+    assert "--threads 2 --network some_net\n" in text
     assert "was here" not in text
     assert text.startswith("before")
     assert text.endswith("after\n")

@@ -92,6 +92,12 @@ def test_corrected_weights_need_a_model_to_live_in(call: Call, model: Path, fold
     assert not Path("thresholds.json").exists()
 
 
+def test_calibrate_on_branches_says_so_in_the_set(call: Call, model: Path, folder: Path) -> None:
+    result = call("calibrate", model, "--data", folder, *QUICK, "--max-drop", "0.2", "--branches")
+    assert result.exit_code == 0, result.output
+    assert zs.ThresholdSet.load("thresholds.json").provenance["branches"] is True
+
+
 def test_run_prints_predictions(call: Call, model: Path, folder: Path) -> None:
     Path("classes.txt").write_text("ant\nbee\ncat\ndog\nelk\n")
     image = folder / "blob00.png"

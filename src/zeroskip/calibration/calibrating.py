@@ -33,6 +33,7 @@ def calibrate(
     metric: MetricName | MetricFunction = "auto",
     strategy: StrategyName = "sensitivity",
     compensation: CompensationName = "none",
+    branches: bool = False,
     curve: bool = False,
     holdout: Dataset | None = None,
     holdout_fraction: float = 0.5,
@@ -70,6 +71,8 @@ def calibrate(
         compensation: Correct the layers behind thresholds: ``"bias"``, or ``"reconstruct"`` for weights and
             biases; each layer's correction is kept only if it lowers the damage. The corrected weights are in
             ``result.apply``.
+        branches: Give convolutions a rectifier of their own where others, a shortcut for example, read their input
+            too. Thresholds there do less damage; it costs a pass over the activation. Named ``<activation>/branch``.
         curve: Whether to measure accuracy against speed along the whole family.
         holdout: The data for the check; by default a part of ``data``.
         holdout_fraction: That part, in (0, 1).
@@ -104,6 +107,7 @@ def calibrate(
         metric=metric,
         strategy=strategy,
         compensation=compensation,
+        branches=branches,
         curve=curve,
         holdout_fraction=holdout_fraction,
         probe_samples=probe_samples,
@@ -134,6 +138,6 @@ def _found(setting: Setting, finder: Finder) -> tuple[Found, bool]:
             finder.compensate(found, options.compensation)
     except KeyboardInterrupt:
         was_interrupted = True
-        found.strength = found.search.best() if budget is not None else 0.0
+        found.strength = found.search.best(budget) if budget is not None else 0.0
     finder.confirm(found)
     return found, was_interrupted

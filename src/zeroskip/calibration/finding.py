@@ -18,10 +18,11 @@ from .greedy import greedy_thresholds
 from .network import Thresholds
 from .options import StrategyName
 from .records import Correction, Trial
-from .search import Budget, Search
+from .search import Search
 from .sensitivity import probe
 from .setting import Setting
 from .values import Values
+from .walk import Budget
 
 if TYPE_CHECKING:
     from ..engine import ProbeProgram
@@ -154,9 +155,7 @@ class Finder:
         if options.target_sparsity is not None:
             return search.for_target(options.target_sparsity, lambda trial: trial.sparsity, "target_sparsity")
         if options.target_speedup is not None:
-            return search.for_target(
-                options.target_speedup, lambda trial: trial.predicted_speedup, "target_speedup"
-            )
+            return search.for_target(options.target_speedup, lambda trial: trial.predicted_speedup, "target_speedup")
         assert search.budget is not None
         return search.under_budget(search.budget)
 

@@ -28,6 +28,7 @@ class CalibrationOptions:
     metric: MetricName | MetricFunction = "auto"
     strategy: StrategyName = "sensitivity"
     compensation: CompensationName = "none"
+    branches: bool = False
     curve: bool = False
     holdout_fraction: float = 0.5
     probe_samples: int = 48

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..onnx import is_branch
 from ..system import installed_version
 from ..thresholds import Threshold, ThresholdSet
 from .allocation import GRID, SensitivityStrategy
@@ -14,9 +15,10 @@ from .finding import Finder, Found
 from .metrics import Labels, Outputs
 from .records import CurvePoint, LayerSensitivity, Score
 from .result import CalibrationResult
-from .search import Budget, Search, score_of
+from .search import Search, score_of
 from .setting import Setting
 from .statistics import drop_interval, mcnemar
+from .walk import Budget
 
 
 def outcome(
@@ -41,10 +43,11 @@ def outcome(
     search, options, budget = found.search, setting.options, found.search.budget
     present = found.thresholds
     thresholds = {name: present.get(name, 0.0) for name in finder.values}
+    written = {name: value for name, value in thresholds.items() if np.any(value) or not is_branch(name)}
     trial = search.trial(found.strength, on_holdout=False)
     holdout = checked_score(setting, search, found.strength)
     return CalibrationResult(
-        thresholds=_threshold_set(setting, thresholds, budget, {"calibration": trial.score, "holdout": holdout}, curve),
+        thresholds=_threshold_set(setting, written, budget, {"calibration": trial.score, "holdout": holdout}, curve),
         layers=dict(found.layers or {}) if found.strength > 0.0 else {},
         metric=setting.metric.name,
         max_drop=None if budget is None else budget.max_drop,
@@ -58,6 +61,7 @@ def outcome(
         predicted_speedup=trial.predicted_speedup,
         strategy=options.strategy,
         compensation=options.compensation,
+        branches=options.branches,
         seed=options.seed,
         trials=tuple(search.trials),
         curve=curve,
@@ -102,6 +106,7 @@ def _threshold_set(
         provenance={
             "strategy": options.strategy,
             "compensation": options.compensation,
+            "branches": options.branches,
             "seed": options.seed,
             "max_drop": None if budget is None else budget.max_drop,
             "target_sparsity": options.target_sparsity,

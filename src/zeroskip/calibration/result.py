@@ -39,6 +39,7 @@ class CalibrationResult(BaseModel):
         predicted_speedup: Time before over time after, by the engine's cost model.
         strategy: How shares were allocated to layers.
         compensation: ``"none"``, ``"bias"`` or ``"reconstruct"``: what the consumers' weights were corrected by.
+        branches: Whether convolutions got rectifiers of their own where others read their input too.
         seed: Seed of split and sampling.
         trials: Everything that was tried, in order.
         curve: Accuracy against speed, by ascending strength; empty unless it was asked for.
@@ -64,6 +65,7 @@ class CalibrationResult(BaseModel):
     predicted_speedup: float = 1.0
     strategy: str
     compensation: str = "none"
+    branches: bool = False
     seed: int
     trials: tuple[Trial, ...]
     curve: tuple[CurvePoint, ...] = ()

@@ -1,4 +1,4 @@
-"""The search along a strategy's strength: bisection under one budget, then the holdout has its say."""
+"""The search along a strategy's strength: a walk under one budget, then the holdout has its say."""
 
 from __future__ import annotations
 
@@ -11,35 +11,15 @@ from .allocation import Strategy
 from .evaluation import Evaluation, Evaluator
 from .metrics import Metric
 from .records import Score, Trial
+from .walk import FINEST, NEAR, Budget, Walk
 
-STEPS = 9
-"""Bisections: strengths are multiples of 1/512, so that searches under different budgets share trials."""
-GRID = 1 << STEPS
+_STEPS = 9
+GRID = 1 << _STEPS
+"""Strengths are multiples of 1/512, so that searches under different budgets share trials."""
 _FIRST_STEP = 4
-# A metric is a ratio of counts; without it 0.01 could be refused for 1 lost input in 100.
-_ROUNDING = 1e-9
+_EXPECTED = 20
 
 Measure = Callable[[Trial], float]
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What a threshold set may cost.
-
-    Args:
-        max_drop: Largest drop of the metric.
-        max_information_loss: Largest information loss of the outputs; None leaves it open.
-    """
-
-    max_drop: float
-    max_information_loss: float | None
-
-    def allows(self, score: Score) -> bool:
-        """Whether a score keeps within the budget."""
-        if not score.drop <= self.max_drop + _ROUNDING:  # also refuses NaN
-            return False
-        limit = self.max_information_loss
-        return limit is None or score.information_loss <= limit + _ROUNDING
 
 
 @dataclass
@@ -79,18 +59,22 @@ class Search:
         return self._known[key]
 
     def under_budget(self, budget: Budget) -> float:
-        """Return the largest strength found by bisection that keeps within a budget on the calibration data."""
-        lowest = round(self.lowest * GRID)
+        """Return the largest strength found that keeps within a budget on the calibration data.
 
-        def passes(place: int) -> bool:
-            return budget.allows(self.trial(place / GRID, on_holdout=False).score)
-
-        high, step = GRID, _FIRST_STEP
-        if lowest > 0:  # little more than the least strength is expected
-            while lowest + step < GRID and passes(lowest + step):
+        It keeps within by itself, and so does a monotone fit of the scores of all strengths that were tried.
+        """
+        steps = Steps(self.progress, "searching thresholds", _EXPECTED)
+        walk = self._walk(budget, GRID - 1, steps, on_holdout=False)
+        if walk.lowest == 0:
+            walk.cross()
+        else:  # little more than the least strength is expected
+            step = _FIRST_STEP
+            while walk.visit(walk.lowest + step):
                 step *= 2
-            high = min(lowest + step, GRID)
-        return self._bisect(lowest, high, passes, "searching thresholds")
+            walk.visit(walk.lowest)
+            walk.refine(max(step // 4, NEAR))
+        steps.finish()
+        return next(iter(walk.passing()), 0) / GRID
 
     def for_target(self, target: float, measure: Measure, what: str) -> float:
         """Return the least strength that reaches a target on the calibration data.
@@ -103,7 +87,7 @@ class Search:
         Raises:
             CalibrationError: If even the largest strength does not reach it.
         """
-        steps = Steps(self.progress, "searching thresholds", STEPS + 1)
+        steps = Steps(self.progress, "searching thresholds", _STEPS + 1)
         reached = measure(self.trial(1.0, on_holdout=False))
         if reached < target:
             raise CalibrationError(f"{what} is {target}, but the most that thresholds reach here is {reached:.3f}")
@@ -124,43 +108,51 @@ class Search:
         """Return a search of the same family that remembers the same, for another budget."""
         return replace(self, budget=budget)
 
-    def best(self) -> float:
-        """Return the largest strength that passed on the calibration data so far; 0 if none did."""
-        passed = (trial for trial in self.trials if trial.stage == "search" and trial.passed)
-        return max((trial.strength for trial in passed), default=0.0)
+    def best(self, budget: Budget) -> float:
+        """Return what :meth:`under_budget` would if it had to do with what was tried so far."""
+        walk = self._walk(budget, GRID - 1, None, on_holdout=False)
+        walk.scores.update(
+            {round(trial.strength * GRID): trial.score for trial in self.trials if trial.stage == "search"}
+        )
+        return next(iter(walk.passing()), 0) / GRID
 
     def confirmed(self, strength: float, budget: Budget) -> float:
-        """Return the largest strength up to the given one that keeps within a budget on both sets of data.
+        """Return the largest strength found, up to the given one, that keeps within a budget on both sets of data.
 
         Args:
             strength: What passed on the calibration data.
             budget: As for the search.
         """
-        place, lowest, step = round(strength * GRID), round(self.lowest * GRID), _FIRST_STEP
-
-        def passes(tried: int) -> bool:
-            # Less strength nearly always means less damage, but "nearly" is not what was promised.
-            halves = (self.trial(tried / GRID, on_holdout=on_holdout) for on_holdout in (True, False))
-            return all(budget.allows(trial.score) for trial in halves)
-
-        if place == 0 or passes(place):
-            return strength
-        while place - step > lowest and not passes(place - step):
-            step *= 2
-        return self._bisect(max(place - step, lowest), place, passes, "checking on the holdout")
-
-    def _bisect(self, low: int, high: int, passes: Callable[[int], bool], what: str) -> float:
-        """Return the largest strength found between ``low``, which passes or is the least, and ``high``; else 0."""
-        steps = Steps(self.progress, what, (high - low - 1).bit_length())
-        lowest = round(self.lowest * GRID)
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if passes(middle) else (low, middle)
-            steps.advance()
+        place, step = round(strength * GRID), _FIRST_STEP
+        steps = Steps(self.progress, "checking on the holdout", _EXPECTED)
+        walk = self._walk(budget, place, steps, on_holdout=True)
+        if not (place == 0 or walk.visit(place)):
+            walk.visit(walk.lowest)
+            is_last = False
+            while walk.edge == walk.lowest and not is_last:
+                is_last = place - step <= walk.lowest
+                walk.visit(place - step)
+                step *= 2
+                if is_last or walk.edge > walk.lowest:  # by luck, perhaps: then this takes it back, and the way goes on
+                    walk.refine(max(step // 4, FINEST))
+            place = next((tried for tried in walk.downward() if self._passes(tried, budget)), 0)
         steps.finish()
-        if low == lowest > 0 and not passes(low):
-            return 0.0
-        return low / GRID
+        return place / GRID
+
+    def _walk(self, budget: Budget, highest: int, steps: Steps | None, *, on_holdout: bool) -> Walk:
+        def score(place: int) -> Score:
+            if steps is not None:
+                steps.advance()
+            return self._score(place, on_holdout=on_holdout)
+
+        return Walk(budget, score, round(self.lowest * GRID), highest)
+
+    def _passes(self, place: int, budget: Budget) -> bool:
+        # Less strength nearly always means less damage, but "nearly" is not what was promised.
+        return all(budget.allows(self._score(place, on_holdout=half)) for half in (True, False))
+
+    def _score(self, place: int, *, on_holdout: bool) -> Score:
+        return self.trial(place / GRID, on_holdout=on_holdout).score
 
     def _evaluate(self, strength: float, *, on_holdout: bool) -> Trial:
         evaluator = self.holdout if on_holdout else self.calibration

@@ -13,7 +13,7 @@ from .evaluation import Evaluator
 from .metrics import choose_metric
 from .network import Network
 from .options import CalibrationOptions
-from .search import Budget
+from .walk import Budget
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -57,14 +57,15 @@ class Setting:
         options: CalibrationOptions,
     ) -> None:
         from ..engine import InferenceSession, SessionOptions
-        from ..onnx import load_model
+        from ..onnx import branched, load_model
 
         refuse_noise(data, options.random_input)
         calibration_data, holdout_data = _split(data, holdout, options)
         self.options = options
         self.data = data
         self.sha256 = model_hash(model)
-        self.model = load_model(model)
+        loaded = load_model(model)
+        self.model = branched(loaded) if options.branches else loaded
         self._session = InferenceSession(
             self.model, SessionOptions(intra_op_num_threads=options.threads or 0, isa=options.isa)
         )
@@ -108,7 +109,6 @@ def _split(data: Dataset, holdout: Dataset | None, options: CalibrationOptions) 
         return data, holdout
     if len(data) < _FEWEST_INPUTS:
         raise DataError(
-            f"calibration needs at least {_FEWEST_INPUTS} inputs, half of them for the check; "
-            f"the data have {len(data)}"
+            f"calibration needs at least {_FEWEST_INPUTS} inputs, half of them for the check; the data have {len(data)}"
         )
     return data.split(1.0 - options.holdout_fraction, seed=options.seed)

@@ -36,6 +36,10 @@ def calibrate(
         Compensation,
         typer.Option(help="Correct the layers behind thresholds, where it helps; needs --model-output."),
     ] = "none",
+    branches: Annotated[
+        bool,
+        typer.Option("--branches", help="Threshold what convolutions read apart from shortcuts that read the same."),
+    ] = False,
     curve: Annotated[
         Path | None,
         typer.Option(
@@ -67,6 +71,7 @@ def calibrate(
             target_speedup=target_speedup,
             strategy=budget.strategy,
             compensation=compensation,
+            branches=branches,
             curve=curve is not None,
             holdout_fraction=holdout_fraction,
             probe_samples=probe_samples,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .activation import Activation, activation_keys, activations
+    from .branching import branched, is_branch
     from .canonical import canonicalize, prepare, specialize
     from .load import load_model
     from .lowering import to_standard
@@ -31,8 +32,10 @@ _LAZY = {
     "activations": "activation",
     "apply": "thresholding",
     "apply_thresholds": "thresholding",
+    "branched": "branching",
     "canonicalize": "canonical",
     "check_supported": "supported",
+    "is_branch": "branching",
     "layer_weights": "reweighting",
     "load_model": "load",
     "prepare": "canonical",
@@ -54,8 +57,10 @@ __all__ = [
     "activations",
     "apply",
     "apply_thresholds",
+    "branched",
     "canonicalize",
     "check_supported",
+    "is_branch",
     "layer_weights",
     "load_model",
     "prepare",

@@ -21,7 +21,7 @@ from .canonical import prepare
 from .canonical.shift import is_shift
 from .lowering import to_standard
 from .rewriting import add_constant, become, copy_model
-from .thresholding import METADATA_KEY, ThresholdedModel, Thresholds
+from .thresholding import METADATA_KEY, ThresholdedModel, Thresholds, with_branches
 from .values import constant, is_op, is_own, operand
 
 
@@ -59,7 +59,7 @@ def reweighted(
     """Return a model with other weights and thresholds, in standard ONNX.
 
     Args:
-        model: As loaded, or prepared; not changed.
+        model: As loaded, or, without thresholds of branches, prepared; not changed.
         layers: New weights by layer, see :func:`layer_weights`.
         thresholds: Thresholds by activation name.
 
@@ -67,7 +67,7 @@ def reweighted(
         RecipeError: If a layer or an activation is not in the model.
         ModelError: If the model cannot be written in standard operators.
     """
-    changed = copy_model(prepare(model))
+    changed = copy_model(prepare(with_branches(model, thresholds.thresholds)))
     nodes = _layers(changed)
     rectifiers = {activation_key(node): node for node in changed.graph if is_own(node, "FatRelu")}
     if missing := sorted({*layers} - {*nodes} | {*thresholds.thresholds} - {*rectifiers}):

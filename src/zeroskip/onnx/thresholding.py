@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ..errors import ModelError, RecipeError
 from .activation import Activation, activations
+from .branching import branched, is_branch
 from .canonical.inference import infer
 from .canonical.thresholds import match
 from .load import ModelSource, load_model
@@ -100,7 +101,8 @@ def apply(model: ModelSource, thresholds: Thresholds) -> ThresholdedModel:
 def apply_thresholds(model: ir.Model, thresholds: Thresholds) -> ir.Model:
     """Return a copy of a model in which the named activations are FATReLUs with the given thresholds.
 
-    A threshold of 0 leaves its activation as it is. Where an activation has a threshold already, the new one
+    A threshold of 0 leaves its activation as it is. A branch that a threshold names and the model has not is
+    made (see ``branching``). Where an activation has a threshold already, the new one
     replaces it. The result has IR version 10 and opset 20, or keeps its own opset where an operator means
     something else there.
 
@@ -114,8 +116,9 @@ def apply_thresholds(model: ir.Model, thresholds: Thresholds) -> ir.Model:
     """
     if ZEROSKIP_DOMAIN in model.opset_imports:
         raise ModelError("thresholds are written into a model as it was loaded, not into its canonical form")
-    known = {activation.name: activation for activation in activations(model)}
     wanted = thresholds.thresholds
+    model = with_branches(model, wanted)
+    known = {activation.name: activation for activation in activations(model)}
     _check_names(wanted, known)
     changed = _raised_copy(model)
     producers = {output.name: node for node in changed.graph for output in node.outputs}
@@ -126,6 +129,12 @@ def apply_thresholds(model: ir.Model, thresholds: Thresholds) -> ir.Model:
     sweep(changed.graph)
     changed.metadata_props[METADATA_KEY] = json.dumps(thresholds.to_dict(), sort_keys=True)
     return changed
+
+
+def with_branches(model: ir.Model, names: Collection[str]) -> ir.Model:
+    """Return the model with those branches that are named."""
+    wanted = {name for name in names if is_branch(name)}
+    return branched(model, wanted) if wanted else model
 
 
 def _check_names(wanted: Mapping[str, float | NDArray[np.float32]], known: Mapping[str, Activation]) -> None:

@@ -1,0 +1,140 @@
+"""Walk: looking for the last place that keeps within a budget, on a score that moves in steps and by luck.
+
+A metric on a few hundred inputs goes up and down by single inputs while the damage grows. Bisecting it ends
+wherever the first unlucky input is met. Here every step is taken from the edge of a monotone fit through all
+places tried so far, and looks to both sides of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .records import Score
+
+FINEST = 2
+"""Places are not told apart more finely than this."""
+NEAR = 32
+"""How far around an edge it is worth looking for one further on, behind places that failed by luck."""
+# A metric is a ratio of counts; without it 0.01 could be refused for 1 lost input in 100.
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a threshold set may cost.
+
+    Args:
+        max_drop: Largest drop of the metric.
+        max_information_loss: Largest information loss of the outputs; None leaves it open.
+    """
+
+    max_drop: float
+    max_information_loss: float | None
+
+    def allows(self, score: Score) -> bool:
+        """Whether a score keeps within the budget."""
+        return self.admits(score.drop, score.information_loss)
+
+    def admits(self, drop: float, information_loss: float) -> bool:
+        """Whether a drop and an information loss keep within the budget; NaN does not."""
+        if not drop <= self.max_drop + _ROUNDING:
+            return False
+        limit = self.max_information_loss
+        return limit is None or information_loss <= limit + _ROUNDING
+
+
+@dataclass
+class Walk:
+    """Places tried on one set of data.
+
+    Args:
+        budget: What a place may cost.
+        score: Measures a place.
+        lowest: First place; nothing below it is tried.
+        highest: Last place.
+        scores: What was measured, by place.
+    """
+
+    budget: Budget
+    score: Callable[[int], Score]
+    lowest: int
+    highest: int
+    scores: dict[int, Score] = field(default_factory=dict)
+
+    def cross(self) -> None:
+        """Find the edge when nothing is known of it."""
+        self.visit(self.lowest)
+        self.refine(1 << (self.highest.bit_length() - 1), NEAR // 4)
+        self.refine(NEAR)
+
+    def visit(self, place: int) -> bool:
+        """Measure a place if it is in range; return whether it is and keeps within the budget."""
+        if not self.lowest <= place <= self.highest:
+            return False
+        if place not in self.scores:
+            self.scores[place] = self.score(place)
+        return self.budget.allows(self.scores[place])
+
+    @property
+    def edge(self) -> int:
+        """The last place tried at which the fits of drop and information loss keep within the budget."""
+        places = sorted(self.scores)
+        drops = monotone([self.scores[place].drop for place in places])
+        losses = monotone([self.scores[place].information_loss for place in places])
+        within = [
+            place for place, drop, loss in zip(places, drops, losses, strict=True) if self.budget.admits(drop, loss)
+        ]
+        return within[-1] if within else self.lowest
+
+    def refine(self, first: int, last: int = FINEST) -> None:
+        """Try both sides of the edge, wherever that moves, ever closer to it.
+
+        Args:
+            first: Distance to begin with, a power of two.
+            last: Distance to end with.
+        """
+        step = first
+        while step >= last:
+            edge = self.edge
+            self.visit(edge - step)
+            self.visit(edge + step)
+            step //= 2
+
+    def passing(self) -> list[int]:
+        """Return the places up to the edge that keep within the budget themselves, last first."""
+        edge = self.edge
+        passed = [place for place, score in self.scores.items() if place <= edge and self.budget.allows(score)]
+        return sorted(passed, reverse=True)
+
+    def downward(self) -> list[int]:
+        """Return the places to fall back on if more is asked of them: the passing ones and a few others, last first."""
+        steps = (FINEST << power for power in range(self.highest.bit_length()))
+        others = {place for step in steps if (place := self.edge - step) >= self.lowest}
+        return sorted({*self.passing(), *others}, reverse=True)
+
+
+def monotone(values: Sequence[float]) -> NDArray[np.float64]:
+    """Return the ascending numbers nearest to the given ones in least squares (pool adjacent violators).
+
+    Args:
+        values: In order; NaN counts as infinite.
+
+    Example:
+        >>> monotone([0.0, 2.0, 1.0, 3.0]).tolist()
+        [0.0, 1.5, 1.5, 3.0]
+
+    References:
+        Ayer et al. 1955, "An empirical distribution function for sampling with incomplete information".
+    """
+    pools: list[tuple[float, int]] = []
+    for value in values:
+        pools.append((math.inf if math.isnan(value) else value, 1))
+        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
+            (first, some), (second, more) = pools[-2:]
+            pools[-2:] = [((first * some + second * more) / (some + more), some + more)]
+    return np.repeat([mean for mean, _ in pools], [count for _, count in pools]).astype(np.float64)
