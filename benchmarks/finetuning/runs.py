@@ -7,11 +7,15 @@ from typing import Any
 
 from zeroskip.torch import Recipe
 
-EPOCHS = 8
+EPOCHS = {"resnet20": 8, "resnet56": 5, "widenet": 4}
+"""Of every run after the common start."""
+RECOVERY = {"resnet20": 3, "resnet56": 2, "widenet": 2}
+"""How many of them come after the calibration, in the runs that calibrate on the way."""
+UNREAD = {"resnet20": "layer3.2.relu2", "resnet56": "layer3.8.relu2", "widenet": "features.19"}
+"""The activation that no layer can skip: it is averaged. The full recipe does not penalise it."""
 PICTURES = 19_000
 """Training pictures per epoch: all but those to judge by."""
 _COMMON: dict[str, Any] = {
-    "epochs": EPOCHS,
     "learning_rate": 0.02,
     "precision": "bfloat16",
     "channels_last": True,
@@ -29,6 +33,8 @@ class Run:
         seed: Of order, augmentation and initial weights.
         recipe: How it is trained.
         follows: Name of the run whose weights it starts from; None for the given weights.
+        sparsity: By MACs, that thresholds are calibrated for after the recipe; None for no calibration on the way.
+        recovery: How it is trained with these.
     """
 
     network: str
@@ -36,6 +42,13 @@ class Run:
     seed: int
     recipe: Recipe
     follows: str | None = None
+    sparsity: float | None = None
+    recovery: Recipe | None = None
+
+    @property
+    def epochs(self) -> int:
+        """Passes over the training pictures in all."""
+        return self.recipe.epochs + (self.recovery.epochs if self.recovery else 0)
 
     @property
     def batch_size(self) -> int:
@@ -59,9 +72,11 @@ METHODS: dict[str, dict[str, Any]] = {
     "l1": {"regularizer": "l1", "strength": 4.0},
     "hoyer_square": {"regularizer": "hoyer_square", "strength": 4.0},
     "transformed_l1": {"regularizer": "transformed_l1", "strength": 4.0},
-    "recipe": {"regularizer": "transformed_l1", "strength": 4.0, "distillation": 0.7},
+    "recipe": {"regularizer": "transformed_l1", "strength": 3.0, "distillation": 0.9},
 }
 """What each method changes in the common recipe."""
+_SPARSITY = 0.73
+_RECOVERY: dict[str, Any] = {"learning_rate": 0.01, "warmup": 0.02, "distillation": 0.9, "threshold_ramp": 0.0}
 
 
 def run(network: str, method: str, seed: int = 0) -> Run:
@@ -69,8 +84,13 @@ def run(network: str, method: str, seed: int = 0) -> Run:
     if method == "start":
         changes: dict[str, Any] = STARTS[network]
         return Run(network, method, seed, Recipe(**{**_COMMON, **changes, "seed": 100 + seed}))
-    recipe = Recipe(**{**_COMMON, **METHODS[method], "seed": seed})
-    return Run(network, method, seed, recipe, f"{network}-start-0")
+    common = {**_COMMON, "epochs": EPOCHS[network], **METHODS[method], "seed": seed}
+    follows = f"{network}-start-0"
+    if method != "recipe":
+        return Run(network, method, seed, Recipe(**common), follows)
+    penalised = {**common, "epochs": EPOCHS[network] - RECOVERY[network], "layer_weights": {UNREAD[network]: 0.0}}
+    recovery = {**_COMMON, **_RECOVERY, "epochs": RECOVERY[network], "seed": 200 + seed}
+    return Run(network, method, seed, Recipe(**penalised), follows, _SPARSITY, Recipe(**recovery))
 
 
 def planned() -> list[Run]:
