@@ -7,9 +7,9 @@ from typing import Any
 
 from zeroskip.torch import Recipe
 
-EPOCHS = {"resnet20": 8, "resnet56": 5, "widenet": 4}
+EPOCHS = {"resnet20": 8, "resnet56": 5, "widenet": 3}
 """Of every run after the common start."""
-RECOVERY = {"resnet20": 3, "resnet56": 2, "widenet": 2}
+RECOVERY = {"resnet20": 3, "resnet56": 2, "widenet": 1}
 """How many of them come after the calibration, in the runs that calibrate on the way."""
 UNREAD = {"resnet20": "layer3.2.relu2", "resnet56": "layer3.8.relu2", "widenet": "features.19"}
 """The activation that no layer can skip: it is averaged. The full recipe does not penalise it."""
@@ -64,7 +64,7 @@ class Run:
 STARTS: dict[str, dict[str, Any]] = {
     "resnet20": {"epochs": 6, "learning_rate": 0.03},
     "resnet56": {"epochs": 3, "learning_rate": 0.03},
-    "widenet": {"epochs": 8, "learning_rate": 0.1},
+    "widenet": {"epochs": 4, "learning_rate": 0.1},
 }
 """What the plain training before differs in: the ResNets are trained, the wide net begins with random weights."""
 METHODS: dict[str, dict[str, Any]] = {
