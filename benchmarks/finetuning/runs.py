@@ -74,6 +74,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "l1": {"regularizer": "l1", "strength": 4.0},
     "hoyer_square": {"regularizer": "hoyer_square", "strength": 4.0},
     "transformed_l1": {"regularizer": "transformed_l1", "strength": 4.0},
+    "distilled": {"regularizer": "transformed_l1", "strength": 4.0, "distillation": 0.7},
     "recipe": {"regularizer": "transformed_l1", "strength": 3.0, "distillation": 0.9},
 }
 """What each method changes in the common recipe."""
@@ -96,8 +97,9 @@ def run(network: str, method: str, seed: int = 0) -> Run:
 
 def planned() -> list[Run]:
     """Return all runs in the order in which they are worth having."""
-    first = [run("resnet20", method) for method in ("start", "plain", "recipe", "hoyer_square", "l1", "transformed_l1")]
+    first = [run("resnet20", method) for method in ("start", "plain", "recipe", "distilled")]
+    penalties = [run("resnet20", method) for method in ("hoyer_square", "l1", "transformed_l1")]
     seeds = [run("resnet20", method, seed) for seed in (1, 2) for method in ("plain", "recipe")]
     deeper = [run("resnet56", method) for method in ("start", "plain", "recipe")]
     wide = [run("widenet", method) for method in ("start", "plain", "recipe")]
-    return first + seeds + deeper + wide
+    return first + seeds + deeper + penalties + wide
