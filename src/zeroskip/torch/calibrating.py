@@ -26,8 +26,8 @@ def calibrate(
 ) -> CalibrationResult:
     """Find thresholds with :func:`zeroskip.calibrate` and put them into a model; none becomes lower than it was.
 
-    After a training with a penalty, with more zeros asked for than the accuracy stands, and before a short training
-    that wins the accuracy back: that ends sparser than either alone.
+    After a training with a penalty, and, where more zeros are asked for than the accuracy stands, before another
+    training that wins some of it back while the thresholds stay.
 
     Args:
         model: With FATReLUs; their thresholds change in place.
