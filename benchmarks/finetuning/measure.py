@@ -23,7 +23,7 @@ from .networks import network
 from .pictures import Cifar
 from .result import RESULTS, RunResult, Variant
 from .runs import PICTURES, Run, planned
-from .train import weights_file
+from .train import EXAMPLE, weights_file
 
 BUDGETS = (0.005, 0.02)
 """Of the calibration after training, as shares of the validation pictures."""
@@ -61,7 +61,7 @@ def measured(item: Run, pictures: Cifar, options: argparse.Namespace) -> RunResu
         network=item.network,
         method=item.method,
         seed=item.seed,
-        epochs=item.recipe.epochs,
+        epochs=item.epochs,
         pictures=PICTURES,
         variants=variants,
         test_pictures=options.test_pictures,
@@ -88,7 +88,7 @@ def exported(item: Run, work: Path) -> bytes:
     model = replace_relu(network(item.network))
     model.load_state_dict(torch.load(weights_file(work, item.name), weights_only=True))
     file = work / f"{item.name}.onnx"
-    export(model, torch.zeros(1, 3, 32, 32), file, input_names=["image"], output_names=["logits"])
+    export(model, EXAMPLE, file, input_names=["image"], output_names=["logits"])
     return file.read_bytes()
 
 

@@ -28,6 +28,7 @@ _WORDS = {
     "l1": "L1",
     "hoyer_square": "Hoyer-square",
     "transformed_l1": "transformed L1",
+    "distilled": "transformed L1 with distillation",
     "recipe": "full recipe",
 }
 

@@ -15,12 +15,14 @@ from pathlib import Path
 import torch
 
 from zeroskip.files import atomic_path
-from zeroskip.torch import JsonLines, finetune, replace_relu
+from zeroskip.torch import JsonLines, Recipe, calibrate, finetune, replace_relu
 
 from .networks import WEIGHTS, load_weights, network
 from .pictures import Cifar
 from .result import RESULTS
 from .runs import PICTURES, Run, planned
+
+EXAMPLE = torch.zeros(1, 3, 32, 32)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,26 +49,48 @@ def weights_file(work: Path, name: str) -> Path:
 
 
 def train(item: Run, pictures: Cifar, data: Path, work: Path) -> None:
-    """Do one run, from its checkpoint if there is one."""
-    log = RESULTS / f"{item.name}.jsonl"
-    checkpoint = work / f"{item.name}.checkpoint"
+    """Do one run, from its checkpoints if there are some."""
+    model, teacher = prepared(item, data, work)
+    phase(item.name, model, teacher, item.recipe, pictures, item.batch_size, work)
+    if item.recovery is not None:
+        # Not kept between interruptions: the same weights get the same thresholds.
+        found = calibrate(model, EXAMPLE, pictures.dataset("valid"), target_sparsity=item.sparsity, threads=1)
+        print(found, flush=True)
+        phase(f"{item.name}-recovery", model, teacher, item.recovery, pictures, item.batch_size, work)
+    with atomic_path(weights_file(work, item.name)) as temporary:
+        torch.save(model.state_dict(), temporary)
+    for checkpoint in (checkpoint_file(work, item.name), checkpoint_file(work, f"{item.name}-recovery")):
+        checkpoint.unlink(missing_ok=True)
+
+
+def phase(
+    name: str,
+    model: torch.nn.Module,
+    teacher: torch.nn.Module,
+    recipe: Recipe,
+    pictures: Cifar,
+    batch_size: int,
+    work: Path,
+) -> None:
+    """Train a model in place, with a log and a checkpoint of its own; one that has ended already is only read."""
+    log, checkpoint = RESULTS / f"{name}.jsonl", checkpoint_file(work, name)
     if not checkpoint.exists():
         log.unlink(missing_ok=True)
-    model, teacher = prepared(item, data, work)
-    loaders = (pictures.loader("train", item.batch_size, augments=True), pictures.loader("valid", 500))
     result = finetune(
         model,
-        loaders,
-        item.recipe,
+        (pictures.loader("train", batch_size, augments=True), pictures.loader("valid", 500)),
+        recipe,
         teacher=teacher,
         callbacks=[JsonLines(log, every=10)],
         checkpoint=checkpoint,
         checkpoint_every=50,
     )
-    print(item.name, result, flush=True)
-    with atomic_path(weights_file(work, item.name)) as temporary:
-        torch.save(model.state_dict(), temporary)
-    checkpoint.unlink(missing_ok=True)
+    print(name, result, flush=True)
+
+
+def checkpoint_file(work: Path, name: str) -> Path:
+    """Return where a training saves how far it has come."""
+    return work / f"{name}.checkpoint"
 
 
 def prepared(item: Run, data: Path, work: Path) -> tuple[torch.nn.Module, torch.nn.Module]:

@@ -10,11 +10,13 @@ import pytest
 pytest.importorskip("torch")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the scripts are not part of the package
 
+from benchmarks.finetuning.networks import network
 from benchmarks.finetuning.report import main, section
 from benchmarks.finetuning.result import RunResult, Timing, Variant
+from benchmarks.finetuning.runs import UNREAD, planned
 
 from zeroskip.system import SystemInfo
-from zeroskip.torch import EpochReport, FinetuneResult, JsonLines, Recipe
+from zeroskip.torch import EpochReport, FinetuneResult, JsonLines, Recipe, fatrelus, replace_relu
 
 
 def result(method: str, seed: int, accuracy: float, is_timed: bool = True) -> RunResult:
@@ -78,3 +80,15 @@ def test_only_the_measured_part_of_the_page_is_replaced(tmp_path: Path) -> None:
     assert "old" not in text
     assert "| plain fine-tuning | no | 1 | 90.0 % |" in text
     assert "| resnet20-recipe-3 | 1 | hoyer_square 0.25 | 0 | 90.0 % | 80.0 % | 70.0 % |" in text
+
+
+def test_methods_are_compared_after_equally_many_epochs() -> None:
+    runs = [run for run in planned() if run.method != "start"]
+    for name in {run.network for run in runs}:
+        assert len({run.epochs for run in runs if run.network == name}) == 1, name
+    assert any(run.recovery is not None and run.recovery.epochs for run in runs)
+
+
+@pytest.mark.parametrize("name", sorted(UNREAD))
+def test_the_recipe_spares_the_last_activation(name: str) -> None:
+    assert list(fatrelus(replace_relu(network(name))))[-1] == UNREAD[name]

@@ -136,6 +136,14 @@ def test_bad_arguments(arguments: dict[str, object], words: str) -> None:
 def test_set_threshold_refuses_another_number_of_channels() -> None:
     with pytest.raises(RecipeError, match=r"shape \(2,\), this FATReLU has \(3,\)"):
         FATReLU([0.0, 0.0, 0.0]).set_threshold([1.0, 2.0])
+    with pytest.raises(RecipeError, match="shape"):
+        FATReLU(0.5, learnable=True).set_threshold([1.0, 2.0])
+
+
+def test_set_threshold_makes_a_fixed_one_one_per_channel() -> None:
+    module = FATReLU(0.5)
+    module.set_threshold([1.0, 2.0])
+    assert module(torch.tensor([[1.5, 1.5]])).tolist() == [[1.5, 0.0]]
 
 
 def test_values_and_words() -> None:

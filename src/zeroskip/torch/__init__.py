@@ -11,6 +11,7 @@ except ImportError as error:
     raise ImportError(f"zeroskip.torch needs PyTorch: pip install 'zeroskip[torch]' ({error})") from error
 
 from .batches import Loaders
+from .calibrating import calibrate
 from .compile import CompiledModule, compile, zeroskip_backend
 from .data import picture_loader
 from .export import export
@@ -40,6 +41,7 @@ __all__ = [
     "StepReport",
     "TransformedL1",
     "activation_names",
+    "calibrate",
     "compile",
     "export",
     "fatrelus",

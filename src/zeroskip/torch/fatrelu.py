@@ -92,12 +92,14 @@ class FATReLU(nn.Module):
 
     @torch.no_grad()
     def set_threshold(self, threshold: ThresholdLike) -> None:
-        """Give the threshold new values in place; a scalar fills all channels.
+        """Give the threshold new values in place; a scalar fills all channels, a fixed one becomes one per channel.
 
         Raises:
             RecipeError: If a value is negative or not finite, or the number of channels differs.
         """
         value = checked_threshold(threshold)
+        if value.ndim and self.threshold.ndim == 0 and not self.is_learnable:
+            self.threshold = self.threshold.expand(value.shape).clone()
         if value.ndim and value.shape != self.threshold.shape:
             raise RecipeError(
                 f"threshold has shape {tuple(value.shape)}, this FATReLU has {tuple(self.threshold.shape)}"
