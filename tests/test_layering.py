@@ -14,7 +14,7 @@ import zeroskip
 PACKAGE = Path(zeroskip.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("_core", "errors", "files", "metrics", "progress", "saved_value", "staging", "system"),
+    ("_core", "errors", "files", "isotonic", "metrics", "progress", "saved_value", "staging", "system"),
     ("thresholds",),
     ("data", "engine", "onnx"),
     ("analysis", "calibration"),

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zeroskip.calibration import Score
-from zeroskip.calibration.walk import Budget, Walk, monotone
+from zeroskip.calibration.walk import Budget, Walk
+from zeroskip.isotonic import monotone
 
 LAST = 511
 

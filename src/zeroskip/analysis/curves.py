@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..isotonic import monotone
 from ..progress import Progress, Steps
 from .inputs import Feed
 
@@ -51,7 +52,7 @@ class DensityCurve:
         ordered = sorted(points)
         return cls(
             np.array([density for density, _ in ordered], np.float64),
-            _ascending([latency for _, latency in ordered]),
+            monotone([latency for _, latency in ordered]),
         )
 
     def at(self, density: float) -> float:
@@ -167,15 +168,3 @@ def _medians(profiles: Sequence[Profile]) -> Mapping[str, tuple[float, float]]:
         density = float(np.mean([item.input_density for item in same]))
         result[step.name] = density, float(np.median([item.latency_ms for item in same]))
     return result
-
-
-def _ascending(values: Sequence[float]) -> NDArray[np.float64]:
-    """Return the closest non-descending sequence in the least-squares sense (pool adjacent violators)."""
-    pools: list[tuple[float, int]] = []
-    for value in values:
-        pools.append((value, 1))
-        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
-            (later, later_count), (earlier, earlier_count) = pools.pop(), pools.pop()
-            count = earlier_count + later_count
-            pools.append(((earlier * earlier_count + later * later_count) / count, count))
-    return np.repeat([value for value, _ in pools], [count for _, count in pools]).astype(np.float64)

@@ -7,13 +7,10 @@ places tried so far, and looks to both sides of it.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
+from ..isotonic import monotone
 from .records import Score
 
 FINEST = 2
@@ -116,25 +113,3 @@ class Walk:
         steps = (FINEST << power for power in range(self.highest.bit_length()))
         others = {place for step in steps if (place := self.edge - step) >= self.lowest}
         return sorted({*self.passing(), *others}, reverse=True)
-
-
-def monotone(values: Sequence[float]) -> NDArray[np.float64]:
-    """Return the ascending numbers nearest to the given ones in least squares (pool adjacent violators).
-
-    Args:
-        values: In order; NaN counts as infinite.
-
-    Example:
-        >>> monotone([0.0, 2.0, 1.0, 3.0]).tolist()
-        [0.0, 1.5, 1.5, 3.0]
-
-    References:
-        Ayer et al. 1955, "An empirical distribution function for sampling with incomplete information".
-    """
-    pools: list[tuple[float, int]] = []
-    for value in values:
-        pools.append((math.inf if math.isnan(value) else value, 1))
-        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
-            (first, some), (second, more) = pools[-2:]
-            pools[-2:] = [((first * some + second * more) / (some + more), some + more)]
-    return np.repeat([mean for mean, _ in pools], [count for _, count in pools]).astype(np.float64)
