@@ -151,11 +151,11 @@ class Network:
         zeros = sum(self.plan.steps[number].macs * (1.0 - densities[number]) for number in skipping)
         return zeros / macs if macs else 0.0
 
-    def step_ms(self, number: int, density: float | None) -> float:
-        """Return the predicted time of a step per input, in milliseconds."""
+    def step_ms(self, number: int, density: float | None, *, winograd: bool = True) -> float:
+        """Return the predicted time of a step per input, in milliseconds, with or without Winograd's algorithm."""
         step = self.plan.steps[number]
         threads = self.program.num_threads
-        return self._cost.predict(self.plan, step, density, threads) / self.batch_size
+        return self._cost.predict(self.plan, step, density, threads, winograd=winograd) / self.batch_size
 
     def predicted_ms(self, densities: Densities) -> float:
         """Return the predicted time of the network per input, in milliseconds."""

@@ -149,7 +149,9 @@ class CostModel(SavedValue):
             f"median error {100 * fit.error:.0f}%{noise}"
         )
 
-    def predict(self, plan: Plan, step: Step, density: float | None = None, threads: int = 1) -> float:
+    def predict(
+        self, plan: Plan, step: Step, density: float | None = None, threads: int = 1, *, winograd: bool = True
+    ) -> float:
         """Return the time of a step in milliseconds.
 
         Args:
@@ -158,8 +160,11 @@ class CostModel(SavedValue):
             density: Fraction of non-zeros in its first input, in [0, 1]; None, or a step that cannot skip:
                 dense.
             threads: Threads that share the step.
+            winograd: Whether Winograd's algorithm may be used where the step allows it.
         """
-        time = min(self.dense_ms(plan, step), self.winograd_ms(plan, step))
+        time = self.dense_ms(plan, step)
+        if winograd:
+            time = min(time, self.winograd_ms(plan, step))
         if density is not None and can_skip(step):
             time = min(time, self.sparse_ms(plan, step, density))
         return time * self._speedup(self.threads) / self._speedup(threads)
