@@ -21,6 +21,8 @@ _PAGE = Path(__file__).resolve().parents[2] / "docs" / "calibration.md"
 _POINT = 0.01
 _LARGEST_SPREAD = 0.1
 _LOSSES = (0.003, 0.01, 0.03)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(

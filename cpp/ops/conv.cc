@@ -147,7 +147,8 @@ void Conv::plan_winograd(const StepSpec& step, const BuildContext& context) {
   const ConstantView& weight = *step.find_constant("weight");
   const std::vector<float> arranged = phases_ ? phases_->kernel(weight.values.data()) : std::vector<float>{};
   const float* values = phases_ ? arranged.data() : weight.values.data();
-  winograd_ = std::make_unique<WinogradConv>(form, values, weight.name, context);
+  const std::string key = phases_ ? weight.name + phases_->form() : weight.name;
+  winograd_ = std::make_unique<WinogradConv>(form, values, key, context);
 }
 
 void Conv::pack_weights(const StepSpec& step, const BuildContext& context) {

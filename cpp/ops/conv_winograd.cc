@@ -64,7 +64,7 @@ double WinogradConv::cost(const ConvGeometry& geometry, int num_threads) {
   return schedule_winograd(work_of(geometry, num_threads)).cost * num_threads;
 }
 
-WinogradConv::WinogradConv(const ConvGeometry& geometry, const float* weight, const std::string& name,
+WinogradConv::WinogradConv(const ConvGeometry& geometry, const float* weight, const std::string& key,
                            const BuildContext& context)
     : geometry_(geometry),
       kernels_(context.kernels),
@@ -75,7 +75,7 @@ WinogradConv::WinogradConv(const ConvGeometry& geometry, const float* weight, co
       tile_columns_(ceil_div(geometry.ow, outputs_)),
       work_(work_of(geometry, context.num_threads)),
       schedule_(schedule_winograd(work_)) {
-  weights_ = context.weights.get(name + "/winograd" + std::to_string(outputs_),
+  weights_ = context.weights.get(key + "/winograd" + std::to_string(outputs_),
                                  [&] { return transform_weights(geometry_, context, weight); });
 }
 

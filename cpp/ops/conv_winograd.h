@@ -16,8 +16,8 @@ class WinogradConv {
   // The cost of the layer, in multiply-accumulates of the sparse kernel on one thread.
   static double cost(const ConvGeometry& geometry, int num_threads);
 
-  // `weight` is [o][c][kh][kw], transformed once for each `name`.
-  WinogradConv(const ConvGeometry& geometry, const float* weight, const std::string& name,
+  // `weight` is [o][c][kh][kw], transformed once for each `key`.
+  WinogradConv(const ConvGeometry& geometry, const float* weight, const std::string& key,
                const BuildContext& context);
 
   struct Operands {

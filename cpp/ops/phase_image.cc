@@ -31,7 +31,9 @@ PhaseImage::PhaseImage(const ConvGeometry& geometry)
     : g_(geometry),
       taps_(phase_taps(geometry.kh, geometry.pad_top)),
       top_(leading_zeros(geometry.pad_top)),
-      left_(leading_zeros(geometry.pad_left)) {}
+      left_(leading_zeros(geometry.pad_left)),
+      skipped_rows_(top_ - geometry.pad_top),
+      skipped_columns_(left_ - geometry.pad_left) {}
 
 ConvGeometry PhaseImage::geometry() const {
   ConvGeometry phases = g_;
@@ -44,17 +46,21 @@ ConvGeometry PhaseImage::geometry() const {
 }
 
 std::vector<float> PhaseImage::kernel(const float* weight) const {
-  const int64_t c = g_.c * kPhases, skipped_rows = top_ - g_.pad_top, skipped_columns = left_ - g_.pad_left;
+  const int64_t c = g_.c * kPhases;
   std::vector<float> arranged(static_cast<size_t>(g_.o * c * taps_ * taps_));
   for (int64_t index = 0; index < g_.o * g_.c; ++index)
     for (int64_t ky = 0; ky < g_.kh; ++ky)
       for (int64_t kx = 0; kx < g_.kw; ++kx) {
-        const int64_t y = ky + skipped_rows, x = kx + skipped_columns;
+        const int64_t y = ky + skipped_rows_, x = kx + skipped_columns_;
         const int64_t channel = index * kPhases + y % kStride * kStride + x % kStride;
         const int64_t to = (channel * taps_ + y / kStride) * taps_ + x / kStride;
         arranged[static_cast<size_t>(to)] = weight[(index * g_.kh + ky) * g_.kw + kx];
       }
   return arranged;
+}
+
+std::string PhaseImage::form() const {
+  return "/phases" + std::to_string(skipped_rows_) + "x" + std::to_string(skipped_columns_);
 }
 
 int64_t PhaseImage::bytes() const {

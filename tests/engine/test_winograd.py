@@ -104,3 +104,20 @@ def test_the_explanation_says_when_it_is_taken() -> None:
     steps = [step for step in zs.InferenceSession(network()).explain().steps if "winograd" in step.kernel]
     assert [step.algorithm for step in steps] == ["dense", "auto"]
     assert "Winograd where the input is dense; else skips zeros" in steps[1].note
+
+
+def test_one_session_takes_images_of_sizes_that_pad_a_first_layer_differently() -> None:
+    """SAME padding of 96 pixels begins with two rows of zeros, that of 97 with three: the kernel is arranged anew."""
+    random = np.random.default_rng(3)
+    weight = numpy_helper.from_array(random.standard_normal((64, 3, 7, 7)).astype(np.float32), "w")
+    node = helper.make_node("Conv", ["x", "w"], ["y"], strides=[2, 2], auto_pad="SAME_UPPER")
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 3, "H", "W"])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 64, "h", "w"])
+    graph = helper.make_graph([node], "network", [x], [y], [weight])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    sessions = [zs.InferenceSession(model, zs.SessionOptions(winograd=allowed)) for allowed in (True, False)]
+    for size in [(96, 96), (97, 96), (96, 97), (97, 97)]:
+        image = {"x": random.standard_normal((1, 3, *size), np.float32)}
+        fast, direct = (session.run(None, image)[0] for session in sessions)
+        assert "winograd" in sessions[0].explain().steps[0].kernel
+        np.testing.assert_allclose(fast, direct, rtol=0, atol=1e-5 * np.abs(direct).max())
