@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from zeroskip.engine import Plan
@@ -71,6 +73,17 @@ def test_winograd_work(channels: int, kernel: int, stride: int, size: int, tiles
     assert amounts["weight_bytes"] == 4 * 36 * inputs * outputs
     assert amounts["products"] == tiles * 36 * inputs * outputs
     assert amounts["transforms"] == tiles * (max(inputs, 16) + outputs)
+
+
+def test_an_image_of_channels_last_is_the_same_work() -> None:
+    first = SyntheticPlan()
+    first.convolution(first.source(1, 3, 14, 14), 64, 7, 2, algorithm="winograd")
+    plan = first.freeze()
+    source, *rest = plan.tensors
+    turned = replace(plan, tensors=(replace(source, shape=(1, 14, 14, 3)), *rest))
+    step = replace(plan.steps[0], attributes=plan.steps[0].attributes | {"input_layout": "nhwc"})
+    for amounts in (dense_amounts, winograd_amounts):
+        assert amounts(turned, step) == amounts(plan, plan.steps[0])
 
 
 def test_sparse_work_grows_with_density_and_its_rest_does_not() -> None:

@@ -111,9 +111,9 @@ def takes_winograd(step: Step) -> bool:
 
 def winograd_amounts(plan: Plan, step: Step) -> Amounts:
     """Return the amounts of ``WINOGRAD_AMOUNTS`` of a convolution that has such a form."""
-    source, result = plan.tensors[step.inputs[0]], plan.tensors[step.outputs[0]]
+    result = plan.tensors[step.outputs[0]]
     merged = math.prod(_pair(step, "strides"))  # pixels that become one, so that the stride is gone
-    inputs, outputs = merged * source.shape[1], round_up(result.shape[1], _SLAB_CHANNELS)
+    inputs, outputs = merged * _input_channels(plan, step), round_up(result.shape[1], _SLAB_CHANNELS)
     taps = math.ceil(_pair(step, "kernel")[0] / _pair(step, "strides")[0])
     side = _TILE_INPUTS + 1 - taps
     batch, _, height, width = result.shape
@@ -126,13 +126,19 @@ def winograd_amounts(plan: Plan, step: Step) -> Amounts:
 
 def _convolution(plan: Plan, step: Step, width: int) -> tuple[float, float, float]:
     """Return MACs, bytes of weights, and input values visited, each counted once per output range."""
-    source, result = plan.tensors[step.inputs[0]], plan.tensors[step.outputs[0]]
-    groups, inputs, outputs = _merged_groups(step, source.shape[1], result.shape[1])
+    result = plan.tensors[step.outputs[0]]
+    groups, inputs, outputs = _merged_groups(step, _input_channels(plan, step), result.shape[1])
     taps = math.prod(_pair(step, "kernel"))
     outputs = round_up(outputs, CHANNEL_BLOCK)
     products = float(groups * taps * inputs * outputs)
     visited = float(result.pixels * groups * taps * round_up(inputs, CHANNEL_BLOCK) * math.ceil(outputs / width))
     return result.pixels * products, 4.0 * products, visited
+
+
+def _input_channels(plan: Plan, step: Step) -> int:
+    """Return the channels of a convolution's input; of a row-layout one they may be the last axis."""
+    is_last = step.attributes.get("input_layout") == "nhwc"
+    return plan.tensors[step.inputs[0]].shape[-1 if is_last else 1]
 
 
 def _merged_groups(step: Step, inputs: int, outputs: int) -> tuple[int, int, int]:
