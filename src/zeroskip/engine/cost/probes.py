@@ -136,13 +136,11 @@ def _samples(compiled: CompiledPlan, times: NDArray[np.float64]) -> list[Sample]
     samples = []
     for index, step in enumerate(plan.steps):
         family, width = family_of(plan, step), _width(kernels[index])
-        if algorithms[index] == "winograd":
-            amounts = winograd_amounts(plan, step)
-            samples.append(Sample(family, "winograd", amounts, width, *_middle(times[:, :, index])))
-            continue
         if algorithms[index] != "sparse":
-            amounts = dense_amounts(plan, step)
-            samples.append(Sample(family, "dense", amounts, width, *_middle(times[:, :, index])))
+            is_winograd = algorithms[index] == "winograd"
+            amounts = winograd_amounts(plan, step) if is_winograd else dense_amounts(plan, step)
+            algorithm: Algorithm = "winograd" if is_winograd else "dense"
+            samples.append(Sample(family, algorithm, amounts, width, *_middle(times[:, :, index])))
             continue
         for column, density in enumerate(DENSITIES):
             amounts = sparse_amounts(plan, step, density, width)
