@@ -18,6 +18,7 @@ from zeroskip.calibration.allocation import GRID, EnergyStrategy, SensitivityStr
 from zeroskip.calibration.evaluation import Evaluator
 from zeroskip.calibration.metrics import ClassMetric, FidelityMetric, choose_metric
 from zeroskip.calibration.sensitivity import Sensitivity
+from zeroskip.calibration.timing import measured_speed
 from zeroskip.calibration.values import Values
 from zeroskip.calibration.walk import Budget
 from zeroskip.data import random_input
@@ -45,6 +46,32 @@ def test_the_budget_is_kept_on_data_the_search_did_not_see(result: CalibrationRe
     assert result.holdout.samples == COUNT // 2
     assert not result.is_zero
     assert result.sparsity_after > result.sparsity_before
+
+
+def test_what_was_predicted_is_measured_too(result: CalibrationResult, tmp_path: Path) -> None:
+    speed = result.measured_speed
+    assert speed is not None
+    assert (speed.threads, speed.batch_size) == (1, 1)
+    assert speed.low <= speed.ratio <= speed.high
+    assert f"measured {speed.ratio:.2f}x as fast (predicted {result.predicted_speedup:.2f}x)" in result.message
+    result.save(tmp_path / "calibration.json")
+    assert CalibrationResult.load(tmp_path / "calibration.json").measured_speed == speed
+
+
+def test_speed_is_not_measured_where_that_is_not_wanted_or_nothing_changed() -> None:
+    quick = calibrate(tiny_network(), tiny_data(COUNT), 0.05, threads=1, measure_seconds=0.0)
+    assert quick.measured_speed is None
+    assert "measured" not in quick.message
+    nothing = calibrate(tiny_network(), tiny_data(COUNT), 0.0, max_information_loss=0.0, threads=1)
+    assert nothing.is_zero
+    assert nothing.measured_speed is None
+
+
+def test_a_model_is_as_fast_as_itself() -> None:
+    session = zs.InferenceSession(tiny_network(), zs.SessionOptions(intra_op_num_threads=1))
+    speed = measured_speed(session, session, [{"image": tiny_data(1).array()}], 0.5, 1)
+    assert speed.low <= speed.ratio <= speed.high
+    assert 0.3 < speed.ratio < 3.0
 
 
 def test_only_activations_that_a_layer_can_skip_get_thresholds(result: CalibrationResult) -> None:

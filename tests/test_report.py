@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from zeroskip.calibration import CalibrationResult, Score, Trial
-from zeroskip.report import caution, headline
+from zeroskip.calibration import CalibrationResult, MeasuredSpeed, Score, Trial
+from zeroskip.report import caution, headline, speed_caution
 from zeroskip.report.chart import search_chart
 from zeroskip.report.words import budget_words, price
 from zeroskip.summary import LatencyMs, Summary
@@ -83,6 +83,15 @@ def test_few_inputs_are_no_proof() -> None:
     assert "100 held-out inputs cannot prove a budget of 1.0%" in (caution(calibration()) or "")
     many = Score(samples=500, baseline=1.0, optimized=1.0, information_loss=0.0)
     assert caution(calibration(holdout=many)) is None
+
+
+def test_thresholds_that_gain_no_speed_are_named() -> None:
+    assert speed_caution(calibration()) is None
+    faster = MeasuredSpeed(ratio=1.1, low=1.05, high=1.15, threads=2)
+    assert speed_caution(calibration(measured_speed=faster)) is None
+    slower = MeasuredSpeed(ratio=0.87, low=0.85, high=0.9, threads=2)
+    words = speed_caution(calibration(measured_speed=slower, predicted_speedup=1.05)) or ""
+    assert "measured 0.87x (0.85 to 0.90) at batch 1 on 2 threads, predicted 1.05x" in words
 
 
 def test_a_budget_in_words() -> None:

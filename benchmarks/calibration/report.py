@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import argparse
 import re
+import statistics
 import sys
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
+from zeroskip.calibration import MeasuredSpeed
 from zeroskip.files import atomic_write_text
 
 from ..page.words import table
 from .methods import METHODS
-from .result import BUDGETS, RESULTS, BudgetPoint, MethodResult, load_results
+from .result import BUDGETS, RESULTS, MethodResult, load_results
 
 _PAGE = Path(__file__).resolve().parents[2] / "docs" / "calibration.md"
 _POINT = 0.01
@@ -41,43 +44,54 @@ def main(arguments: list[str] | None = None) -> int:
 def tables(results: Sequence[MethodResult]) -> str:
     """Return Markdown: sparsity and speed by budget, what the holdout says, and how to repeat it."""
     order = list(METHODS)
-    ordered = sorted(results, key=lambda result: (result.network, order.index(result.method)))
+    ordered = sorted(results, key=lambda result: (result.network, order.index(result.method), result.seed))
+    groups = [list(group) for _, group in groupby(ordered, key=lambda result: (result.network, result.method))]
     budgets = [f"{100 * budget:g} points" for budget in BUDGETS]
     losses = [f"{100 * loss:g}% information lost" for loss in _LOSSES]
-    header = ["network, natural sparsity", "method", *budgets, *losses]
-    by_budget = table(header, [_sparsities(result) for result in ordered])
+    header = ["network, natural sparsity", "method", "splits", *budgets, *losses]
+    by_budget = table(header, [_sparsities(group) for group in groups])
     details = ["network", "method", "drop on the holdout, 95 % interval", "information lost", "inputs", "CPU time"]
-    at_one = table(details, [_details(result) for result in ordered])
+    at_one = table(details, [_details(group) for group in groups])
     commands = "\n".join(dict.fromkeys(result.command for result in ordered))
     return (
-        f"\n{by_budget}\n\nAt a budget of one point ({_machine(ordered)}; CPU time is for all four budgets):\n\n"
-        f"{at_one}\n\n```\n{commands}\n{_speed_command(ordered)}\n```\n\n"
+        f"\n{by_budget}\n\nAt a budget of one point, first split ({_machine(ordered)}; CPU time is for all four "
+        f"budgets):\n\n{at_one}\n\n```\n{commands}\n{_speed_command(ordered)}\n```\n\n"
     )
 
 
-def _sparsities(result: MethodResult) -> list[str]:
-    name = f"{result.network}, {result.sparsity_before:.1%} ({result.metric})"
-    by_budget = [_sparsity(result, result.at(budget)) for budget in BUDGETS]
-    is_corrected = METHODS[result.method].compensation != "none"
-    by_loss = ["" if is_corrected else _at_loss(result, loss) for loss in _LOSSES]
-    return [name, METHODS[result.method].title, *by_budget, *by_loss]
+def _sparsities(group: Sequence[MethodResult]) -> list[str]:
+    first = group[0]
+    name = f"{first.network}, {statistics.mean(result.sparsity_before for result in group):.1%} ({first.metric})"
+    is_corrected = METHODS[first.method].compensation != "none"
+    by_loss = ["" if is_corrected else _at_loss(group, loss) for loss in _LOSSES]
+    by_budget = [_at_budget(group, budget) for budget in BUDGETS]
+    return [name, METHODS[first.method].title, str(len(group)), *by_budget, *by_loss]
 
 
-def _at_loss(result: MethodResult, loss: float) -> str:
-    sparsity = result.sparsity_at(loss)
-    return "-" if sparsity is None else f"{sparsity:.1%} (+{100 * (sparsity - result.sparsity_before):.1f})"
+def _at_loss(group: Sequence[MethodResult], loss: float) -> str:
+    found = [(result.sparsity_at(loss), result.sparsity_before) for result in group]
+    gains = [100 * (after - before) for after, before in found if after is not None]
+    return f"+{statistics.mean(gains):.1f}" if len(gains) == len(group) else "-"
 
 
-def _sparsity(result: MethodResult, point: BudgetPoint) -> str:
-    if METHODS[result.method].compensation != "none" and not point.kept_corrections:
-        return "as (f)" if METHODS[result.method].branches else "as (c)"
-    gained = f"{point.sparsity:.1%} (+{100 * (point.sparsity - result.sparsity_before):.1f})"
-    speed = point.speed
-    is_certain = speed is not None and speed.high - speed.low <= _LARGEST_SPREAD * speed.ratio
-    return f"{gained}, {speed.ratio:.2f}x" if speed is not None and is_certain else gained
+def _at_budget(group: Sequence[MethodResult], budget: float) -> str:
+    method, points = METHODS[group[0].method], [result.at(budget) for result in group]
+    if method.compensation != "none" and not any(point.kept_corrections for point in points):
+        return "as (f)" if method.branches else "as (c)"
+    gains = [100 * (point.sparsity - result.sparsity_before) for point, result in zip(points, group, strict=True)]
+    cell = f"{statistics.mean(point.sparsity for point in points):.1%} (+{statistics.mean(gains):.1f})"
+    if len(gains) > 1:
+        cell += f" [{', '.join(f'{gain:.1f}' for gain in gains)}]"
+    speeds = [point.speed.ratio for point in points if point.speed is not None and _is_certain(point.speed)]
+    return f"{cell}, {statistics.mean(speeds):.2f}x" if speeds else cell
 
 
-def _details(result: MethodResult) -> list[str]:
+def _is_certain(speed: MeasuredSpeed) -> bool:
+    return speed.high - speed.low <= _LARGEST_SPREAD * speed.ratio
+
+
+def _details(group: Sequence[MethodResult]) -> list[str]:
+    result = group[0]
     point = result.at(_POINT)
     drop = f"{100 * point.drop:+.1f}"
     if point.interval is not None:

@@ -9,31 +9,13 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from zeroskip.calibration import Trial
+from zeroskip.calibration import MeasuredSpeed, Trial
 from zeroskip.saved_value import SavedValue
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "calibration"
 BUDGETS = (0.0, 0.005, 0.01, 0.02)
 """Largest drops of the metric that are compared."""
 _WIDEST_GAP = 4.0
-
-
-class Speed(BaseModel):
-    """Time of the model as it is over that with thresholds, batch 1, both taking turns.
-
-    Attributes:
-        ratio: Median over the rounds.
-        low: 20th percentile.
-        high: 80th percentile.
-        threads: Threads of the engine.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    ratio: float
-    low: float
-    high: float
-    threads: int
 
 
 class BudgetPoint(BaseModel):
@@ -59,7 +41,7 @@ class BudgetPoint(BaseModel):
     interval: tuple[float, float] | None
     information_loss: float
     kept_corrections: int
-    speed: Speed | None = None
+    speed: MeasuredSpeed | None = None
 
 
 class MethodResult(SavedValue):
@@ -76,6 +58,7 @@ class MethodResult(SavedValue):
         max_information_loss: Guard of the metric at the budget of one point, None for none.
         points: By budget, ascending.
         trials: What the search tried before any correction; each ``passed`` is by the budget it was tried for first.
+        seed: Of the split into the two halves, and of the sampling.
         cpu_seconds: Processor time for all budgets together.
         cpu: Processor.
         isa: Instruction set.
@@ -94,10 +77,16 @@ class MethodResult(SavedValue):
     max_information_loss: float | None
     points: tuple[BudgetPoint, ...]
     trials: tuple[Trial, ...] = ()
+    seed: int = 0
     cpu_seconds: float
     cpu: str
     isa: str
     command: str
+
+    @property
+    def stem(self) -> str:
+        """What its files are called, without what follows."""
+        return f"{self.network}.{self.method}.{self.seed}"
 
     def at(self, budget: float) -> BudgetPoint:
         """Return what came out under a budget.

@@ -60,10 +60,16 @@ def _run(name: str, options: argparse.Namespace, terminal: Terminal) -> None:
             terminal.note(f"{name}, {method}: no convolution shares its input with others")
             continue
         results, search, seconds = comparison.run(METHODS[method])
-        common = {"network": name, "method": method, "cpu_seconds": seconds, "command": _command(name, options)}
+        common = {
+            "network": name,
+            "method": method,
+            "seed": options.seed,
+            "cpu_seconds": seconds,
+            "command": _command(name, options),
+        }
         result = _summary(comparison.setting, results, search, common)
         options.results.mkdir(parents=True, exist_ok=True)
-        result.save(options.results / f"{name}.{method}.json")
+        result.save(options.results / f"{result.stem}.json")
         if options.models is not None:
             _write_models(options.models, model, result, results)
         points = ", ".join(f"{100 * point.budget:g}: {point.sparsity:.1%}" for point in result.points)
@@ -103,6 +109,11 @@ def _point(budget: float, result: CalibrationResult) -> BudgetPoint:
     )
 
 
+def model_file(folder: Path, result: MethodResult, budget: float) -> Path:
+    """Return where the model is kept that came out under a budget."""
+    return folder / f"{result.stem}.{budget}.onnx"
+
+
 def _write_models(
     folder: Path, model: bytes, summary: MethodResult, results: Sequence[CalibrationResult]
 ) -> None:
@@ -111,7 +122,7 @@ def _write_models(
     atomic_write_bytes(folder / f"{summary.network}.onnx", model)
     for point, result in zip(summary.points, results, strict=True):
         if not result.is_zero:
-            path = folder / f"{summary.network}.{summary.method}.{point.budget}.onnx"
+            path = model_file(folder, summary, point.budget)
             atomic_write_bytes(path, result.apply(model).to_bytes())
 
 

@@ -7,24 +7,22 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from zeroskip import InferenceSession, SessionOptions
 from zeroskip.analysis import ModelInput
+from zeroskip.calibration.timing import measured_speed
 from zeroskip.cli.console import Terminal
 
 from ..lists import floats, words
 from .cases import CASES
 from .methods import METHODS
-from .result import BUDGETS, RESULTS, BudgetPoint, MethodResult, Speed
+from .result import BUDGETS, RESULTS, BudgetPoint, MethodResult
+from .run import model_file
 
-_INPUTS, _ROUNDS, _SECONDS = 4, 30, 6.0
-_FEWEST_ROUNDS = 3
+_INPUTS = 4
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,13 +34,12 @@ def main(arguments: list[str] | None = None) -> int:
         data = CASES[name].data(options.data, _INPUTS)
         feeds = [feed for feed, _ in ModelInput.of(session).feeds(data, 1)]
         for method in options.method:
-            path = options.results / f"{name}.{method}.json"
-            if path.exists():
+            for path in sorted(options.results.glob(f"{name}.{method}.*.json")):
                 result = MethodResult.load(path)
                 points = tuple(_timed(result, point, session, feeds, options) for point in result.points)
                 result.model_copy(update={"points": points}).save(path)
                 ratios = [point.speed.ratio for point in points if point.speed is not None]
-                terminal.note(f"{name}, {method}: {', '.join(f'{ratio:.2f}' for ratio in ratios)}")
+                terminal.note(f"{result.stem}: {', '.join(f'{ratio:.2f}' for ratio in ratios)}")
     return 0
 
 
@@ -53,43 +50,15 @@ def _timed(
     feeds: Sequence[Mapping[str, Any]],
     options: argparse.Namespace,
 ) -> BudgetPoint:
-    path = options.models / f"{result.network}.{result.method}.{point.budget}.onnx"
+    path = model_file(options.models, result, point.budget)
     if point.budget not in options.budget or not path.exists():
         return point
-    speed = measured_speed(session, _session(path, options.threads), feeds, options.threads)
+    speed = measured_speed(session, _session(path, options.threads), feeds, options.time, options.threads)
     return point.model_copy(update={"speed": speed})
-
-
-def measured_speed(
-    before: InferenceSession, after: InferenceSession, feeds: Sequence[Mapping[str, Any]], threads: int
-) -> Speed:
-    """Return time before over time after, both taking turns input by input.
-
-    Args:
-        before: The model as it is.
-        after: The same with thresholds.
-        feeds: Inputs, batch 1.
-        threads: What to report.
-    """
-    ratios: list[float] = []
-    end = time.perf_counter() + _SECONDS
-    for _ in range(_ROUNDS + 1):
-        pairs = [(_seconds(before, feed), _seconds(after, feed)) for feed in feeds]
-        ratios.append(float(np.sum([pair[0] for pair in pairs]) / np.sum([pair[1] for pair in pairs])))
-        if time.perf_counter() > end and len(ratios) > _FEWEST_ROUNDS:
-            break
-    low, middle, high = np.percentile(ratios[1:], [20, 50, 80])  # the first round warms up
-    return Speed(ratio=float(middle), low=float(low), high=float(high), threads=threads)
 
 
 def _session(path: Path, threads: int) -> InferenceSession:
     return InferenceSession(path, SessionOptions(intra_op_num_threads=threads))
-
-
-def _seconds(session: InferenceSession, feed: Mapping[str, Any]) -> float:
-    started = time.perf_counter()
-    session.run(None, feed)
-    return time.perf_counter() - started
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -100,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--method", type=words, default=list(METHODS), metavar="NAME,...")
     parser.add_argument("--budget", type=floats, default=list(BUDGETS), metavar="DROP,...")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--time", type=float, default=6.0, help="seconds for each model")
     parser.add_argument("--results", type=Path, default=RESULTS)
     return parser
 

@@ -13,6 +13,7 @@ from .metrics import METRICS, MetricFunction, MetricName
 from .options import DEFAULT_MAX_DROP, STRATEGIES, StrategyName
 from .records import Correction, CurvePoint, LayerSensitivity, Score, Trial
 from .result import CalibrationResult
+from .timing import MeasuredSpeed
 
 __all__ = [
     "COMPENSATIONS",
@@ -24,6 +25,7 @@ __all__ = [
     "Correction",
     "CurvePoint",
     "LayerSensitivity",
+    "MeasuredSpeed",
     "MetricFunction",
     "MetricName",
     "Score",

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ..data import Dataset
-from ..progress import Progress
+from ..progress import Progress, Steps
 from .allocation import UniformStrategy
 from .compensation import CompensationName
 from .curve import trace
@@ -17,6 +17,7 @@ from .options import CalibrationOptions, StrategyName
 from .outcome import outcome
 from .result import CalibrationResult
 from .setting import Setting
+from .timing import MeasuredSpeed, time_thresholds
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -43,6 +44,7 @@ def calibrate(
     isa: str | None = None,
     seed: int = 0,
     random_input: bool = False,
+    measure_seconds: float = 2.0,
     progress: Progress | None = None,
 ) -> CalibrationResult:
     """Find thresholds that make a model's activations sparser within one end-to-end budget, without training.
@@ -82,6 +84,7 @@ def calibrate(
         isa: Instruction set to use; None for the best.
         seed: Seed of split and sampling; the same seed gives the same result.
         random_input: Whether noise is accepted as data.
+        measure_seconds: How long to time the outcome against the model as it is; 0 for not at all.
         progress: Told of each step.
 
     Returns:
@@ -116,6 +119,7 @@ def calibrate(
         isa=isa,
         seed=seed,
         random_input=random_input,
+        measure_seconds=measure_seconds,
     )
     started = time.monotonic()
     setting = Setting(model, data, holdout, options)
@@ -123,7 +127,35 @@ def calibrate(
     found, was_interrupted = _found(setting, finder)
     points = trace(found.search) if curve and not was_interrupted and finder.values else ()
     seconds = time.monotonic() - started
-    return outcome(setting, finder, found, points, was_interrupted=was_interrupted, seconds=seconds)
+    result = outcome(setting, finder, found, points, was_interrupted=was_interrupted, seconds=seconds)
+    if result.is_zero or was_interrupted or measure_seconds == 0.0:
+        return result
+    return result.model_copy(update={"measured_speed": _timed(setting, model, result, progress)})
+
+
+def _timed(
+    setting: Setting,
+    model: str | os.PathLike[str] | bytes | ir.Model,
+    result: CalibrationResult,
+    progress: Progress | None,
+) -> MeasuredSpeed | None:
+    """Time what was found; None if Ctrl-C ends that."""
+    from ..engine import SessionOptions
+
+    threads = setting.network.program.num_threads
+    steps = Steps(progress, "measuring the speed", 1)
+    try:
+        speed = time_thresholds(
+            model,
+            result.apply(model).model,
+            setting.holdout.data,
+            SessionOptions(intra_op_num_threads=threads, isa=setting.options.isa),
+            setting.options.measure_seconds,
+        )
+    except KeyboardInterrupt:
+        return None
+    steps.finish()
+    return speed
 
 
 def _found(setting: Setting, finder: Finder) -> tuple[Found, bool]:

@@ -37,6 +37,7 @@ class CalibrationOptions:
     isa: str | None = None
     seed: int = 0
     random_input: bool = False
+    measure_seconds: float = 2.0
 
     def __post_init__(self) -> None:
         self._check_goals()
@@ -45,6 +46,7 @@ class CalibrationOptions:
             ("target_sparsity", self.target_sparsity, 0.0, 1.0),
             ("target_speedup", self.target_speedup, 1.0, math.inf),
             ("max_information_loss", self.max_information_loss, 0.0, math.inf),
+            ("measure_seconds", self.measure_seconds, 0.0, math.inf),
         ):
             if value is not None and not low <= value <= high:
                 raise CalibrationError(f"{name} is {value}, expected a value in [{low:g}, {high:g}]")

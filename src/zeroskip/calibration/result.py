@@ -14,6 +14,7 @@ from ..files import atomic_write_text
 from ..onnx import LayerWeights
 from ..thresholds import ThresholdSet
 from .records import Correction, CurvePoint, LayerSensitivity, Score, Trial
+from .timing import MeasuredSpeed
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -37,6 +38,8 @@ class CalibrationResult(BaseModel):
         sparsity_before: Of what the skipping layers read, weighted by MACs, on the calibration data.
         sparsity_after: The same with the thresholds.
         predicted_speedup: Time before over time after, by the engine's cost model.
+        measured_speed: The same as the engine measured it; None where it did not, or nothing was changed. Of all that
+            is here this alone differs from run to run.
         strategy: How shares were allocated to layers.
         compensation: ``"none"``, ``"bias"`` or ``"reconstruct"``: what the consumers' weights were corrected by.
         branches: Whether convolutions got rectifiers of their own where others read their input too.
@@ -63,6 +66,7 @@ class CalibrationResult(BaseModel):
     sparsity_before: float
     sparsity_after: float
     predicted_speedup: float = 1.0
+    measured_speed: MeasuredSpeed | None = None
     strategy: str
     compensation: str = "none"
     branches: bool = False

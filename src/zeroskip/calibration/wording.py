@@ -23,7 +23,14 @@ def message(result: CalibrationResult) -> str:
     if result.is_zero:
         return start + "No thresholds passed the budget: the model stays as it is (all thresholds are 0)."
     change = f"sparsity {result.sparsity_before:.1%} -> {result.sparsity_after:.1%}"
-    return f"{start}{change}; {_loss(result)} on {result.holdout.samples} held-out inputs{_interval(result)}."
+    loss = f"{_loss(result)} on {result.holdout.samples} held-out inputs{_interval(result)}"
+    return f"{start}{change}{_speed(result)}; {loss}."
+
+
+def _speed(result: CalibrationResult) -> str:
+    if result.measured_speed is None:
+        return ""
+    return f", measured {result.measured_speed.ratio:.2f}x as fast (predicted {result.predicted_speedup:.2f}x)"
 
 
 def _interval(result: CalibrationResult) -> str:

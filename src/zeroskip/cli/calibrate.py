@@ -40,6 +40,9 @@ def calibrate(
         bool,
         typer.Option("--branches", help="Threshold what convolutions read apart from shortcuts that read the same."),
     ] = False,
+    time: Annotated[
+        float, typer.Option(help="Seconds to time the outcome against the model as it is; 0 for none.", min=0.0)
+    ] = 2.0,
     curve: Annotated[
         Path | None,
         typer.Option(
@@ -56,7 +59,7 @@ def calibrate(
     """
     from ..calibration import calibrate as run_calibration
     from ..files import atomic_write_bytes
-    from ..report import caution, render_calibration, save_curve
+    from ..report import caution, render_calibration, save_curve, speed_caution
 
     if compensation != "none" and model_output is None:
         raise typer.BadParameter("corrected weights are in the model only: give --model-output as well")
@@ -78,13 +81,14 @@ def calibrate(
             threads=engine.threads,
             isa=engine.isa,
             seed=budget.seed,
+            measure_seconds=time,
             progress=progress,
         )
     if model_output is not None:
         atomic_write_bytes(model_output, result.apply(model).to_bytes())
     result.thresholds.save(output)
     terminal.show(render_calibration(result))
-    if warning := caution(result):
+    for warning in filter(None, (caution(result), speed_caution(result))):
         terminal.note(warning)
     if curve is not None:
         picture = save_curve(result, curve)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from .curve import save_curve
 from .html import render_report, write_report
 from .terminal import render_calibration, render_layers, render_profile, render_summary
-from .words import caution, headline
+from .words import caution, headline, speed_caution
 
 __all__ = [
     "caution",
@@ -19,5 +19,6 @@ __all__ = [
     "render_report",
     "render_summary",
     "save_curve",
+    "speed_caution",
     "write_report",
 ]

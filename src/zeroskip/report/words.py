@@ -52,6 +52,18 @@ def price(calibration: CalibrationResult) -> str:
     )
 
 
+def speed_caution(calibration: CalibrationResult) -> str | None:
+    """Return a warning if thresholds were measured to gain no speed, or None."""
+    speed = calibration.measured_speed
+    if speed is None or speed.ratio >= 1.0:
+        return None
+    return (
+        f"With these thresholds the model is no faster here: measured {speed.ratio:.2f}x ({speed.low:.2f} to "
+        f"{speed.high:.2f}) at batch {speed.batch_size} on {speed.threads} threads, predicted "
+        f"{calibration.predicted_speedup:.2f}x. Use it as it is, or train it sparser (zeroskip finetune)."
+    )
+
+
 def caution(calibration: CalibrationResult) -> str | None:
     """Return what a reader must know before trusting the check, or None.
 
