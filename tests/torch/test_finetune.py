@@ -75,8 +75,8 @@ class Interrupt(Callback):
 
 @pytest.mark.parametrize("step", [5, 9])
 def test_resumes_bit_for_bit(tmp_path: Path, step: int) -> None:
-    """Through a dropout and a shuffled loader, from the end of an epoch and from the middle of one."""
-    recipe = Recipe(epochs=3, learning_rate=0.05, distillation=0.3, seed=5)
+    """Through dropout, mixup and a shuffled loader, from the end of an epoch and from the middle of one."""
+    recipe = Recipe(epochs=3, learning_rate=0.05, distillation=0.3, mixup=0.5, seed=5)
 
     def make() -> nn.Module:
         model = network(threshold=0.2)

@@ -39,6 +39,12 @@ class RecipeOptions:
         float,
         typer.Option(help="Weight of the dense model's outputs (0..1); 1 needs no labels.", rich_help_panel=_RECIPE),
     ] = 0.5
+    mixup: Annotated[
+        float,
+        typer.Option(
+            help="Train on weighted means of two inputs; 1 mixes most, 0 not at all.", min=0.0, rich_help_panel=_RECIPE
+        ),
+    ] = 0.0
     precision: Annotated[
         Precision, typer.Option(help="Arithmetic of the training.", rich_help_panel=_RECIPE)
     ] = "float32"

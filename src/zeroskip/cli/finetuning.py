@@ -86,6 +86,7 @@ def _recipe(options: RecipeOptions) -> Recipe:
         regularizer=None if options.regularizer == "none" else options.regularizer,
         strength=options.strength,
         distillation=options.distillation,
+        mixup=options.mixup,
         precision=options.precision,
         max_drop=options.max_drop,
         target_sparsity=options.target_sparsity,

@@ -29,6 +29,19 @@ class Loaders:
 
 
 @dataclass(frozen=True)
+class Mixture:
+    """What a batch was mixed with.
+
+    Args:
+        share: Of the batch's own samples, in [0, 1].
+        y: Targets of the others, sample by sample; None for none.
+    """
+
+    share: float
+    y: Any
+
+
+@dataclass(frozen=True)
 class Batch:
     """One batch, or this process's part of it.
 
@@ -36,11 +49,13 @@ class Batch:
         x: Inputs ``[n, ...]``.
         y: Targets, None for none.
         weight: What the loss is multiplied by so that the mean over processes is the mean over the batch.
+        mixture: What has been mixed into x; None for nothing.
     """
 
     x: Tensor
     y: Any
     weight: float = 1.0
+    mixture: Mixture | None = None
 
 
 def as_loaders(loaders: Loaders | Iterable[Any] | tuple[Iterable[Any], Iterable[Any] | None]) -> Loaders:

@@ -50,12 +50,18 @@ class Objective:
         if share < 1.0:
             if batch.y is None:
                 raise DataError("the loader yields no targets: give some, or use distillation=1.0")
-            total = total + (1.0 - share) * self._loss(outputs, batch.y)
+            total = total + (1.0 - share) * self._task_loss(outputs, batch)
         if share > 0.0 and self.teacher is not None:
             with torch.no_grad():
                 wanted = self.teacher(batch.x)
             total = total + share * distillation(outputs, wanted, self._recipe.temperature)
         return total
+
+    def _task_loss(self, outputs: Any, batch: Batch) -> Tensor:
+        own = self._loss(outputs, batch.y)
+        if batch.mixture is None:
+            return own
+        return torch.lerp(self._loss(outputs, batch.mixture.y), own, batch.mixture.share)
 
     def score(self, outputs: Any, batch: Batch) -> float:
         """Return the mean metric of a batch.

@@ -38,6 +38,8 @@ class Recipe(SavedValue):
         slope: Steepness of the smooth forms of FATReLU at the start and at the end; rises geometrically.
         distillation: Weight of the teacher's outputs in the loss, in [0, 1]; 1 needs no labels.
         temperature: Of distillation.
+        mixup: Train on weighted means of two inputs, with shares drawn from Beta(mixup, mixup); 0 for none. With
+            ``distillation`` the teacher says what is wanted for them, which makes few pictures go further.
         precision: ``"bfloat16"`` computes under autocast; weights stay float32.
         channels_last: Whether model and pictures are kept in the layout that CPUs convolve fastest.
         max_drop: Budget on the validation metric against that of the model at the start, or of the teacher. Among the
@@ -73,6 +75,7 @@ class Recipe(SavedValue):
     slope: tuple[float, float] = (10.0, 100.0)
     distillation: float = Field(default=0.0, ge=0.0, le=1.0)
     temperature: float = Field(default=2.0, gt=0.0)
+    mixup: float = Field(default=0.0, ge=0.0)
     precision: Precision = "float32"
     channels_last: bool = False
     max_drop: float | None = Field(default=None, ge=0.0)

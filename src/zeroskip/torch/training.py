@@ -20,6 +20,7 @@ from .batches import Batch, Loaders, batches, set_epoch
 from .distributed import Processes
 from .evaluation import evaluate
 from .fatrelu import fatrelus
+from .mixing import mixed
 from .monitor import SparsityMonitor, mean_sparsity
 from .objective import LossFunction, MetricFunction, Objective, densified
 from .recipe import Recipe
@@ -145,6 +146,8 @@ class Training:
     def _step(self, trained: nn.Module, batch: Batch) -> bool:
         step = self._at.epoch * self._steps_per_epoch + self._at.done_in_epoch
         self._schedules.apply(step / self._steps)
+        if self._recipe.mixup > 0.0:
+            batch = mixed(batch, self._recipe.mixup)
         watches = self._watches(step)
         with self._autocast():
             outputs = trained(batch.x)
