@@ -25,10 +25,12 @@ _BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
 _WORDS = {
     "start": "common start",
     "plain": "plain fine-tuning",
+    "mixed": "distillation and mixup alone",
     "l1": "L1",
     "hoyer_square": "Hoyer-square",
     "transformed_l1": "transformed L1",
     "distilled": "transformed L1 with distillation",
+    "unmixed": "full recipe without mixup",
     "recipe": "full recipe",
 }
 
@@ -71,8 +73,8 @@ def training(logs: Mapping[str, FinetuneResult]) -> str:
         f"Training runs, {PICTURES} pictures per epoch, judged on {VALIDATION} validation pictures (the ResNets' given "
         "weights have seen these without compression, so accuracy reads high; compare rows only):",
         "",
-        "| run | epochs | regulariser | distillation | top-1 before | top-1 after | sparsity, mean over layers |",
-        "|---|---|---|---|---|---|---|",
+        "| run | epochs | regulariser | distillation | mixup | top-1 before | top-1 after | sparsity, mean over layers |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for name, log in logs.items():
         best = log.best
@@ -80,7 +82,7 @@ def training(logs: Mapping[str, FinetuneResult]) -> str:
             continue
         penalty = f"{log.recipe.regularizer} {log.recipe.strength:g}" if log.recipe.regularizer else "none"
         lines.append(
-            f"| {name} | {len(log.epochs)} | {penalty} | {log.recipe.distillation:g} | {100 * log.baseline:.1f} % | "
+            f"| {name} | {len(log.epochs)} | {penalty} | {log.recipe.distillation:g} | {log.recipe.mixup:g} | {100 * log.baseline:.1f} % | "
             f"{100 * best.metric:.1f} % | {100 * best.mean_sparsity:.1f} % |"
         )
     return "\n".join(lines)

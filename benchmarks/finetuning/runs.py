@@ -71,14 +71,18 @@ STARTS: dict[str, dict[str, Any]] = {
 """What the plain training before differs in: the ResNets are trained, the wide net begins with random weights."""
 METHODS: dict[str, dict[str, Any]] = {
     "plain": {},
+    "mixed": {"distillation": 1.0, "mixup": 1.0},
     "l1": {"regularizer": "l1", "strength": 4.0},
     "hoyer_square": {"regularizer": "hoyer_square", "strength": 4.0},
     "transformed_l1": {"regularizer": "transformed_l1", "strength": 4.0},
     "distilled": {"regularizer": "transformed_l1", "strength": 4.0, "distillation": 0.7},
-    "recipe": {"regularizer": "transformed_l1", "strength": 3.0, "distillation": 0.9},
+    "unmixed": {"regularizer": "transformed_l1", "strength": 3.0, "distillation": 0.9},
+    "recipe": {"regularizer": "transformed_l1", "strength": 3.0, "distillation": 1.0, "mixup": 1.0},
 }
 """What each method changes in the common recipe."""
-_RECOVERY: dict[str, Any] = {"learning_rate": 0.015, "warmup": 0.02, "distillation": 0.9, "threshold_ramp": 0.0}
+_RECOVERY: dict[str, Any] = {"learning_rate": 0.015, "warmup": 0.02, "threshold_ramp": 0.0}
+"""What the recovery changes in it, besides being taught as the training before."""
+_TAUGHT = ("distillation", "mixup")
 
 
 def run(network: str, method: str, seed: int = 0) -> Run:
@@ -88,18 +92,20 @@ def run(network: str, method: str, seed: int = 0) -> Run:
         return Run(network, method, seed, Recipe(**{**_COMMON, **changes, "seed": 100 + seed}))
     common = {**_COMMON, "epochs": EPOCHS[network], **METHODS[method], "seed": seed}
     follows = f"{network}-start-0"
-    if method != "recipe":
+    if method not in ("recipe", "unmixed"):
         return Run(network, method, seed, Recipe(**common), follows)
     penalised = {**common, "epochs": EPOCHS[network] - RECOVERY[network], "layer_weights": {UNREAD[network]: 0.0}}
-    recovery = {**_COMMON, **_RECOVERY, "epochs": RECOVERY[network], "seed": 200 + seed}
+    taught = {key: common[key] for key in _TAUGHT if key in common}
+    recovery = {**_COMMON, **_RECOVERY, **taught, "epochs": RECOVERY[network], "seed": 200 + seed}
     return Run(network, method, seed, Recipe(**penalised), follows, SPARSITY[network], Recipe(**recovery))
 
 
 def planned() -> list[Run]:
     """Return all runs in the order in which they are worth having."""
-    first = [run("resnet20", method) for method in ("start", "plain", "recipe", "distilled")]
-    penalties = [run("resnet20", method) for method in ("hoyer_square", "l1", "transformed_l1")]
+    first = [run("resnet20", method) for method in ("start", "plain", "recipe")]
     seeds = [run("resnet20", method, seed) for seed in (1, 2) for method in ("plain", "recipe")]
     deeper = [run("resnet56", method) for method in ("start", "plain", "recipe")]
     wide = [run("widenet", method) for method in ("start", "plain", "recipe")]
-    return first + seeds + deeper + penalties + wide
+    parts = [run("resnet20", method) for method in ("mixed", "hoyer_square", "l1", "transformed_l1", "distilled")]
+    unmixed = [run("resnet20", "unmixed", seed) for seed in range(3)]
+    return first + seeds + deeper + wide + parts + unmixed
