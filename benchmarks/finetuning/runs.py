@@ -7,11 +7,13 @@ from typing import Any
 
 from zeroskip.torch import Recipe
 
-EPOCHS = {"resnet20": 8, "resnet56": 5, "widenet": 3}
-"""Of every run after the common start."""
-RECOVERY = {"resnet20": 5, "resnet56": 3, "widenet": 2}
-"""How many of them come after the calibration, in the runs that calibrate on the way."""
-SPARSITY = {"resnet20": 0.72, "resnet56": 0.70, "widenet": 0.80}
+EPOCHS = {"resnet20": 12, "resnet56": 5, "widenet": 5}
+"""Of the runs after the common start that are compared first."""
+SHORT_EPOCHS = 8
+"""Of those on ResNet-20 that show what each part does, and of the plain run beside them."""
+RECOVERY_SHARE = 0.65
+"""How much of a run comes after the calibration, in the runs that calibrate on the way."""
+SPARSITY = {"resnet20": 0.70, "resnet56": 0.70, "widenet": 0.80}
 """By MACs, what that calibration is for: for the ResNets 18 points more than plain training has, and a little."""
 UNREAD = {"resnet20": "layer3.2.relu2", "resnet56": "layer3.8.relu2", "widenet": "features.19"}
 """The activation that no layer can skip: it is averaged. The full recipe does not penalise it."""
@@ -22,6 +24,7 @@ _COMMON: dict[str, Any] = {
     "precision": "bfloat16",
     "channels_last": True,
     "regularizer": None,
+    "keep": "last",
 }
 
 
@@ -69,20 +72,23 @@ STARTS: dict[str, dict[str, Any]] = {
     "widenet": {"epochs": 4, "learning_rate": 0.1},
 }
 """What the plain training before differs in: the ResNets are trained, the wide net begins with random weights."""
+_SHORT: dict[str, Any] = {"epochs": SHORT_EPOCHS, "keep": "best"}
 METHODS: dict[str, dict[str, Any]] = {
     "plain": {},
     "mixed": {"distillation": 1.0, "mixup": 1.0},
-    "l1": {"regularizer": "l1", "strength": 4.0},
-    "hoyer_square": {"regularizer": "hoyer_square", "strength": 4.0},
-    "transformed_l1": {"regularizer": "transformed_l1", "strength": 4.0},
-    "distilled": {"regularizer": "transformed_l1", "strength": 4.0, "distillation": 0.7},
-    "unmixed": {"regularizer": "transformed_l1", "strength": 3.0, "distillation": 0.9},
+    "short_plain": _SHORT,
+    "l1": {"regularizer": "l1", "strength": 4.0, **_SHORT},
+    "hoyer_square": {"regularizer": "hoyer_square", "strength": 4.0, **_SHORT},
+    "transformed_l1": {"regularizer": "transformed_l1", "strength": 4.0, **_SHORT},
+    "distilled": {"regularizer": "transformed_l1", "strength": 4.0, "distillation": 0.7, **_SHORT},
+    "unmixed": {"regularizer": "transformed_l1", "strength": 3.0, "distillation": 0.9, **_SHORT},
     "recipe": {"regularizer": "transformed_l1", "strength": 3.0, "distillation": 1.0, "mixup": 1.0},
 }
 """What each method changes in the common recipe."""
 _RECOVERY: dict[str, Any] = {"learning_rate": 0.015, "warmup": 0.02, "threshold_ramp": 0.0}
-"""What the recovery changes in it, besides being taught as the training before."""
-_TAUGHT = ("distillation", "mixup")
+"""What the recovery changes in it; it is taught as the training before."""
+_KEPT = ("distillation", "mixup", "keep")
+_SHORT_SPARSITY = 0.72
 
 
 def run(network: str, method: str, seed: int = 0) -> Run:
@@ -94,10 +100,12 @@ def run(network: str, method: str, seed: int = 0) -> Run:
     follows = f"{network}-start-0"
     if method not in ("recipe", "unmixed"):
         return Run(network, method, seed, Recipe(**common), follows)
-    penalised = {**common, "epochs": EPOCHS[network] - RECOVERY[network], "layer_weights": {UNREAD[network]: 0.0}}
-    taught = {key: common[key] for key in _TAUGHT if key in common}
-    recovery = {**_COMMON, **_RECOVERY, **taught, "epochs": RECOVERY[network], "seed": 200 + seed}
-    return Run(network, method, seed, Recipe(**penalised), follows, SPARSITY[network], Recipe(**recovery))
+    after = round(RECOVERY_SHARE * common["epochs"])
+    penalised = {**common, "epochs": common["epochs"] - after, "layer_weights": {UNREAD[network]: 0.0}}
+    taught = {key: common[key] for key in _KEPT if key in common}
+    recovery = {**_COMMON, **_RECOVERY, **taught, "epochs": after, "seed": 200 + seed}
+    sparsity = _SHORT_SPARSITY if method == "unmixed" else SPARSITY[network]
+    return Run(network, method, seed, Recipe(**penalised), follows, sparsity, Recipe(**recovery))
 
 
 def planned() -> list[Run]:
@@ -106,6 +114,6 @@ def planned() -> list[Run]:
     seeds = [run("resnet20", method, seed) for seed in (1, 2) for method in ("plain", "recipe")]
     deeper = [run("resnet56", method) for method in ("start", "plain", "recipe")]
     wide = [run("widenet", method) for method in ("start", "plain", "recipe")]
-    parts = [run("resnet20", method) for method in ("mixed", "hoyer_square", "l1", "transformed_l1", "distilled")]
-    unmixed = [run("resnet20", "unmixed", seed) for seed in range(3)]
-    return first + seeds + deeper + wide + parts + unmixed
+    parts = [run("resnet20", method) for method in ("hoyer_square", "l1", "transformed_l1", "distilled", "mixed")]
+    short = [run("resnet20", method, seed) for method in ("short_plain", "unmixed") for seed in range(3)]
+    return first + seeds + deeper + wide + parts + short

@@ -42,6 +42,8 @@ class Recipe(SavedValue):
             ``distillation`` the teacher says what is wanted for them, which makes few pictures go further.
         precision: ``"bfloat16"`` computes under autocast; weights stay float32.
         channels_last: Whether model and pictures are kept in the layout that CPUs convolve fastest.
+        keep: Which epoch's weights the model holds at the end: the ``"best"`` by the validation data, or the ``"last"``,
+            where these are too few to choose by and the learning rate has come to rest.
         max_drop: Budget on the validation metric against that of the model at the start, or of the teacher. Among the
             epochs within it the sparsest is kept; None keeps the one with the best metric.
         target_sparsity: Stop as soon as an epoch within the budget is this sparse (mean over layers).
@@ -78,6 +80,7 @@ class Recipe(SavedValue):
     mixup: float = Field(default=0.0, ge=0.0)
     precision: Precision = "float32"
     channels_last: bool = False
+    keep: Literal["best", "last"] = "best"
     max_drop: float | None = Field(default=None, ge=0.0)
     target_sparsity: float | None = Field(default=None, ge=0.0, le=1.0)
     patience: int | None = Field(default=None, ge=1)
@@ -97,6 +100,8 @@ class Recipe(SavedValue):
     def _check(self) -> Self:
         if not 1.0 < self.slope[0] <= self.slope[1]:
             raise ValueError("slope must rise and be above 1")
+        if self.keep == "last" and (self.max_drop is not None or self.patience is not None):
+            raise ValueError("keep='last' chooses no epoch: max_drop and patience have no meaning with it")
         return self
 
     def learning_rate_at(self, share: float) -> float:

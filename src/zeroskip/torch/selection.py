@@ -11,7 +11,7 @@ class Selection:
     """Compares epochs by a recipe's budget.
 
     With a budget an epoch within it beats one outside, and the sparser one wins; outside it, and without a budget,
-    the higher metric does. Without validation data the last epoch wins. Epochs before the ramps are over count only
+    the higher metric does. Without validation data, or where the recipe says so, the last epoch wins. Epochs before the ramps are over count only
     until one after them is there: their thresholds are not what was asked for.
 
     Args:
@@ -69,7 +69,7 @@ class Selection:
     def _rank(
         self, epoch: int, metric: float | None, sparsity: float, is_settled: bool, is_within: bool
     ) -> tuple[float, ...]:
-        if metric is None:
+        if metric is None or self._recipe.keep == "last":
             return (float(is_settled), 1.0, float(epoch))
         by_sparsity = self._recipe.max_drop is not None and is_within
         return (float(is_settled), float(is_within), sparsity if by_sparsity else metric)
