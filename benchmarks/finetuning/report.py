@@ -26,6 +26,7 @@ _WORDS = {
     "start": "common start",
     "plain": "plain fine-tuning",
     "mixed": "distillation and mixup alone",
+    "short_plain": "plain fine-tuning",
     "l1": "L1",
     "hoyer_square": "Hoyer-square",
     "transformed_l1": "transformed L1",
@@ -33,6 +34,8 @@ _WORDS = {
     "unmixed": "full recipe without mixup",
     "recipe": "full recipe",
 }
+_PLAIN = ("plain", "short_plain", "start")
+"""What others are compared with: the one after as many epochs, else the first that is there."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -69,22 +72,22 @@ def section(results: Sequence[RunResult], logs: Mapping[str, FinetuneResult]) ->
 
 def training(logs: Mapping[str, FinetuneResult]) -> str:
     """Return the table of the training runs themselves: top-1 and sparsity on the validation pictures."""
+    columns = ("run", "epochs", "regulariser", "distillation", "mixup", "top-1 before", "top-1 after")
     lines = [
         f"Training runs, {PICTURES} pictures per epoch, judged on {VALIDATION} validation pictures (the ResNets' given "
         "weights have seen these without compression, so accuracy reads high; compare rows only):",
         "",
-        "| run | epochs | regulariser | distillation | mixup | top-1 before | top-1 after | sparsity, mean over layers |",
-        "|---|---|---|---|---|---|---|---|",
+        f"| {' | '.join(columns)} | sparsity, mean over layers |",
+        f"|{'---|' * (len(columns) + 1)}",
     ]
     for name, log in logs.items():
-        best = log.best
+        best, recipe = log.best, log.recipe
         if best is None or best.metric is None or log.baseline is None:
             continue
-        penalty = f"{log.recipe.regularizer} {log.recipe.strength:g}" if log.recipe.regularizer else "none"
-        lines.append(
-            f"| {name} | {len(log.epochs)} | {penalty} | {log.recipe.distillation:g} | {log.recipe.mixup:g} | {100 * log.baseline:.1f} % | "
-            f"{100 * best.metric:.1f} % | {100 * best.mean_sparsity:.1f} % |"
-        )
+        penalty = f"{recipe.regularizer} {recipe.strength:g}" if recipe.regularizer else "none"
+        taught = f"{recipe.distillation:g} | {recipe.mixup:g}"
+        scores = " | ".join(f"{100 * value:.1f} %" for value in (log.baseline, best.metric, best.mean_sparsity))
+        lines.append(f"| {name} | {len(log.epochs)} | {penalty} | {taught} | {scores} |")
     return "\n".join(lines)
 
 
@@ -92,33 +95,40 @@ def table(results: Sequence[RunResult]) -> str:
     """Return the table of one network."""
     first = min(results, key=lambda result: result.method == "start")
     rows: dict[tuple[str, float | None], list[Variant]] = defaultdict(list)
+    epochs = {result.method: result.epochs for result in results}
     for result in results:
         for item in result.variants:
             rows[result.method, item.max_drop].append(item)
     threads = sorted({timing.threads for items in rows.values() for item in items for timing in item.timings})
-    dense = rows.get(("plain", None)) or rows.get(("start", None))  # both are plain; one is trained longer
-    baseline = statistics.mean(item.accuracy for item in dense) if dense else None
+    dense = {epochs[method]: rows[method, None] for method in reversed(_PLAIN) if (method, None) in rows}
     lines = [
-        f"**{first.network}**: {first.epochs} epochs of {first.pictures} pictures after a common start; accuracy on "
+        f"**{first.network}**: epochs of {first.pictures} pictures after a common start; accuracy on "
         f"{first.test_pictures} test pictures; times at batch 1, {first.system.cpu}, {first.date}.",
         "",
-        "| training | then calibrated | seeds | top-1 | against plain | sparsity | by MACs "
-        f"| {' | '.join(f'times ONNX Runtime, {count} thread(s)' for count in threads)} |",
-        f"|{'---|' * (7 + len(threads))}",
+        "| training | epochs | then calibrated | seeds | top-1 | against plain | sparsity | by MACs |"
+        + "".join(f" times ONNX Runtime, {count} thread(s) |" for count in threads),
+        f"|{'---|' * (8 + len(threads))}",
     ]
     for method in ("start", *METHODS):
+        plain = dense.get(epochs.get(method, 0)) or next(reversed(dense.values()), [])
+        baseline = statistics.mean(item.accuracy for item in plain) if plain else None
         for budget in sorted({b for m, b in rows if m == method}, key=lambda b: -1.0 if b is None else b):
-            lines.append(_row(method, budget, rows[method, budget], baseline, threads))
+            head = [_WORDS[method], "0" if method == "start" else str(epochs[method])]
+            lines.append(_row(head, budget, rows[method, budget], baseline, threads))
     return "\n".join(lines)
 
 
 def _row(
-    method: str, budget: float | None, items: Sequence[Variant], baseline: float | None, threads: Sequence[int]
+    head: Sequence[str],
+    budget: float | None,
+    items: Sequence[Variant],
+    baseline: float | None,
+    threads: Sequence[int],
 ) -> str:
     accuracy = [item.accuracy for item in items]
     against = "" if baseline is None else f"{100 * (statistics.mean(accuracy) - baseline):+.1f}"
     cells = [
-        _WORDS[method],
+        *head,
         "no" if budget is None else f"within {100 * budget:g} points",
         str(len(items)),
         _spread(accuracy),

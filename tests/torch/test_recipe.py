@@ -33,6 +33,8 @@ def test_schedules() -> None:
         ({"regularizer": "l7"}, "regularizer"),
         ({"slope": (10.0, 2.0)}, "slope must rise"),
         ({"epoch": 3}, "epoch: Extra"),
+        ({"keep": "last", "max_drop": 0.01}, "keep='last' chooses no epoch"),
+        ({"keep": "last", "patience": 2}, "keep='last' chooses no epoch"),
     ],
 )
 def test_bad_values(values: dict[str, object], words: str) -> None:
@@ -64,6 +66,7 @@ def test_which_epoch_is_kept() -> None:
     assert chosen(budget, [(0.90, 0.9, False), (0.89, 0.6, True)]) == (1, None)  # ramps first
     assert chosen(Recipe(), [(0.91, 0.5, True), (0.90, 0.9, True)]) == (0, None)
     assert chosen(Recipe(), [(None, 0.0, True), (None, 0.0, True)]) == (1, None)
+    assert chosen(Recipe(keep="last"), [(0.91, 0.5, True), (0.90, 0.4, True)]) == (1, None)
 
 
 def test_when_to_stop() -> None:

@@ -42,8 +42,8 @@ class Recipe(SavedValue):
             ``distillation`` the teacher says what is wanted for them, which makes few pictures go further.
         precision: ``"bfloat16"`` computes under autocast; weights stay float32.
         channels_last: Whether model and pictures are kept in the layout that CPUs convolve fastest.
-        keep: Which epoch's weights the model holds at the end: the ``"best"`` by the validation data, or the ``"last"``,
-            where these are too few to choose by and the learning rate has come to rest.
+        keep: Which epoch's weights the model holds at the end: the ``"best"`` by the validation data, or the
+            ``"last"``, where these are too few to choose by and the learning rate has come to rest.
         max_drop: Budget on the validation metric against that of the model at the start, or of the teacher. Among the
             epochs within it the sparsest is kept; None keeps the one with the best metric.
         target_sparsity: Stop as soon as an epoch within the budget is this sparse (mean over layers).

@@ -11,8 +11,8 @@ class Selection:
     """Compares epochs by a recipe's budget.
 
     With a budget an epoch within it beats one outside, and the sparser one wins; outside it, and without a budget,
-    the higher metric does. Without validation data, or where the recipe says so, the last epoch wins. Epochs before the ramps are over count only
-    until one after them is there: their thresholds are not what was asked for.
+    the higher metric does. Without validation data, or where the recipe says so, the last epoch wins. Epochs before the
+    ramps are over count only until one after them is there: their thresholds are not what was asked for.
 
     Args:
         recipe: Budget, target and patience.
