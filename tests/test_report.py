@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import io
 
-from zeroskip.calibration import CalibrationResult, MeasuredSpeed, Score, Trial
-from zeroskip.report import caution, headline, speed_caution
+import pytest
+from rich.console import Console
+
+from zeroskip.calibration import CalibrationResult, LayerSensitivity, MeasuredSpeed, Score, Trial
+from zeroskip.report import caution, headline, render_sensitivities, speed_caution
 from zeroskip.report.chart import search_chart
+from zeroskip.report.sensitivities import sensitivity_rows
 from zeroskip.report.words import budget_words, price
 from zeroskip.summary import LatencyMs, Summary
 from zeroskip.thresholds import ThresholdSet
@@ -92,6 +96,27 @@ def test_thresholds_that_gain_no_speed_are_named() -> None:
     slower = MeasuredSpeed(ratio=0.87, low=0.85, high=0.9, threads=2)
     words = speed_caution(calibration(measured_speed=slower, predicted_speedup=1.05)) or ""
     assert "measured 0.87x (0.85 to 0.90) at batch 1 on 2 threads, predicted 1.05x" in words
+
+
+def test_where_thresholds_were_put_is_shown() -> None:
+    probed = LayerSensitivity(
+        activation="block1/relu",
+        gain_ms=0.25,
+        levels=(0.1, 0.3, 0.6),
+        damages=(1e-4, 0.00123, 0.02),
+        is_per_channel=True,
+        fraction=0.4,
+        damage_per_ms=0.031,
+    )
+    untouched = probed.model_copy(update={"fraction": 0.0, "damage_per_ms": None, "levels": (), "damages": ()})
+    first, second = sensitivity_rows(calibration(sensitivities=(probed, untouched)))
+    assert (first.worth, first.damage, first.price, first.kind) == ("0.250", "0.12 %", "3.1 %", "per channel")
+    assert (second.damage, second.price, second.kind) == ("-", "-", "-")
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(render_sensitivities(calibration(sensitivities=(probed, untouched))))
+    text = console.export_text()
+    assert "block1/relu" in text
+    assert "40.0%" in text
 
 
 def test_a_budget_in_words() -> None:

@@ -59,7 +59,7 @@ def calibrate(
     """
     from ..calibration import calibrate as run_calibration
     from ..files import atomic_write_bytes
-    from ..report import caution, render_calibration, save_curve, speed_caution
+    from ..report import caution, render_calibration, render_sensitivities, save_curve, speed_caution
 
     if compensation != "none" and model_output is None:
         raise typer.BadParameter("corrected weights are in the model only: give --model-output as well")
@@ -87,6 +87,8 @@ def calibrate(
     if model_output is not None:
         atomic_write_bytes(model_output, result.apply(model).to_bytes())
     result.thresholds.save(output)
+    if result.sensitivities:
+        terminal.show(render_sensitivities(result))
     terminal.show(render_calibration(result))
     for warning in filter(None, (caution(result), speed_caution(result))):
         terminal.note(warning)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .curve import save_curve
 from .html import render_report, write_report
-from .terminal import render_calibration, render_layers, render_profile, render_summary
+from .terminal import render_calibration, render_layers, render_profile, render_sensitivities, render_summary
 from .words import caution, headline, speed_caution
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "render_layers",
     "render_profile",
     "render_report",
+    "render_sensitivities",
     "render_summary",
     "save_curve",
     "speed_caution",

@@ -16,6 +16,7 @@ from ..files import atomic_write_text
 from ..summary import Summary
 from ..verification import Verification
 from .chart import search_chart
+from .sensitivities import sensitivity_rows
 from .words import budget_words, caution, headline, measurement_caution, price
 
 
@@ -89,6 +90,7 @@ def render_report(
         latencies=_latencies(summary),
         layers=_layers(profile, profile_after),
         search=search_chart(calibration),
+        sensitivities=sensitivity_rows(calibration),
     )
 
 

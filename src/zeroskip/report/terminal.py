@@ -12,6 +12,7 @@ from ..bench import BenchResult
 from ..calibration import CalibrationResult
 from ..calibration.wording import METRIC_WORDS
 from ..summary import Summary
+from .sensitivities import sensitivity_rows
 from .words import budget_words, caution, headline, measurement_caution, price
 
 _BAR_WIDTH = 10
@@ -131,6 +132,23 @@ def render_calibration(calibration: CalibrationResult) -> RenderableType:
             f"{score.information_loss:.2%}",
         )
     return Group(table, Text(calibration.message, style="bold"))
+
+
+def render_sensitivities(calibration: CalibrationResult) -> RenderableType:
+    """Return what the search knew of each activation: what zeros in it are worth, what they cost, what it drops.
+
+    Args:
+        calibration: What ``calibrate`` returned.
+    """
+    table = _table("where thresholds were put")
+    table.add_column("activation", overflow="ellipsis", no_wrap=True, max_width=36)
+    for heading in ("worth ms", "30 % alone lose", "dropped", "", "loss per ms", "threshold"):
+        table.add_column(heading, justify="left" if heading == "" else "right", no_wrap=True)
+    for row in sensitivity_rows(calibration):
+        bar = _bar(row.dropped)
+        table.add_row(row.activation, row.worth, row.damage, f"{row.dropped:.1%}", bar, row.price, row.kind)
+    words = "worth: predicted time saved if nearly all of it were zero; loss: of the information in the outputs"
+    return Group(table, Text(words, style="dim"))
 
 
 def render_summary(
