@@ -47,6 +47,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "reconstruct": Method("(e) c + reconstruction", "sensitivity", "reconstruct"),
         "branches": Method("(f) c on branches", "sensitivity", branches=True),
         "branches_bias": Method("(g) d on branches", "sensitivity", "bias", branches=True),
+        "branches_reconstruct": Method("(h) e on branches", "sensitivity", "reconstruct", branches=True),
     }
 )
 """By name, in the order of the tables."""
