@@ -22,7 +22,7 @@ def net():
     return nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.Conv2d(8, 16, 3, 2, 1), nn.ReLU(),
                          nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 5))
 """
-QUICK = ("--preprocess", "unit", "--threads", "1", "--batch-size", "4", "--distillation", "1.0")
+QUICK = ("--preprocess", "unit", "--threads", "1", "--batch-size", "4", "--distillation", "1.0", "--mixup", "0.5")
 
 
 @pytest.fixture
@@ -42,7 +42,9 @@ def test_writes_a_model_that_the_engine_runs(call: Call, network: str, folder: P
         "thresholds.json",
         "finetune.json",
     }
-    assert len(json.loads(Path("result.json").read_text())["epochs"]) == 2
+    written = json.loads(Path("result.json").read_text())
+    assert len(written["epochs"]) == 2
+    assert (written["recipe"]["distillation"], written["recipe"]["mixup"]) == (1.0, 0.5)
     assert [item.name for item in zs.InferenceSession("out/model.onnx").activations()] == ["1", "3"]
     zs.ThresholdSet({"1": 0.05}).save("thresholds.json")
     again = ("--weights", "out/weights.pt", "--thresholds", "thresholds.json", "--epochs", "1", "--output", "second")
