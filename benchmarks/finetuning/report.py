@@ -31,8 +31,10 @@ _WORDS = {
     "hoyer_square": "Hoyer-square",
     "transformed_l1": "transformed L1",
     "distilled": "transformed L1 with distillation",
-    "unmixed": "full recipe without mixup",
+    "recovered": "penalty, calibration, recovery; with mixup",
+    "unmixed": "penalty, calibration, recovery",
     "recipe": "full recipe",
+    "taught": "full recipe, taught by ResNet-56",
 }
 _PLAIN = ("plain", "short_plain", "start")
 """What others are compared with: the one after as many epochs, else the first that is there."""

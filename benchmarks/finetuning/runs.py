@@ -40,6 +40,7 @@ class Run:
         follows: Name of the run whose weights it starts from; None for the given weights.
         sparsity: By MACs, that thresholds are calibrated for after the recipe; None for no calibration on the way.
         recovery: How it is trained with these.
+        teacher: Network and run of the teacher; None for the weights that it starts from.
     """
 
     network: str
@@ -49,6 +50,7 @@ class Run:
     follows: str | None = None
     sparsity: float | None = None
     recovery: Recipe | None = None
+    teacher: tuple[str, str] | None = None
 
     @property
     def epochs(self) -> int:
@@ -73,20 +75,27 @@ STARTS: dict[str, dict[str, Any]] = {
 }
 """What the plain training before differs in: the ResNets are trained, the wide net begins with random weights."""
 _SHORT: dict[str, Any] = {"epochs": SHORT_EPOCHS, "keep": "best"}
+_MIXED: dict[str, Any] = {"distillation": 1.0, "mixup": 1.0}
 METHODS: dict[str, dict[str, Any]] = {
     "plain": {},
-    "mixed": {"distillation": 1.0, "mixup": 1.0},
+    "mixed": _MIXED,
+    "recovered": {"regularizer": "transformed_l1", "strength": 3.0, **_MIXED},
+    "recipe": {"regularizer": "transformed_l1", "strength": 4.0, **_MIXED},
+    "taught": {"regularizer": "transformed_l1", "strength": 4.0, **_MIXED},
     "short_plain": _SHORT,
     "l1": {"regularizer": "l1", "strength": 4.0, **_SHORT},
     "hoyer_square": {"regularizer": "hoyer_square", "strength": 4.0, **_SHORT},
     "transformed_l1": {"regularizer": "transformed_l1", "strength": 4.0, **_SHORT},
     "distilled": {"regularizer": "transformed_l1", "strength": 4.0, "distillation": 0.7, **_SHORT},
     "unmixed": {"regularizer": "transformed_l1", "strength": 3.0, "distillation": 0.9, **_SHORT},
-    "recipe": {"regularizer": "transformed_l1", "strength": 3.0, "distillation": 1.0, "mixup": 1.0},
 }
 """What each method changes in the common recipe."""
 _RECOVERY: dict[str, Any] = {"learning_rate": 0.015, "warmup": 0.02, "threshold_ramp": 0.0}
 """What the recovery changes in it; it is taught as the training before."""
+_RECOVERING = ("recovered", "unmixed")
+_TEACHERS = {"taught": ("resnet56", "resnet56-plain-0")}
+_SPARING = ("recipe", "taught", *_RECOVERING)
+"""Methods that do not penalise :data:`UNREAD`."""
 _KEPT = ("distillation", "mixup", "keep")
 _SHORT_SPARSITY = 0.72
 
@@ -98,10 +107,12 @@ def run(network: str, method: str, seed: int = 0) -> Run:
         return Run(network, method, seed, Recipe(**{**_COMMON, **changes, "seed": 100 + seed}))
     common = {**_COMMON, "epochs": EPOCHS[network], **METHODS[method], "seed": seed}
     follows = f"{network}-start-0"
-    if method not in ("recipe", "unmixed"):
-        return Run(network, method, seed, Recipe(**common), follows)
+    if method in _SPARING:
+        common["layer_weights"] = {UNREAD[network]: 0.0}
+    if method not in _RECOVERING:
+        return Run(network, method, seed, Recipe(**common), follows, teacher=_TEACHERS.get(method))
     after = round(RECOVERY_SHARE * common["epochs"])
-    penalised = {**common, "epochs": common["epochs"] - after, "layer_weights": {UNREAD[network]: 0.0}}
+    penalised = {**common, "epochs": common["epochs"] - after}
     taught = {key: common[key] for key in _KEPT if key in common}
     recovery = {**_COMMON, **_RECOVERY, **taught, "epochs": after, "seed": 200 + seed}
     sparsity = _SHORT_SPARSITY if method == "unmixed" else SPARSITY[network]
@@ -114,6 +125,8 @@ def planned() -> list[Run]:
     seeds = [run("resnet20", method, seed) for seed in (1, 2) for method in ("plain", "recipe")]
     deeper = [run("resnet56", method) for method in ("start", "plain", "recipe")]
     wide = [run("widenet", method) for method in ("start", "plain", "recipe")]
-    parts = [run("resnet20", method) for method in ("hoyer_square", "l1", "transformed_l1", "distilled", "mixed")]
+    alone = ("hoyer_square", "l1", "transformed_l1", "distilled", "mixed", "recovered")
+    parts = [run("resnet20", method) for method in alone]
+    taught = [run("resnet20", "taught", seed) for seed in range(3)]
     short = [run("resnet20", method, seed) for method in ("short_plain", "unmixed") for seed in range(3)]
-    return first + seeds + deeper + wide + parts + short
+    return first + seeds + deeper + taught + wide + parts + short

@@ -94,7 +94,7 @@ def checkpoint_file(work: Path, name: str) -> Path:
 
 
 def prepared(item: Run, data: Path, work: Path) -> tuple[torch.nn.Module, torch.nn.Module]:
-    """Return the model of a run before training, and its teacher: the same as it is now."""
+    """Return the model of a run before training, and its teacher: the same as it is now, or another."""
     torch.manual_seed(item.seed)
     model = network(item.network)
     if item.follows is None:
@@ -104,8 +104,12 @@ def prepared(item: Run, data: Path, work: Path) -> tuple[torch.nn.Module, torch.
     else:
         model = replace_relu(model)
         model.load_state_dict(torch.load(weights_file(work, item.follows), weights_only=True))
-    teacher = copy.deepcopy(model).eval().requires_grad_(False)
-    return model, teacher
+    if item.teacher is None:
+        return model, copy.deepcopy(model).eval().requires_grad_(False)
+    name, run = item.teacher
+    teacher = replace_relu(network(name))
+    teacher.load_state_dict(torch.load(weights_file(work, run), weights_only=True))
+    return model, teacher.eval().requires_grad_(False)
 
 
 if __name__ == "__main__":
