@@ -31,8 +31,9 @@ _WORDS = {
     "hoyer_square": "Hoyer-square",
     "transformed_l1": "transformed L1",
     "distilled": "transformed L1 with distillation",
-    "recovered": "penalty, calibration, recovery; with mixup",
-    "unmixed": "penalty, calibration, recovery",
+    "penalised": "transformed L1, distillation, mixup",
+    "penalised_taught": "the same, taught by ResNet-56",
+    "unmixed": "full recipe without mixup",
     "recipe": "full recipe",
     "taught": "full recipe, taught by ResNet-56",
 }
