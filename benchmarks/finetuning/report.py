@@ -36,6 +36,7 @@ _WORDS = {
     "unmixed": "full recipe without mixup",
     "recipe": "full recipe",
     "taught": "full recipe, taught by ResNet-56",
+    "finished": "the same, finished without mixup",
 }
 _PLAIN = ("plain", "short_plain", "start")
 """What others are compared with: the one after as many epochs, else the first that is there."""
@@ -113,12 +114,16 @@ def table(results: Sequence[RunResult]) -> str:
         f"|{'---|' * (8 + len(threads))}",
     ]
     for method in ("start", *METHODS):
-        plain = dense.get(epochs.get(method, 0)) or next(reversed(dense.values()), [])
+        plain = dense.get(epochs.get(method, 0)) or _longest(dense)
         baseline = statistics.mean(item.accuracy for item in plain) if plain else None
         for budget in sorted({b for m, b in rows if m == method}, key=lambda b: -1.0 if b is None else b):
             head = [_WORDS[method], "0" if method == "start" else str(epochs[method])]
             lines.append(_row(head, budget, rows[method, budget], baseline, threads))
     return "\n".join(lines)
+
+
+def _longest(plain: Mapping[int, list[Variant]]) -> list[Variant]:
+    return plain[max(plain)] if plain else []
 
 
 def _row(

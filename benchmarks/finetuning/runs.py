@@ -41,6 +41,7 @@ class Run:
         sparsity: By MACs, that thresholds are calibrated for after the recipe; None for no calibration on the way.
         recovery: How it is trained with these.
         teacher: Network and run of the teacher; None for the weights that it starts from.
+        epochs_before: What the run that it follows had behind it since the common start.
     """
 
     network: str
@@ -51,11 +52,12 @@ class Run:
     sparsity: float | None = None
     recovery: Recipe | None = None
     teacher: tuple[str, str] | None = None
+    epochs_before: int = 0
 
     @property
     def epochs(self) -> int:
-        """Passes over the training pictures in all."""
-        return self.recipe.epochs + (self.recovery.epochs if self.recovery else 0)
+        """Passes over the training pictures since the common start."""
+        return self.epochs_before + self.recipe.epochs + (self.recovery.epochs if self.recovery else 0)
 
     @property
     def batch_size(self) -> int:
@@ -83,6 +85,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "penalised_taught": {"regularizer": "transformed_l1", "strength": 4.0, **_MIXED},
     "recipe": {"regularizer": "transformed_l1", "strength": 3.0, **_MIXED},
     "taught": {"regularizer": "transformed_l1", "strength": 3.0, **_MIXED},
+    "finished": {},
     "short_plain": _SHORT,
     "l1": {"regularizer": "l1", "strength": 4.0, **_SHORT},
     "hoyer_square": {"regularizer": "hoyer_square", "strength": 4.0, **_SHORT},
@@ -93,8 +96,10 @@ METHODS: dict[str, dict[str, Any]] = {
 """What each method changes in the common recipe."""
 _RECOVERY: dict[str, Any] = {"learning_rate": 0.015, "warmup": 0.02, "threshold_ramp": 0.0}
 """What the recovery changes in it; it is taught as the training before."""
+_FINISH: dict[str, Any] = {"epochs": 3, "learning_rate": 0.01, "warmup": 0.02, "threshold_ramp": 0.0}
+"""The last epochs of a run, after those with mixup: real pictures, and labels for a part of the loss."""
 _RECOVERING = ("recipe", "taught", "unmixed")
-_TEACHERS = {name: ("resnet56", "resnet56-plain-0") for name in ("taught", "penalised_taught")}
+_TEACHERS = dict.fromkeys(("taught", "penalised_taught"), ("resnet56", "resnet56-plain-0"))
 _SPARING = ("penalised", "penalised_taught", *_RECOVERING)
 """Methods that do not penalise :data:`UNREAD`."""
 _KEPT = ("distillation", "mixup", "keep")
@@ -106,6 +111,12 @@ def run(network: str, method: str, seed: int = 0) -> Run:
     if method == "start":
         changes: dict[str, Any] = STARTS[network]
         return Run(network, method, seed, Recipe(**{**_COMMON, **changes, "seed": 100 + seed}))
+    if method == "finished":
+        taught = run(network, "taught", seed)
+        finish = Recipe(**{**_COMMON, **_FINISH, "distillation": 0.7, "seed": 400 + seed})
+        return Run(
+            network, method, seed, finish, taught.name, teacher=taught.teacher, epochs_before=taught.epochs
+        )
     common = {**_COMMON, "epochs": EPOCHS[network], **METHODS[method], "seed": seed}
     follows = f"{network}-start-0"
     if method in _SPARING:
@@ -129,6 +140,6 @@ def planned() -> list[Run]:
     wide = [run("widenet", method) for method in ("start", "plain", "recipe")]
     alone = ("hoyer_square", "l1", "transformed_l1", "distilled", "mixed", "penalised", "penalised_taught")
     parts = [run("resnet20", method) for method in alone]
-    taught = [run("resnet20", "taught", seed) for seed in range(3)]
+    taught = [run("resnet20", method, seed) for seed in range(3) for method in ("taught", "finished")]
     short = [run("resnet20", method, seed) for method in ("short_plain", "unmixed") for seed in range(3)]
     return first + seeds + deeper + taught + wide + parts + short
