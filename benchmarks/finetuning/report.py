@@ -32,11 +32,12 @@ _WORDS = {
     "transformed_l1": "transformed L1",
     "distilled": "transformed L1 with distillation",
     "penalised": "transformed L1, distillation, mixup",
-    "penalised_taught": "the same, taught by ResNet-56",
-    "unmixed": "full recipe without mixup",
-    "recipe": "full recipe",
-    "taught": "full recipe, taught by ResNet-56",
-    "finished": "the same, finished without mixup",
+    "penalised_taught": "transformed L1, distillation, mixup, taught by ResNet-56",
+    "unmixed": "penalty, calibration, recovery without mixup",
+    "recipe": "full recipe before the finish",
+    "self_finished": "full recipe",
+    "taught": "full recipe before the finish, taught by ResNet-56",
+    "finished": "full recipe, taught by ResNet-56",
 }
 _PLAIN = ("plain", "short_plain", "start")
 """What others are compared with: the one after as many epochs, else the first that is there."""

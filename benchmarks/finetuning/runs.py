@@ -85,6 +85,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "penalised_taught": {"regularizer": "transformed_l1", "strength": 4.0, **_MIXED},
     "recipe": {"regularizer": "transformed_l1", "strength": 3.0, **_MIXED},
     "taught": {"regularizer": "transformed_l1", "strength": 3.0, **_MIXED},
+    "self_finished": {},
     "finished": {},
     "short_plain": _SHORT,
     "l1": {"regularizer": "l1", "strength": 4.0, **_SHORT},
@@ -98,6 +99,8 @@ _RECOVERY: dict[str, Any] = {"learning_rate": 0.015, "warmup": 0.02, "threshold_
 """What the recovery changes in it; it is taught as the training before."""
 _FINISH: dict[str, Any] = {"epochs": 3, "learning_rate": 0.01, "warmup": 0.02, "threshold_ramp": 0.0}
 """The last epochs of a run, after those with mixup: real pictures, and labels for a part of the loss."""
+_FINISHES = {"self_finished": "recipe", "finished": "taught"}
+"""Method to the one whose runs it goes on from."""
 _RECOVERING = ("recipe", "taught", "unmixed")
 _TEACHERS = dict.fromkeys(("taught", "penalised_taught"), ("resnet56", "resnet56-plain-0"))
 _SPARING = ("penalised", "penalised_taught", *_RECOVERING)
@@ -111,12 +114,12 @@ def run(network: str, method: str, seed: int = 0) -> Run:
     if method == "start":
         changes: dict[str, Any] = STARTS[network]
         return Run(network, method, seed, Recipe(**{**_COMMON, **changes, "seed": 100 + seed}))
-    if method == "finished":
-        taught = run(network, "taught", seed)
+    if method in _FINISHES:
+        before = run(network, _FINISHES[method], seed)
         finish = Recipe(**{**_COMMON, **_FINISH, "distillation": 0.7, "seed": 400 + seed})
-        return Run(
-            network, method, seed, finish, taught.name, teacher=taught.teacher, epochs_before=taught.epochs
-        )
+        # The teacher stays what it was, not what the run before has come to.
+        teacher = before.teacher or (network, f"{network}-start-0")
+        return Run(network, method, seed, finish, before.name, teacher=teacher, epochs_before=before.epochs)
     common = {**_COMMON, "epochs": EPOCHS[network], **METHODS[method], "seed": seed}
     follows = f"{network}-start-0"
     if method in _SPARING:
@@ -135,10 +138,11 @@ def run(network: str, method: str, seed: int = 0) -> Run:
 def planned() -> list[Run]:
     """Return all runs in the order in which they are worth having."""
     first = [run("resnet20", method) for method in ("start", "plain", "recipe")]
+    first.append(run("resnet20", "self_finished"))
     seeds = [run("resnet20", "plain", seed) for seed in (1, 2)]
     deeper = [run("resnet56", method) for method in ("start", "plain", "recipe")]
     wide = [run("widenet", method) for method in ("start", "plain", "recipe")]
-    alone = ("hoyer_square", "l1", "transformed_l1", "distilled", "mixed", "penalised", "penalised_taught")
+    alone = ("hoyer_square", "l1", "transformed_l1", "distilled", "penalised", "penalised_taught", "mixed")
     parts = [run("resnet20", method) for method in alone]
     taught = [run("resnet20", method, seed) for seed in range(3) for method in ("taught", "finished")]
     short = [run("resnet20", method, seed) for method in ("short_plain", "unmixed") for seed in range(3)]
