@@ -40,7 +40,7 @@ _WORDS = {
     "finished": "full recipe, taught by ResNet-56",
 }
 _PLAIN = ("plain", "short_plain", "start")
-"""What others are compared with: the one after as many epochs, else the first that is there."""
+"""What others are compared with: the one after as many epochs, else the longest."""
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -97,7 +97,13 @@ METHODS: dict[str, dict[str, Any]] = {
 """What each method changes in the common recipe."""
 _RECOVERY: dict[str, Any] = {"learning_rate": 0.015, "warmup": 0.02, "threshold_ramp": 0.0}
 """What the recovery changes in it; it is taught as the training before."""
-_FINISH: dict[str, Any] = {"epochs": 3, "learning_rate": 0.01, "warmup": 0.02, "threshold_ramp": 0.0}
+_FINISH: dict[str, Any] = {
+    "epochs": 3,
+    "learning_rate": 0.01,
+    "warmup": 0.02,
+    "threshold_ramp": 0.0,
+    "distillation": 0.7,
+}
 """The last epochs of a run, after those with mixup: real pictures, and labels for a part of the loss."""
 _FINISHES = {"self_finished": "recipe", "finished": "taught"}
 """Method to the one whose runs it goes on from."""
@@ -116,7 +122,7 @@ def run(network: str, method: str, seed: int = 0) -> Run:
         return Run(network, method, seed, Recipe(**{**_COMMON, **changes, "seed": 100 + seed}))
     if method in _FINISHES:
         before = run(network, _FINISHES[method], seed)
-        finish = Recipe(**{**_COMMON, **_FINISH, "distillation": 0.7, "seed": 400 + seed})
+        finish = Recipe(**{**_COMMON, **_FINISH, "seed": 400 + seed})
         # The teacher stays what it was, not what the run before has come to.
         teacher = before.teacher or (network, f"{network}-start-0")
         return Run(network, method, seed, finish, before.name, teacher=teacher, epochs_before=before.epochs)
