@@ -7,7 +7,7 @@ from typing import Any
 
 from zeroskip.torch import Recipe
 
-EPOCHS = {"resnet20": 12, "resnet56": 5, "widenet": 2}
+EPOCHS = {"resnet20": 12, "resnet56": 5, "widenet": 4}
 """Of the runs after the common start that are compared first."""
 SHORT_EPOCHS = 8
 """Of those on ResNet-20 that show what each part does, and of the plain run beside them."""
@@ -73,7 +73,7 @@ class Run:
 STARTS: dict[str, dict[str, Any]] = {
     "resnet20": {"epochs": 6, "learning_rate": 0.03},
     "resnet56": {"epochs": 3, "learning_rate": 0.03},
-    "widenet": {"epochs": 3, "learning_rate": 0.1},
+    "widenet": {"epochs": 6, "learning_rate": 0.1},
 }
 """What the plain training before differs in: the ResNets are trained, the wide net begins with random weights."""
 _SHORT: dict[str, Any] = {"epochs": SHORT_EPOCHS, "keep": "best"}
@@ -143,13 +143,13 @@ def run(network: str, method: str, seed: int = 0) -> Run:
 
 def planned() -> list[Run]:
     """Return all runs in the order in which they are worth having."""
-    first = [run("resnet20", method) for method in ("start", "plain", "recipe")]
-    first.append(run("resnet20", "self_finished"))
-    seeds = [run("resnet20", "plain", seed) for seed in (1, 2)]
-    deeper = [run("resnet56", method) for method in ("start", "plain", "recipe")]
-    wide = [run("widenet", method) for method in ("start", "plain", "recipe")]
+    first = [run("resnet20", "start")]
+    first += [run("resnet20", method, seed) for seed in range(3) for method in ("plain", "recipe", "self_finished")]
+    deeper = [run("resnet56", "start")]
+    deeper += [run("resnet56", method, seed) for seed in range(3) for method in ("plain", "recipe")]
+    wide = [run("widenet", method) for method in ("start", "plain", "recipe", "self_finished")]
     alone = ("hoyer_square", "l1", "transformed_l1", "distilled", "penalised", "penalised_taught", "mixed")
     parts = [run("resnet20", method) for method in alone]
     taught = [run("resnet20", method, seed) for seed in range(3) for method in ("taught", "finished")]
     short = [run("resnet20", method, seed) for method in ("short_plain", "unmixed") for seed in range(3)]
-    return first + seeds + deeper + taught + wide + parts + short
+    return first + deeper + taught + wide + parts + short
