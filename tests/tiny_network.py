@@ -50,6 +50,23 @@ def tiny_network(*, activation: str = "Relu", gain: float = 1.0, batch: int | st
     return _model(nodes, constants, ["image"], batch)
 
 
+def residual_network() -> bytes:
+    """Return an ONNX file whose output is a convolution of a rectified map plus that map, ``[N, 16, SIDE, SIDE]``."""
+    random = np.random.default_rng(3)
+    constants = [
+        _constant("weight1", random.standard_normal((16, 3, 3, 3)) * 0.3),
+        _constant("weight2", random.standard_normal((16, 16, 3, 3)) * 0.1),
+    ]
+    same = {"pads": [1, 1, 1, 1]}
+    nodes = [
+        helper.make_node("Conv", ["image", "weight1"], ["conv1"], "conv1", **same),
+        helper.make_node("Relu", ["conv1"], ["relu1"], "relu1"),
+        helper.make_node("Conv", ["relu1", "weight2"], ["conv2"], "conv2", **same),
+        helper.make_node("Add", ["conv2", "relu1"], ["logits"], "add"),
+    ]
+    return _model(nodes, constants, ["image"], "N", [16, SIDE, SIDE])
+
+
 def two_input_network() -> bytes:
     """Return an ONNX file that adds its two inputs."""
     nodes = [helper.make_node("Add", ["image", "other"], ["logits"], "add")]

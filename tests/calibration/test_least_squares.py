@@ -10,21 +10,37 @@ from zeroskip.calibration.least_squares import Moments, bias_shift, reconstruct
 RANDOM = np.random.default_rng(0)
 
 
-def moments(dense: np.ndarray, present: np.ndarray) -> Moments:
+def moments(dense: np.ndarray, present: np.ndarray, drift: np.ndarray | None = None) -> Moments:
     result = Moments(has_products=True)
     for half in (slice(None, len(dense) // 2), slice(len(dense) // 2, None)):  # streamed
-        result.add(dense[half], present[half])
+        result.add(dense[half], present[half], None if drift is None else drift[half])
     return result
 
 
 def test_moments_are_means_and_covariances() -> None:
     dense = RANDOM.standard_normal((60, 2, 3)).astype(np.float32) + 1
     present = dense * (dense > 0.5)
-    gram, cross = moments(dense, present).centred()
+    drift = RANDOM.standard_normal((60, 2, 4)).astype(np.float32) + 2
+    matrix = RANDOM.standard_normal((2, 4, 3))
+    gram, wanted = moments(dense, present, drift).gram_and_wanted(matrix)
     for group in range(2):
         centred = present[:, group] - present[:, group].mean(axis=0)
+        aim = dense[:, group] @ matrix[group].T + drift[:, group]
         np.testing.assert_allclose(gram[group], centred.T @ centred / 60, atol=1e-5)
-        np.testing.assert_allclose(cross[group], centred.T @ dense[:, group] / 60, atol=1e-5)
+        np.testing.assert_allclose(wanted[group], centred.T @ aim / 60, atol=1e-4)
+
+
+def test_a_drifted_residual_is_made_up_for() -> None:
+    """The layer reads what it read, but what is added to its output lost a multiple of a channel and a constant."""
+    rows = RANDOM.standard_normal((400, 1, 3)).astype(np.float32)
+    drift = 0.5 * rows[:, :, 1:2] + 0.25
+    matrix = np.array([[[1.0, 2.0, 3.0]]])
+    parts = [moments(rows[half], rows[half], drift[half]) for half in (slice(200), slice(200, None))]
+    corrected, _ = reconstruct(*parts, matrix)
+    np.testing.assert_allclose(corrected, [[[1.0, 2.5, 3.0]]], atol=0.03)
+    shift = bias_shift(parts[0], matrix, corrected)
+    lost = rows[:200, 0] @ (corrected - matrix)[0, 0] + shift - drift[:200, 0, 0]
+    assert abs(lost.mean()) < 1e-6
 
 
 def test_a_lost_copy_is_made_up_for() -> None:

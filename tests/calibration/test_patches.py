@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zeroskip.calibration.patches import groups_of, layer_matrix, layer_rows
+from zeroskip.calibration.patches import groups_of, layer_matrix, layer_rows, output_rows
 from zeroskip.engine import Step
 
 
@@ -42,3 +42,12 @@ def test_a_linear_layer_reads_its_operand() -> None:
     values = np.arange(6, dtype=np.float32).reshape(2, 3)
     step = Step("linear", "head", (0,), (1,))
     np.testing.assert_array_equal(layer_rows(step, values, (1, 1), seed=0)[:, 0], values)
+
+
+def test_output_rows_are_of_the_same_places() -> None:
+    values = np.arange(2 * 12 * 11 * 6, dtype=np.float32).reshape(2, 12, 11, 6)
+    point = {"kernel": (1, 1), "strides": (1, 1), "pads": (0, 0, 0, 0), "dilations": (1, 1), "groups": 3}
+    step = Step("conv", "conv", (0,), (1,), point)
+    rows = output_rows(values, groups=3, seed=5)
+    assert rows.shape == (2 * 64, 3, 2)  # fewer than there are places
+    np.testing.assert_array_equal(rows, layer_rows(step, values, (12, 11), seed=5))

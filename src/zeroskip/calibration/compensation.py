@@ -9,6 +9,7 @@ made from. Plain correction everywhere can do harm where thresholds were placed 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -20,7 +21,7 @@ from ..progress import Progress, Steps
 from .evaluation import Evaluator
 from .least_squares import Moments, bias_shift, reconstruct
 from .metrics import Metric
-from .patches import groups_of, layer_matrix, layer_rows
+from .patches import groups_of, layer_matrix, layer_rows, output_rows
 from .records import Correction
 from .stream import Stream, affordable_streams
 
@@ -33,6 +34,10 @@ COMPENSATIONS: tuple[CompensationName, ...] = get_args(CompensationName)
 
 LARGEST_GRAM = 2304
 """Values per output (input channels times taps) up to which weights are reconstructed; beyond, only biases."""
+MAX_INPUTS = 512
+"""Inputs that corrections are made from and checked with, at most. Half of the damage that 512 small pictures let
+corrections undo is left with 64: the weights fit less well, and single inputs decide whether they are kept."""
+_FEWEST_BATCHES = 3
 _LEAST_GAIN = 0.002
 _HELD_BACK = 4  # every fourth batch chooses the ridge
 
@@ -61,8 +66,10 @@ class Compensator:
         self._metric = metric
         self._kind = kind
         self._layers = set(layers)
-        batches = list(evaluator.batches())
-        batches = batches[: max(3, affordable_streams(self._program) // 2)]  # fewer inputs rather than more memory
+        # Two thirds are fitted, with a state in either network, the others checked with one: fewer inputs rather than
+        # more memory.
+        affordable = max(_FEWEST_BATCHES, affordable_streams(self._program) * 3 // 5)
+        batches = list(islice(evaluator.batches(), affordable))
         kept = max(1, 2 * len(batches) // 3)
         self._fit = [
             (Stream(dense, batch, count), Stream(self._program, batch, count)) for batch, count in batches[:kept]
@@ -141,15 +148,16 @@ class Compensator:
         fit, held_back, is_changed = Moments(has_products), Moments(has_products), False
         shape = plan.tensors[step.outputs[0]].shape
         size = (shape[2], shape[3]) if len(shape) == 4 else (1, 1)
+        groups = groups_of(step, self._channels(place))
         for number, (dense, present) in enumerate(self._fit):
-            before = dense.operand(place, step.inputs[0])
-            now = present.operand(place, step.inputs[0])
-            is_changed = is_changed or not np.array_equal(before, now)
-            rows = (layer_rows(step, operand, size, number) for operand in (before, now))
+            before, now = dense.operands(place), present.operands(place)
+            is_changed = is_changed or not all(map(np.array_equal, before, now))
+            dense_rows, rows = (layer_rows(step, operands[0], size, number) for operands in (before, now))
+            drift = output_rows(before[1] - now[1], groups, number) if len(before) > 1 else None
             is_held_back = has_products and number % _HELD_BACK == _HELD_BACK - 1
-            (held_back if is_held_back else fit).add(*rows)
+            (held_back if is_held_back else fit).add(dense_rows, rows, drift)
         for stream in self._check:
-            stream.operand(place, step.inputs[0])
+            stream.advance(place)
         return fit, held_back if held_back.count else fit, is_changed
 
     def _channels(self, place: int) -> int:

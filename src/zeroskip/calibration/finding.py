@@ -131,7 +131,7 @@ class Finder:
         setting.network.set_thresholds(found.thresholds)
         names = list(layer_weights(setting.model))
         try:
-            compensator = Compensator(setting.probes, self._dense, setting.metric, kind, names)
+            compensator = Compensator(setting.corrections, self._dense, setting.metric, kind, names)
             layers, corrections = compensator.run(self._progress)
             search = found.search.again(found.strength)
             strength = self._confirmed(search, self._reached(search))

@@ -1,8 +1,10 @@
 """Closed-form correction of one layer: streamed Gram matrices, a ridge toward the present weights, its choice.
 
-With x what the layer reads in the dense network, z what it reads now, and W its weight, the corrected weight
-minimises ``sum |x W - z V|^2 + r |V - W|^2`` over V, means removed; the bias takes up the means. The solution is
-``V = W + (Z'Z + r)^-1 (Z'X - Z'Z) W``, so two matrices are all that has to be kept of the data.
+With x what the layer reads in the dense network, z what it reads now, W its weight and d the drift, by which a residual
+that is added to its output falls short of the dense one, the corrected weight minimises
+``sum |x W + d - z V|^2 + r |V - W|^2`` over V, means removed; the bias takes up the means. The solution is
+``V = W + (Z'Z + r)^-1 ((Z'X - Z'Z) W + Z'D)``, so three matrices are all that has to be kept of the data. With d the
+error that a residual stream has gathered is taken back block by block instead of carried on to the end.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ RIDGES = (0.03, 0.3, 3.0)
 
 @dataclass
 class Moments:
-    """Sums over rows of what a layer reads, per group of channels.
+    """Sums over rows of what a layer reads and of what its residual lacks, per group of channels.
 
     Args:
         has_products: Whether to keep matrices of products; sums alone give the bias.
@@ -32,13 +34,19 @@ class Moments:
     sum: Matrix = field(default_factory=lambda: np.zeros(0))
     gram: Matrix = field(default_factory=lambda: np.zeros(0))
     cross: Matrix = field(default_factory=lambda: np.zeros(0))
+    drift_sum: Matrix = field(default_factory=lambda: np.zeros(0))
+    drift_cross: Matrix = field(default_factory=lambda: np.zeros(0))
 
-    def add(self, dense: NDArray[np.float32], present: NDArray[np.float32]) -> None:
+    def add(
+        self, dense: NDArray[np.float32], present: NDArray[np.float32], drift: NDArray[np.float32] | None = None
+    ) -> None:
         """Add rows.
 
         Args:
             dense: float32 ``[n, groups, values]``, of the dense network.
             present: The same of the network with thresholds.
+            drift: float32 ``[n, groups, outputs]``, the dense network's residual less the present one. None where
+                the layer has none; the same for all rows.
         """
         if self.count == 0:
             self.dense_sum, self.sum = np.zeros(dense.shape[1:]), np.zeros(dense.shape[1:])
@@ -52,6 +60,16 @@ class Moments:
             by_group = present.transpose(1, 2, 0)
             self.gram += by_group @ present.transpose(1, 0, 2)
             self.cross += by_group @ dense.transpose(1, 0, 2)
+        if drift is not None:
+            self._add_drift(present, drift)
+
+    def _add_drift(self, present: NDArray[np.float32], drift: NDArray[np.float32]) -> None:
+        if self.drift_sum.size == 0:
+            self.drift_sum = np.zeros(drift.shape[1:])
+            self.drift_cross = np.zeros((*present.shape[1:], drift.shape[2])) if self.has_products else self.drift_cross
+        self.drift_sum += drift.sum(axis=0, dtype=np.float64)
+        if self.has_products:
+            self.drift_cross += present.transpose(1, 2, 0) @ drift.transpose(1, 0, 2)
 
     @property
     def dense_mean(self) -> Matrix:
@@ -63,10 +81,22 @@ class Moments:
         """Mean of the present rows, ``[groups, values]``."""
         return self.sum / self.count
 
-    def centred(self) -> tuple[Matrix, Matrix]:
-        """Return Z'Z / n and Z'X / n with the means removed, ``[groups, values, values]`` each."""
-        mean, dense = self.mean[:, :, None], self.dense_mean[:, None, :]
-        return self.gram / self.count - mean * self.mean[:, None, :], self.cross / self.count - mean * dense
+    def gram_and_wanted(self, matrix: Matrix) -> tuple[Matrix, Matrix]:
+        """Return what the rows are and what they should give, both divided by n and with the means removed.
+
+        Args:
+            matrix: The dense layer's weight, ``[groups, outputs, values]``.
+
+        Returns:
+            Z'Z ``[groups, values, values]``, and Z'(X W + D) ``[groups, values, outputs]``.
+        """
+        mean = self.mean[:, :, None]
+        gram = self.gram / self.count - mean * self.mean[:, None, :]
+        cross = self.cross / self.count - mean * self.dense_mean[:, None, :]
+        wanted = cross @ matrix.transpose(0, 2, 1)
+        if self.drift_sum.size:
+            wanted += (self.drift_cross - mean * self.drift_sum[:, None, :]) / self.count
+        return gram, wanted
 
 
 def bias_shift(moments: Moments, matrix: Matrix, corrected: Matrix) -> Matrix:
@@ -81,6 +111,8 @@ def bias_shift(moments: Moments, matrix: Matrix, corrected: Matrix) -> Matrix:
         float64 ``[outputs in all]``.
     """
     shift = np.einsum("gov,gv->go", matrix, moments.dense_mean) - np.einsum("gov,gv->go", corrected, moments.mean)
+    if moments.drift_sum.size:
+        shift += moments.drift_sum / moments.count
     return np.asarray(shift.reshape(-1))
 
 
@@ -92,14 +124,14 @@ def reconstruct(moments: Moments, held_back: Moments, matrix: Matrix) -> tuple[M
         held_back: Of other data, to choose the ridge by.
         matrix: Present weight, ``[groups, outputs, values]``.
     """
-    gram, cross = moments.centred()
+    gram, wanted = moments.gram_and_wanted(matrix)
     variance = np.trace(gram, axis1=1, axis2=2).mean() / gram.shape[1]
-    wanted = (cross - gram) @ matrix.transpose(0, 2, 1)
+    missing = wanted - gram @ matrix.transpose(0, 2, 1)
     best, best_ridge = matrix, np.inf
     least = _error(held_back, matrix, matrix)
     for ridge in RIDGES:
         damped = gram + max(ridge * variance, 1e-12) * np.eye(gram.shape[1])
-        tried = matrix + np.linalg.solve(damped, wanted).transpose(0, 2, 1)
+        tried = matrix + np.linalg.solve(damped, missing).transpose(0, 2, 1)
         error = _error(held_back, matrix, tried)
         if error < least:
             best, best_ridge, least = tried, ridge, error
@@ -108,5 +140,5 @@ def reconstruct(moments: Moments, held_back: Moments, matrix: Matrix) -> tuple[M
 
 def _error(moments: Moments, matrix: Matrix, tried: Matrix) -> float:
     """Return the mean squared error of the outputs, means removed, up to a constant."""
-    gram, cross = moments.centred()
-    return float(np.sum((tried @ gram) * tried) - 2.0 * np.sum((tried @ cross) * matrix))
+    gram, wanted = moments.gram_and_wanted(matrix)
+    return float(np.sum((tried @ gram) * tried) - 2.0 * np.sum(tried * wanted.transpose(0, 2, 1)))

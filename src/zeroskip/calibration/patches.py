@@ -45,19 +45,38 @@ def layer_rows(step: Step, values: FloatArray, output_size: tuple[int, int], see
         return values.reshape(-1, 1, values.shape[-1])
     kernel, strides, dilations, pads = (_pair(step, name) for name in ("kernel", "strides", "dilations", "pads"))
     batch, height, width, channels = values.shape
-    random = np.random.default_rng(seed)
-    count = min(PLACES_PER_INPUT, output_size[0] * output_size[1])
-    places = random.choice(output_size[0] * output_size[1], count, replace=False)
+    places = _places(output_size, seed)
     rows = places // output_size[1] * strides[0] - pads[0]
     columns = places % output_size[1] * strides[1] - pads[1]
-    taps = np.zeros((*kernel, batch, count, channels), np.float32)
+    taps = np.zeros((*kernel, batch, len(places), channels), np.float32)
     for y in range(kernel[0]):
         for x in range(kernel[1]):
             row, column = rows + y * dilations[0], columns + x * dilations[1]
             inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
             taps[y, x][:, inside] = values[:, row[inside], column[inside]]
-    by_place: FloatArray = taps.transpose(2, 3, 4, 0, 1).reshape(batch * count, groups_of(step, channels), -1)
+    by_place: FloatArray = taps.transpose(2, 3, 4, 0, 1).reshape(batch * len(places), groups_of(step, channels), -1)
     return by_place
+
+
+def output_rows(values: FloatArray, groups: int, seed: int) -> FloatArray:
+    """Return what belongs to the outputs whose rows :func:`layer_rows` gives.
+
+    Args:
+        values: ``[B, H, W, O]``, of the shape of a convolution's output.
+        groups: The convolution's.
+        seed: As there.
+
+    Returns:
+        float32 ``[n, groups, O / groups]``.
+    """
+    batch, height, width, channels = values.shape
+    places = _places((height, width), seed)
+    return values.reshape(batch, -1, channels)[:, places].reshape(batch * len(places), groups, -1)
+
+
+def _places(output_size: tuple[int, int], seed: int) -> NDArray[np.int64]:
+    area = output_size[0] * output_size[1]
+    return np.random.default_rng(seed).choice(area, min(PLACES_PER_INPUT, area), replace=False)
 
 
 def _pair(step: Step, name: str) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..analysis import ModelInput, model_hash, refuse_noise
 from ..data import Dataset
 from ..errors import DataError
+from .compensation import MAX_INPUTS
 from .evaluation import Evaluator
 from .metrics import choose_metric
 from .network import Network
@@ -81,6 +82,12 @@ class Setting:
         """Runs the network on the part of the calibration data that sensitivities are measured with."""
         data = self.calibration.data.subset(self.options.probe_samples)
         return Evaluator(self.network, self._input, data)
+
+    @cached_property
+    def corrections(self) -> Evaluator:
+        """Runs the network on the part of the calibration data that layers are corrected with."""
+        data = self.calibration.data
+        return Evaluator(self.network, self._input, data.subset(min(MAX_INPUTS, len(data))))
 
     def dense_program(self) -> ProbeProgram:
         """Return the network as it was, a program of its own."""

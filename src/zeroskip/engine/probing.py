@@ -83,6 +83,12 @@ class ProbeProgram:
         """Threads of every run."""
         return int(self._program.num_threads)
 
+    @property
+    def state_bytes(self) -> int:
+        """Size of the largest :class:`SavedRun`."""
+        states = (self._liveness.before(step) for step in range(len(self.plan.steps)))
+        return max((sum(size for _, size in ranges) for ranges in states), default=0)
+
     def constant(self, step: int, role: str) -> FloatArray | None:
         """Return a constant of a step as it is now, None where the step has none of that role."""
         changed = self._changed.get(step, {})
