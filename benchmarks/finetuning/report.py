@@ -38,6 +38,7 @@ _WORDS = {
     "self_finished": "full recipe",
     "taught": "full recipe before the finish, taught by ResNet-56",
     "finished": "full recipe, taught by ResNet-56",
+    "plainly_taught": "penalty, calibration, recovery, half distilled from the plain run",
 }
 _PLAIN = ("plain", "short_plain", "start")
 """What others are compared with: the one after as many epochs, else the longest."""

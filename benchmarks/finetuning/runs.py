@@ -13,7 +13,7 @@ SHORT_EPOCHS = 8
 """Of those on ResNet-20 that show what each part does, and of the plain run beside them."""
 RECOVERY_SHARE = 0.65
 """How much of a run comes after the calibration, in the runs that calibrate on the way."""
-SPARSITY = {"resnet20": 0.70, "resnet56": 0.70, "widenet": 0.80}
+SPARSITY = {"resnet20": 0.70, "resnet56": 0.70, "widenet": 0.75}
 """By MACs, what that calibration is for: for the ResNets 18 points more than plain training has, and a little."""
 UNREAD = {"resnet20": "layer3.2.relu2", "resnet56": "layer3.8.relu2", "widenet": "features.19"}
 """The activation that no layer can skip: it is averaged. The full recipe does not penalise it."""
@@ -85,6 +85,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "penalised_taught": {"regularizer": "transformed_l1", "strength": 4.0, **_MIXED},
     "recipe": {"regularizer": "transformed_l1", "strength": 3.0, **_MIXED},
     "taught": {"regularizer": "transformed_l1", "strength": 3.0, **_MIXED},
+    "plainly_taught": {"regularizer": "transformed_l1", "strength": 3.0, "distillation": 0.5},
     "self_finished": {},
     "finished": {},
     "short_plain": _SHORT,
@@ -107,8 +108,11 @@ _FINISH: dict[str, Any] = {
 """The last epochs of a run, after those with mixup: real pictures, and labels for a part of the loss."""
 _FINISHES = {"self_finished": "recipe", "finished": "taught"}
 """Method to the one whose runs it goes on from."""
-_RECOVERING = ("recipe", "taught", "unmixed")
-_TEACHERS = dict.fromkeys(("taught", "penalised_taught"), ("resnet56", "resnet56-plain-0"))
+_RECOVERING = ("recipe", "taught", "plainly_taught", "unmixed")
+_TEACHERS = {
+    **dict.fromkeys(("taught", "penalised_taught"), ("resnet56", "resnet56-plain-0")),
+    "plainly_taught": ("widenet", "widenet-plain-0"),
+}
 _SPARING = ("penalised", "penalised_taught", *_RECOVERING)
 """Methods that do not penalise :data:`UNREAD`."""
 _KEPT = ("distillation", "mixup", "keep")
@@ -147,7 +151,7 @@ def planned() -> list[Run]:
     first += [run("resnet20", method, seed) for seed in range(3) for method in ("plain", "recipe", "self_finished")]
     deeper = [run("resnet56", "start")]
     deeper += [run("resnet56", method, seed) for seed in range(3) for method in ("plain", "recipe")]
-    wide = [run("widenet", method) for method in ("start", "plain", "recipe", "self_finished")]
+    wide = [run("widenet", method) for method in ("start", "plain", "plainly_taught")]
     alone = ("hoyer_square", "l1", "transformed_l1", "distilled", "penalised", "penalised_taught", "mixed")
     parts = [run("resnet20", method) for method in alone]
     taught = [run("resnet20", method, seed) for seed in range(3) for method in ("taught", "finished")]
