@@ -1,4 +1,4 @@
-"""Writes the measured part of ``docs/calibration.md`` anew from the JSON files of ``benchmarks.calibration.run``.
+"""Writes the measured part of ``docs/calibration.md``, plot included, from the files of ``benchmarks.calibration.run``.
 
 python -m benchmarks.calibration.report
 """
@@ -17,10 +17,12 @@ from zeroskip.calibration import MeasuredSpeed
 from zeroskip.files import atomic_write_text
 
 from ..page.words import table
+from . import plot
 from .methods import METHODS
 from .result import BUDGETS, RESULTS, MethodResult, load_results
 
 _PAGE = Path(__file__).resolve().parents[2] / "docs" / "calibration.md"
+_IMAGE = "images/calibration.svg"
 _POINT = 0.01
 _LARGEST_SPREAD = 0.1
 _LOSSES = (0.003, 0.01, 0.03)
@@ -29,14 +31,17 @@ _LOSSES = (0.003, 0.01, 0.03)
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.calibration.report", description="Write the tables of docs/calibration.md."
+        prog="python -m benchmarks.calibration.report", description="Write tables and plot of docs/calibration.md."
     )
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--page", type=Path, default=_PAGE)
     options = parser.parse_args(arguments)
     text = options.page.read_text(encoding="utf-8")
     pattern = re.compile(r"(<!-- results:begin[^>]*-->\n).*?(<!-- results:end -->)", re.DOTALL)
-    content = tables(load_results(options.results))
+    results = load_results(options.results)
+    image = options.page.parent / _IMAGE
+    picture = f"\n![Points lost against points of sparsity gained]({_IMAGE})\n" if plot.draw(results, image) else ""
+    content = picture + tables(results)
     atomic_write_text(options.page, pattern.sub(lambda match: match[1] + content + match[2], text))
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -96,6 +97,13 @@ def test_the_page_is_made_from_the_results(tmp_path: Path) -> None:
     assert "was here" not in text
     assert text.startswith("before")
     assert text.endswith("after\n")
+    if importlib.util.find_spec("matplotlib") is not None:
+        assert "(images/calibration.svg)" in text
+        picture = tmp_path / "images" / "calibration.svg"
+        first = picture.read_bytes()
+        assert report.main(["--results", str(tmp_path), "--page", str(page)]) == 0
+        assert picture.read_bytes() == first  # the same numbers, the same picture
+        assert page.read_text() == text
 
 
 def test_methods_share_a_setting_and_keep_each_budget() -> None:
