@@ -10,8 +10,9 @@ import onnxruntime as ort
 import pytest
 
 import zeroskip as zs
-from tiny_network import pictures, tiny_data, tiny_network
+from tiny_network import pictures, residual_network, tiny_data, tiny_network
 from zeroskip import pipeline, verification
+from zeroskip.calibration.metrics import FidelityMetric
 from zeroskip.errors import DataError, EngineError, ModelError, ZeroskipError
 from zeroskip.pipeline import OptimizeResult, optimize
 from zeroskip.staging import staged_directory
@@ -94,6 +95,21 @@ def test_the_written_model_has_the_written_thresholds(model: Path, result: Optim
     (expected,) = zs.InferenceSession(zs.apply(model, thresholds).model).run(None, {"image": x})
     (got,) = zs.InferenceSession(result.output / "model.fatrelu.onnx").run(None, {"image": x})
     np.testing.assert_array_equal(got, expected)
+
+
+def test_corrections_and_branches_are_in_the_written_model(tmp_path: Path) -> None:
+    model, output = tmp_path / "residual.onnx", tmp_path / "out"
+    model.write_bytes(residual_network())
+    data = tiny_data(32)
+    options = {"compensation": "reconstruct", "branches": True, "threads": 1, "seconds": 0.1}
+    done = optimize(model, data, 0.02, output, **options)
+    assert done.calibration.layers
+    assert set(done.calibration.thresholds.thresholds) == {"relu1/branch"}
+    holdout = data.split(0.5, seed=0)[1].array()
+    (dense,) = zs.InferenceSession(model).run(None, {"image": holdout})
+    (found,) = zs.InferenceSession(output / "model.fatrelu.onnx").run(None, {"image": holdout})
+    assert FidelityMetric().value(dense, found, None) == pytest.approx(done.summary.optimized, abs=1e-4)
+    assert done.summary.drop <= 0.02
 
 
 def test_results_can_be_loaded_again(result: OptimizeResult) -> None:

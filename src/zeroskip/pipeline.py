@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from .analysis import SparsityProfile, analyze, model_name, refuse_noise
 from .baselines import available_engines
 from .bench import BenchResult, EngineSpec, bench
-from .calibration import CalibrationResult, MetricFunction, MetricName, StrategyName, calibrate
+from .calibration import CalibrationResult, CompensationName, MetricFunction, MetricName, StrategyName, calibrate
 from .data import Dataset
 from .errors import DataError, ModelError
 from .files import atomic_write_text
@@ -124,6 +124,8 @@ def optimize(
     target_sparsity: float | None = None,
     metric: MetricName | MetricFunction = "auto",
     strategy: StrategyName = "sensitivity",
+    compensation: CompensationName = "none",
+    branches: bool = False,
     holdout: Dataset | None = None,
     batch_size: int = 1,
     threads: int | None = None,
@@ -143,6 +145,8 @@ def optimize(
         target_sparsity: Instead of a budget, see :func:`zeroskip.calibrate`.
         metric: What to bound, see :func:`zeroskip.calibrate`.
         strategy: How to allocate, see :func:`zeroskip.calibrate`.
+        compensation: Whether to correct the layers behind thresholds, see :func:`zeroskip.calibrate`.
+        branches: Whether to leave shortcuts alone, see :func:`zeroskip.calibrate`.
         holdout: The held-out data, if they are not to be taken from ``data``.
         batch_size: Inputs per run in the measurement.
         threads: Threads of every engine; None for all cores.
@@ -191,6 +195,8 @@ def optimize(
             target_sparsity=target_sparsity,
             metric=metric,
             strategy=strategy,
+            compensation=compensation,
+            branches=branches,
             holdout=holdout_data,
             threads=threads,
             isa=isa,

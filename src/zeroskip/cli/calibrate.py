@@ -11,7 +11,7 @@ import typer
 from .command import command
 from .console import Terminal
 from .data_options import DataOptions
-from .options import BudgetOptions, Compensation, EngineOptions, ModelArgument
+from .options import BudgetOptions, EngineOptions, ModelArgument
 
 
 @command
@@ -32,14 +32,6 @@ def calibrate(
     target_speedup: Annotated[
         float | None, typer.Option(help="Instead of a budget: reach this speed-up by the engine's cost model.")
     ] = None,
-    compensation: Annotated[
-        Compensation,
-        typer.Option(help="Correct the layers behind thresholds, where it helps; needs --model-output."),
-    ] = "none",
-    branches: Annotated[
-        bool,
-        typer.Option("--branches", help="Threshold what convolutions read apart from shortcuts that read the same."),
-    ] = False,
     time: Annotated[
         float, typer.Option(help="Seconds to time the outcome against the model as it is; 0 for none.", min=0.0)
     ] = 2.0,
@@ -61,7 +53,7 @@ def calibrate(
     from ..files import atomic_write_bytes
     from ..report import caution, render_calibration, render_sensitivities, save_curve, speed_caution
 
-    if compensation != "none" and model_output is None:
+    if budget.compensation != "none" and model_output is None:
         raise typer.BadParameter("corrected weights are in the model only: give --model-output as well")
     inputs = data.open(model)
     with terminal.progress() as progress:
@@ -73,8 +65,8 @@ def calibrate(
             metric=budget.metric,
             target_speedup=target_speedup,
             strategy=budget.strategy,
-            compensation=compensation,
-            branches=branches,
+            compensation=budget.compensation,
+            branches=budget.branches,
             curve=curve is not None,
             holdout_fraction=holdout_fraction,
             probe_samples=probe_samples,

@@ -44,6 +44,8 @@ def optimize(
         target_sparsity=budget.target_sparsity,
         metric=budget.metric,
         strategy=budget.strategy,
+        compensation=budget.compensation,
+        branches=budget.branches,
         batch_size=engine.batch_size,
         threads=engine.threads,
         isa=engine.isa,

@@ -55,6 +55,14 @@ class BudgetOptions:
         typer.Option(help="What is bounded. auto: top1 with labels, else agreement with the original model."),
     ] = "auto"
     strategy: Annotated[Strategy, typer.Option(help="How zeros are allocated to layers.")] = "sensitivity"
+    compensation: Annotated[
+        Compensation,
+        typer.Option(help="Correct biases, or weights, of the layers behind thresholds where it helps."),
+    ] = "none"
+    branches: Annotated[
+        bool,
+        typer.Option("--branches", help="Threshold what convolutions read apart from shortcuts that read the same."),
+    ] = False
     seed: Annotated[int, typer.Option(help="Seed of split and sampling.")] = 0
 
 
