@@ -127,9 +127,10 @@ def _write_models(
 
 
 def _command(network: str, options: argparse.Namespace) -> str:
+    probes = f"--probe-samples {options.probe_samples} " if options.probe_samples else ""
     return (
         f"python -m benchmarks.calibration.run --data DATA --network {network} --samples {options.samples} "
-        f"--probe-samples {options.probe_samples} --threads {options.threads} --seed {options.seed} --models MODELS"
+        f"{probes}--threads {options.threads} --seed {options.seed} --models MODELS"
     )
 
 
@@ -139,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--network", type=words, default=list(CASES), metavar="NAME,...")
     parser.add_argument("--method", type=words, default=list(METHODS), metavar="NAME,...")
     parser.add_argument("--samples", type=int, default=200, help="inputs, half of them for the check")
-    parser.add_argument("--probe-samples", type=int, default=48)
+    parser.add_argument("--probe-samples", type=int, help="by default what calibrate takes")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0, help="of the split")
     parser.add_argument("--models", type=Path, help="folder for the models, to be timed afterwards")

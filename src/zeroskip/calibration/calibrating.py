@@ -38,7 +38,7 @@ def calibrate(
     curve: bool = False,
     holdout: Dataset | None = None,
     holdout_fraction: float = 0.5,
-    probe_samples: int = 48,
+    probe_samples: int | None = None,
     batch_size: int = 16,
     threads: int | None = None,
     isa: str | None = None,
@@ -78,7 +78,7 @@ def calibrate(
         curve: Whether to measure accuracy against speed along the whole family.
         holdout: The data for the check; by default a part of ``data``.
         holdout_fraction: That part, in (0, 1).
-        probe_samples: Inputs to measure sensitivities with.
+        probe_samples: Inputs to measure sensitivities with. None takes 48, and for small networks up to 256.
         batch_size: Inputs per run; changes memory and time, not results.
         threads: Threads to use; None for all cores.
         isa: Instruction set to use; None for the best.

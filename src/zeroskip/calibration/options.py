@@ -31,7 +31,7 @@ class CalibrationOptions:
     branches: bool = False
     curve: bool = False
     holdout_fraction: float = 0.5
-    probe_samples: int = 48
+    probe_samples: int | None = None
     batch_size: int = 16
     threads: int | None = None
     isa: str | None = None
@@ -58,7 +58,7 @@ class CalibrationOptions:
             if choice not in choices:
                 raise CalibrationError(f"unknown {what} {choice!r}, known are {list(choices)}")
         for name, count in (("probe_samples", self.probe_samples), ("batch_size", self.batch_size)):
-            if count < 1:
+            if count is not None and count < 1:
                 raise CalibrationError(f"{name} is {count}, expected >= 1")
 
     @property

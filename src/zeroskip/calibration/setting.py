@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ..engine import ProbeProgram
 
 _FEWEST_INPUTS = 4
+_FEWEST_PROBES, _MOST_PROBES, _PROBED_MACS = 48, 256, 4e10
+"""Inputs to probe with unless told otherwise: as many as take this many multiply-accumulates, within bounds."""
 _BLIND = 0.1
 """Information loss that a metric which cannot see blindness tolerates at most."""
 
@@ -80,8 +82,8 @@ class Setting:
     @cached_property
     def probes(self) -> Evaluator:
         """Runs the network on the part of the calibration data that sensitivities are measured with."""
-        data = self.calibration.data.subset(self.options.probe_samples)
-        return Evaluator(self.network, self._input, data)
+        wanted = self.options.probe_samples or self._affordable_probes
+        return Evaluator(self.network, self._input, self.calibration.data.subset(wanted))
 
     @cached_property
     def corrections(self) -> Evaluator:
@@ -103,6 +105,11 @@ class Setting:
         if max_information_loss is None and self.metric.is_guarded:
             max_information_loss = max(max_drop, _BLIND)
         return Budget(max_drop, max_information_loss)
+
+    @property
+    def _affordable_probes(self) -> int:
+        macs = sum(step.macs for step in self.network.plan.steps) / self.network.batch_size
+        return round(min(_MOST_PROBES, max(_FEWEST_PROBES, _PROBED_MACS / max(macs, 1.0))))
 
     def _compiled(self, data: Dataset) -> Network:
         size = self._input.batch_size(min(self.options.batch_size, len(data)))

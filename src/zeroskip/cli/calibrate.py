@@ -28,7 +28,10 @@ def calibrate(
         Path | None, typer.Option(help="Also write the model with the thresholds here.", show_default=False)
     ] = None,
     holdout_fraction: Annotated[float, typer.Option(help="Share of the data kept for the check.")] = 0.5,
-    probe_samples: Annotated[int, typer.Option(help="Inputs to measure sensitivities with.", min=1)] = 48,
+    probe_samples: Annotated[
+        int | None,
+        typer.Option(help="Inputs to measure sensitivities with; by default 48, up to 256 for small networks.", min=1),
+    ] = None,
     target_speedup: Annotated[
         float | None, typer.Option(help="Instead of a budget: reach this speed-up by the engine's cost model.")
     ] = None,
