@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 
 import zeroskip as zs
 from tiny_network import CLASSES, SIDE, SKIPPABLE, tiny_data, tiny_network
-from zeroskip.calibration import CalibrationResult, Score, StrategyName, calibrate, setting
+from zeroskip.calibration import CalibrationResult, Score, StrategyName, calibrate
 from zeroskip.calibration.allocation import GRID, EnergyStrategy, SensitivityStrategy, UniformStrategy
 from zeroskip.calibration.evaluation import Evaluator
 from zeroskip.calibration.metrics import ClassMetric, FidelityMetric, choose_metric
-from zeroskip.calibration.options import CalibrationOptions
 from zeroskip.calibration.sensitivity import Sensitivity
 from zeroskip.calibration.timing import measured_speed
 from zeroskip.calibration.values import Values
@@ -393,12 +392,3 @@ def test_energy_drops_the_same_share_of_the_squares_everywhere() -> None:
         rows = values[name].rows
         dropped = np.square(rows[rows <= threshold]).sum() / np.square(rows).sum()
         assert dropped == pytest.approx(0.5**4, rel=0.1)
-
-
-@pytest.mark.parametrize(("affordable", "count"), [(1e6, 48), (4e10, 150)])
-def test_small_networks_are_probed_with_more_inputs(
-    affordable: float, count: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(setting, "_PROBED_MACS", affordable)
-    made = setting.Setting(tiny_network(), tiny_data(300), None, CalibrationOptions(metric="agreement", threads=1))
-    assert len(made.probes.data) == count  # at most all of the calibration half

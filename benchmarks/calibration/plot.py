@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from zeroskip.files import atomic_path
 from zeroskip.isotonic import monotone
 
+from ..svg import draw_svg
 from .methods import METHODS
 from .result import MethodResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-# Without the salt the file would differ from run to run on the same numbers.
-_STYLE: dict[Any, Any] = {"svg.hashsalt": "zeroskip", "font.size": 9}
 _COLUMNS = 2
 _LARGEST_DROP = 4.0
 _LEAST_DROP = -0.5
@@ -31,35 +30,34 @@ def draw(results: Sequence[MethodResult], path: Path) -> bool:
     returned under each budget, with its drop on the holdout. Only the first split is drawn.
 
     Args:
-        results: All results.
+        results: All results, those of a network together and in the order of the tables.
         path: File to write.
 
     Returns:
         Whether there was something to draw and something to draw with.
     """
-    order = list(METHODS)
-    drawn = sorted(results, key=lambda result: (result.network, order.index(result.method), result.seed))
-    networks = [(name, list(group)) for name, group in groupby(drawn, key=lambda result: result.network)]
-    if not networks or importlib.util.find_spec("matplotlib") is None:
-        return False
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
+    networks = {name: list(group) for name, group in groupby(results, key=lambda result: result.network)}
+    size = (4.4 * _COLUMNS, 2.9 * _rows(networks) + 0.6)
+    return bool(networks) and draw_svg(path, size, 9, partial(_draw_networks, networks))
 
-    with mpl.rc_context(_STYLE):
-        rows = -(-len(networks) // _COLUMNS)
-        figure = Figure(figsize=(4.4 * _COLUMNS, 2.9 * rows + 0.6), layout="constrained")
-        charts = figure.subplots(rows, _COLUMNS, squeeze=False).flat
-        for axes, (name, group) in zip(charts, networks, strict=False):
-            _draw_network(axes, name, [result for result in group if result.seed == group[0].seed])
-        for axes in list(charts):
-            axes.set_visible(False)
-        lines = {f"C{number}": METHODS[method].title for number, method in enumerate(METHODS)}
-        handles = [mpl.lines.Line2D([], [], color=color, marker="o", label=title) for color, title in lines.items()]
-        figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(path) as temporary:
-            figure.savefig(temporary, format="svg", metadata={"Date": None})
-    return True
+
+def _rows(networks: Mapping[str, Sequence[MethodResult]]) -> int:
+    return -(-len(networks) // _COLUMNS)
+
+
+def _draw_networks(networks: Mapping[str, Sequence[MethodResult]], figure: Figure) -> None:
+    charts = figure.subplots(_rows(networks), _COLUMNS, squeeze=False).flat
+    for axes, (name, group) in zip(charts, networks.items(), strict=False):
+        _draw_network(axes, name, [result for result in group if result.seed == group[0].seed])
+    for axes in list(charts):
+        axes.set_visible(False)
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], color=f"C{number}", marker="o", label=method.title)
+        for number, method in enumerate(METHODS.values())
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
 
 
 def _draw_network(axes: Axes, name: str, results: Sequence[MethodResult]) -> None:

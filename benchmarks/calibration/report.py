@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     text = options.page.read_text(encoding="utf-8")
     pattern = re.compile(r"(<!-- results:begin[^>]*-->\n).*?(<!-- results:end -->)", re.DOTALL)
-    results = load_results(options.results)
+    results = _in_order(load_results(options.results))
     image = options.page.parent / _IMAGE
     picture = f"\n![Points lost against points of sparsity gained]({_IMAGE})\n" if plot.draw(results, image) else ""
     content = picture + tables(results)
@@ -47,21 +47,28 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def tables(results: Sequence[MethodResult]) -> str:
-    """Return Markdown: sparsity and speed by budget, what the holdout says, and how to repeat it."""
-    order = list(METHODS)
-    ordered = sorted(results, key=lambda result: (result.network, order.index(result.method), result.seed))
-    groups = [list(group) for _, group in groupby(ordered, key=lambda result: (result.network, result.method))]
+    """Return Markdown: sparsity and speed by budget, what the holdout says, and how to repeat it.
+
+    Args:
+        results: By network, then in the order of the methods, then by split.
+    """
+    groups = [list(group) for _, group in groupby(results, key=lambda result: (result.network, result.method))]
     budgets = [f"{100 * budget:g} points" for budget in BUDGETS]
     losses = [f"{100 * loss:g}% information lost" for loss in _LOSSES]
     header = ["network, natural sparsity", "method", "splits", *budgets, *losses]
     by_budget = table(header, [_sparsities(group) for group in groups])
     details = ["network", "method", "drop on the holdout, 95 % interval", "information lost", "inputs", "CPU time"]
     at_one = table(details, [_details(group) for group in groups])
-    commands = "\n".join(dict.fromkeys(result.command for result in ordered))
+    commands = "\n".join(dict.fromkeys(result.command for result in results))
     return (
-        f"\n{by_budget}\n\nAt a budget of one point, first split ({_machine(ordered)}; CPU time is for all four "
-        f"budgets):\n\n{at_one}\n\n```\n{commands}\n{_speed_command(ordered)}\n```\n\n"
+        f"\n{by_budget}\n\nAt a budget of one point, first split ({_machine(results)}; CPU time is for all four "
+        f"budgets):\n\n{at_one}\n\n```\n{commands}\n{_speed_command(results)}\n```\n\n"
     )
+
+
+def _in_order(results: Sequence[MethodResult]) -> list[MethodResult]:
+    order = list(METHODS)
+    return sorted(results, key=lambda result: (result.network, order.index(result.method), result.seed))
 
 
 def _sparsities(group: Sequence[MethodResult]) -> list[str]:

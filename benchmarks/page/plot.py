@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections import defaultdict
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
-
-from zeroskip.files import atomic_path
+from typing import TYPE_CHECKING
 
 from ..models.result import EXACT, CaseResult
+from ..svg import draw_svg
 from . import numbers
 
-# Without the salt the file would differ from run to run on the same numbers.
-_STYLE: dict[Any, Any] = {"svg.hashsalt": "zeroskip", "font.size": 10}
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def draw(cases: list[CaseResult], path: Path) -> bool:
@@ -27,27 +27,20 @@ def draw(cases: list[CaseResult], path: Path) -> bool:
         Whether there was something to draw and something to draw with.
     """
     points = _points(cases)
-    if not points or importlib.util.find_spec("matplotlib") is None:
-        return False
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
+    return bool(points) and draw_svg(path, (7.0, 4.2), 10, partial(_draw_lines, points))
 
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(7.0, 4.2), layout="constrained")
-        axes = figure.add_subplot()
-        for name, values in points.items():
-            sparsities, speedups = zip(*sorted(values), strict=True)
-            axes.plot([100 * value for value in sparsities], speedups, marker="o", label=name)
-        axes.axhline(1.0, color="0.5", linewidth=0.8)
-        axes.set_xlabel("sparsity met, % (weighted by multiply-accumulates)")
-        axes.set_ylabel("speed-up over the best other float32 engine")
-        axes.set_ylim(bottom=0.0)
-        axes.grid(alpha=0.3)
-        axes.legend(frameon=False)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(path) as temporary:
-            figure.savefig(temporary, format="svg", metadata={"Date": None})
-    return True
+
+def _draw_lines(points: Mapping[str, list[tuple[float, float]]], figure: Figure) -> None:
+    axes = figure.add_subplot()
+    for name, values in points.items():
+        sparsities, speedups = zip(*sorted(values), strict=True)
+        axes.plot([100 * value for value in sparsities], speedups, marker="o", label=name)
+    axes.axhline(1.0, color="0.5", linewidth=0.8)
+    axes.set_xlabel("sparsity met, % (weighted by multiply-accumulates)")
+    axes.set_ylabel("speed-up over the best other float32 engine")
+    axes.set_ylim(bottom=0.0)
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
 
 
 def _points(cases: list[CaseResult]) -> dict[str, list[tuple[float, float]]]:

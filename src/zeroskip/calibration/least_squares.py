@@ -66,7 +66,8 @@ class Moments:
     def _add_drift(self, present: NDArray[np.float32], drift: NDArray[np.float32]) -> None:
         if self.drift_sum.size == 0:
             self.drift_sum = np.zeros(drift.shape[1:])
-            self.drift_cross = np.zeros((*present.shape[1:], drift.shape[2])) if self.has_products else self.drift_cross
+            if self.has_products:
+                self.drift_cross = np.zeros((*present.shape[1:], drift.shape[2]))
         self.drift_sum += drift.sum(axis=0, dtype=np.float64)
         if self.has_products:
             self.drift_cross += present.transpose(1, 2, 0) @ drift.transpose(1, 0, 2)
@@ -128,17 +129,17 @@ def reconstruct(moments: Moments, held_back: Moments, matrix: Matrix) -> tuple[M
     variance = np.trace(gram, axis1=1, axis2=2).mean() / gram.shape[1]
     missing = wanted - gram @ matrix.transpose(0, 2, 1)
     best, best_ridge = matrix, np.inf
-    least = _error(held_back, matrix, matrix)
+    check = held_back.gram_and_wanted(matrix)
+    least = _error(*check, matrix)
     for ridge in RIDGES:
         damped = gram + max(ridge * variance, 1e-12) * np.eye(gram.shape[1])
         tried = matrix + np.linalg.solve(damped, missing).transpose(0, 2, 1)
-        error = _error(held_back, matrix, tried)
+        error = _error(*check, tried)
         if error < least:
             best, best_ridge, least = tried, ridge, error
     return best, float(best_ridge)
 
 
-def _error(moments: Moments, matrix: Matrix, tried: Matrix) -> float:
+def _error(gram: Matrix, wanted: Matrix, tried: Matrix) -> float:
     """Return the mean squared error of the outputs, means removed, up to a constant."""
-    gram, wanted = moments.gram_and_wanted(matrix)
     return float(np.sum((tried @ gram) * tried) - 2.0 * np.sum(tried * wanted.transpose(0, 2, 1)))

@@ -88,8 +88,7 @@ class Setting:
     @cached_property
     def corrections(self) -> Evaluator:
         """Runs the network on the part of the calibration data that layers are corrected with."""
-        data = self.calibration.data
-        return Evaluator(self.network, self._input, data.subset(min(MAX_INPUTS, len(data))))
+        return Evaluator(self.network, self._input, self.calibration.data.subset(MAX_INPUTS))
 
     def dense_program(self) -> ProbeProgram:
         """Return the network as it was, a program of its own."""
