@@ -7,11 +7,11 @@ import io
 import pytest
 from rich.console import Console
 
-from zeroskip.calibration import CalibrationResult, LayerSensitivity, MeasuredSpeed, Score, Trial
+from zeroskip.calibration import CalibrationResult, Correction, LayerSensitivity, MeasuredSpeed, Score, Trial
 from zeroskip.report import caution, headline, render_sensitivities, speed_caution
 from zeroskip.report.chart import search_chart
 from zeroskip.report.sensitivities import sensitivity_rows
-from zeroskip.report.words import budget_words, price
+from zeroskip.report.words import budget_words, method_words, price
 from zeroskip.summary import LatencyMs, Summary
 from zeroskip.thresholds import ThresholdSet
 
@@ -125,6 +125,20 @@ def test_a_budget_in_words() -> None:
         "and 1.00% of the information in the outputs may be lost"
     )
     assert budget_words(calibration(max_drop=None, target_sparsity=0.8)) == "sparsity of at least 80.0%"
+    words = budget_words(calibration(max_drop=None, target_speedup=1.25))
+    assert words == "at least 1.25x as fast, by the cost model"
+
+
+def test_the_method_in_words() -> None:
+    assert method_words(calibration()) == "uniform strategy"
+    kept = Correction(layer="conv", kind="bias", ridge=0.0, damage_before=0.2, damage_after=0.1, is_kept=True)
+    dropped = kept.model_copy(update={"is_kept": False})
+    corrected = calibration(compensation="reconstruct", corrections=(kept, dropped, kept), branches=True)
+    assert method_words(corrected) == (
+        "uniform strategy, convolutions apart from shortcuts (branches), weights of 2 layers corrected"
+    )
+    in_vain = calibration(compensation="bias", corrections=(dropped,))
+    assert method_words(in_vain) == "uniform strategy, corrected biases tried, without gain"
 
 
 def test_points_of_the_chart_stay_in_the_frame() -> None:
@@ -149,6 +163,24 @@ def test_points_of_the_chart_stay_in_the_frame() -> None:
         assert chart.top <= point.y <= chart.bottom
     assert [point.passed for point in chart.points] == [True, False, False]
     assert chart.limit is not None
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.004])
+def test_without_a_budget_the_chart_shows_what_the_target_came_to(loss: float) -> None:
+    score = Score(samples=10, baseline=1.0, optimized=1.0, information_loss=loss)
+    too_far = score.model_copy(update={"information_loss": float("inf")})
+    trials = tuple(
+        Trial(stage="search", strength=0.5, sparsity=sparsity, score=found, passed=True)
+        for sparsity, found in ((0.6, score), (0.95, too_far))
+    )
+    asked = {"max_drop": None, "max_information_loss": None, "target_sparsity": 0.6, "calibration": score}
+    chart = search_chart(calibration(trials=trials, **asked))
+    assert chart is not None
+    assert chart.limit is None
+    assert chart.y_label == "information lost"
+    near, far = (point.y for point in chart.points)
+    assert far == chart.top
+    assert near == pytest.approx(chart.bottom if loss == 0.0 else chart.bottom - (chart.bottom - chart.top) / 3.0)
 
 
 def test_no_trials_no_chart() -> None:

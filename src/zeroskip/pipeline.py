@@ -122,6 +122,7 @@ def optimize(
     output: str | os.PathLike[str] = "zeroskip-output",
     *,
     target_sparsity: float | None = None,
+    target_speedup: float | None = None,
     metric: MetricName | MetricFunction = "auto",
     strategy: StrategyName = "sensitivity",
     compensation: CompensationName = "none",
@@ -143,6 +144,7 @@ def optimize(
         max_drop: Largest loss of the metric, see :func:`zeroskip.calibrate`.
         output: Folder to create or to fill. Nothing appears there before everything has succeeded.
         target_sparsity: Instead of a budget, see :func:`zeroskip.calibrate`.
+        target_speedup: Instead of either, see :func:`zeroskip.calibrate`.
         metric: What to bound, see :func:`zeroskip.calibrate`.
         strategy: How to allocate, see :func:`zeroskip.calibrate`.
         compensation: Whether to correct the layers behind thresholds, see :func:`zeroskip.calibrate`.
@@ -193,6 +195,7 @@ def optimize(
             calibration_data,
             max_drop,
             target_sparsity=target_sparsity,
+            target_speedup=target_speedup,
             metric=metric,
             strategy=strategy,
             compensation=compensation,

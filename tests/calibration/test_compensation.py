@@ -65,6 +65,14 @@ def test_thresholds_of_zero_change_nothing() -> None:
     assert not result.corrections
 
 
+def test_corrections_that_let_nothing_more_be_saved_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finding, "_is_better", lambda *arguments: False)
+    result = calibrated("bias")
+    assert not result.layers
+    assert result.corrections
+    assert not any(item.is_kept for item in result.corrections)
+
+
 def test_corrections_of_another_model_are_refused() -> None:
     result = calibrated("bias")
     with pytest.raises(RecipeError, match=r"no layers or activations called"):

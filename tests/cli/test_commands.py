@@ -73,6 +73,19 @@ def test_calibrate_writes_thresholds_and_model(call: Call, model: Path, folder: 
     np.testing.assert_array_equal(got, expected)
 
 
+@pytest.mark.parametrize("command", ["calibrate", "optimize"])
+@pytest.mark.parametrize(
+    ("target", "words"), [("--target-speedup", "at least 1.02x as fast"), ("--target-sparsity", "sparsity of at least")]
+)
+def test_a_target_is_asked_for_and_shown(
+    call: Call, model: Path, folder: Path, command: str, target: str, words: str
+) -> None:
+    value = "1.02" if target == "--target-speedup" else "0.6"
+    result = call(command, model, "--data", folder, *QUICK, target, value, "--time", "0.1")
+    assert result.exit_code == 0, result.output
+    assert words in result.stdout
+
+
 def test_calibrate_writes_the_curve_and_its_picture(call: Call, model: Path, folder: Path) -> None:
     pytest.importorskip("matplotlib")
     result = call(

@@ -90,6 +90,8 @@ def test_unknown_preset_and_field_list_the_known_ones() -> None:
         ("caffe-bgr", ["unk", 224, 224, 3], (224, 224, 3), 256),
         ("caffe-bgr", [None, 3, 227, 227], (3, 227, 227), 256),
         ("imagenet", [0, 3, 448, 448], (3, 448, 448), 512),
+        ("imagenet", [1, 3, 192, 192], (3, 192, 192), 220),
+        ("imagenet", [1, 3, 32, 32], (3, 32, 32), 37),
         ("imagenet", [1, 3, "H", "W"], (3, 224, 224), 256),
         ("cifar", [1, 3, 64, 48], (3, 64, 48), None),
         ("raw", [1, 3, 64, 48], None, None),

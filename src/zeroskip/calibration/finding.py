@@ -137,10 +137,11 @@ class Finder:
             strength = self._confirmed(search, self._reached(search))
             trial = search.trial(strength, on_holdout=False)
             is_kept = bool(layers) and _is_better(trial, before, search.budget)
-            if is_kept or not found.corrections:
-                found.corrections = tuple(corrections)
             if is_kept:
                 found.layers, found.search, found.strength = layers, search, strength
+                found.corrections = tuple(corrections)
+            elif not found.corrections:
+                found.corrections = tuple(item.model_copy(update={"is_kept": False}) for item in corrections)
         finally:
             if not is_kept:
                 setting.network.set_weights(found.layers or {})

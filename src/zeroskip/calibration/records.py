@@ -110,7 +110,7 @@ class Correction(BaseModel):
         ridge: Strength of the regularisation, 0 for a bias.
         damage_before: Information loss of the whole network before, on inputs the correction was not made from.
         damage_after: With the correction.
-        is_kept: Whether it lowered the damage and was kept.
+        is_kept: Whether it lowered the damage and was kept; false for all if together they let nothing more be saved.
     """
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")

@@ -20,7 +20,7 @@ from .evaluation import Evaluator
 from .metrics import Metric
 from .values import Values
 
-LEVELS = _LOW, _MIDDLE, _HIGH = 0.1, 0.3, 0.6
+LEVELS = _LOW, MIDDLE_LEVEL, _HIGH = 0.1, 0.3, 0.6
 """Shares of an activation's non-zero values that the probes drop."""
 _DAMAGE_RANGE = (1e-9, 1e9)  # below is rounding noise; the bounds also keep logarithms finite
 _SLOPE_RANGE = (1.0, 4.0)
@@ -74,7 +74,7 @@ def probe(
         The values along their directions, and the sensitivities.
     """
     directions = {name: _directions(evaluator, name, sample) for name, sample in values.items()}
-    tried = {name: [item.threshold(_MIDDLE) for item in choice] for name, choice in directions.items()}
+    tried = {name: [item.threshold(MIDDLE_LEVEL) for item in choice] for name, choice in directions.items()}
     at_middle = _damages(evaluator, metric, tried, progress, "comparing thresholds per channel")
     chosen = {name: choice[int(np.argmin(at_middle[name]))] for name, choice in directions.items()}
     tried = {name: [sample.threshold(level) for level in (_LOW, _HIGH)] for name, sample in chosen.items()}

@@ -29,7 +29,7 @@ def message(result: CalibrationResult) -> str:
 
 def _speed(result: CalibrationResult) -> str:
     if result.measured_speed is None:
-        return ""
+        return f", predicted {result.predicted_speedup:.2f}x as fast"
     return f", measured {result.measured_speed.ratio:.2f}x as fast (predicted {result.predicted_speedup:.2f}x)"
 
 

@@ -32,9 +32,6 @@ def calibrate(
         int | None,
         typer.Option(help="Inputs to measure sensitivities with; by default 48, up to 256 for small networks.", min=1),
     ] = None,
-    target_speedup: Annotated[
-        float | None, typer.Option(help="Instead of a budget: reach this speed-up by the engine's cost model.")
-    ] = None,
     time: Annotated[
         float, typer.Option(help="Seconds to time the outcome against the model as it is; 0 for none.", min=0.0)
     ] = 2.0,
@@ -65,8 +62,8 @@ def calibrate(
             inputs,
             budget.max_drop,
             target_sparsity=budget.target_sparsity,
+            target_speedup=budget.target_speedup,
             metric=budget.metric,
-            target_speedup=target_speedup,
             strategy=budget.strategy,
             compensation=budget.compensation,
             branches=budget.branches,

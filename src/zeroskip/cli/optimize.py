@@ -42,6 +42,7 @@ def optimize(
         output,
         max_drop=budget.max_drop,
         target_sparsity=budget.target_sparsity,
+        target_speedup=budget.target_speedup,
         metric=budget.metric,
         strategy=budget.strategy,
         compensation=budget.compensation,

@@ -50,6 +50,9 @@ class BudgetOptions:
     target_sparsity: Annotated[
         float | None, typer.Option(help="Instead: reach this sparsity (0..1), whatever it costs.")
     ] = None
+    target_speedup: Annotated[
+        float | None, typer.Option(help="Instead: reach this speed-up by the engine's cost model, whatever it costs.")
+    ] = None
     metric: Annotated[
         Metric,
         typer.Option(help="What is bounded. auto: top1 with labels, else agreement with the original model."),

@@ -127,7 +127,8 @@ class Preprocess:
         """Return the recipe with layout and output size taken from a model's input shape.
 
         The crop (or the stretch, where the recipe stretches) becomes the model's height and width if these
-        are fixed. ``resize`` stays, unless the new crop would not fit in it: then it grows in proportion.
+        are fixed. ``resize`` changes in proportion to the crop, but stays where the crop grows and still fits:
+        networks of 227 pixels are fed from 256, like those of 224.
 
         Args:
             input_shape: Four dimensions as the model states them; names, None and 0 stand for dynamic ones.
@@ -197,10 +198,10 @@ class Preprocess:
         return (f"{preset}: " if preset else "") + ", ".join(steps)
 
     def _resize_for(self, crop: tuple[int, int]) -> int | None:
-        if self.resize is None or self.resize >= max(crop):
+        before = max(_pair("crop", self.crop) or crop)
+        if self.resize is None or before <= max(crop) <= self.resize:
             return self.resize
-        before = _pair("crop", self.crop) or crop
-        return max(max(crop), math.ceil(self.resize * max(crop) / max(before)))
+        return max(max(crop), math.ceil(self.resize * max(crop) / before))
 
     @cached_property
     def _tables(self) -> NDArray[np.float32]:

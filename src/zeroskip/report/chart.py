@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-from ..calibration import CalibrationResult, Trial
+from ..calibration import CalibrationResult, Score, Trial
 
 WIDTH, HEIGHT = 640, 280
 LEFT, RIGHT, TOP, BOTTOM = 64, 16, 16, 44
@@ -62,11 +63,14 @@ def search_chart(calibration: CalibrationResult) -> Chart | None:
     trials = calibration.trials
     if not trials:
         return None
-    by_information = calibration.max_information_loss is not None
+    # Without a budget, too, information lost says more than a metric that moves by single inputs.
+    by_information = calibration.max_information_loss is not None or calibration.max_drop is None
     limit = calibration.max_information_loss if by_information else calibration.max_drop
-    # Trials far beyond the budget would press the rest to the axis.
-    highest = 3.0 * limit if limit else max((_cost(trial, by_information) for trial in trials), default=0.0)
-    highest = max(highest, 1e-6)
+    # Trials far beyond the budget, or beyond what a target came to, would press the rest to the axis.
+    usual = _cost(calibration.calibration, by_information) if limit is None else limit
+    costs = [_cost(trial.score, by_information) for trial in trials]
+    largest = max((cost for cost in costs if math.isfinite(cost)), default=0.0)
+    highest = max(3.0 * usual if usual > 0.0 else largest, 1e-6)
     low = min(calibration.sparsity_before, *(trial.sparsity for trial in trials))
     high = max(trial.sparsity for trial in trials) + 1e-6
 
@@ -80,12 +84,12 @@ def search_chart(calibration: CalibrationResult) -> Chart | None:
     points = tuple(
         Point(
             x(trial.sparsity),
-            y(_cost(trial, by_information)),
+            y(cost),
             trial.passed,
             trial.stage == "holdout",
             _title(trial),
         )
-        for trial in trials
+        for trial, cost in zip(trials, costs, strict=True)
     )
     steps = [number / (_TICKS - 1) for number in range(_TICKS)]
     return Chart(
@@ -99,8 +103,8 @@ def search_chart(calibration: CalibrationResult) -> Chart | None:
     )
 
 
-def _cost(trial: Trial, by_information: bool) -> float:
-    return trial.score.information_loss if by_information else trial.score.drop
+def _cost(score: Score, by_information: bool) -> float:
+    return score.information_loss if by_information else score.drop
 
 
 def _title(trial: Trial) -> str:

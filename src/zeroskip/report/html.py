@@ -11,13 +11,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from ..analysis import SparsityProfile
 from ..bench import BenchResult
 from ..calibration import CalibrationResult
+from ..calibration.sensitivity import MIDDLE_LEVEL
 from ..calibration.wording import METRIC_WORDS
 from ..files import atomic_write_text
 from ..summary import Summary
 from ..verification import Verification
 from .chart import search_chart
 from .sensitivities import sensitivity_rows
-from .words import budget_words, caution, headline, measurement_caution, price
+from .words import budget_words, caution, headline, measurement_caution, method_words, price
 
 
 def write_report(
@@ -80,6 +81,7 @@ def render_report(
         price=price(calibration),
         cautions=[text for text in (caution(calibration), measurement_caution(bench)) if text],
         budget=budget_words(calibration),
+        method=method_words(calibration),
         metric=METRIC_WORDS.get(calibration.metric, calibration.metric),
         summary=summary,
         profile=profile,
@@ -90,6 +92,7 @@ def render_report(
         latencies=_latencies(summary),
         layers=_layers(profile, profile_after),
         search=search_chart(calibration),
+        level=MIDDLE_LEVEL,
         sensitivities=sensitivity_rows(calibration),
     )
 

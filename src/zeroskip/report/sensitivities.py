@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..calibration import CalibrationResult, LayerSensitivity
-
-_LEVEL = 0.3
+from ..calibration.sensitivity import MIDDLE_LEVEL
 
 
 @dataclass(frozen=True)
@@ -17,7 +16,8 @@ class SensitivityRow:
         activation: Its name.
         dropped: Share of its non-zero values that the threshold drops, in [0, 1].
         worth: Predicted time per input saved if nearly all of it were zero, in ms.
-        damage: Information lost when 30 % of its non-zeros are dropped and nothing else; "-" where not probed.
+        damage: Information lost when ``MIDDLE_LEVEL`` of its non-zeros is dropped and nothing else; "-" where not
+            probed.
         price: Damage over milliseconds saved at the share it drops; "-" where nothing is dropped.
         kind: ``"per channel"`` or ``"one"`` threshold, "-" for none.
     """
@@ -36,7 +36,7 @@ def sensitivity_rows(calibration: CalibrationResult) -> list[SensitivityRow]:
 
 
 def _row(item: LayerSensitivity) -> SensitivityRow:
-    damage = dict(zip(item.levels, item.damages, strict=True)).get(_LEVEL)
+    damage = dict(zip(item.levels, item.damages, strict=True)).get(MIDDLE_LEVEL)
     kind = "per channel" if item.is_per_channel else "one"
     return SensitivityRow(
         activation=item.activation,

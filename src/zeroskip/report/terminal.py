@@ -10,6 +10,7 @@ from rich.text import Text
 from ..analysis import LayerSparsity, SparsityProfile
 from ..bench import BenchResult
 from ..calibration import CalibrationResult
+from ..calibration.sensitivity import MIDDLE_LEVEL
 from ..calibration.wording import METRIC_WORDS
 from ..summary import Summary
 from .sensitivities import sensitivity_rows
@@ -142,7 +143,7 @@ def render_sensitivities(calibration: CalibrationResult) -> RenderableType:
     """
     table = _table("where thresholds were put")
     table.add_column("activation", overflow="ellipsis", no_wrap=True, max_width=36)
-    for heading in ("worth ms", "30 % alone lose", "dropped", "", "loss per ms", "threshold"):
+    for heading in ("worth ms", f"{MIDDLE_LEVEL:.0%} alone lose", "dropped", "", "loss per ms", "threshold"):
         table.add_column(heading, justify="left" if heading == "" else "right", no_wrap=True)
     for row in sensitivity_rows(calibration):
         bar = _bar(row.dropped)

@@ -103,11 +103,25 @@ def budget_words(calibration: CalibrationResult) -> str:
     """Return what was asked for."""
     if calibration.target_sparsity is not None:
         return f"sparsity of at least {calibration.target_sparsity:.1%}"
+    if calibration.target_speedup is not None:
+        return f"at least {calibration.target_speedup:g}x as fast, by the cost model"
     words = METRIC_WORDS.get(calibration.metric, calibration.metric)
     text = f"{words} may drop by {calibration.max_drop:.2%}"
     if calibration.max_information_loss is not None:
         text += f", and {calibration.max_information_loss:.2%} of the information in the outputs may be lost"
     return text
+
+
+def method_words(calibration: CalibrationResult) -> str:
+    """Return how the thresholds were found: strategy, branches, and what compensation did."""
+    parts = [f"{calibration.strategy} strategy"]
+    if calibration.branches:
+        parts.append("convolutions apart from shortcuts (branches)")
+    if calibration.compensation != "none":
+        kept = sum(correction.is_kept for correction in calibration.corrections)
+        what = {"bias": "biases", "reconstruct": "weights"}[calibration.compensation]
+        parts.append(f"{what} of {kept} layers corrected" if kept else f"corrected {what} tried, without gain")
+    return ", ".join(parts)
 
 
 def _count(changed: int) -> str:
