@@ -89,6 +89,15 @@ class ThresholdSet:
         """Whether every threshold is 0, so that applying the set leaves the network as it is."""
         return not any(np.any(value) for value in self.thresholds.values())
 
+    @property
+    def corrected_layers(self) -> int:
+        """How many layers had their weights corrected along with the thresholds (compensation).
+
+        The set does not hold these weights; they are in the model that ``CalibrationResult.apply`` returns.
+        """
+        count = self.provenance.get("corrected_layers")
+        return count if isinstance(count, int) else 0
+
     def scaled(self, factor: float) -> ThresholdSet:
         """Return the set with every threshold multiplied by ``factor``; the rest is kept.
 

@@ -32,6 +32,7 @@ def test_corrections_that_are_kept_lower_the_damage(compensation: CompensationNa
     assert all(item.damage_after < item.damage_before for item in kept)
     assert {item.layer for item in kept} == set(result.layers)
     assert result.predicted_speedup >= calibrated("none").predicted_speedup
+    assert result.thresholds.corrected_layers == len(result.layers)
 
 
 @pytest.mark.parametrize("compensation", ["none", "reconstruct"])

@@ -19,7 +19,7 @@ from zeroskip.engine.options import ISAS
 
 from .conftest import Call
 
-COMMANDS = ("optimize", "analyze", "calibrate", "run", "bench", "report", "info", "demo")
+COMMANDS = ("optimize", "analyze", "calibrate", "apply", "finetune", "run", "bench", "report", "info", "demo")
 HEAVY = ("numpy", "onnx", "onnx_ir", "PIL", "torch", "onnxruntime", "matplotlib", "jinja2")
 
 

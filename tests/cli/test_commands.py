@@ -73,6 +73,35 @@ def test_calibrate_writes_thresholds_and_model(call: Call, model: Path, folder: 
     np.testing.assert_array_equal(got, expected)
 
 
+def test_apply_writes_the_model_that_calibrate_would(call: Call, model: Path, folder: Path) -> None:
+    result = call("calibrate", model, "--data", folder, *QUICK, "--max-drop", "0.2", "--model-output", "m.onnx")
+    assert result.exit_code == 0, result.output
+    result = call("apply", model, "thresholds.json", "--output", "again.onnx", "--json", "-")
+    assert result.exit_code == 0, result.output
+    assert Path("again.onnx").read_bytes() == Path("m.onnx").read_bytes()
+    assert json.loads(result.stdout)["positive"] > 0
+    assert "warning" not in result.stderr
+
+
+def test_apply_warns_of_another_model_and_of_missing_weights(call: Call, model: Path) -> None:
+    found = zs.ThresholdSet({"relu1": 0.1}, model_sha256="0" * 64, provenance={"corrected_layers": 3})
+    found.save("thresholds.json")
+    result = call("apply", model, "thresholds.json")
+    assert result.exit_code == 0, result.output
+    words = " ".join(result.stderr.split())
+    assert "warning: thresholds.json was found on another model file" in words
+    assert "corrected weights of 3 layers, which are not in the set" in words
+    assert Path("model.fatrelu.onnx").exists()
+
+
+def test_apply_refuses_a_set_of_other_activations(call: Call, model: Path) -> None:
+    zs.ThresholdSet({"nothing": 0.1}).save("thresholds.json")
+    result = call("apply", model, "thresholds.json")
+    assert result.exit_code == 1
+    assert "no activations of the model" in " ".join(result.stderr.split())
+    assert not Path("model.fatrelu.onnx").exists()
+
+
 @pytest.mark.parametrize("command", ["calibrate", "optimize"])
 @pytest.mark.parametrize(
     ("target", "words"), [("--target-speedup", "at least 1.02x as fast"), ("--target-sparsity", "sparsity of at least")]

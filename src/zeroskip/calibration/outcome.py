@@ -42,13 +42,16 @@ def outcome(
     """
     search, options, budget = found.search, setting.options, found.search.budget
     present = found.thresholds
+    layers = dict(found.layers or {}) if found.strength > 0.0 else {}
     thresholds = {name: present.get(name, 0.0) for name in finder.values}
     written = {name: value for name, value in thresholds.items() if np.any(value) or not is_branch(name)}
     trial = search.trial(found.strength, on_holdout=False)
     holdout = checked_score(setting, search, found.strength)
     return CalibrationResult(
-        thresholds=_threshold_set(setting, written, budget, {"calibration": trial.score, "holdout": holdout}, curve),
-        layers=dict(found.layers or {}) if found.strength > 0.0 else {},
+        thresholds=_threshold_set(
+            setting, written, budget, {"calibration": trial.score, "holdout": holdout}, curve, len(layers)
+        ),
+        layers=layers,
         metric=setting.metric.name,
         max_drop=None if budget is None else budget.max_drop,
         max_information_loss=None if budget is None else budget.max_information_loss,
@@ -96,6 +99,7 @@ def _threshold_set(
     budget: Budget | None,
     scores: Mapping[str, Score],
     curve: tuple[CurvePoint, ...],
+    corrected_layers: int,
 ) -> ThresholdSet:
     options = setting.options
     return ThresholdSet(
@@ -106,6 +110,7 @@ def _threshold_set(
         provenance={
             "strategy": options.strategy,
             "compensation": options.compensation,
+            "corrected_layers": corrected_layers,
             "branches": options.branches,
             "seed": options.seed,
             "max_drop": None if budget is None else budget.max_drop,

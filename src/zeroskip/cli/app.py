@@ -9,6 +9,7 @@ from types import FrameType
 import typer
 
 from .analyze import analyze
+from .apply import apply
 from .bench import bench
 from .calibrate import calibrate
 from .demo import demo
@@ -28,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-for command in (optimize, analyze, calibrate, finetune, run_command, bench, report, info, demo):
+for command in (optimize, analyze, calibrate, apply, finetune, run_command, bench, report, info, demo):
     app.command()(command)
 
 

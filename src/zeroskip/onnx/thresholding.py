@@ -8,6 +8,7 @@ operators.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from .rewriting import flat_copy, owner, sweep
 from .save import save_model, to_bytes
 from .values import ZEROSKIP_DOMAIN
 
+_logger = logging.getLogger(__name__)
+
 METADATA_KEY = "zeroskip.thresholds"
 """Key of ``metadata_props`` under which a model says which thresholds were written into it, as JSON."""
 
@@ -42,6 +45,10 @@ class Thresholds(Protocol):
     @property
     def thresholds(self) -> Mapping[str, float | NDArray[np.float32]]:
         """Activation name to one threshold, or one per channel."""
+
+    @property
+    def corrected_layers(self) -> int:
+        """Layers whose weights were corrected for the thresholds; the set does not hold them."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the set as plain values, provenance included."""
@@ -79,7 +86,7 @@ class ThresholdedModel:
 
 
 def apply(model: ModelSource, thresholds: Thresholds) -> ThresholdedModel:
-    """Write thresholds into a model.
+    """Write thresholds into a model. Logs a warning if they were found together with corrected weights.
 
     Args:
         model: Path of an ONNX file, its content, or a model object; not changed.
@@ -95,6 +102,12 @@ def apply(model: ModelSource, thresholds: Thresholds) -> ThresholdedModel:
     Example:
         ``zs.apply("model.onnx", zs.ThresholdSet({"relu1": 0.25})).save("model.fatrelu.onnx")``
     """
+    if thresholds.corrected_layers:
+        _logger.warning(
+            "the thresholds were found together with corrected weights of %d layers, which are not in the set: "
+            "without them they lose more; CalibrationResult.apply and calibrate --model-output write both",
+            thresholds.corrected_layers,
+        )
     return ThresholdedModel(apply_thresholds(load_model(model), thresholds))
 
 
