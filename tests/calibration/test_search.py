@@ -77,6 +77,13 @@ def test_a_lucky_place_of_the_holdout_does_not_end_the_way_down() -> None:
     assert round(search.confirmed(300 / GRID, BUDGET) * GRID) == 280
 
 
+@given(st.integers(100, 300), st.integers(0, 80), st.integers(0, 80))
+def test_lucky_places_of_the_holdout_never_end_the_way_down_near_nothing(limit: int, lucky: int, other: int) -> None:
+    search = Noisy(limit + 80, limit)
+    search.drops = {(limit + lucky, True): 0.005, (limit + other, True): 0.0}
+    assert round(search.confirmed((limit + 80) / GRID, BUDGET) * GRID) >= limit - 2 * FINEST
+
+
 @given(st.integers(1, GRID - 40), st.integers(0, 16))
 def test_little_more_than_the_least_strength_takes_few_trials(lowest: int, more: int) -> None:
     assume(lowest + more < GRID)

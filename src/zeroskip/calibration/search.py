@@ -11,7 +11,7 @@ from .allocation import Strategy
 from .evaluation import Evaluation, Evaluator
 from .metrics import Metric
 from .records import Score, Trial
-from .walk import FINEST, NEAR, Budget, Walk
+from .walk import NEAR, Budget, Walk
 
 _STEPS = 9
 GRID = 1 << _STEPS
@@ -123,18 +123,11 @@ class Search:
             strength: What passed on the calibration data.
             budget: As for the search.
         """
-        place, step = round(strength * GRID), _FIRST_STEP
+        place = round(strength * GRID)
         steps = Steps(self.progress, "checking on the holdout", _EXPECTED)
         walk = self._walk(budget, place, steps, on_holdout=True)
         if not (place == 0 or walk.visit(place)):
-            walk.visit(walk.lowest)
-            is_last = False
-            while walk.edge == walk.lowest and not is_last:
-                is_last = place - step <= walk.lowest
-                walk.visit(place - step)
-                step *= 2
-                if is_last or walk.edge > walk.lowest:  # by luck, perhaps: then this takes it back, and the way goes on
-                    walk.refine(max(step // 4, FINEST))
+            walk.descend(_FIRST_STEP)
             place = next((tried for tried in walk.downward() if self._passes(tried, budget)), 0)
         steps.finish()
         return place / GRID

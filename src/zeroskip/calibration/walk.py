@@ -88,16 +88,31 @@ class Walk:
         ]
         return within[-1] if within else self.lowest
 
-    def refine(self, first: int, last: int = FINEST) -> None:
+    def descend(self, first: int) -> None:
+        """Find the edge below the last place, which failed, in growing steps.
+
+        Args:
+            first: Length of the first step, a power of two.
+        """
+        self.visit(self.lowest)
+        tried, step = self.highest, first
+        while self.edge == self.lowest < tried:
+            tried = max(self.highest - step, self.lowest)
+            self.visit(tried)
+            step *= 2
+            # A place that passed by luck is taken back by its neighbours; then the way down goes on.
+            self.refine(max(step // 4, FINEST), least=min(tried, self.lowest + 1))
+
+    def refine(self, first: int, last: int = FINEST, least: int = 0) -> None:
         """Try both sides of the edge, wherever that moves, ever closer to it.
 
         Args:
             first: Distance to begin with, a power of two.
             last: Distance to end with.
+            least: Give up when the edge falls below this place.
         """
         step = first
-        while step >= last:
-            edge = self.edge
+        while step >= last and (edge := self.edge) >= least:
             self.visit(edge - step)
             self.visit(edge + step)
             step //= 2
