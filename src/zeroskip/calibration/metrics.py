@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import CalibrationError, ShapeError
 from ..metrics import agreement, is_probability, kl_divergence, top1
+from .expected import expected_drop, fitted_temperature
 
 Outputs = NDArray[np.float32]
 Labels = NDArray[np.int64] | None
@@ -26,6 +27,7 @@ MetricFunction = Callable[[Outputs, Labels], float]
 
 _LEAST_INFORMATION = 1e-9  # nats; a model that answers the same to everything carries none
 _MAJORITY = 0.5
+_PROBABILITY_FLOOR = 1e-12  # of an underflowed softmax
 
 METRICS: tuple[MetricName, ...] = ("auto", "top1", "agreement", "fidelity")
 
@@ -45,6 +47,10 @@ class Metric(Protocol):
 
     def value(self, reference: Outputs, outputs: Outputs, labels: Labels) -> float:
         """Return the metric of ``outputs``, higher is better; ``reference`` are the dense model's."""
+        ...
+
+    def expected_drop(self, reference: Outputs, outputs: Outputs) -> float | None:
+        """Return by how much the metric falls on average over labels; None where that cannot be said."""
         ...
 
     def information_loss(self, reference: Outputs, outputs: Outputs) -> float:
@@ -67,17 +73,26 @@ class ClassMetric:
         name: ``"top1"`` or ``"agreement"``.
         is_probability: Whether the outputs are probabilities already.
         is_guarded: See :class:`Metric`.
+        temperature: With which the dense model's probabilities fit the labels; for top-1.
     """
 
     name: str
     is_probability: bool
     is_guarded: bool = True
+    temperature: float | None = None
 
     def value(self, reference: Outputs, outputs: Outputs, labels: Labels) -> float:
         """See :class:`Metric`."""
         if self.name == "agreement" or labels is None:
             return agreement(reference, outputs)
         return top1(outputs, labels)
+
+    def expected_drop(self, reference: Outputs, outputs: Outputs) -> float | None:
+        """See :class:`Metric`."""
+        if self.temperature is None:
+            return None
+        scores, others = (log_scores(rows, self.is_probability) for rows in (reference, outputs))
+        return expected_drop(scores, others, self.temperature)
 
     def information_loss(self, reference: Outputs, outputs: Outputs) -> float:
         """See :class:`Metric`."""
@@ -111,6 +126,10 @@ class FidelityMetric:
     def value(self, reference: Outputs, outputs: Outputs, labels: Labels) -> float:
         """See :class:`Metric`."""
         return 1.0 - self.information_loss(reference, outputs)
+
+    def expected_drop(self, reference: Outputs, outputs: Outputs) -> float | None:
+        """See :class:`Metric`."""
+        return None
 
     def information_loss(self, reference: Outputs, outputs: Outputs) -> float:
         """See :class:`Metric`."""
@@ -150,6 +169,10 @@ class CustomMetric:
         if not np.isfinite(value):
             raise CalibrationError(f"the metric '{self.name}' returned {value}, expected a finite number")
         return value
+
+    def expected_drop(self, reference: Outputs, outputs: Outputs) -> float | None:
+        """See :class:`Metric`."""
+        return None
 
     def information_loss(self, reference: Outputs, outputs: Outputs) -> float:
         """See :class:`Metric`."""
@@ -209,7 +232,15 @@ def _top1(base: ClassMetric, reference: Outputs, labels: Labels) -> ClassMetric:
         )
     _, counts = np.unique(reference.reshape(len(reference), -1).argmax(axis=1), return_counts=True)
     # Where one answer is right nearly always, top-1 is as blind as agreement.
-    return ClassMetric("top1", base.is_probability, is_guarded=counts.max() > _MAJORITY * len(reference))
+    is_guarded = counts.max() > _MAJORITY * len(reference)
+    temperature = fitted_temperature(log_scores(reference, base.is_probability), labels)
+    return ClassMetric("top1", base.is_probability, is_guarded, temperature)
+
+
+def log_scores(outputs: Outputs, are_probabilities: bool) -> NDArray[np.float64]:
+    """Return outputs as float64 ``[N, classes]`` whose softmax are the probabilities."""
+    rows = outputs.reshape(len(outputs), -1).astype(np.float64)
+    return np.log(np.maximum(rows, _PROBABILITY_FLOOR)) if are_probabilities else rows
 
 
 def _is_classes(reference: Outputs) -> bool:

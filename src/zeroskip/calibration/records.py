@@ -14,6 +14,8 @@ class Score(BaseModel):
         optimized: Metric with the thresholds.
         information_loss: How far the outputs moved against how much they differ between inputs: 0 unchanged,
             1 blind.
+        expected_drop: By how much the metric falls on average over what labels the changed inputs may have, by the
+            dense model's own probabilities; top-1 only. It depends on luck far less than ``drop``.
         interval: 95 % confidence interval of the drop, by paired bootstrap; None where it was not asked for.
         p_value: Of McNemar's test for "the two models are equally good"; top-1 only.
     """
@@ -24,6 +26,7 @@ class Score(BaseModel):
     baseline: float
     optimized: float
     information_loss: float
+    expected_drop: float | None = None
     interval: tuple[float, float] | None = None
     p_value: float | None = None
 
@@ -31,6 +34,11 @@ class Score(BaseModel):
     def drop(self) -> float:
         """What was lost: baseline minus optimized; negative where the thresholds happened to help."""
         return self.baseline - self.optimized
+
+    @property
+    def guiding_drop(self) -> float:
+        """The expected drop, to the nearest whole input; the drop as counted where there is none."""
+        return self.drop if self.expected_drop is None else self.expected_drop - 0.5 / self.samples
 
 
 class Trial(BaseModel):

@@ -138,11 +138,11 @@ class Search:
                 steps.advance()
             return self._score(place, on_holdout=on_holdout)
 
-        return Walk(budget, score, round(self.lowest * GRID), highest)
+        return Walk(budget, score, round(self.lowest * GRID), highest, is_check=on_holdout)
 
     def _passes(self, place: int, budget: Budget) -> bool:
         # Less strength nearly always means less damage, but "nearly" is not what was promised.
-        return all(budget.allows(self._score(place, on_holdout=half)) for half in (True, False))
+        return all(budget.allows(self._score(place, on_holdout=half), as_counted=half) for half in (True, False))
 
     def _score(self, place: int, *, on_holdout: bool) -> Score:
         return self.trial(place / GRID, on_holdout=on_holdout).score
@@ -157,7 +157,7 @@ class Search:
             sparsity=evaluation.sparsity,
             predicted_speedup=evaluator.dense.predicted_ms / evaluation.predicted_ms,
             score=score,
-            passed=self.budget is None or self.budget.allows(score),
+            passed=self.budget is None or self.budget.allows(score, as_counted=on_holdout),
         )
 
     def evaluation(self, strength: float, *, on_holdout: bool) -> Evaluation:
@@ -174,4 +174,5 @@ def score_of(metric: Metric, evaluator: Evaluator, evaluation: Evaluation) -> Sc
         baseline=metric.value(reference, reference, labels),
         optimized=metric.value(reference, evaluation.outputs, labels),
         information_loss=metric.information_loss(reference, evaluation.outputs),
+        expected_drop=metric.expected_drop(reference, evaluation.outputs),
     )

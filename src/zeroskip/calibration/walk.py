@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from ..isotonic import monotone
 from .records import Score
 
@@ -33,9 +35,15 @@ class Budget:
     max_drop: float
     max_information_loss: float | None
 
-    def allows(self, score: Score) -> bool:
-        """Whether a score keeps within the budget."""
-        return self.admits(score.drop, score.information_loss)
+    def allows(self, score: Score, *, as_counted: bool) -> bool:
+        """Whether a score keeps within the budget.
+
+        Args:
+            score: Of one set of thresholds.
+            as_counted: Whether the drop that was counted has to; else the expected one may as well.
+        """
+        drop = score.drop if as_counted else min(score.drop, score.guiding_drop)
+        return self.admits(drop, score.information_loss)
 
     def admits(self, drop: float, information_loss: float) -> bool:
         """Whether a drop and an information loss keep within the budget; NaN does not."""
@@ -54,6 +62,7 @@ class Walk:
         score: Measures a place.
         lowest: First place; nothing below it is tried.
         highest: Last place.
+        is_check: Whether places must keep within the budget as counted, too; the holdout's do.
         scores: What was measured, by place.
     """
 
@@ -61,6 +70,7 @@ class Walk:
     score: Callable[[int], Score]
     lowest: int
     highest: int
+    is_check: bool = False
     scores: dict[int, Score] = field(default_factory=dict)
 
     def cross(self) -> None:
@@ -75,13 +85,15 @@ class Walk:
             return False
         if place not in self.scores:
             self.scores[place] = self.score(place)
-        return self.budget.allows(self.scores[place])
+        return self._allows(self.scores[place])
 
     @property
     def edge(self) -> int:
         """The last place tried at which the fits of drop and information loss keep within the budget."""
         places = sorted(self.scores)
-        drops = monotone([self.scores[place].drop for place in places])
+        counted = monotone([self.scores[place].drop for place in places])
+        expected = monotone([self.scores[place].guiding_drop for place in places])
+        drops = np.minimum(counted, expected)
         losses = monotone([self.scores[place].information_loss for place in places])
         within = [
             place for place, drop, loss in zip(places, drops, losses, strict=True) if self.budget.admits(drop, loss)
@@ -120,7 +132,7 @@ class Walk:
     def passing(self) -> list[int]:
         """Return the places up to the edge that keep within the budget themselves, last first."""
         edge = self.edge
-        passed = [place for place, score in self.scores.items() if place <= edge and self.budget.allows(score)]
+        passed = [place for place, score in self.scores.items() if place <= edge and self._allows(score)]
         return sorted(passed, reverse=True)
 
     def downward(self) -> list[int]:
@@ -128,3 +140,6 @@ class Walk:
         steps = (FINEST << power for power in range(self.highest.bit_length()))
         others = {place for step in steps if (place := self.edge - step) >= self.lowest}
         return sorted({*self.passing(), *others}, reverse=True)
+
+    def _allows(self, score: Score) -> bool:
+        return self.budget.allows(score, as_counted=self.is_check)
