@@ -322,9 +322,9 @@ def test_outputs_that_are_not_finite_lose_everything(metric: ClassMetric | Fidel
 
 def test_a_budget_counts_exactly() -> None:
     score = Score(samples=100, baseline=0.8, optimized=0.79, information_loss=0.5)
-    assert Budget(0.01, None).allows(score)
-    assert not Budget(0.009, None).allows(score)
-    assert not Budget(0.01, 0.4).allows(score)
+    assert Budget(0.01, None).allows(score, as_counted=True)
+    assert not Budget(0.009, None).allows(score, as_counted=True)
+    assert not Budget(0.01, 0.4).allows(score, as_counted=True)
 
 
 @given(

@@ -43,18 +43,19 @@ def _photos(preprocess: Preprocess) -> Callable[[Path, int], Dataset]:
     return load
 
 
-def _cifar(folder: Path, count: int) -> Dataset:
+def cifar(folder: Path, first: int, last: int) -> Dataset:
+    """Return test pictures of CIFAR-10 from one place to another."""
     with np.load(folder / "cifar10" / "test.npz", allow_pickle=False) as file:
-        pictures, labels = file["x"][:count], file["y"][:count]
+        pictures, labels = file["x"][first:last], file["y"][first:last]
     return arrays(pictures, [int(label) for label in labels], _CIFAR, description="CIFAR-10 test pictures")
 
 
-def _resnet(depth: int) -> Callable[[Path], bytes]:
+def _resnet(depth: int) -> Case:
     def read(folder: Path) -> bytes:
         (file,) = (folder / "cifar_resnets").glob(f"resnet{depth}-*.npz")
         return cifar_resnet(file)
 
-    return read
+    return Case(f"resnet{depth}", read, lambda folder, count: cifar(folder, 0, count), "top1")
 
 
 def _packaged(name: str, metric: MetricName) -> Case:
@@ -74,8 +75,8 @@ CASES: Mapping[str, Case] = MappingProxyType(
                 "top1",
             ),
             Case("efficientnet_lite0", lambda folder: efficientnet_lite0(), _photos(_LITE), "top1"),
-            Case("resnet20", _resnet(20), _cifar, "top1"),
-            Case("resnet56", _resnet(56), _cifar, "top1"),
+            _resnet(20),
+            _resnet(56),
             _packaged("open_nsfw", "agreement"),
             _packaged("tumor_vgg16", "agreement"),
             _packaged("imgsim_resnet50", "fidelity"),

@@ -17,7 +17,7 @@ from zeroskip.calibration import MeasuredSpeed
 from zeroskip.files import atomic_write_text
 
 from ..page.words import table
-from . import plot
+from . import plot, splits
 from .methods import METHODS
 from .result import BUDGETS, RESULTS, MethodResult, load_results
 
@@ -42,6 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     image = options.page.parent / _IMAGE
     picture = f"\n![Points lost against points of sparsity gained]({_IMAGE})\n" if plot.draw(results, image) else ""
     content = picture + tables(results)
+    if splits.RESULT.exists():
+        small = splits.tables(splits.SplitsResult.load(splits.RESULT))
+        text = re.sub(r"(<!-- splits:begin[^>]*-->\n).*?(<!-- splits:end -->)", rf"\1{small}\2", text, flags=re.DOTALL)
     atomic_write_text(options.page, pattern.sub(lambda match: match[1] + content + match[2], text))
     return 0
 

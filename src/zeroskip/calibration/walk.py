@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from ..isotonic import monotone
 from .records import Score
 
@@ -89,16 +87,20 @@ class Walk:
 
     @property
     def edge(self) -> int:
-        """The last place tried at which the fits of drop and information loss keep within the budget."""
+        """The last place tried at which the fits of drop and information loss keep within the budget.
+
+        Of the drop it may be the expected one, where the place keeps within the budget by itself.
+        """
         places = sorted(self.scores)
-        counted = monotone([self.scores[place].drop for place in places])
-        expected = monotone([self.scores[place].guiding_drop for place in places])
-        drops = np.minimum(counted, expected)
-        losses = monotone([self.scores[place].information_loss for place in places])
-        within = [
-            place for place, drop, loss in zip(places, drops, losses, strict=True) if self.budget.admits(drop, loss)
-        ]
-        return within[-1] if within else self.lowest
+        scores = [self.scores[place] for place in places]
+        counted = monotone([score.drop for score in scores])
+        expected = monotone([score.guiding_drop for score in scores])
+        losses = monotone([score.information_loss for score in scores])
+        admits, edge = self.budget.admits, self.lowest
+        for place, score, drop, other, loss in zip(places, scores, counted, expected, losses, strict=True):
+            if admits(drop, loss) or (admits(other, loss) and self._allows(score)):
+                edge = place
+        return edge
 
     def descend(self, first: int) -> None:
         """Find the edge below the last place, which failed, in growing steps.
