@@ -36,9 +36,14 @@ class Score(BaseModel):
         return self.baseline - self.optimized
 
     @property
-    def guiding_drop(self) -> float:
-        """The expected drop, to the nearest whole input; the drop as counted where there is none."""
+    def likely_drop(self) -> float:
+        """The expected drop but for half an input, as if whole inputs were lost; the counted one if there is none."""
         return self.drop if self.expected_drop is None else self.expected_drop - 0.5 / self.samples
+
+    @property
+    def searched_drop(self) -> float:
+        """What the search on the calibration data goes by: the counted or the likely drop, whichever is less."""
+        return min(self.drop, self.likely_drop)
 
 
 class Trial(BaseModel):

@@ -40,8 +40,7 @@ class Budget:
             score: Of one set of thresholds.
             as_counted: Whether the drop that was counted has to; else the expected one may as well.
         """
-        drop = score.drop if as_counted else min(score.drop, score.guiding_drop)
-        return self.admits(drop, score.information_loss)
+        return self.admits(score.drop if as_counted else score.searched_drop, score.information_loss)
 
     def admits(self, drop: float, information_loss: float) -> bool:
         """Whether a drop and an information loss keep within the budget; NaN does not."""
@@ -94,10 +93,10 @@ class Walk:
         places = sorted(self.scores)
         scores = [self.scores[place] for place in places]
         counted = monotone([score.drop for score in scores])
-        expected = monotone([score.guiding_drop for score in scores])
+        likely = monotone([score.likely_drop for score in scores])
         losses = monotone([score.information_loss for score in scores])
         admits, edge = self.budget.admits, self.lowest
-        for place, score, drop, other, loss in zip(places, scores, counted, expected, losses, strict=True):
+        for place, score, drop, other, loss in zip(places, scores, counted, likely, losses, strict=True):
             if admits(drop, loss) or (admits(other, loss) and self._allows(score)):
                 edge = place
         return edge

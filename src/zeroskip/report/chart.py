@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ..calibration import CalibrationResult, Score, Trial
+from ..calibration import CalibrationResult, Trial
 
 WIDTH, HEIGHT = 640, 280
 LEFT, RIGHT, TOP, BOTTOM = 64, 16, 16, 44
@@ -67,8 +67,8 @@ def search_chart(calibration: CalibrationResult) -> Chart | None:
     by_information = calibration.max_information_loss is not None or calibration.max_drop is None
     limit = calibration.max_information_loss if by_information else calibration.max_drop
     # Trials far beyond the budget, or beyond what a target came to, would press the rest to the axis.
-    usual = _cost(calibration.calibration, by_information) if limit is None else limit
-    costs = [_cost(trial.score, by_information) for trial in trials]
+    usual = calibration.calibration.information_loss if limit is None else limit
+    costs = [_cost(trial, by_information) for trial in trials]
     largest = max((cost for cost in costs if math.isfinite(cost)), default=0.0)
     highest = max(3.0 * usual if usual > 0.0 else largest, 1e-6)
     low = min(calibration.sparsity_before, *(trial.sparsity for trial in trials))
@@ -103,8 +103,11 @@ def search_chart(calibration: CalibrationResult) -> Chart | None:
     )
 
 
-def _cost(score: Score, by_information: bool) -> float:
-    return score.information_loss if by_information else score.drop
+def _cost(trial: Trial, by_information: bool) -> float:
+    """Return what decided whether the trial passed."""
+    if by_information:
+        return trial.score.information_loss
+    return trial.score.drop if trial.stage == "holdout" else trial.score.searched_drop
 
 
 def _title(trial: Trial) -> str:
