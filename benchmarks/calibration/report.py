@@ -37,16 +37,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--page", type=Path, default=_PAGE)
     options = parser.parse_args(arguments)
     text = options.page.read_text(encoding="utf-8")
-    pattern = re.compile(r"(<!-- results:begin[^>]*-->\n).*?(<!-- results:end -->)", re.DOTALL)
     results = _in_order(load_results(options.results))
     image = options.page.parent / _IMAGE
     picture = f"\n![Points lost against points of sparsity gained]({_IMAGE})\n" if plot.draw(results, image) else ""
     content = picture + tables(results)
     if splits.RESULT.exists():
         small = splits.tables(splits.SplitsResult.load(splits.RESULT))
-        text = re.sub(r"(<!-- splits:begin[^>]*-->\n).*?(<!-- splits:end -->)", rf"\1{small}\2", text, flags=re.DOTALL)
-    atomic_write_text(options.page, pattern.sub(lambda match: match[1] + content + match[2], text))
+        text = _between("splits", small, text)
+    atomic_write_text(options.page, _between("results", content, text))
     return 0
+
+
+def _between(name: str, content: str, text: str) -> str:
+    """Return the page's text with what stands between two marks replaced."""
+    pattern = re.compile(rf"(<!-- {name}:begin[^>]*-->\n).*?(<!-- {name}:end -->)", re.DOTALL)
+    return pattern.sub(lambda match: match[1] + content + match[2], text)
 
 
 def tables(results: Sequence[MethodResult]) -> str:

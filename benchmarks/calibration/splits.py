@@ -1,6 +1,6 @@
 """Few inputs: what a calibration on a few hundred pictures finds, and what that really costs on thousands of others.
 
-Many small sets of pictures are calibrated on, each twice: with expected drops guiding the search, as ``calibrate``
+Many small sets of pictures are calibrated on, each twice: with likely drops guiding the search, as ``calibrate``
 does, and with counted ones alone. The drop is then counted on pictures that none of them saw.
 
 python -m benchmarks.calibration.splits --data DATA
@@ -81,7 +81,10 @@ class SplitsResult(SavedValue):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.sets * options.samples > _UNSEEN[0]:
+        parser.error(f"{options.sets} sets of {options.samples} pictures reach into those that none may see")
     model, terminal = CASES["resnet20"].read(options.data), Terminal()
     unseen = cifar(options.data, *_UNSEEN)
     sets = []
@@ -91,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
             found = list(_found(model, data, first, is_counted, unseen))
             sets += found
             gains = ", ".join(f"{100 * item.gain:.1f} ({100 * item.unseen_drop:.2f})" for item in found)
-            terminal.note(f"pictures from {first}, {'counted' if is_counted else 'expected'}: {gains}")
+            terminal.note(f"pictures from {first}, {'counted' if is_counted else 'likely'}: {gains}")
     command = f"python -m benchmarks.calibration.splits --data DATA --samples {options.samples} --sets {options.sets}"
     result = SplitsResult(samples=options.samples, unseen=len(unseen), sets=tuple(sets), command=command)
     RESULT.parent.mkdir(parents=True, exist_ok=True)
@@ -104,7 +107,7 @@ def tables(result: SplitsResult) -> str:
     header = ["guided by", *(f"{100 * budget:g} points" for budget in BUDGETS)]
     rows = [
         [words, *(_cell([item for item in result.sets if item.is_counted == is_counted], budget) for budget in BUDGETS)]
-        for is_counted, words in ((True, "counted drops"), (False, "expected drops as well"))
+        for is_counted, words in ((True, "counted drops"), (False, "likely drops"))
     ]
     sets = len({item.first for item in result.sets})
     return (

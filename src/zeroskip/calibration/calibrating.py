@@ -56,7 +56,9 @@ def calibrate(
     Args:
         model: ONNX file, its content, or a loaded model.
         data: Real inputs, labelled or not. At least 4; a few hundred give a check worth believing.
-        max_drop: Largest loss of the metric, for example 0.01 for one point. By default 0.005.
+        max_drop: Largest loss of the metric, for example 0.01 for one point. By default 0.005. The holdout must
+            keep within it as counted; for top-1 the search goes by the likely drop (``Score.likely_drop``), so on
+            the calibration data the counted one may be more.
         target_sparsity: Instead of a budget: reach this sparsity (weighted by MACs, in [0, 1]) with the least
             damage, and report what it costs.
         target_speedup: Instead: reach this speed-up by the engine's cost model, >= 1.

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import CalibrationError, ShapeError
 from ..metrics import agreement, is_probability, kl_divergence, top1
-from .expected import expected_drop, fitted_temperature
+from .likely import expected_drop, fitted_temperature, likely_drop
 
 Outputs = NDArray[np.float32]
 Labels = NDArray[np.int64] | None
@@ -49,8 +49,8 @@ class Metric(Protocol):
         """Return the metric of ``outputs``, higher is better; ``reference`` are the dense model's."""
         ...
 
-    def expected_drop(self, reference: Outputs, outputs: Outputs) -> float | None:
-        """Return by how much the metric falls on average over labels; None where that cannot be said."""
+    def likely_drop(self, reference: Outputs, outputs: Outputs, labels: Labels) -> float | None:
+        """Return how far the metric really falls, luck taken out; None where no more is known than what is counted."""
         ...
 
     def information_loss(self, reference: Outputs, outputs: Outputs) -> float:
@@ -87,12 +87,14 @@ class ClassMetric:
             return agreement(reference, outputs)
         return top1(outputs, labels)
 
-    def expected_drop(self, reference: Outputs, outputs: Outputs) -> float | None:
+    def likely_drop(self, reference: Outputs, outputs: Outputs, labels: Labels) -> float | None:
         """See :class:`Metric`."""
         if self.temperature is None:
             return None
         scores, others = (log_scores(rows, self.is_probability) for rows in (reference, outputs))
-        return expected_drop(scores, others, self.temperature)
+        counted = self.value(reference, reference, labels) - self.value(reference, outputs, labels)
+        expected = expected_drop(scores, others, self.temperature)
+        return likely_drop(counted, expected, 1.0 - agreement(reference, outputs), len(scores))
 
     def information_loss(self, reference: Outputs, outputs: Outputs) -> float:
         """See :class:`Metric`."""
@@ -127,7 +129,7 @@ class FidelityMetric:
         """See :class:`Metric`."""
         return 1.0 - self.information_loss(reference, outputs)
 
-    def expected_drop(self, reference: Outputs, outputs: Outputs) -> float | None:
+    def likely_drop(self, reference: Outputs, outputs: Outputs, labels: Labels) -> float | None:
         """See :class:`Metric`."""
         return None
 
@@ -170,7 +172,7 @@ class CustomMetric:
             raise CalibrationError(f"the metric '{self.name}' returned {value}, expected a finite number")
         return value
 
-    def expected_drop(self, reference: Outputs, outputs: Outputs) -> float | None:
+    def likely_drop(self, reference: Outputs, outputs: Outputs, labels: Labels) -> float | None:
         """See :class:`Metric`."""
         return None
 

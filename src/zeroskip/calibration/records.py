@@ -14,8 +14,8 @@ class Score(BaseModel):
         optimized: Metric with the thresholds.
         information_loss: How far the outputs moved against how much they differ between inputs: 0 unchanged,
             1 blind.
-        expected_drop: By how much the metric falls on average over what labels the changed inputs may have, by the
-            dense model's own probabilities; top-1 only. It depends on luck far less than ``drop``.
+        likely_drop: How far the metric really falls, from the drop as counted and from what the dense model's own
+            probabilities let expect; top-1 only. On few inputs it depends on luck far less than ``drop``.
         interval: 95 % confidence interval of the drop, by paired bootstrap; None where it was not asked for.
         p_value: Of McNemar's test for "the two models are equally good"; top-1 only.
     """
@@ -26,7 +26,7 @@ class Score(BaseModel):
     baseline: float
     optimized: float
     information_loss: float
-    expected_drop: float | None = None
+    likely_drop: float | None = None
     interval: tuple[float, float] | None = None
     p_value: float | None = None
 
@@ -36,14 +36,11 @@ class Score(BaseModel):
         return self.baseline - self.optimized
 
     @property
-    def likely_drop(self) -> float:
-        """The expected drop but for half an input, as if whole inputs were lost; the counted one if there is none."""
-        return self.drop if self.expected_drop is None else self.expected_drop - 0.5 / self.samples
-
-    @property
     def searched_drop(self) -> float:
-        """What the search on the calibration data goes by: the counted or the likely drop, whichever is less."""
-        return min(self.drop, self.likely_drop)
+        """What the search goes by: the likely drop, half an input and less being none; ``drop`` if there is none."""
+        if self.likely_drop is None:
+            return self.drop
+        return 0.0 if 0.0 < self.likely_drop <= 0.5 / self.samples else self.likely_drop
 
 
 class Trial(BaseModel):
@@ -55,7 +52,8 @@ class Trial(BaseModel):
         sparsity: Of what the skipping layers read, weighted by MACs, in [0, 1].
         predicted_speedup: Time of the model as it is over time with the set, by the engine's cost model.
         score: What it did to the metric.
-        passed: Whether it kept within the budget.
+        passed: Whether it kept within the budget: with the likely drop where there is one, on the holdout with the
+            counted one as well.
     """
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")

@@ -174,5 +174,5 @@ def score_of(metric: Metric, evaluator: Evaluator, evaluation: Evaluation) -> Sc
         baseline=metric.value(reference, reference, labels),
         optimized=metric.value(reference, evaluation.outputs, labels),
         information_loss=metric.information_loss(reference, evaluation.outputs),
-        expected_drop=metric.expected_drop(reference, evaluation.outputs),
+        likely_drop=metric.likely_drop(reference, evaluation.outputs, labels),
     )

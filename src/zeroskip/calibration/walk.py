@@ -38,9 +38,10 @@ class Budget:
 
         Args:
             score: Of one set of thresholds.
-            as_counted: Whether the drop that was counted has to; else the expected one may as well.
+            as_counted: Whether the drop that was counted has to, besides the one that the search goes by.
         """
-        return self.admits(score.drop if as_counted else score.searched_drop, score.information_loss)
+        drop = max(score.drop, score.searched_drop) if as_counted else score.searched_drop
+        return self.admits(drop, score.information_loss)
 
     def admits(self, drop: float, information_loss: float) -> bool:
         """Whether a drop and an information loss keep within the budget; NaN does not."""
@@ -88,16 +89,16 @@ class Walk:
     def edge(self) -> int:
         """The last place tried at which the fits of drop and information loss keep within the budget.
 
-        Of the drop it may be the expected one, where the place keeps within the budget by itself.
+        Where a check fits likely drops, the place itself has to keep within the budget as counted.
         """
         places = sorted(self.scores)
         scores = [self.scores[place] for place in places]
-        counted = monotone([score.drop for score in scores])
-        likely = monotone([score.likely_drop for score in scores])
+        drops = monotone([score.searched_drop for score in scores])
         losses = monotone([score.information_loss for score in scores])
-        admits, edge = self.budget.admits, self.lowest
-        for place, score, drop, other, loss in zip(places, scores, counted, likely, losses, strict=True):
-            if admits(drop, loss) or (admits(other, loss) and self._allows(score)):
+        edge = self.lowest
+        for place, score, drop, loss in zip(places, scores, drops, losses, strict=True):
+            is_refuted = self.is_check and score.likely_drop is not None and not self._allows(score)
+            if self.budget.admits(drop, loss) and not is_refuted:
                 edge = place
         return edge
 

@@ -35,9 +35,17 @@ def apply(
     chosen = ThresholdSet.load(thresholds)
     content = write_thresholds(model, chosen).to_bytes()
     atomic_write_bytes(output, content)
-    if chosen.model_sha256 not in (None, sha256_of(model)):
+    is_other = chosen.model_sha256 not in (None, sha256_of(model))
+    if is_other:
         terminal.note(f"warning: {thresholds} was found on another model file; what it costs here is not known")
     positive = sum(bool(np.any(value)) for value in chosen.thresholds.values())
     terminal.note(f"{positive} of {len(chosen)} activations have a threshold above 0; written to {output}")
-    facts = {"output": str(output), "sha256": sha256_of(content), "activations": len(chosen), "positive": positive}
+    facts = {
+        "output": str(output),
+        "sha256": sha256_of(content),
+        "activations": len(chosen),
+        "positive": positive,
+        "is_of_another_model": is_other,
+        "missing_corrected_layers": chosen.corrected_layers,
+    }
     terminal.json(json.dumps(facts, indent=2))

@@ -51,8 +51,8 @@ class Chart:
 def search_chart(calibration: CalibrationResult) -> Chart | None:
     """Return what the search tried: sparsity against what it cost, with the budget as a line.
 
-    The cost is the drop of the metric, or the information loss where that is bounded (it is smoother,
-    too).
+    The cost is the drop of the metric, likely drops on the calibration data where there are any, or the
+    information loss where that is bounded (it is smoother, too).
 
     Args:
         calibration: What ``calibrate`` returned.
@@ -70,7 +70,7 @@ def search_chart(calibration: CalibrationResult) -> Chart | None:
     usual = calibration.calibration.information_loss if limit is None else limit
     costs = [_cost(trial, by_information) for trial in trials]
     largest = max((cost for cost in costs if math.isfinite(cost)), default=0.0)
-    highest = max(3.0 * usual if usual > 0.0 else largest, 1e-6)
+    highest = max(3.0 * usual if 0.0 < usual < math.inf else largest, 1e-6)
     low = min(calibration.sparsity_before, *(trial.sparsity for trial in trials))
     high = max(trial.sparsity for trial in trials) + 1e-6
 
@@ -104,15 +104,17 @@ def search_chart(calibration: CalibrationResult) -> Chart | None:
 
 
 def _cost(trial: Trial, by_information: bool) -> float:
-    """Return what decided whether the trial passed."""
+    """Return the information lost, or what decided about the drop."""
     if by_information:
         return trial.score.information_loss
-    return trial.score.drop if trial.stage == "holdout" else trial.score.searched_drop
+    searched = trial.score.searched_drop
+    return max(trial.score.drop, searched) if trial.stage == "holdout" else searched
 
 
 def _title(trial: Trial) -> str:
     verdict = "passed" if trial.passed else "refused"
+    likely = "" if trial.score.likely_drop is None else f", likely drop {trial.score.likely_drop:.2%}"
     return (
-        f"{trial.stage}: sparsity {trial.sparsity:.1%}, drop {trial.score.drop:.2%}, "
+        f"{trial.stage}: sparsity {trial.sparsity:.1%}, drop {trial.score.drop:.2%}{likely}, "
         f"information lost {trial.score.information_loss:.2%}, {verdict}"
     )

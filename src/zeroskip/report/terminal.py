@@ -121,7 +121,7 @@ def render_calibration(calibration: CalibrationResult) -> RenderableType:
         "inputs",
         METRIC_WORDS.get(calibration.metric, calibration.metric),
         "now",
-        "expected drop",
+        "likely drop",
         "information lost",
     ):
         table.add_column(heading, justify="left" if heading == "" else "right")
@@ -131,7 +131,7 @@ def render_calibration(calibration: CalibrationResult) -> RenderableType:
             str(score.samples),
             f"{score.baseline:.2%}",
             f"{score.optimized:.2%}",
-            "-" if score.expected_drop is None else f"{score.expected_drop:.2%}",
+            "-" if score.likely_drop is None else f"{score.likely_drop:.2%}",
             f"{score.information_loss:.2%}",
         )
     return Group(table, Text(calibration.message, style="bold"))

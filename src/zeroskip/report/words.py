@@ -117,7 +117,7 @@ def method_words(calibration: CalibrationResult) -> str:
     parts = [f"{calibration.strategy} strategy"]
     if calibration.branches:
         parts.append("convolutions apart from shortcuts (branches)")
-    if calibration.compensation != "none":
+    if calibration.corrections:
         kept = sum(correction.is_kept for correction in calibration.corrections)
         what = {"bias": "biases", "reconstruct": "weights"}[calibration.compensation]
         parts.append(f"{what} of {kept} layers corrected" if kept else f"corrected {what} tried, without gain")
