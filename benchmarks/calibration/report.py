@@ -41,9 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
     image = options.page.parent / _IMAGE
     picture = f"\n![Points lost against points of sparsity gained]({_IMAGE})\n" if plot.draw(results, image) else ""
     content = picture + tables(results)
-    if splits.RESULT.exists():
-        small = splits.tables(splits.SplitsResult.load(splits.RESULT))
-        text = _between("splits", small, text)
+    if (options.results / splits.NAME).exists():
+        text = _between("splits", splits.tables(splits.SplitsResult.load(options.results / splits.NAME)), text)
     atomic_write_text(options.page, _between("results", content, text))
     return 0
 

@@ -33,7 +33,8 @@ from .cases import CASES, cifar
 from .methods import METHODS, Comparison
 from .result import BUDGETS, RESULTS
 
-RESULT = RESULTS / "splits" / "resnet20.json"
+NAME = Path("splits", "resnet20.json")
+"""Of the file among the results of calibrations."""
 _UNSEEN = (7000, 10000)
 """Test pictures that no calibration sees."""
 _METHOD = METHODS["sensitivity"]
@@ -97,8 +98,9 @@ def main(arguments: list[str] | None = None) -> int:
             terminal.note(f"pictures from {first}, {'counted' if is_counted else 'likely'}: {gains}")
     command = f"python -m benchmarks.calibration.splits --data DATA --samples {options.samples} --sets {options.sets}"
     result = SplitsResult(samples=options.samples, unseen=len(unseen), sets=tuple(sets), command=command)
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    result.save(RESULT)
+    path = RESULTS / NAME
+    path.parent.mkdir(parents=True, exist_ok=True)
+    result.save(path)
     return 0
 
 

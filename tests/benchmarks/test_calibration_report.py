@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the scripts are not part of the package
 
-from benchmarks.calibration import report
+from benchmarks.calibration import report, splits
 from benchmarks.calibration.cases import CASES
 from benchmarks.calibration.methods import METHODS, Comparison
 from benchmarks.calibration.result import BUDGETS, BudgetPoint, MethodResult
@@ -104,6 +104,30 @@ def test_the_page_is_made_from_the_results(tmp_path: Path) -> None:
         assert report.main(["--results", str(tmp_path), "--page", str(page)]) == 0
         assert picture.read_bytes() == first  # the same numbers, the same picture
         assert page.read_text() == text
+
+
+def test_small_sets_are_told_apart_by_what_guided_the_search(tmp_path: Path) -> None:
+    def small(first: int, is_counted: bool, budget: float) -> splits.SmallSet:
+        gain = 0.01 * first if is_counted else 0.05
+        return splits.SmallSet(
+            first=first, is_counted=is_counted, budget=budget, gain=gain, drop=budget, unseen_drop=0.5 * budget
+        )
+
+    sets = tuple(small(first, way, budget) for first in (1, 3) for way in (True, False) for budget in BUDGETS)
+    (tmp_path / "splits").mkdir()
+    splits.SplitsResult(samples=2, unseen=30, sets=sets, command="again").save(tmp_path / splits.NAME)
+    page = tmp_path / "page.md"
+    marks = "<!-- splits:begin -->\nwas here\n<!-- splits:end -->\n", "<!-- results:begin -->\n<!-- results:end -->\n"
+    page.write_text("".join(marks))
+    result().save(tmp_path / "some_net.sensitivity.json")
+    assert report.main(["--results", str(tmp_path), "--page", str(page)]) == 0
+    text = page.read_text()
+    assert "was here" not in text
+    assert "ResNet-20, 2 sets of 2 pictures" in text
+    assert "| counted drops | +2.0 (1.0 to 3.0); 0.00 (0.00) |" in text
+    assert "| likely drops | +5.0 (5.0 to 5.0); 0.00 (0.00) |" in text
+    with pytest.raises(SystemExit):
+        splits.main(["--data", str(tmp_path), "--sets", "20", "--samples", "400"])
 
 
 def test_methods_share_a_setting_and_keep_each_budget() -> None:
