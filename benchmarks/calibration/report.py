@@ -25,6 +25,7 @@ _PAGE = Path(__file__).resolve().parents[2] / "docs" / "calibration.md"
 _IMAGE = "images/calibration.svg"
 _POINT = 0.01
 _LARGEST_SPREAD = 0.1
+_BY_COUNT = "†"
 _LOSSES = (0.003, 0.01, 0.03)
 
 
@@ -66,9 +67,11 @@ def tables(results: Sequence[MethodResult]) -> str:
     by_budget = table(header, [_sparsities(group) for group in groups])
     details = ["network", "method", "drop on the holdout, 95 % interval", "information lost", "inputs", "CPU time"]
     at_one = table(details, [_details(group) for group in groups])
+    by_count = any(result.is_by_count for result in results)
+    note = f"{_BY_COUNT} found by counted drops alone, before likely drops guided the search\n\n" if by_count else ""
     commands = "\n".join(dict.fromkeys(result.command for result in results))
     return (
-        f"\n{by_budget}\n\nAt a budget of one point, first split ({_machine(results)}; CPU time is for all four "
+        f"\n{by_budget}\n\n{note}At a budget of one point, first split ({_machine(results)}; CPU time is for all four "
         f"budgets):\n\n{at_one}\n\n```\n{commands}\n{_speed_command(results)}\n```\n\n"
     )
 
@@ -84,7 +87,8 @@ def _sparsities(group: Sequence[MethodResult]) -> list[str]:
     is_corrected = METHODS[first.method].compensation != "none"
     by_loss = ["" if is_corrected else _at_loss(group, loss) for loss in _LOSSES]
     by_budget = [_at_budget(group, budget) for budget in BUDGETS]
-    return [name, METHODS[first.method].title, str(len(group)), *by_budget, *by_loss]
+    mark = f" {_BY_COUNT}" if any(result.is_by_count for result in group) else ""
+    return [name, METHODS[first.method].title + mark, str(len(group)), *by_budget, *by_loss]
 
 
 def _at_loss(group: Sequence[MethodResult], loss: float) -> str:

@@ -88,6 +88,11 @@ class MethodResult(SavedValue):
         """What its files are called, without what follows."""
         return f"{self.network}.{self.method}.{self.seed}"
 
+    @property
+    def is_by_count(self) -> bool:
+        """Whether counted drops alone guided a search that likely drops guide now."""
+        return self.metric == "top1" and all(trial.score.likely_drop is None for trial in self.trials)
+
     def at(self, budget: float) -> BudgetPoint:
         """Return what came out under a budget.
 

@@ -29,13 +29,14 @@ SPEEDS = {
 }
 
 
-def _trial(stage: str, loss: float) -> Trial:
+def _trial(stage: str, loss: float, likely: float | None) -> Trial:
     sparsity = 0.5 + 10 * loss if stage == "search" else 0.9
-    score = Score(samples=100, baseline=1.0, optimized=1.0, information_loss=loss)
+    score = Score(samples=100, baseline=1.0, optimized=1.0, information_loss=loss, likely_drop=likely)
     return Trial(stage=stage, strength=0.5, sparsity=sparsity, score=score, passed=True)
 
 
-def result(method: str = "sensitivity", seed: int = 0) -> MethodResult:
+def result(method: str = "sensitivity", seed: int = 0, likely: float | None = 0.0) -> MethodResult:
+    losses = (0.0, 0.002, 0.008, 0.016)
     points = tuple(
         BudgetPoint(
             budget=budget,
@@ -59,7 +60,7 @@ def result(method: str = "sensitivity", seed: int = 0) -> MethodResult:
         sparsity_before=0.5,
         max_information_loss=None,
         points=points,
-        trials=tuple(_trial(stage, loss) for stage in ("search", "holdout") for loss in (0.0, 0.002, 0.008, 0.016)),
+        trials=tuple(_trial(stage, loss, likely) for stage in ("search", "holdout") for loss in losses),
         seed=seed,
         cpu_seconds=3.0,
         cpu="some CPU",
@@ -95,6 +96,7 @@ def test_the_page_is_made_from_the_results(tmp_path: Path) -> None:
     assert "| +1.0 (-1.0 to +2.0) | 0.3% | 100 + 100, 10 probes | 3 s |" in text
     assert "--threads 2 --network some_net\n" in text
     assert "was here" not in text
+    assert "by counted drops alone" not in text
     assert text.startswith("before")
     assert text.endswith("after\n")
     if importlib.util.find_spec("matplotlib") is not None:
@@ -104,6 +106,13 @@ def test_the_page_is_made_from_the_results(tmp_path: Path) -> None:
         assert report.main(["--results", str(tmp_path), "--page", str(page)]) == 0
         assert picture.read_bytes() == first  # the same numbers, the same picture
         assert page.read_text() == text
+
+
+def test_what_counted_drops_alone_found_is_marked() -> None:
+    text = report.tables([result("energy", likely=None), result()])
+    assert "| (b) equal energy † |" in text
+    assert "| (c) sensitivity |" in text
+    assert "† found by counted drops alone" in text
 
 
 def test_small_sets_are_told_apart_by_what_guided_the_search(tmp_path: Path) -> None:
