@@ -26,6 +26,9 @@ _IMAGE = "images/calibration.svg"
 _POINT = 0.01
 _LARGEST_SPREAD = 0.1
 _BY_COUNT = "†"
+_OF_THAT_TIME = (
+    "found by counted drops alone, before likely drops guided the search; 'as (c)' there means (c) of that time"
+)
 _LOSSES = (0.003, 0.01, 0.03)
 
 
@@ -68,7 +71,7 @@ def tables(results: Sequence[MethodResult]) -> str:
     details = ["network", "method", "drop on the holdout, 95 % interval", "information lost", "inputs", "CPU time"]
     at_one = table(details, [_details(group) for group in groups])
     by_count = any(result.is_by_count for result in results)
-    note = f"{_BY_COUNT} found by counted drops alone, before likely drops guided the search; "as (c)" means (c) of that time\n\n" if by_count else ""
+    note = f"{_BY_COUNT} {_OF_THAT_TIME}\n\n" if by_count else ""
     commands = "\n".join(dict.fromkeys(result.command for result in results))
     return (
         f"\n{by_budget}\n\n{note}At a budget of one point, first split ({_machine(results)}; CPU time is for all four "
