@@ -6,7 +6,6 @@ python -m benchmarks.calibration.report
 from __future__ import annotations
 
 import argparse
-import re
 import statistics
 import sys
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from zeroskip.calibration import MeasuredSpeed
 from zeroskip.files import atomic_write_text
 
+from ..page.marks import between_marks
 from ..page.words import table
 from . import plot, splits
 from .methods import METHODS
@@ -46,15 +46,10 @@ def main(arguments: list[str] | None = None) -> int:
     picture = f"\n![Points lost against points of sparsity gained]({_IMAGE})\n" if plot.draw(results, image) else ""
     content = picture + tables(results)
     if (options.results / splits.NAME).exists():
-        text = _between("splits", splits.tables(splits.SplitsResult.load(options.results / splits.NAME)), text)
-    atomic_write_text(options.page, _between("results", content, text))
+        small = splits.SplitsResult.load(options.results / splits.NAME)
+        text = between_marks(text, "splits", splits.tables(small))
+    atomic_write_text(options.page, between_marks(text, "results", content))
     return 0
-
-
-def _between(name: str, content: str, text: str) -> str:
-    """Return the page's text with what stands between two marks replaced."""
-    pattern = re.compile(rf"(<!-- {name}:begin[^>]*-->\n).*?(<!-- {name}:end -->)", re.DOTALL)
-    return pattern.sub(lambda match: match[1] + content + match[2], text)
 
 
 def tables(results: Sequence[MethodResult]) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from ..models.result import EXACT, THRESHOLDED, CaseResult
 from . import numbers, trained
+from .marks import between_marks
 from .words import table
 
 _PAGE = "docs/performance.md"
@@ -28,12 +27,8 @@ def filled(text: str, cases: list[CaseResult]) -> str:
         return text
     most = max(case.bench.threads for case in known)
     chosen = sorted((case for case in known if case.bench.threads == most), key=lambda case: case.accuracy is None)
-    return _replaced(_replaced(text, "headline", _headline(chosen[0])), "table", _table(chosen))
-
-
-def _replaced(text: str, name: str, content: str) -> str:
-    pattern = re.compile(rf"(<!-- {name}:begin[^>]*-->\n).*?(<!-- {name}:end -->)", re.DOTALL)
-    return pattern.sub(lambda match: match[1] + content + "\n" + match[2], text)
+    text = between_marks(text, "headline", _headline(chosen[0]) + "\n")
+    return between_marks(text, "table", _table(chosen) + "\n")
 
 
 def _headline(case: CaseResult) -> str:

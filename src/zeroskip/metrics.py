@@ -253,10 +253,40 @@ def kl_divergence(reference: ArrayLike, other: ArrayLike, *, probabilities: bool
     first, second = _same_rows(reference, other)
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
         return float("inf")
-    if probabilities:
-        first, second = (np.log(np.maximum(rows, _PROBABILITY_FLOOR)) for rows in (first, second))
-    log_p, log_q = _log_softmax(first), _log_softmax(second)
+    log_p, log_q = (log_softmax(log_scores(rows, probabilities=probabilities)) for rows in (first, second))
     return max(0.0, float(np.mean(np.sum(np.exp(log_p) * (log_p - log_q), axis=1))))
+
+
+def log_scores(outputs: ArrayLike, *, probabilities: bool) -> NDArray[np.float64]:
+    """Return what a softmax makes the class probabilities of: logits as they are, of probabilities the logarithm.
+
+    Args:
+        outputs: ``[N, classes]`` floats.
+        probabilities: Whether they are probabilities; values below 1e-12 are raised to it.
+
+    Raises:
+        ShapeError: If the shape is not ``[N, classes]``.
+
+    Example:
+        >>> log_scores([[1.0, 0.0]], probabilities=True).round(1).tolist()
+        [[0.0, -27.6]]
+    """
+    rows = _rows("outputs", outputs)
+    return np.log(np.maximum(rows, _PROBABILITY_FLOOR)) if probabilities else rows
+
+
+def log_softmax(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the logarithm of the softmax of every row.
+
+    Args:
+        rows: ``[N, classes]``, finite.
+
+    Example:
+        >>> np.exp(log_softmax(np.log([[1.0, 3.0]]))).tolist()
+        [[0.25, 0.75]]
+    """
+    shifted = rows - rows.max(axis=1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
 
 
 def relative_difference(reference: ArrayLike, other: ArrayLike) -> float:
@@ -320,8 +350,3 @@ def _same_rows(reference: ArrayLike, other: ArrayLike) -> tuple[NDArray[np.float
 def _predictions(rows: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the index of the largest value per row, -1 where the row holds NaN."""
     return np.where(np.isnan(rows).any(axis=1), -1, rows.argmax(axis=1)).astype(np.int64)
-
-
-def _log_softmax(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    shifted = rows - rows.max(axis=1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))

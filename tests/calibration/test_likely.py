@@ -72,16 +72,16 @@ def test_probabilities_and_logits_say_the_same() -> None:
     logits = rng.normal(size=(200, 4)).astype(np.float32)
     others = logits + rng.normal(size=logits.shape).astype(np.float32)
     labels = drawn(rng, logits)
-    likely = choose_metric("top1", logits, labels).likely_drop(logits, others, labels)
+    likely = choose_metric("top1", logits, labels).likely_drop(logits, others, 0.02)
     assert likely is not None
     metric = choose_metric("top1", softmax(logits), labels)
-    assert metric.likely_drop(softmax(logits), softmax(others), labels) == pytest.approx(likely, rel=0.05)
+    assert metric.likely_drop(softmax(logits), softmax(others), 0.02) == pytest.approx(likely, rel=0.05)
 
 
 @pytest.mark.parametrize("metric", ["agreement", "fidelity", lambda outputs, labels: float(outputs.mean())])
 def test_other_metrics_know_no_more_than_what_is_counted(metric: Any) -> None:
     logits = np.random.default_rng(2).normal(size=(20, 3)).astype(np.float32)
-    assert choose_metric(metric, logits, None).likely_drop(logits, logits, None) is None
+    assert choose_metric(metric, logits, None).likely_drop(logits, logits, 0.0) is None
 
 
 def score(counted: float, likely: float | None) -> Score:

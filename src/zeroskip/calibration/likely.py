@@ -16,6 +16,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..metrics import log_softmax
+
 Scores = NDArray[np.float64]
 """Logits, or logarithms of probabilities, ``[N, classes]``."""
 
@@ -39,7 +41,7 @@ def fitted_temperature(scores: Scores, labels: NDArray[np.int64]) -> float:
     """
     rows = np.arange(len(labels))
     temperatures = _TEMPERATURES * (float(scores.std(axis=1).mean()) or 1.0)
-    losses = [-float(_log_probabilities(scores, value)[rows, labels].mean()) for value in temperatures]
+    losses = [-float(log_softmax(scores / value)[rows, labels].mean()) for value in temperatures]
     return float(temperatures[int(np.argmin(losses))])
 
 
@@ -62,7 +64,7 @@ def expected_drop(scores: Scores, others: Scores, temperature: float) -> float:
     if not (np.isfinite(scores).all() and np.isfinite(others).all()):
         return float("inf")
     rows, before, after = np.arange(len(scores)), scores.argmax(axis=1), others.argmax(axis=1)
-    probabilities = np.exp(_log_probabilities(scores, temperature))
+    probabilities = np.exp(log_softmax(scores / temperature))
     return float((probabilities[rows, before] - probabilities[rows, after]).mean())
 
 
@@ -83,8 +85,3 @@ def likely_drop(counted: float, expected: float, changed: float, samples: int) -
         return expected
     error, variance = (_EXPECTATION_ERROR * expected) ** 2, changed / samples
     return (error * counted + variance * expected) / (error + variance)
-
-
-def _log_probabilities(scores: Scores, temperature: float) -> Scores:
-    scaled = (scores - scores.max(axis=1, keepdims=True)) / temperature
-    return np.asarray(scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True)))

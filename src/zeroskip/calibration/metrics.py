@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CalibrationError, ShapeError
-from ..metrics import agreement, is_probability, kl_divergence, top1
+from ..metrics import agreement, is_probability, kl_divergence, log_scores, top1
 from .likely import expected_drop, fitted_temperature, likely_drop
 
 Outputs = NDArray[np.float32]
@@ -27,7 +27,6 @@ MetricFunction = Callable[[Outputs, Labels], float]
 
 _LEAST_INFORMATION = 1e-9  # nats; a model that answers the same to everything carries none
 _MAJORITY = 0.5
-_PROBABILITY_FLOOR = 1e-12  # of an underflowed softmax
 
 METRICS: tuple[MetricName, ...] = ("auto", "top1", "agreement", "fidelity")
 
@@ -49,8 +48,8 @@ class Metric(Protocol):
         """Return the metric of ``outputs``, higher is better; ``reference`` are the dense model's."""
         ...
 
-    def likely_drop(self, reference: Outputs, outputs: Outputs, labels: Labels) -> float | None:
-        """Return how far the metric really falls, luck taken out; None where no more is known than what is counted."""
+    def likely_drop(self, reference: Outputs, outputs: Outputs, counted: float) -> float | None:
+        """Return how far the metric really falls if ``counted`` is its drop; None where no more is known than that."""
         ...
 
     def information_loss(self, reference: Outputs, outputs: Outputs) -> float:
@@ -87,12 +86,11 @@ class ClassMetric:
             return agreement(reference, outputs)
         return top1(outputs, labels)
 
-    def likely_drop(self, reference: Outputs, outputs: Outputs, labels: Labels) -> float | None:
+    def likely_drop(self, reference: Outputs, outputs: Outputs, counted: float) -> float | None:
         """See :class:`Metric`."""
         if self.temperature is None:
             return None
-        scores, others = (log_scores(rows, self.is_probability) for rows in (reference, outputs))
-        counted = self.value(reference, reference, labels) - self.value(reference, outputs, labels)
+        scores, others = (log_scores(rows, probabilities=self.is_probability) for rows in (reference, outputs))
         expected = expected_drop(scores, others, self.temperature)
         return likely_drop(counted, expected, 1.0 - agreement(reference, outputs), len(scores))
 
@@ -129,7 +127,7 @@ class FidelityMetric:
         """See :class:`Metric`."""
         return 1.0 - self.information_loss(reference, outputs)
 
-    def likely_drop(self, reference: Outputs, outputs: Outputs, labels: Labels) -> float | None:
+    def likely_drop(self, reference: Outputs, outputs: Outputs, counted: float) -> float | None:
         """See :class:`Metric`."""
         return None
 
@@ -172,7 +170,7 @@ class CustomMetric:
             raise CalibrationError(f"the metric '{self.name}' returned {value}, expected a finite number")
         return value
 
-    def likely_drop(self, reference: Outputs, outputs: Outputs, labels: Labels) -> float | None:
+    def likely_drop(self, reference: Outputs, outputs: Outputs, counted: float) -> float | None:
         """See :class:`Metric`."""
         return None
 
@@ -235,14 +233,8 @@ def _top1(base: ClassMetric, reference: Outputs, labels: Labels) -> ClassMetric:
     _, counts = np.unique(reference.reshape(len(reference), -1).argmax(axis=1), return_counts=True)
     # Where one answer is right nearly always, top-1 is as blind as agreement.
     is_guarded = counts.max() > _MAJORITY * len(reference)
-    temperature = fitted_temperature(log_scores(reference, base.is_probability), labels)
+    temperature = fitted_temperature(log_scores(reference, probabilities=base.is_probability), labels)
     return ClassMetric("top1", base.is_probability, is_guarded, temperature)
-
-
-def log_scores(outputs: Outputs, are_probabilities: bool) -> NDArray[np.float64]:
-    """Return outputs as float64 ``[N, classes]`` whose softmax are the probabilities."""
-    rows = outputs.reshape(len(outputs), -1).astype(np.float64)
-    return np.log(np.maximum(rows, _PROBABILITY_FLOOR)) if are_probabilities else rows
 
 
 def _is_classes(reference: Outputs) -> bool:

@@ -169,10 +169,11 @@ class Search:
 def score_of(metric: Metric, evaluator: Evaluator, evaluation: Evaluation) -> Score:
     """Return metric and information loss of an evaluation against the dense model."""
     labels, reference = evaluator.data.labels, evaluator.dense.outputs
-    return Score(
+    score = Score(
         samples=len(reference),
         baseline=metric.value(reference, reference, labels),
         optimized=metric.value(reference, evaluation.outputs, labels),
         information_loss=metric.information_loss(reference, evaluation.outputs),
-        likely_drop=metric.likely_drop(reference, evaluation.outputs, labels),
     )
+    likely = metric.likely_drop(reference, evaluation.outputs, score.drop)
+    return score.model_copy(update={"likely_drop": likely})
