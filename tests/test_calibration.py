@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 import zeroskip as zs
 from tiny_network import CLASSES, SIDE, SKIPPABLE, tiny_data, tiny_network
 from zeroskip.calibration import CalibrationResult, Score, StrategyName, calibrate
-from zeroskip.calibration.allocation import GRID, EnergyStrategy, SensitivityStrategy, UniformStrategy
-from zeroskip.calibration.evaluation import Evaluator
-from zeroskip.calibration.metrics import ClassMetric, FidelityMetric, choose_metric
-from zeroskip.calibration.sensitivity import Sensitivity
-from zeroskip.calibration.timing import measured_speed
-from zeroskip.calibration.values import Values
-from zeroskip.calibration.walk import Budget
+from zeroskip.calibration.judging.metric import ClassMetric, FidelityMetric, choose_metric
+from zeroskip.calibration.network.evaluation import Evaluator
+from zeroskip.calibration.network.timing import measured_speed
+from zeroskip.calibration.network.values import Values
+from zeroskip.calibration.search.walk import Budget
+from zeroskip.calibration.strategies.allocation import GRID, EnergyStrategy, SensitivityStrategy, UniformStrategy
+from zeroskip.calibration.strategies.sensitivity import Sensitivity
 from zeroskip.data import random_input
 from zeroskip.errors import CalibrationError, DataError
 

@@ -16,8 +16,9 @@ PACKAGE = Path(zeroskip.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("_core", "errors", "files", "isotonic", "metrics", "progress", "saved_value", "staging", "system"),
     ("thresholds",),
-    ("data", "engine", "onnx"),
-    ("analysis", "calibration"),
+    ("data", "onnx"),
+    ("engine",),
+    ("analysis", "calibration", "conformance"),
     ("baselines", "bench", "verification"),
     ("pipeline", "report", "summary", "torch"),
     ("cli",),

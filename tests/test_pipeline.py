@@ -12,7 +12,7 @@ import pytest
 import zeroskip as zs
 from tiny_network import pictures, residual_network, tiny_data, tiny_network
 from zeroskip import pipeline, verification
-from zeroskip.calibration.metrics import FidelityMetric
+from zeroskip.calibration.judging.metric import FidelityMetric
 from zeroskip.errors import DataError, EngineError, ModelError, ZeroskipError
 from zeroskip.pipeline import OptimizeResult, optimize
 from zeroskip.staging import staged_directory

@@ -13,10 +13,10 @@ from functools import cache
 from types import MappingProxyType
 
 from zeroskip.calibration import CalibrationResult, CompensationName, StrategyName
-from zeroskip.calibration.finding import Finder, Found
-from zeroskip.calibration.outcome import outcome
-from zeroskip.calibration.search import Search
-from zeroskip.calibration.setting import Setting
+from zeroskip.calibration.problem import Setting
+from zeroskip.calibration.search.finding import Finder, Found
+from zeroskip.calibration.search.outcome import outcome
+from zeroskip.calibration.search.search import Search
 
 from .result import BUDGETS
 

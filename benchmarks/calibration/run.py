@@ -15,8 +15,8 @@ from pathlib import Path
 
 from zeroskip.calibration import CalibrationResult
 from zeroskip.calibration.options import CalibrationOptions
-from zeroskip.calibration.search import Search
-from zeroskip.calibration.setting import Setting
+from zeroskip.calibration.problem import Setting
+from zeroskip.calibration.search.search import Search
 from zeroskip.cli.console import Terminal
 from zeroskip.errors import ZeroskipError
 from zeroskip.files import atomic_write_bytes

@@ -13,7 +13,7 @@ from typing import Any
 
 from zeroskip import InferenceSession, SessionOptions
 from zeroskip.analysis import ModelInput
-from zeroskip.calibration.timing import measured_speed
+from zeroskip.calibration.network.timing import measured_speed
 from zeroskip.cli.console import Terminal
 
 from ..lists import floats, words

@@ -20,9 +20,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from zeroskip import InferenceSession, SessionOptions
-from zeroskip.calibration.metrics import ClassMetric
+from zeroskip.calibration.judging.metric import ClassMetric
 from zeroskip.calibration.options import CalibrationOptions
-from zeroskip.calibration.setting import Setting
+from zeroskip.calibration.problem import Setting
 from zeroskip.cli.console import Terminal
 from zeroskip.data import Dataset
 from zeroskip.metrics import top1

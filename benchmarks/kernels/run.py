@@ -16,7 +16,7 @@ import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
-from zeroskip.engine.table import format_table
+from zeroskip.engine.show.table import format_table
 from zeroskip.system import SystemInfo
 
 from ..models.result import RESULTS

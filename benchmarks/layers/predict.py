@@ -24,7 +24,7 @@ from zeroskip.engine import CostModel, Plan, SessionOptions, fitted_cost_model
 from zeroskip.engine.cost import with_crossovers
 from zeroskip.engine.cost.synthetic import Algorithm, SyntheticPlan, sparse_values
 from zeroskip.engine.native import CompiledPlan, compile_plan, new_weight_store
-from zeroskip.engine.table import format_table
+from zeroskip.engine.show.table import format_table
 from zeroskip.system import physical_cores
 
 from ..lists import floats, integers, words

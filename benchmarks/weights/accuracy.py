@@ -14,7 +14,7 @@ import numpy as np
 from zeroskip import InferenceSession, SessionOptions
 from zeroskip.data import PRESETS, Dataset, Preprocess, image_folder
 from zeroskip.engine.options import WEIGHT_STORAGES
-from zeroskip.engine.table import format_table
+from zeroskip.engine.show.table import format_table
 from zeroskip.metrics import agreement, is_probability, kl_divergence, relative_difference, top1
 
 from ..models.networks.graph import FloatArray

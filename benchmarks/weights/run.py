@@ -16,8 +16,8 @@ import numpy as np
 from zeroskip import InferenceSession, SessionOptions
 from zeroskip.cli.console import Terminal
 from zeroskip.engine.options import WEIGHT_STORAGES
-from zeroskip.engine.profile import StepProfile
-from zeroskip.engine.table import format_table
+from zeroskip.engine.show.profile import StepProfile
+from zeroskip.engine.show.table import format_table
 from zeroskip.system import cpu_model
 
 from ..models.cases import Case, random_cases

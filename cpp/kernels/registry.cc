@@ -3,7 +3,7 @@
 #include <array>
 #include <cstdlib>
 
-#include "runtime/error.h"
+#include "base/error.h"
 
 namespace zeroskip {
 

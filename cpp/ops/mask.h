@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
+#include "base/tensor.h"
 #include "kernels/kernel_types.h"
-#include "runtime/tensor.h"
 
 namespace zeroskip {
 

@@ -16,11 +16,11 @@
 #include <variant>
 #include <vector>
 
+#include "base/error.h"
+#include "base/tensor.h"
+#include "base/threads.h"
+#include "base/weight_store.h"
 #include "kernels/registry.h"
-#include "runtime/error.h"
-#include "runtime/tensor.h"
-#include "runtime/threads.h"
-#include "runtime/weight_store.h"
 
 namespace zeroskip {
 

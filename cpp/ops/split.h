@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "runtime/tensor.h"
+#include "base/tensor.h"
 
 namespace zeroskip {
 

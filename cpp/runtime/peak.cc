@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
-#include "runtime/error.h"
-#include "runtime/threads.h"
+#include "base/error.h"
+#include "base/threads.h"
 
 namespace zeroskip {
 namespace {

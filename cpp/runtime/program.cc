@@ -4,8 +4,8 @@
 #include <bit>
 #include <chrono>
 
-#include "runtime/fp_mode.h"
-#include "runtime/memory.h"
+#include "base/fp_mode.h"
+#include "base/memory.h"
 #include "runtime/validate.h"
 
 namespace zeroskip {

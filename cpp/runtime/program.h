@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "base/tensor.h"
+#include "base/weight_store.h"
 #include "kernels/registry.h"
 #include "ops/op.h"
-#include "runtime/tensor.h"
-#include "runtime/weight_store.h"
 #include "runtime/workspace.h"
 
 namespace zeroskip {

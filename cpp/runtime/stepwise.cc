@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "runtime/fp_mode.h"
+#include "base/fp_mode.h"
 
 namespace zeroskip {
 

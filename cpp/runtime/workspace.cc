@@ -2,8 +2,8 @@
 
 #include <new>
 
-#include "runtime/error.h"
-#include "runtime/fork.h"
+#include "base/error.h"
+#include "base/fork.h"
 
 namespace zeroskip {
 

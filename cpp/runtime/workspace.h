@@ -7,8 +7,8 @@
 #include <span>
 #include <vector>
 
-#include "runtime/memory.h"
-#include "runtime/tensor.h"
+#include "base/memory.h"
+#include "base/tensor.h"
 
 namespace zeroskip {
 

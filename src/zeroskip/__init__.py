@@ -23,8 +23,9 @@ from .errors import (
 
 if TYPE_CHECKING:
     from . import data as data
-    from .analysis import SparsityProfile, analyze
-    from .calibration import calibrate
+    from .analysis import SparsityProfile
+    from .analysis.analyze import analyze
+    from .calibration.calibrate import calibrate
     from .engine import InferenceSession, SessionOptions
     from .onnx import apply
     from .pipeline import optimize

@@ -21,7 +21,7 @@ from tiny_network import tiny_data, tiny_network
 from zeroskip.analysis import ModelInput
 from zeroskip.calibration import MeasuredSpeed, Score, Trial
 from zeroskip.calibration.options import CalibrationOptions
-from zeroskip.calibration.setting import Setting
+from zeroskip.calibration.problem import Setting
 
 SPEEDS = {
     0.01: MeasuredSpeed(ratio=1.25, low=1.2, high=1.3, threads=2),

@@ -16,7 +16,8 @@ import onnx
 import onnxruntime as ort
 
 import zeroskip as zs
-from zeroskip.onnx import backend, unsupported_nodes
+from zeroskip.conformance import backend
+from zeroskip.onnx import unsupported_nodes
 from zeroskip.onnx.supported import native_operators
 
 NATIVE, ISLAND, REFERENCE_FAILS, FAILED = "native", "island", "reference fails", "failed"

@@ -10,7 +10,7 @@ import onnx.parser
 import onnxruntime as ort
 
 import zeroskip as zs
-from zeroskip.engine.mixed import MixedModel
+from zeroskip.engine.mixed.mixed import MixedModel
 
 BACKBONE = """
   a = Conv <pads = [1, 1, 1, 1]> (x, w1)

@@ -13,8 +13,8 @@ import math
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from zeroskip.engine.memory import in_place_inputs
-from zeroskip.engine.plan_types import Plan, Step, TensorSpec
+from zeroskip.engine.plan.memory import in_place_inputs
+from zeroskip.engine.plan.types import Plan, Step, TensorSpec
 
 from . import numpy_operators
 

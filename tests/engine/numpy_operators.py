@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from zeroskip.engine.plan_types import Plan, Step
+from zeroskip.engine.plan.types import Plan, Step
 
 Arrays = list[np.ndarray]
 Constants = dict[str, np.ndarray]

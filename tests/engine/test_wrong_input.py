@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import zeroskip as zs
-from zeroskip.engine import memory_check
+from zeroskip.engine.run import memory_check
 
 from .island_models import BACKBONE, HEAD, assert_same, by_onnxruntime, image, model
 

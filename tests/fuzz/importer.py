@@ -12,7 +12,7 @@ import numpy as np
 
 from zeroskip.engine.native import compile_plan, new_weight_store
 from zeroskip.engine.options import SessionOptions
-from zeroskip.engine.plan import build_plan
+from zeroskip.engine.plan.build import build_plan
 from zeroskip.engine.signature import Signature
 from zeroskip.errors import EngineError, ZeroskipError
 from zeroskip.onnx import check_supported, load_model, prepare, specialize

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx_graphs import build, random_array
 
-from zeroskip.onnx import backend
+from zeroskip.conformance import backend
 
 
 def test_a_model_is_prepared_once_and_run_with_positional_or_named_inputs() -> None:

@@ -7,13 +7,13 @@ strategy's one parameter. Writing thresholds into a model is the business of ``z
 
 from __future__ import annotations
 
-from .calibrating import calibrate
-from .compensation import COMPENSATIONS, CompensationName
-from .metrics import METRICS, MetricFunction, MetricName
+from .calibrate import calibrate
+from .compensation.compensation import COMPENSATIONS, CompensationName
+from .judging.metric import METRICS, MetricFunction, MetricName
+from .network.timing import MeasuredSpeed
 from .options import DEFAULT_MAX_DROP, STRATEGIES, StrategyName
 from .records import Correction, CurvePoint, LayerSensitivity, Score, Trial
 from .result import CalibrationResult
-from .timing import MeasuredSpeed
 
 __all__ = [
     "COMPENSATIONS",

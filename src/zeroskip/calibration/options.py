@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from ..errors import CalibrationError
-from .compensation import COMPENSATIONS, CompensationName
-from .metrics import MetricFunction, MetricName
+from .compensation.compensation import COMPENSATIONS, CompensationName
+from .judging.metric import MetricFunction, MetricName
 
 StrategyName = Literal["sensitivity", "uniform", "energy", "greedy"]
 STRATEGIES: tuple[StrategyName, ...] = get_args(StrategyName)

@@ -13,8 +13,8 @@ from ..errors import DataError, RecipeError
 from ..files import atomic_write_text
 from ..onnx import LayerWeights
 from ..thresholds import ThresholdSet
+from .network.timing import MeasuredSpeed
 from .records import Correction, CurvePoint, LayerSensitivity, Score, Trial
-from .timing import MeasuredSpeed
 
 if TYPE_CHECKING:
     import onnx_ir as ir

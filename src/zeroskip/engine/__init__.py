@@ -11,30 +11,30 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .cost import CostModel, fitted_cost_model
-    from .explain import Explanation
     from .options import SessionOptions
-    from .plan import build_plan
-    from .plan_types import Plan, Step, TensorSpec
-    from .probing import ProbeProgram, ProbeRun, SavedRun
-    from .profile import Profile, StepProfile
+    from .plan.build import build_plan
+    from .plan.types import Plan, Step, TensorSpec
+    from .run.probing import ProbeProgram, ProbeRun, SavedRun
     from .session import InferenceSession
+    from .show.explain import Explanation
+    from .show.profile import Profile, StepProfile
     from .signature import NodeArg
 
 _LAZY = {
     "CostModel": "cost",
-    "Explanation": "explain",
+    "Explanation": "show.explain",
     "InferenceSession": "session",
     "NodeArg": "signature",
-    "Plan": "plan_types",
-    "ProbeProgram": "probing",
-    "ProbeRun": "probing",
-    "Profile": "profile",
-    "SavedRun": "probing",
+    "Plan": "plan.types",
+    "ProbeProgram": "run.probing",
+    "ProbeRun": "run.probing",
+    "Profile": "show.profile",
+    "SavedRun": "run.probing",
     "SessionOptions": "options",
-    "Step": "plan_types",
-    "StepProfile": "profile",
-    "TensorSpec": "plan_types",
-    "build_plan": "plan",
+    "Step": "plan.types",
+    "StepProfile": "show.profile",
+    "TensorSpec": "plan.types",
+    "build_plan": "plan.build",
     "fitted_cost_model": "cost",
 }
 

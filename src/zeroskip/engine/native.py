@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import EngineError
 from .options import SessionOptions
-from .plan_types import FloatArray, Plan, Step, TensorSpec
+from .plan.types import FloatArray, Plan, Step, TensorSpec
 
 
 @functools.cache

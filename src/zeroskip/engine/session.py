@@ -15,18 +15,18 @@ import numpy as np
 
 from ..errors import ModelError, ShapeError, UnsupportedOperatorError
 from .cost import CostModel, cost_model_of
-from .empty import has_empty_batch, run_empty
-from .explain import ExplainedIsland, Explanation
-from .fallback import mix, refused, whole
-from .island import is_available
 from .locks import ForkSafeLock
-from .mixed import MixedModel
+from .mixed.fallback import mix, refused, whole
+from .mixed.island import is_available
+from .mixed.mixed import MixedModel
 from .native import machine
 from .options import SessionOptions
-from .plan_types import Plan
-from .probing import ProbeProgram
-from .profile import Profile
-from .region import Region
+from .plan.types import Plan
+from .run.empty import has_empty_batch, run_empty
+from .run.probing import ProbeProgram
+from .run.region import Region
+from .show.explain import ExplainedIsland, Explanation
+from .show.profile import Profile
 from .signature import InputShapes, NodeArg, Signature
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from ..analysis import SparsityProfile
 from ..bench import BenchResult
 from ..calibration import CalibrationResult
-from ..calibration.sensitivity import MIDDLE_LEVEL
+from ..calibration.strategies.sensitivity import MIDDLE_LEVEL
 from ..calibration.wording import METRIC_WORDS
 from ..files import atomic_write_text
 from ..summary import Summary

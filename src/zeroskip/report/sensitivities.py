@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..calibration import CalibrationResult, LayerSensitivity
-from ..calibration.sensitivity import MIDDLE_LEVEL
+from ..calibration.strategies.sensitivity import MIDDLE_LEVEL
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from rich.text import Text
 from ..analysis import LayerSparsity, SparsityProfile
 from ..bench import BenchResult
 from ..calibration import CalibrationResult
-from ..calibration.sensitivity import MIDDLE_LEVEL
+from ..calibration.strategies.sensitivity import MIDDLE_LEVEL
 from ..calibration.wording import METRIC_WORDS
 from ..summary import Summary
 from .sensitivities import sensitivity_rows

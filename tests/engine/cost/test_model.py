@@ -9,7 +9,7 @@ import pytest
 from zeroskip.engine import CostModel, Plan
 from zeroskip.engine.cost import AlgorithmCost, FamilyCost, Fit, with_crossovers
 from zeroskip.engine.cost.work import DENSE_AMOUNTS, FAMILIES, SPARSE_AMOUNTS, WINOGRAD_AMOUNTS
-from zeroskip.engine.plan_types import Step
+from zeroskip.engine.plan.types import Step
 
 from ..canonical_graph import CanonicalGraph
 

@@ -15,7 +15,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from ...saved_value import SavedValue
-from ..plan_types import Plan, Step
+from ..plan.types import Plan, Step
 from .work import (
     FAMILIES,
     Amounts,

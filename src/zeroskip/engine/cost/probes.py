@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ...progress import Progress, Steps
 from ..native import CompiledPlan, compile_plan, core, new_weight_store
 from ..options import SessionOptions
-from ..plan_types import CHANNEL_BLOCK, FloatArray, Plan
+from ..plan.types import CHANNEL_BLOCK, FloatArray, Plan
 from .synthetic import Algorithm, SyntheticPlan, sparse_values
 from .work import Amounts, Family, dense_amounts, family_of, sparse_amounts, winograd_amounts
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..plan_types import ALIGNMENT_BYTES, CHANNEL_BLOCK, FloatArray, Layout, Plan, Step, TensorSpec, round_up
+from ..plan.types import ALIGNMENT_BYTES, CHANNEL_BLOCK, FloatArray, Layout, Plan, Step, TensorSpec, round_up
 
 Algorithm = Literal["dense", "sparse", "winograd", "auto"]
 

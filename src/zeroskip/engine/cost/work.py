@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
-from ..plan_types import CHANNEL_BLOCK, Plan, Step, round_up
+from ..plan.types import CHANNEL_BLOCK, Plan, Step, round_up
 
 Family: TypeAlias = Literal["point", "rows", "taps", "stem", "depthwise", "linear", "pool", "move"]
 Amounts: TypeAlias = tuple[float, ...]

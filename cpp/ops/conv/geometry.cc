@@ -1,0 +1,63 @@
+#include "ops/conv/geometry.h"
+
+#include <algorithm>
+
+namespace zeroskip {
+namespace {
+
+// Output size of one spatial axis; the planner's output may be that size only.
+int64_t output_size(int64_t size, int64_t kernel, int64_t stride, int64_t pads, int64_t dilation) {
+  const int64_t span = (kernel - 1) * dilation + 1;
+  return size + pads < span ? 0 : (size + pads - span) / stride + 1;
+}
+
+}  // namespace
+
+void ConvGeometry::valid_columns(int64_t kx, int64_t* first, int64_t* last) const {
+  const int64_t shift = kx * dw - pad_left;  // input column = ox * sw + shift
+  *first = shift >= 0 ? 0 : std::min(ow, ceil_div(-shift, sw));
+  *last = w - 1 - shift < 0 ? 0 : std::min(ow, (w - 1 - shift) / sw + 1);
+  *last = std::max(*first, *last);
+}
+
+ConvGeometry make_conv_geometry(const StepSpec& step, const TensorSpec& x, const TensorSpec& y,
+                                const ConstantView& weight, bool input_is_nhwc_rows) {
+  const std::string where = "step '" + step.name + "' (conv): ";
+  check(x.shape.size() == 4 && y.shape.size() == 4, where, "input and output must be 4-D");
+  check(weight.shape.size() == 4, where, "weight must be 4-D (out, in / groups, kernel_h, kernel_w)");
+  const auto kernel = step.get_ints("kernel", 2), strides = step.get_ints("strides", 2);
+  const auto pads = step.get_ints("pads", 4), dilations = step.get_ints("dilations", 2);
+  ConvGeometry g{};
+  g.n = x.shape[0];
+  g.c = input_is_nhwc_rows ? x.shape[3] : x.shape[1];
+  g.h = input_is_nhwc_rows ? x.shape[1] : x.shape[2];
+  g.w = input_is_nhwc_rows ? x.shape[2] : x.shape[3];
+  g.o = y.c(), g.oh = y.h(), g.ow = y.w();
+  g.kh = kernel[0], g.kw = kernel[1], g.sh = strides[0], g.sw = strides[1], g.dh = dilations[0],
+  g.dw = dilations[1];
+  g.pad_top = pads[0], g.pad_left = pads[1], g.pad_bottom = pads[2], g.pad_right = pads[3];
+  g.groups = step.get_int("groups", 1);
+  constexpr int64_t kLimit = 1 << 20;  // keeps every product of two of these inside int64
+  for (int64_t value : {g.kh, g.kw, g.sh, g.sw, g.dh, g.dw, g.groups})
+    check(value >= 1 && value <= kLimit, where, "kernel, strides, dilations and groups must be in [1, ",
+          kLimit, "], got ", value);
+  for (int64_t value : pads)
+    check(value >= 0 && value <= kLimit, where, "pads must be in [0, ", kLimit, "], got ", value);
+  check(g.c % g.groups == 0 && g.o % g.groups == 0, where, "channels ", g.c, " -> ", g.o,
+        " are not divisible by groups ", g.groups);
+  check(weight.shape == std::vector<int64_t>({g.o, g.c / g.groups, g.kh, g.kw}), where,
+        "weight shape does not match (", g.o, ", ", g.c / g.groups, ", ", g.kh, ", ", g.kw, ")");
+  check(y.n() == g.n, where, "output batch ", y.n(), " differs from input batch ", g.n);
+  const int64_t oh = output_size(g.h, g.kh, g.sh, g.pad_top + g.pad_bottom, g.dh);
+  const int64_t ow = output_size(g.w, g.kw, g.sw, g.pad_left + g.pad_right, g.dw);
+  check(oh == g.oh && ow == g.ow, where, "output is ", g.oh, "x", g.ow, ", expected ", oh, "x", ow);
+  return g;
+}
+
+ConvGeometry flatten_pointwise(ConvGeometry g) {
+  g.w = g.ow = g.n * g.h * g.w;
+  g.n = g.h = g.oh = 1;
+  return g;
+}
+
+}  // namespace zeroskip

@@ -1,0 +1,1 @@
+"""Corrections of weights and biases that take back what thresholds lose."""

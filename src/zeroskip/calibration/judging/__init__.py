@@ -1,0 +1,1 @@
+"""What a threshold set loses: metrics, likely drops, intervals."""

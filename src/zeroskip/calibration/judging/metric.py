@@ -1,0 +1,241 @@
+"""How good outputs are: the metric a budget is put on, and the information loss that guards it.
+
+The *metric* is what a user understands and bounds (top-1, agreement). It moves in steps of one input, and it
+saturates: a model that is sure of one class on nearly all data "agrees" with itself even when it has gone
+blind and answers the same to everything. The *information loss* notices that. It is how far the outputs
+moved, measured against how much they differ from input to input: 0 for equal outputs, about 1 for a model
+whose outputs no longer depend on the input. Being smooth it also guides the search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import CalibrationError, ShapeError
+from ...metrics import agreement, is_probability, kl_divergence, log_scores, top1
+from .likely import expected_drop, fitted_temperature, likely_drop
+
+Outputs = NDArray[np.float32]
+Labels = NDArray[np.int64] | None
+MetricName = Literal["auto", "top1", "agreement", "fidelity"]
+MetricFunction = Callable[[Outputs, Labels], float]
+
+_LEAST_INFORMATION = 1e-9  # nats; a model that answers the same to everything carries none
+_MAJORITY = 0.5
+
+METRICS: tuple[MetricName, ...] = ("auto", "top1", "agreement", "fidelity")
+
+
+class Metric(Protocol):
+    """Judges the outputs of a thresholded model."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in results."""
+        ...
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether the budget shall bound the information loss as well."""
+        ...
+
+    def value(self, reference: Outputs, outputs: Outputs, labels: Labels) -> float:
+        """Return the metric of ``outputs``, higher is better; ``reference`` are the dense model's."""
+        ...
+
+    def likely_drop(self, reference: Outputs, outputs: Outputs, counted: float) -> float | None:
+        """Return how far the metric really falls if ``counted`` is its drop; None where no more is known than that."""
+        ...
+
+    def information_loss(self, reference: Outputs, outputs: Outputs) -> float:
+        """Return how far the outputs moved against how much they differ between inputs, >= 0.
+
+        Infinite for outputs that are not finite.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class ClassMetric:
+    """For outputs ``[N, classes]``, logits or probabilities: top-1 with labels, agreement without.
+
+    The information loss is ``mean KL(p_n || q_n) / mean KL(p_n || m)`` with p and q the class probabilities
+    of the dense and of the thresholded model, and m the mean of p. The divisor is the mutual
+    information between input and class that the dense outputs carry.
+
+    Args:
+        name: ``"top1"`` or ``"agreement"``.
+        is_probability: Whether the outputs are probabilities already.
+        is_guarded: See :class:`Metric`.
+        temperature: With which the dense model's probabilities fit the labels; for top-1.
+    """
+
+    name: str
+    is_probability: bool
+    is_guarded: bool = True
+    temperature: float | None = None
+
+    def value(self, reference: Outputs, outputs: Outputs, labels: Labels) -> float:
+        """See :class:`Metric`."""
+        if self.name == "agreement" or labels is None:
+            return agreement(reference, outputs)
+        return top1(outputs, labels)
+
+    def likely_drop(self, reference: Outputs, outputs: Outputs, counted: float) -> float | None:
+        """See :class:`Metric`."""
+        if self.temperature is None:
+            return None
+        scores, others = (log_scores(rows, probabilities=self.is_probability) for rows in (reference, outputs))
+        expected = expected_drop(scores, others, self.temperature)
+        return likely_drop(counted, expected, 1.0 - agreement(reference, outputs), len(scores))
+
+    def information_loss(self, reference: Outputs, outputs: Outputs) -> float:
+        """See :class:`Metric`."""
+        lost = kl_divergence(reference, outputs, probabilities=self.is_probability)
+        return lost / max(self._information(reference), _LEAST_INFORMATION)
+
+    def _information(self, reference: Outputs) -> float:
+        rows = self._probabilities(reference)
+        mean = np.broadcast_to(rows.mean(axis=0), rows.shape)
+        return kl_divergence(rows, mean, probabilities=True)
+
+    def _probabilities(self, outputs: Outputs) -> NDArray[np.float64]:
+        rows = outputs.reshape(len(outputs), -1).astype(np.float64)
+        if self.is_probability:
+            return rows
+        exponentials = np.exp(rows - rows.max(axis=1, keepdims=True))
+        return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+
+
+@dataclass(frozen=True)
+class FidelityMetric:
+    """For outputs without classes (embeddings, maps): the share of their variation that is preserved.
+
+    ``1 - sum_n |y_n - z_n|^2 / sum_n |y_n - m|^2`` with y the dense model's outputs, m their mean over the
+    inputs and z the other outputs: 1 where they are equal, 0 or less where z says nothing about the input.
+    """
+
+    name: str = "fidelity"
+    is_guarded: bool = False
+
+    def value(self, reference: Outputs, outputs: Outputs, labels: Labels) -> float:
+        """See :class:`Metric`."""
+        return 1.0 - self.information_loss(reference, outputs)
+
+    def likely_drop(self, reference: Outputs, outputs: Outputs, counted: float) -> float | None:
+        """See :class:`Metric`."""
+        return None
+
+    def information_loss(self, reference: Outputs, outputs: Outputs) -> float:
+        """See :class:`Metric`."""
+        if not np.isfinite(outputs).all():
+            return float("inf")
+        rows = reference.reshape(len(reference), -1).astype(np.float64)
+        error = float(np.square(rows - outputs.reshape(len(outputs), -1)).sum())
+        variation = float(np.square(rows - rows.mean(axis=0)).sum())
+        return error / max(variation, float(np.finfo(np.float32).tiny))
+
+
+@dataclass(frozen=True)
+class CustomMetric:
+    """A caller's own function of outputs and labels, higher is better; the rest as for the outputs' kind."""
+
+    function: MetricFunction
+    base: ClassMetric | FidelityMetric
+    is_guarded: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name of the function."""
+        return getattr(self.function, "__name__", "custom")
+
+    def value(self, reference: Outputs, outputs: Outputs, labels: Labels) -> float:
+        """See :class:`Metric`.
+
+        Raises:
+            CalibrationError: If the function raises or returns no finite number.
+        """
+        try:
+            value = float(self.function(outputs, labels))
+        except Exception as error:
+            raise CalibrationError(
+                f"the metric '{self.name}' raised {type(error).__name__}: {error}"
+            ) from error
+        if not np.isfinite(value):
+            raise CalibrationError(f"the metric '{self.name}' returned {value}, expected a finite number")
+        return value
+
+    def likely_drop(self, reference: Outputs, outputs: Outputs, counted: float) -> float | None:
+        """See :class:`Metric`."""
+        return None
+
+    def information_loss(self, reference: Outputs, outputs: Outputs) -> float:
+        """See :class:`Metric`."""
+        return self.base.information_loss(reference, outputs)
+
+
+def choose_metric(wanted: MetricName | MetricFunction, reference: Outputs, labels: Labels) -> Metric:
+    """Return the metric to use.
+
+    Args:
+        wanted: ``"auto"`` is ``"top1"`` with labels; without, ``"agreement"`` for outputs ``[N, classes]``
+            and ``"fidelity"`` for others. Or a function of outputs and labels.
+        reference: Outputs of the dense model on the calibration data.
+        labels: Class indices, or None.
+
+    Raises:
+        CalibrationError: If the metric is unknown or needs what is not there, or the dense outputs are not
+            finite.
+    """
+    if not np.isfinite(reference).all():
+        bad = int((~np.isfinite(reference.reshape(len(reference), -1)).all(axis=1)).sum())
+        raise CalibrationError(
+            f"the model itself gives NaN or infinite outputs on {bad} of {len(reference)} inputs: "
+            "check the preprocessing"
+        )
+    is_classes = _is_classes(reference)
+    base = ClassMetric("agreement", is_probability(reference)) if is_classes else FidelityMetric()
+    if callable(wanted):
+        return CustomMetric(wanted, base)
+    if wanted not in METRICS:
+        raise CalibrationError(f"unknown metric {wanted!r}, known are {list(METRICS)} or a function")
+    if wanted == "fidelity":
+        return FidelityMetric()
+    if wanted == "auto" and (labels is None or not is_classes):
+        return base
+    if not isinstance(base, ClassMetric):
+        raise CalibrationError(
+            f"metric '{wanted}' needs outputs [N, classes], the model's first output has shape "
+            f"{list(reference.shape)}: use 'fidelity'"
+        )
+    if wanted == "agreement":
+        return base
+    return _top1(base, reference, labels)
+
+
+def _top1(base: ClassMetric, reference: Outputs, labels: Labels) -> ClassMetric:
+    if labels is None:
+        raise CalibrationError("metric 'top1' needs labels, and the data have none: use 'agreement'")
+    try:
+        value = top1(reference, labels)
+    except ShapeError as error:
+        raise CalibrationError(str(error)) from error
+    if value == 0.0:  # a budget on it would allow everything
+        raise CalibrationError(
+            f"the model itself is right on none of {len(labels)} inputs: check the labels and the preprocessing, or "
+            "use metric 'agreement'"
+        )
+    _, counts = np.unique(reference.reshape(len(reference), -1).argmax(axis=1), return_counts=True)
+    # Where one answer is right nearly always, top-1 is as blind as agreement.
+    is_guarded = counts.max() > _MAJORITY * len(reference)
+    temperature = fitted_temperature(log_scores(reference, probabilities=base.is_probability), labels)
+    return ClassMetric("top1", base.is_probability, is_guarded, temperature)
+
+
+def _is_classes(reference: Outputs) -> bool:
+    return sum(1 for axis in reference.shape[1:] if axis != 1) == 1

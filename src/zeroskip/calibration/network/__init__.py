@@ -1,0 +1,1 @@
+"""The network under calibration: running it with thresholds, its values, its speed."""

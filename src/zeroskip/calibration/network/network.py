@@ -1,0 +1,172 @@
+"""The network under calibration: one program whose thresholds change, what skips by which activation, and time.
+
+Owns the mapping from activations to steps of the plan. Data and metrics are the business of the evaluator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...engine.cost import CostModel, can_skip
+from ...engine.plan.wiring import WEIGHTED
+from ...thresholds import Threshold
+
+if TYPE_CHECKING:
+    from ...engine import InferenceSession, ProbeProgram
+    from ...engine.plan.types import FloatArray, Step
+    from ...onnx import LayerWeights
+
+MAX_ARENA_BYTES = 256 << 20
+"""Largest arena of one run; the batch is made smaller to keep within it. A batch of one may need more."""
+
+Thresholds = Mapping[str, Threshold]
+Densities = Mapping[int, float]
+"""Density of the first operand, by step."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A convolution that skips the zeros of an activation.
+
+    Args:
+        step: Its place in the plan.
+        share: The part of its input channels that the activation makes up, in (0, 1].
+    """
+
+    step: int
+    share: float
+
+
+class Network:
+    """A model compiled for calibration. Not for several threads at once.
+
+    Args:
+        session: Has the model.
+        input_name: The model's only input.
+        sample_shape: Shape of one input, without the batch.
+        batch_size: Inputs per run, if their activations fit into :data:`MAX_ARENA_BYTES`.
+        is_fixed: Whether the model takes no other batch size.
+    """
+
+    def __init__(
+        self,
+        session: InferenceSession,
+        input_name: str,
+        sample_shape: tuple[int, ...],
+        batch_size: int,
+        *,
+        is_fixed: bool,
+    ) -> None:
+        self.program = self._program(session, input_name, sample_shape, batch_size, is_fixed)
+        self.plan = self.program.plan
+        self.batch_size = self.plan.tensors[self.plan.inputs[0]].shape[0]
+        self._cost = CostModel.for_isa(self.program.isa)
+        self._present: dict[str, Threshold] = {}
+
+    @staticmethod
+    def _program(
+        session: InferenceSession, name: str, sample: tuple[int, ...], batch: int, is_fixed: bool
+    ) -> ProbeProgram:
+        program = session.probe({name: (batch, *sample)})
+        if is_fixed or program.plan.arena_bytes <= MAX_ARENA_BYTES or batch == 1:
+            return program
+        smaller = max(1, batch * MAX_ARENA_BYTES // program.plan.arena_bytes)
+        return session.probe({name: (smaller, *sample)})
+
+    @cached_property
+    def readers(self) -> dict[str, tuple[Reader, ...]]:
+        """By activation, in the order of the graph: the convolutions that skip by it, if there are any."""
+        found = {}
+        for name, step in sorted(self.program.threshold_steps.items(), key=lambda item: item[1]):
+            channels = self.program.channels(name)
+            readers = tuple(
+                Reader(link.step, channels / self.plan.tensors[self.plan.steps[link.step].inputs[0]].shape[1])
+                for link in self.program.wiring.weighted_consumers(step)
+                if can_skip(self.plan.steps[link.step])
+            )
+            if readers:
+                found[name] = readers
+        return found
+
+    def place(self, name: str) -> int:
+        """Return the step that rectifies an activation."""
+        return self.program.threshold_steps[name]
+
+    def weight_scale(self, name: str) -> NDArray[np.float64] | None:
+        """Return, by channel of an activation, how strongly its readers weigh it.
+
+        ``sqrt(sum of w^2)`` over all weights that read the channel, a strided convolution's by the number of
+        its outputs. A value x in channel c changes the readers' outputs by ``x scale[c]`` in the Euclidean
+        norm.
+
+        Returns:
+            float64 ``[C]``, > 0, of geometric mean 1; None where no convolution reads the activation.
+        """
+        channels = self.program.channels(name)
+        squares, is_read = np.zeros(channels), False
+        for link in self.program.wiring.weighted_consumers(self.place(name)):
+            step, weight = self.plan.steps[link.step], self.program.constant(link.step, "weight")
+            if weight is None or step.op == "linear" or link.channel < 0:
+                continue
+            by_channel = _squares_by_input(step, weight)[link.channel : link.channel + channels]
+            if len(by_channel) == channels:
+                squares, is_read = squares + by_channel, True
+        if not is_read or not squares.any():
+            return None
+        scale = np.sqrt(np.maximum(squares, 1e-8 * squares.max()))
+        return np.asarray(scale / np.exp(np.log(scale).mean()))
+
+    def set_thresholds(self, thresholds: Thresholds) -> None:
+        """Give the activations these thresholds; those not named get the ones that the model came with."""
+        self.program.reset_thresholds([name for name in self._present if name not in thresholds])
+        self.program.set_thresholds(thresholds)
+        self._present = dict(thresholds)
+
+    def set_weights(self, layers: Mapping[str, LayerWeights]) -> None:
+        """Give layers these weights; those not named get the ones that the model came with."""
+        for number, step in enumerate(self.plan.steps):
+            if step.op not in WEIGHTED:
+                continue
+            if step.name in layers:
+                given = layers[step.name]
+                self.program.set_constants(number, {"weight": given.weight, "bias": given.bias})
+                continue
+            for role in ("weight", "bias"):
+                name, present = step.constants.get(role), self.program.constant(number, role)
+                if name is not None:
+                    self.program.set_constants(number, {role: self.plan.constants[name]})
+                elif present is not None:
+                    self.program.set_constants(number, {role: np.zeros_like(present)})
+
+    def sparsity(self, densities: Densities) -> float:
+        """Return the sparsity of what skipping convolutions read, weighted by MACs, in [0, 1]."""
+        skipping = [number for number in densities if can_skip(self.plan.steps[number])]
+        macs = sum(self.plan.steps[number].macs for number in skipping)
+        zeros = sum(self.plan.steps[number].macs * (1.0 - densities[number]) for number in skipping)
+        return zeros / macs if macs else 0.0
+
+    def step_ms(self, number: int, density: float | None, *, winograd: bool = True) -> float:
+        """Return the predicted time of a step per input, in milliseconds, with or without Winograd's algorithm."""
+        step = self.plan.steps[number]
+        threads = self.program.num_threads
+        return self._cost.predict(self.plan, step, density, threads, winograd=winograd) / self.batch_size
+
+    def predicted_ms(self, densities: Densities) -> float:
+        """Return the predicted time of the network per input, in milliseconds."""
+        return sum(self.step_ms(number, densities.get(number)) for number in range(len(self.plan.steps)))
+
+
+def _squares_by_input(step: Step, weight: FloatArray) -> NDArray[np.float64]:
+    """Return the sum of squared weights by input channel, over what a strided convolution leaves out."""
+    strides = step.attributes.get("strides", (1, 1))
+    assert isinstance(strides, tuple)
+    groups = 1 if step.op == "linear" else int(str(step.attributes.get("groups", 1)))
+    squares = np.square(weight.astype(np.float64)).reshape(groups, -1, *weight.shape[1:])
+    by_input = squares.sum(axis=(1, *range(3, squares.ndim)))
+    return np.asarray(by_input.reshape(-1) / (strides[0] * strides[1]))

@@ -1,0 +1,127 @@
+"""Setting: what a calibration works on: the model in the engine, the data in two halves, and the metric."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ..analysis import ModelInput, model_hash, refuse_noise
+from ..data import Dataset
+from ..errors import DataError
+from .compensation.compensation import MAX_INPUTS
+from .judging.metric import choose_metric
+from .network.evaluation import Evaluator
+from .network.network import Network
+from .options import CalibrationOptions
+from .search.walk import Budget
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+    from ..engine import ProbeProgram
+
+_FEWEST_INPUTS = 4
+_FEWEST_PROBES, _MOST_PROBES, _PROBED_MACS = 48, 256, 4e10
+"""Inputs to probe with unless told otherwise: as many as take this many multiply-accumulates, within bounds."""
+_BLIND = 0.1
+"""Information loss that a metric which cannot see blindness tolerates at most."""
+
+
+class Setting:
+    """A model, data and a metric, ready for thresholds to be tried.
+
+    Args:
+        model: ONNX file, its content, or a loaded model.
+        data: Real inputs, labelled or not.
+        holdout: The data for the check; None takes a part of ``data``.
+        options: How to calibrate.
+
+    Attributes:
+        sha256: Hash of the model.
+        model: The loaded model.
+        network: The network whose thresholds change; shared by the evaluators.
+        calibration: Runs it on the data of the search.
+        holdout: Runs it on the other data.
+        metric: Judges outputs.
+
+    Raises:
+        CalibrationError: If the metric does not fit, or the model's own outputs are not finite.
+        DataError: If there are too few inputs, or they are noise and that is not accepted.
+        ShapeError: If the data do not fit the model.
+        ModelError: If the model cannot be read or run.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | bytes | ir.Model,
+        data: Dataset,
+        holdout: Dataset | None,
+        options: CalibrationOptions,
+    ) -> None:
+        from ..engine import InferenceSession, SessionOptions
+        from ..onnx import branched, load_model
+
+        refuse_noise(data, options.random_input)
+        calibration_data, holdout_data = _split(data, holdout, options)
+        self.options = options
+        self.data = data
+        self.sha256 = model_hash(model)
+        loaded = load_model(model)
+        self.model = branched(loaded) if options.branches else loaded
+        self._session = InferenceSession(
+            self.model, SessionOptions(intra_op_num_threads=options.threads or 0, isa=options.isa)
+        )
+        self._input = ModelInput.of(self._session)
+        self._input.check(calibration_data)
+        self.network = self._compiled(calibration_data)
+        self.calibration = Evaluator(self.network, self._input, calibration_data)
+        self.holdout = Evaluator(self.network, self._input, holdout_data)
+        self.metric = choose_metric(options.metric, self.calibration.dense.outputs, calibration_data.labels)
+
+    @cached_property
+    def probes(self) -> Evaluator:
+        """Runs the network on the part of the calibration data that sensitivities are measured with."""
+        wanted = self.options.probe_samples or self._affordable_probes
+        return Evaluator(self.network, self._input, self.calibration.data.subset(wanted))
+
+    @cached_property
+    def corrections(self) -> Evaluator:
+        """Runs the network on the part of the calibration data that layers are corrected with."""
+        return Evaluator(self.network, self._input, self.calibration.data.subset(MAX_INPUTS))
+
+    def dense_program(self) -> ProbeProgram:
+        """Return the network as it was, a program of its own."""
+        return self._compiled(self.calibration.data).program
+
+    def budget(self) -> Budget | None:
+        """Return what a set of thresholds may cost; None where a target is asked for instead."""
+        return None if self.options.has_target else self.budget_of(self.options.budget)
+
+    def budget_of(self, max_drop: float) -> Budget:
+        """Return a budget for a largest drop of the metric, with the guard against blindness."""
+        max_information_loss = self.options.max_information_loss
+        if max_information_loss is None and self.metric.is_guarded:
+            max_information_loss = max(max_drop, _BLIND)
+        return Budget(max_drop, max_information_loss)
+
+    @property
+    def _affordable_probes(self) -> int:
+        macs = sum(step.macs for step in self.network.plan.steps) / self.network.batch_size
+        return round(min(_MOST_PROBES, max(_FEWEST_PROBES, _PROBED_MACS / max(macs, 1.0))))
+
+    def _compiled(self, data: Dataset) -> Network:
+        size = self._input.batch_size(min(self.options.batch_size, len(data)))
+        is_fixed = self._input.fixed_batch_size is not None
+        return Network(self._session, self._input.name, data.sample_shape, size, is_fixed=is_fixed)
+
+
+def _split(data: Dataset, holdout: Dataset | None, options: CalibrationOptions) -> tuple[Dataset, Dataset]:
+    if holdout is not None:
+        refuse_noise(holdout, options.random_input)
+        return data, holdout
+    if len(data) < _FEWEST_INPUTS:
+        raise DataError(
+            f"calibration needs at least {_FEWEST_INPUTS} inputs, half of them for the check; the data have {len(data)}"
+        )
+    return data.split(1.0 - options.holdout_fraction, seed=options.seed)

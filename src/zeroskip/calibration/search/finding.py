@@ -1,0 +1,171 @@
+"""Finder: from a setting to the strength that reaches the goal, and to the corrections that let it go further."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...progress import Progress
+from ..compensation.compensation import CompensationName, Compensator
+from ..network.network import Thresholds
+from ..network.values import Values
+from ..options import StrategyName
+from ..problem import Setting
+from ..records import Correction, Trial
+from ..strategies.allocation import GRID, EnergyStrategy, ScaledStrategy, SensitivityStrategy, Strategy, UniformStrategy
+from ..strategies.gains import saved_ms
+from ..strategies.greedy import greedy_thresholds
+from ..strategies.sensitivity import probe
+from .search import Search
+from .walk import Budget
+
+if TYPE_CHECKING:
+    from ...engine import ProbeProgram
+    from ...onnx import LayerWeights
+
+_ROUNDS = 2
+"""How often layers are corrected for what the last correction made possible."""
+
+
+@dataclass
+class Found:
+    """What a search has come to so far.
+
+    Args:
+        search: The family of threshold sets, and what was tried of it.
+        strength: Place in the family; 0 changes nothing.
+        corrections: What compensation tried.
+        layers: Weights that it corrected, by layer; they belong to the thresholds of ``strength``.
+    """
+
+    search: Search
+    strength: float = 0.0
+    corrections: tuple[Correction, ...] = ()
+    layers: Mapping[str, LayerWeights] | None = None
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Activation to T; empty where nothing passed."""
+        return self.search.strategy.thresholds(self.strength) if self.strength > 0.0 else {}
+
+
+class Finder:
+    """Finds thresholds in one setting. What is measured once serves every strategy and every budget.
+
+    Args:
+        setting: Model, data, metric and options.
+        progress: Told of each step.
+
+    Attributes:
+        values: Samples of the activations that may get a threshold, by name; empty before :meth:`observe`.
+    """
+
+    def __init__(self, setting: Setting, progress: Progress | None = None) -> None:
+        self._setting = setting
+        self._progress = progress
+        self.values: Mapping[str, Values] = {}
+
+    def observe(self) -> None:
+        """Take the samples of activations."""
+        setting = self._setting
+        names = list(setting.network.readers)
+        some = setting.probes.sample(names, setting.options.seed, self._progress) if names else {}
+        self.values = {name: sample for name, sample in some.items() if sample.density > 0.0}
+
+    @cached_property
+    def gains(self) -> dict[str, NDArray[np.float64]]:
+        """What each share of each activation saves, by the engine's cost model, in ms per input."""
+        densities = self._setting.calibration.dense.densities
+        return saved_ms(self._setting.network, self.values, densities, GRID)
+
+    def strategy(self, name: StrategyName) -> Strategy:
+        """Return a family of threshold sets, with the measurements it needs."""
+        setting = self._setting
+        if name == "uniform":
+            return UniformStrategy(self.values)
+        if name == "energy":
+            return EnergyStrategy(self.values)
+        if name == "greedy":
+            found = greedy_thresholds(setting.calibration, setting.metric, list(self.values), self._progress)
+            return ScaledStrategy(found)
+        values, sensitivities = probe(setting.probes, setting.metric, self.values, self._progress)
+        return SensitivityStrategy(values, sensitivities, self.gains)
+
+    def search(self, strategy: Strategy, budget: Budget | None) -> Search:
+        """Return a search of a family that has tried nothing yet."""
+        setting = self._setting
+        return Search(strategy, setting.metric, setting.calibration, setting.holdout, budget, self._progress)
+
+    def look(self, found: Found) -> None:
+        """Set the strength that reaches the goal on the calibration data."""
+        found.strength = self._reached(found.search)
+
+    def confirm(self, found: Found) -> None:
+        """Reduce the strength until the holdout keeps within the budget too."""
+        found.strength = self._confirmed(found.search, found.strength)
+
+    def compensate(self, found: Found, kind: CompensationName) -> None:
+        """Correct the layers for the thresholds found, and look again how far these may go with it.
+
+        Where they go further, corrections are made anew for these stronger thresholds, and so on.
+        """
+        if kind == "none":
+            return
+        self.confirm(found)
+        for _ in range(_ROUNDS):
+            if found.strength <= 0.0 or not self._corrected(found, kind):
+                return
+
+    def _corrected(self, found: Found, kind: CompensationName) -> bool:
+        """Correct once; return whether it is better than what was found before, else leave that as it was."""
+        from ...onnx import layer_weights
+
+        setting, is_kept = self._setting, False
+        before = found.search.trial(found.strength, on_holdout=False)
+        setting.network.set_weights({})
+        setting.network.set_thresholds(found.thresholds)
+        names = list(layer_weights(setting.model))
+        try:
+            compensator = Compensator(setting.corrections, self._dense, setting.metric, kind, names)
+            layers, corrections = compensator.run(self._progress)
+            search = found.search.again(found.strength)
+            strength = self._confirmed(search, self._reached(search))
+            trial = search.trial(strength, on_holdout=False)
+            is_kept = bool(layers) and _is_better(trial, before, search.budget)
+            if is_kept:
+                found.layers, found.search, found.strength = layers, search, strength
+                found.corrections = tuple(corrections)
+            elif not found.corrections:
+                found.corrections = tuple(item.model_copy(update={"is_kept": False}) for item in corrections)
+        finally:
+            if not is_kept:
+                setting.network.set_weights(found.layers or {})
+        return is_kept
+
+    @cached_property
+    def _dense(self) -> ProbeProgram:
+        return self._setting.dense_program()
+
+    def _reached(self, search: Search) -> float:
+        options = self._setting.options
+        if options.target_sparsity is not None:
+            return search.for_target(options.target_sparsity, lambda trial: trial.sparsity, "target_sparsity")
+        if options.target_speedup is not None:
+            return search.for_target(options.target_speedup, lambda trial: trial.predicted_speedup, "target_speedup")
+        assert search.budget is not None
+        return search.under_budget(search.budget)
+
+    @staticmethod
+    def _confirmed(search: Search, strength: float) -> float:
+        return strength if search.budget is None else search.confirmed(strength, search.budget)
+
+
+def _is_better(trial: Trial, before: Trial, budget: Budget | None) -> bool:
+    if budget is None:
+        return trial.strength > 0.0 and trial.score.information_loss < before.score.information_loss
+    return trial.predicted_speedup > before.predicted_speedup

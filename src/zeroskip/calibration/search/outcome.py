@@ -1,0 +1,151 @@
+"""Making the result of a calibration from what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ...onnx import is_branch
+from ...system import installed_version
+from ...thresholds import Threshold, ThresholdSet
+from ..judging.metric import Labels, Outputs
+from ..judging.statistics import drop_interval, mcnemar
+from ..problem import Setting
+from ..records import CurvePoint, LayerSensitivity, Score
+from ..result import CalibrationResult
+from ..strategies.allocation import GRID, SensitivityStrategy
+from .finding import Finder, Found
+from .search import Search, score_of
+from .walk import Budget
+
+
+def outcome(
+    setting: Setting,
+    finder: Finder,
+    found: Found,
+    curve: tuple[CurvePoint, ...],
+    *,
+    was_interrupted: bool,
+    seconds: float,
+) -> CalibrationResult:
+    """Return the result: thresholds, scores on both sets of data, and how they came about.
+
+    Args:
+        setting: Model, data, metric and options.
+        finder: What it measured is reported.
+        found: Where the search ended.
+        curve: Accuracy against speed.
+        was_interrupted: Whether the search was stopped early.
+        seconds: How long it took.
+    """
+    search, options, budget = found.search, setting.options, found.search.budget
+    present = found.thresholds
+    layers = dict(found.layers or {}) if found.strength > 0.0 else {}
+    thresholds = {name: present.get(name, 0.0) for name in finder.values}
+    written = {name: value for name, value in thresholds.items() if np.any(value) or not is_branch(name)}
+    trial = search.trial(found.strength, on_holdout=False)
+    holdout = checked_score(setting, search, found.strength)
+    return CalibrationResult(
+        thresholds=_threshold_set(
+            setting, written, budget, {"calibration": trial.score, "holdout": holdout}, curve, len(layers)
+        ),
+        layers=layers,
+        metric=setting.metric.name,
+        max_drop=None if budget is None else budget.max_drop,
+        max_information_loss=None if budget is None else budget.max_information_loss,
+        target_sparsity=options.target_sparsity,
+        target_speedup=options.target_speedup,
+        calibration=trial.score,
+        holdout=holdout,
+        sparsity_before=setting.calibration.dense.sparsity,
+        sparsity_after=trial.sparsity,
+        predicted_speedup=trial.predicted_speedup,
+        strategy=options.strategy,
+        compensation=options.compensation,
+        branches=options.branches,
+        seed=options.seed,
+        trials=tuple(search.trials),
+        curve=curve,
+        sensitivities=tuple(_layer(name, finder, found, thresholds[name]) for name in finder.values),
+        corrections=found.corrections,
+        was_interrupted=was_interrupted,
+        seconds=seconds,
+    )
+
+
+def checked_score(setting: Setting, search: Search, strength: float) -> Score:
+    """Return the score on the holdout with what says how far to trust it."""
+    evaluation = search.evaluation(strength, on_holdout=True)
+    score = score_of(setting.metric, setting.holdout, evaluation)
+    reference, labels = setting.holdout.dense.outputs, setting.holdout.data.labels
+    interval = drop_interval(setting.metric, reference, evaluation.outputs, labels, seed=setting.options.seed)
+    is_top1 = setting.metric.name == "top1"
+    p_value = _mcnemar(reference, evaluation.outputs, labels) if is_top1 else None
+    return score.model_copy(update={"interval": interval, "p_value": p_value})
+
+
+def _mcnemar(reference: Outputs, outputs: Outputs, labels: Labels) -> float | None:
+    if labels is None:
+        return None
+    before, after = (rows.reshape(len(rows), -1).argmax(axis=1) == labels for rows in (reference, outputs))
+    return mcnemar(int((before & ~after).sum()), int((after & ~before).sum()))
+
+
+def _threshold_set(
+    setting: Setting,
+    thresholds: Mapping[str, Threshold],
+    budget: Budget | None,
+    scores: Mapping[str, Score],
+    curve: tuple[CurvePoint, ...],
+    corrected_layers: int,
+) -> ThresholdSet:
+    options = setting.options
+    return ThresholdSet(
+        dict(thresholds),
+        model_sha256=setting.sha256,
+        data=setting.data.description,
+        metric=setting.metric.name,
+        provenance={
+            "strategy": options.strategy,
+            "compensation": options.compensation,
+            "corrected_layers": corrected_layers,
+            "branches": options.branches,
+            "seed": options.seed,
+            "max_drop": None if budget is None else budget.max_drop,
+            "target_sparsity": options.target_sparsity,
+            "target_speedup": options.target_speedup,
+            "scores": {name: score.model_dump(mode="json") for name, score in scores.items()},
+            "curve": [_summary(point) for point in curve if point.is_efficient],
+            "zeroskip": installed_version("zeroskip"),
+        },
+    )
+
+
+def _summary(point: CurvePoint) -> dict[str, Any]:
+    return {
+        "strength": point.strength,
+        "sparsity": point.sparsity,
+        "predicted_speedup": point.predicted_speedup,
+        "drop": point.holdout.drop,
+    }
+
+
+def _layer(name: str, finder: Finder, found: Found, threshold: Threshold) -> LayerSensitivity:
+    fraction, strategy = finder.values[name].fraction(threshold), found.search.strategy
+    sensitivity, damage_per_ms = None, None
+    if isinstance(strategy, SensitivityStrategy):
+        sensitivity = strategy.sensitivities[name]
+        saved = float(np.interp(fraction, GRID, finder.gains[name]))
+        damage = float(sensitivity.at(np.array([fraction]))[0])
+        damage_per_ms = damage / saved if saved > 0.0 else None
+    return LayerSensitivity(
+        activation=name,
+        gain_ms=float(finder.gains[name][-1]),
+        levels=sensitivity.levels if sensitivity else (),
+        damages=sensitivity.damages if sensitivity else (),
+        is_per_channel=np.ndim(threshold) > 0,
+        fraction=fraction,
+        damage_per_ms=damage_per_ms,
+    )

@@ -1,0 +1,1 @@
+"""Families of threshold sets, ordered by one strength: how zeros are shared out among layers."""

@@ -1,0 +1,175 @@
+"""What to run natively and what not: the decision behind ``SessionOptions(fallback="islands")``.
+
+A part is kept native if it holds a layer that can skip zeros. Elsewhere ONNX Runtime is as fast, so a native
+part would cost two copies and bring nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ...errors import ModelError, ShapeError, UnsupportedOperatorError
+from ..options import SessionOptions
+from ..run.region import Region
+from .island import INSTALL_HINT, is_available
+from .mixed import MixedModel
+from .parts import IslandPart, NativePart
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+    from ...onnx.canonical.pipeline import ValueInfo
+    from ...onnx.partition import Part
+
+_MAX_ROUNDS = 50
+
+
+def refused(error: UnsupportedOperatorError, options: SessionOptions) -> UnsupportedOperatorError | None:
+    """Return the error to raise for an unsupported model, None if it can have islands."""
+    if options.fallback == "error":
+        return error
+    if not is_available():
+        return UnsupportedOperatorError(f"{error}\n{INSTALL_HINT}", error.nodes)
+    return None
+
+
+def mix(model: ir.Model, options: SessionOptions, input_shapes: Mapping[str, Sequence[int]]) -> MixedModel:
+    """Cut a model that the native engine cannot run as a whole.
+
+    Args:
+        model: As loaded.
+        options: Options of the session.
+        input_shapes: Shapes of the inputs as far as they are known, to judge by what is supported.
+
+    Raises:
+        ModelError: If ONNX Runtime refuses an island.
+    """
+    from ...onnx.partition import can_cross
+    from ...onnx.rewriting import flat_copy, let_go_with, sweep
+
+    try:
+        flat = flat_copy(model)
+        sweep(flat.graph)  # a part of dead nodes would have no outputs
+        search = _Search(flat, options, input_shapes)
+    except (ModelError, ShapeError) as error:
+        return whole(model, options, {"": f"the model cannot be analysed: {error}"})
+    parts = search.run()
+    if not any(part.is_native for part in parts) or not can_cross(parts):
+        mixed = whole(flat, options, search.reasons)
+    else:
+        mixed = MixedModel(flat, search.runners(parts))
+    let_go_with(mixed, flat)
+    return mixed
+
+
+def whole(model: ir.Model, options: SessionOptions, reasons: Mapping[str, str]) -> MixedModel:
+    """Make one island of a model.
+
+    Raises:
+        ModelError: If ONNX Runtime refuses it.
+    """
+    from ...onnx.partition import whole_part
+
+    return MixedModel(model, [IslandPart(whole_part(model), options, "island 0", reasons)])
+
+
+class _Search:
+    """Takes nodes out of the native parts until each of them is supported and worth its while."""
+
+    def __init__(self, flat: ir.Model, options: SessionOptions, shapes: Mapping[str, Sequence[int]]) -> None:
+        from ...onnx.canonical.pipeline import infer_values
+        from ...onnx.partition import Partitioner
+
+        self._options = options
+        self._values: dict[str, ValueInfo] = infer_values(flat, shapes)
+        self._partitioner = Partitioner(flat, self._values)
+        self._regions: dict[tuple[tuple[str, ...], tuple[str, ...]], Region] = {}
+        self.reasons: dict[str, str] = dict.fromkeys(
+            self._partitioner.quantized_nodes(), "its operand or its result is quantized"
+        )
+
+    def run(self) -> tuple[Part, ...]:
+        """Return the parts."""
+        islands = set(self.reasons)
+        for _ in range(_MAX_ROUNDS):
+            parts = self._partitioner.split(islands)
+            found = self._unsupported(parts) or self._worthless(parts)
+            if not found:
+                return parts
+            islands |= found
+        return ()
+
+    def runners(self, parts: Sequence[Part]) -> list[IslandPart | NativePart]:
+        """Return what runs the parts; the regions compiled on the way are used again."""
+        result: list[IslandPart | NativePart] = []
+        for part in parts:
+            count = sum(other.part.is_native == part.is_native for other in result)
+            if part.is_native:
+                result.append(NativePart(part, self._options, f"native part {count}", self._region(part)))
+            else:
+                result.append(IslandPart(part, self._options, f"island {count}", self.reasons))
+        return result
+
+    def _unsupported(self, parts: Sequence[Part]) -> set[str]:
+        found: set[str] = set()
+        for part in parts:
+            if part.is_native:
+                found |= self._unsupported_in(part)
+        return found
+
+    def _unsupported_in(self, part: Part) -> set[str]:
+        """Return the nodes that keep a part from being native."""
+        shapes = [self._shape(part, name) for name in part.inputs]
+        try:
+            if None in shapes:
+                self._judge_by_operators(part, dict(zip(part.inputs, shapes, strict=True)))
+            else:
+                self._region(part).compiled(tuple(shape for shape in shapes if shape is not None))
+        except UnsupportedOperatorError as error:
+            return self._blamed(part, error)
+        except (ModelError, ShapeError) as error:
+            self.reasons |= dict.fromkeys(part.nodes, str(error))
+            return set(part.nodes)
+        return set()
+
+    def _blamed(self, part: Part, error: UnsupportedOperatorError) -> set[str]:
+        blamed = [(name, node) for node in error.nodes for name in node.sources if name in part.nodes]
+        reasons = {name: f"{node.op_type}: {node.reason}" for name, node in blamed}
+        if not reasons:  # of what cannot be run nothing is a node of the model
+            reasons = dict.fromkeys(part.nodes, str(error))
+        self.reasons |= reasons
+        return set(reasons)
+
+    def _judge_by_operators(self, part: Part, shapes: Mapping[str, tuple[int, ...] | None]) -> None:
+        from ...onnx import check_supported, specialize
+        from ...onnx.rewriting import let_go
+        from ...onnx.settled import settle_outputs
+
+        known = {name: shape for name, shape in shapes.items() if shape is not None}
+        model = specialize(self._region(part).prepared, known, partial=True)
+        settle_outputs(model)
+        try:
+            check_supported(model)
+        finally:
+            let_go(model)
+
+    def _worthless(self, parts: Sequence[Part]) -> set[str]:
+        """Return the nodes of the native parts in which nothing can be skipped."""
+        from ...onnx import activations
+
+        found: set[str] = set()
+        for part in parts:
+            if part.is_native and not any(item.consumers for item in activations(self._region(part).prepared)):
+                found.update(part.nodes)
+        return found
+
+    def _region(self, part: Part) -> Region:
+        key = (part.nodes, part.outputs)
+        if key not in self._regions:
+            self._regions[key] = Region(part.model, self._options)
+        return self._regions[key]
+
+    def _shape(self, part: Part, name: str) -> tuple[int, ...] | None:
+        info = self._values.get(name)
+        return None if info is None else info.shape

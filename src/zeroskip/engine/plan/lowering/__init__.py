@@ -1,0 +1,117 @@
+"""Lowering: a canonical ONNX graph with concrete shapes becomes native steps, operator by operator.
+
+One file per operator family; each function appends the steps of one node to the :class:`.builder.Builder`.
+What spans several nodes (fusion, views, masks) is left to the passes that follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from ....errors import ModelError, UnsupportedOperatorError
+from ....onnx.rewriting import malformed_as_model_error
+from ....onnx.supported import UnsupportedNode
+from ....onnx.values import ZEROSKIP_DOMAIN
+from ..draft import Draft
+from . import activation, conv, elementwise, linear, pool, reduce, resize, shape
+from .builder import Builder
+from .node import LoweringError
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+Lowering = Callable[[Builder, "ir.Node"], None]
+
+LOWERINGS: dict[tuple[str, str], Lowering] = {
+    ("", "Add"): elementwise.lower_add,
+    ("", "AveragePool"): pool.lower_average_pool,
+    ("", "Clip"): activation.lower_clip,
+    ("", "Concat"): shape.lower_concat,
+    ("", "Conv"): conv.lower_conv,
+    ("", "GlobalAveragePool"): pool.lower_global_pool,
+    ("", "GlobalMaxPool"): pool.lower_global_pool,
+    ("", "HardSigmoid"): activation.lower_hard_sigmoid,
+    ("", "HardSwish"): activation.lower_hard_swish,
+    ("", "Identity"): shape.lower_identity,
+    ("", "LRN"): reduce.lower_lrn,
+    ("", "MaxPool"): pool.lower_max_pool,
+    ("", "Mul"): elementwise.lower_mul,
+    ("", "Pad"): shape.lower_pad,
+    ("", "ReduceMean"): reduce.lower_reduce_mean,
+    ("", "Reshape"): shape.lower_reshape,
+    ("", "Resize"): resize.lower_resize,
+    ("", "Sigmoid"): activation.lower_sigmoid,
+    ("", "Slice"): shape.lower_slice,
+    ("", "Softmax"): reduce.lower_softmax,
+    ("", "Split"): shape.lower_split,
+    ("", "Tanh"): activation.lower_tanh,
+    ("", "Transpose"): shape.lower_transpose,
+    (ZEROSKIP_DOMAIN, "ChannelAffine"): elementwise.lower_channel_affine,
+    (ZEROSKIP_DOMAIN, "FatRelu"): activation.lower_fat_relu,
+    (ZEROSKIP_DOMAIN, "Linear"): linear.lower_linear,
+}
+
+
+def lower(model: ir.Model, taps: Sequence[str] = ()) -> Draft:
+    """Lower a canonical model to a draft.
+
+    Args:
+        model: Canonical model; every value has a concrete shape.
+        taps: Names of intermediate values to return after the graph's own outputs.
+
+    Returns:
+        The draft, one step per node or layout change, nothing fused yet.
+
+    Raises:
+        UnsupportedOperatorError: Listing every node that cannot be lowered, with the reason.
+        ModelError: If a tap names no value of the graph.
+    """
+    builder = Builder()
+    for value in model.graph.inputs:
+        if value.const_value is None:
+            builder.graph_input(value)
+    problems, nodes = [], []
+    for node in model.graph:
+        try:
+            with malformed_as_model_error(node):
+                _lower_node(builder, node)
+        except LoweringError as error:
+            problems.append(f"{node.name or node.outputs[0].name} ({_title(node)}): {error}")
+            nodes.append(UnsupportedNode.of(node, model.opset_imports.get(node.domain, 0), str(error)))
+    if not problems:
+        for value in (*model.graph.outputs, *_find_values(model, taps)):
+            try:
+                builder.graph_output(value)
+            except LoweringError as error:
+                problems.append(f"output '{value.name}': {error}")
+    if problems:
+        listing = "\n  ".join(problems)
+        raise UnsupportedOperatorError(
+            f"the engine cannot run {len(problems)} node(s) of this model:\n  {listing}", nodes
+        )
+    return builder.draft
+
+
+def _lower_node(builder: Builder, node: ir.Node) -> None:
+    domain = "" if node.domain == "ai.onnx" else node.domain
+    lowering = LOWERINGS.get((domain, node.op_type))
+    if lowering is None:
+        raise LoweringError("operator not supported")
+    try:
+        lowering(builder, node)
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
+        # What the checks before let through of a damaged file: attributes without a value, of another type, ...
+        raise LoweringError(f"it is malformed: {error}") from error
+
+
+def _title(node: ir.Node) -> str:
+    return f"{node.domain}::{node.op_type}" if node.domain else node.op_type
+
+
+def _find_values(model: ir.Model, names: Sequence[str]) -> list[ir.Value]:
+    values = {value.name: value for node in model.graph for value in node.outputs}
+    missing = [name for name in names if name not in values]
+    if missing:
+        raise ModelError(f"no value of the graph is called {', '.join(missing)}")
+    return [values[name] for name in names]

@@ -1,0 +1,141 @@
+"""Wiring: which step of a plan wrote what another one reads, seen through shared buffers and slices.
+
+In a plan a concatenation may be no step at all: its parts are written side by side into one buffer. Who feeds
+whom then follows from addresses.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from .types import CHANNEL_BLOCK, Plan, TensorSpec, round_up
+
+FLOAT_BYTES = 4
+MASK_WORD_BYTES = 2
+
+ByteRange = tuple[int, int]
+"""Offset and size in bytes."""
+
+WEIGHTED = frozenset(("conv", "depthwise", "linear"))
+"""Operators with a constant ``weight``."""
+_KEEPS_CHANNELS = frozenset(
+    ("avg_pool", "copy", "global_avg_pool", "global_max_pool", "max_pool", "pad", "resize")
+)
+
+
+@dataclass(frozen=True)
+class Link:
+    """One end of an edge between two steps.
+
+    Args:
+        step: The step at this end.
+        channel: Where the writer's first channel lies among the reader's; negative where it reads a slice.
+    """
+
+    step: int
+    channel: int
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The steps that wrote what a step finds in one of its operands.
+
+    Args:
+        links: The writers, latest first.
+        is_complete: Whether they account for all of it; False where addresses leave a doubt.
+    """
+
+    links: tuple[Link, ...]
+    is_complete: bool
+
+
+class Wiring:
+    """Who reads what in a plan.
+
+    Args:
+        plan: The plan.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+
+    def sources(self, reader: int, tensor: TensorSpec) -> Sources:
+        """Find who wrote what step ``reader`` finds in ``tensor``, which lies in the arena."""
+        links: list[Link] = []
+        missing = tensor.shape[1] if tensor.layout == "nhwc" else 1
+        for position in range(reader - 1, -1, -1):
+            for index in self._plan.steps[position].outputs:
+                other = self._plan.tensors[index]
+                if other.is_external:
+                    continue
+                channel = _channel_within(other, tensor)
+                if _covers(other, tensor):
+                    return Sources((*links, Link(position, channel or 0)), True)
+                if channel is not None and 0 <= channel < tensor.shape[1]:  # a part of a concatenation
+                    links.append(Link(position, channel))
+                    missing -= other.shape[1]
+            if missing <= 0:
+                return Sources(tuple(links), True)
+        return Sources(tuple(links), False)
+
+    @cached_property
+    def readers(self) -> dict[int, tuple[Link, ...]]:
+        """By writing step: the steps that read its result as their first operand."""
+        found = defaultdict(list)
+        for reader, step in enumerate(self._plan.steps):
+            for place, index in enumerate(step.inputs):
+                tensor = self._plan.tensors[index]
+                if tensor.is_external or (place > 0 and step.op != "concat"):
+                    continue
+                before = sum(self._plan.tensors[other].shape[1] for other in step.inputs[:place])
+                for link in self.sources(reader, tensor).links:
+                    found[link.step].append(Link(reader, link.channel + before))
+        return {step: tuple(links) for step, links in found.items()}
+
+    def weighted_consumers(self, step: int) -> tuple[Link, ...]:
+        """Return the convolutions and linear layers that read the result of a step.
+
+        Directly, or through operators that keep channels apart (pooling, concatenation, padding).
+        """
+        return tuple(dict.fromkeys(self._consumers(step, 0)))
+
+    def _consumers(self, step: int, channel: int) -> Iterator[Link]:
+        for link in self.readers.get(step, ()):
+            op, place = self._plan.steps[link.step].op, channel + link.channel
+            if op in WEIGHTED:
+                yield Link(link.step, place)
+            elif op in _KEEPS_CHANNELS or (op == "concat" and self._is_map(link.step)):
+                yield from self._consumers(link.step, place)
+
+    def _is_map(self, step: int) -> bool:
+        return self._plan.tensors[self._plan.steps[step].outputs[0]].layout == "nhwc"
+
+
+def arena_ranges(tensor: TensorSpec) -> tuple[ByteRange, ...]:
+    """Return where the values and the mask of a tensor lie; a slice of channels spans its neighbours."""
+    if tensor.layout == "row":
+        return ((tensor.offset, FLOAT_BYTES * tensor.elements),)
+    width = round_up(tensor.shape[1], CHANNEL_BLOCK)
+    elements = (tensor.pixels - 1) * tensor.pixel_stride + width
+    values = (tensor.offset, FLOAT_BYTES * elements)
+    mask = (tensor.mask_offset, MASK_WORD_BYTES * elements // CHANNEL_BLOCK)
+    return (values, mask) if tensor.masked else (values,)
+
+
+def _channel_within(part: TensorSpec, tensor: TensorSpec) -> int | None:
+    """Return the channel of ``tensor`` at which ``part`` starts, None if they do not share pixels."""
+    if not part.layout == tensor.layout == "nhwc" or part.pixel_stride != tensor.pixel_stride:
+        return None
+    channel = (part.offset - tensor.offset) // FLOAT_BYTES
+    return channel if abs(channel) < tensor.pixel_stride and part.pixels == tensor.pixels else None
+
+
+def _covers(writer: TensorSpec, tensor: TensorSpec) -> bool:
+    channel = _channel_within(writer, tensor)
+    if channel is not None:
+        return channel <= 0 and tensor.shape[1] - channel <= round_up(writer.shape[1], CHANNEL_BLOCK)
+    (start, size), (wanted, length) = arena_ranges(writer)[0], arena_ranges(tensor)[0]
+    return start <= wanted and wanted + length <= start + size

@@ -1,0 +1,1 @@
+"""Prepared models and their compiled plans: shapes, batches in parts, probes, memory."""

@@ -1,0 +1,238 @@
+"""A region: a model, or a part of one, that runs natively; compiled anew for every input shape it meets.
+
+Owns the cache of compiled plans and what was measured of them. All plans of a region share the packed weights.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from ...errors import ZeroskipError
+from ..cost import cost_model_of, with_crossovers
+from ..locks import ForkSafeLock
+from ..native import CompiledPlan, compile_plan, new_weight_store
+from ..options import SessionOptions
+from ..plan.build import build_plan
+from ..plan.types import Plan
+from ..show.explain import ExplainedStep, explain_steps
+from ..show.profile import StepProfile, profile_steps
+from ..signature import InputShapes
+from .batches import FEWEST_INPUTS, PROBES, BatchCosts, treats_inputs_alone
+from .memory_check import check_memory, require_memory
+from .probing import ProbeProgram
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+    from ...onnx.settled import OutputSource
+
+PlanKey: TypeAlias = tuple[InputShapes, tuple[str, ...]]
+"""Input shapes in graph order, and the taps."""
+
+
+@dataclass(frozen=True, eq=False)
+class CompiledRegion:
+    """A region at one input shape.
+
+    Args:
+        native: The plan and program of what is computed.
+        feeds: Positions of the region's inputs that the program takes.
+        sources: Where each output comes from; taps follow the computed ones.
+        input_names: Names of the region's inputs.
+    """
+
+    native: CompiledPlan
+    feeds: tuple[int, ...]
+    sources: tuple[OutputSource, ...]
+    input_names: tuple[str, ...]
+
+    def run(self, arrays: Sequence[Any]) -> list[Any]:
+        """Return the outputs, then the taps, for inputs in order."""
+        results = self.native.run(self.taken(arrays)) if self.native.plan.outputs else []
+        computed = sum(source.computed is not None for source in self.sources)
+        return [self._output(source, arrays, results) for source in self.sources] + results[computed:]
+
+    def taken(self, arrays: Sequence[Any]) -> list[Any]:
+        """Return what the program takes, contiguous and in native byte order."""
+        return [np.ascontiguousarray(arrays[index], dtype=np.float32) for index in self.feeds]
+
+    def _output(self, source: OutputSource, arrays: Sequence[Any], results: Sequence[Any]) -> Any:
+        if source.computed is not None:
+            return results[source.computed]
+        if source.input_name is not None:
+            given = arrays[self.input_names.index(source.input_name)]
+            return given.copy() if isinstance(given, np.ndarray) else given
+        return np.array(source.value)
+
+
+class Region:
+    """Runs a model natively.
+
+    Args:
+        model: As loaded, or prepared.
+        options: Threads, instruction set, how many plans to keep.
+
+    Raises:
+        ModelError: If the model is malformed.
+    """
+
+    def __init__(self, model: ir.Model, options: SessionOptions) -> None:
+        from ...onnx import prepare
+        from ...onnx.rewriting import let_go_with
+
+        self.prepared = prepare(model)
+        if self.prepared is not model:
+            let_go_with(self, self.prepared)
+        self.weights = new_weight_store()
+        self.latest: InputShapes | None = None
+        self.input_names = tuple(value.name or "" for value in self.prepared.graph.inputs)
+        self.costs = cost_model_of(options)
+        self._options = options
+        self._plans: OrderedDict[PlanKey, CompiledRegion] = OrderedDict()
+        self._plans_lock = ForkSafeLock()
+        self._compile_lock = ForkSafeLock()
+        self._profiles: dict[InputShapes, tuple[StepProfile, ...]] = {}
+        self._batch_costs: dict[InputShapes, BatchCosts | None] = {}
+
+    def run(self, shapes: InputShapes, arrays: Sequence[Any]) -> list[Any]:
+        """Return the outputs, large batches cut into parts where that is faster; raises like :meth:`compiled`.
+
+        Args:
+            shapes: Shapes of the inputs, in order.
+            arrays: The inputs.
+        """
+        costs, batch = self._costs_of_batch(shapes), shapes[0][0] if shapes and shapes[0] else 0
+        size = batch if costs is None else costs.part_size(batch)
+        if costs is None or size == batch:
+            return self.compiled(shapes).run(arrays)
+        named = zip(self.input_names, shapes, strict=True)
+        require_memory(costs.arena_bytes * size + costs.outside_bytes * batch, named)
+        parts = [
+            self.compiled(_with_batch(shapes, min(size, batch - first))).run(
+                [array[first : first + size] for array in arrays]
+            )
+            for first in range(0, batch, size)
+        ]
+        return [np.concatenate(column) for column in zip(*parts, strict=True)]
+
+    def compiled(self, shapes: InputShapes, taps: tuple[str, ...] = ()) -> CompiledRegion:
+        """Return the compiled plan for input shapes in graph order, making it when it is not cached.
+
+        Raises:
+            UnsupportedOperatorError: Listing every node that cannot be run at these shapes.
+            ShapeError: If the shapes do not fit the model.
+            ModelError: If the model is malformed, or a tap names no value of it.
+            OutOfMemoryError: If a run would need more memory than there is.
+            EngineError: If the core refuses the plan or the options.
+        """
+        key = (shapes, taps)
+        compiled = self._cached(key)
+        if compiled is None:
+            with self._compile_lock:  # runs of shapes already planned go on meanwhile
+                compiled = self._cached(key) or self._compile(shapes, taps)
+                with self._plans_lock:
+                    self._plans[key] = compiled
+                    while len(self._plans) > self._options.max_cached_plans:
+                        self._plans.popitem(last=False)
+        self.latest = shapes
+        return compiled
+
+    @property
+    def latest_plan(self) -> Plan | None:
+        """The plan for the latest input shapes, None before any."""
+        return None if self.latest is None else self.compiled(self.latest).native.plan
+
+    @property
+    def cached_shapes(self) -> list[InputShapes]:
+        """Input shapes that a plan is kept for, least recently used first."""
+        return [shapes for shapes, _ in self._plans]
+
+    def explained(self, shapes: InputShapes) -> tuple[ExplainedStep, ...]:
+        """Explain the steps of the plan for input shapes, with what was measured of them."""
+        compiled = self.compiled(shapes).native
+        return explain_steps(compiled, self.costs, self._profiles.get(shapes))
+
+    def profiled(self, shapes: InputShapes, arrays: Sequence[Any], iterations: int) -> tuple[StepProfile, ...]:
+        """Time every step on one batch; raises like :meth:`compiled`."""
+        compiled = self.compiled(shapes)
+        if not compiled.native.plan.outputs:
+            return ()
+        measured = compiled.native.profile(compiled.taken(arrays), iterations)
+        steps = profile_steps(compiled.native.plan, measured)
+        self._profiles[shapes] = steps
+        return steps
+
+    def probe(self, shapes: InputShapes) -> ProbeProgram:
+        """Return a program of its own whose constants can be changed; raises like :meth:`compiled`."""
+        keys, plan, _ = self._planned(shapes, ())
+        return ProbeProgram(plan, compile_plan(plan, self._options, self.weights), self.weights, keys)
+
+    def _costs_of_batch(self, shapes: InputShapes) -> BatchCosts | None:
+        """Return what an input of a batch takes; None if the batch is small or cannot be cut."""
+        batch = shapes[0][:1] if shapes else ()
+        if batch < (FEWEST_INPUTS,) or any(shape[:1] != batch for shape in shapes):
+            return None
+        key = _with_batch(shapes, 0)
+        if key in self._batch_costs:
+            return self._batch_costs[key]
+        costs = self._measured_batch(shapes)
+        if len(self._batch_costs) >= self._options.max_cached_plans:  # images of ever new sizes
+            self._batch_costs.clear()
+        self._batch_costs[key] = costs
+        return costs
+
+    def _measured_batch(self, shapes: InputShapes) -> BatchCosts | None:
+        if any(isinstance(value.shape[0], int) for value in self.prepared.graph.inputs if value.shape):
+            return None
+        costs = None
+        for batch in PROBES:
+            try:
+                _, plan, sources = self._planned(_with_batch(shapes, batch), ())
+            except ZeroskipError:
+                return None
+            if not treats_inputs_alone(plan, batch) or any(source.computed is None for source in sources):
+                return None
+            costs = BatchCosts.of(plan, batch)
+        return costs
+
+    def _cached(self, key: PlanKey) -> CompiledRegion | None:
+        with self._plans_lock:
+            compiled = self._plans.get(key)
+            if compiled is not None:
+                self._plans.move_to_end(key)
+            return compiled
+
+    def _compile(self, shapes: InputShapes, taps: tuple[str, ...]) -> CompiledRegion:
+        _, plan, sources = self._planned(shapes, taps)
+        taken = {plan.tensors[index].name for index in plan.inputs}
+        feeds = tuple(index for index, name in enumerate(self.input_names) if name in taken)
+        return CompiledRegion(compile_plan(plan, self._options, self.weights), feeds, sources, self.input_names)
+
+    def _planned(
+        self, shapes: InputShapes, taps: tuple[str, ...]
+    ) -> tuple[dict[str, str], Plan, tuple[OutputSource, ...]]:
+        """Return the keys of the activations in the plan at these shapes, the plan, and where the outputs come from."""
+        from ...onnx import activation_keys, check_supported, specialize
+        from ...onnx.rewriting import let_go
+        from ...onnx.settled import settle_outputs
+
+        model = specialize(self.prepared, dict(zip(self.input_names, shapes, strict=True)))
+        options = self._options
+        try:
+            sources = settle_outputs(model)
+            check_supported(model)
+            plan = build_plan(model, taps, weight_storage=options.weight_storage, winograd=options.winograd)
+        finally:
+            let_go(model)
+        plan = with_crossovers(plan, self.costs)
+        check_memory(plan)
+        return activation_keys(model), plan, sources
+
+
+def _with_batch(shapes: InputShapes, size: int) -> InputShapes:
+    return tuple((size, *shape[1:]) for shape in shapes)

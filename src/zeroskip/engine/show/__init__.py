@@ -1,0 +1,1 @@
+"""What a session tells of itself: the plan explained, measured profiles, tables."""

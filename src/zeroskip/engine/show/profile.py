@@ -1,0 +1,127 @@
+"""Profile: how long every step took and how dense its input was, on one batch of real data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..cost import can_skip
+from ..plan.types import Plan
+from .table import format_table, shape_text
+
+
+@dataclass(frozen=True)
+class StepProfile:
+    """One step, measured.
+
+    Args:
+        name: Step name.
+        op: Native operator.
+        nodes: ONNX nodes the step carries out.
+        kernel: Microkernel that ran.
+        input_name: ONNX value that the step's first input holds; for a convolution the activation it may skip
+        by.
+        output_shape: Logical shape of the result.
+        latency_ms: Median over the iterations.
+        macs: Multiply-accumulates of the dense computation.
+        can_skip: Whether it is a convolution that can skip zeros of its input.
+        input_density: Fraction of non-zeros in the first input, in [0, 1]; None where the input carries no
+        mask.
+    """
+
+    name: str
+    op: str
+    nodes: tuple[str, ...]
+    kernel: str
+    input_name: str
+    output_shape: tuple[int, ...]
+    latency_ms: float
+    macs: int
+    can_skip: bool
+    input_density: float | None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """All steps of one program, measured one after the other.
+
+    Args:
+        steps: In order of execution.
+        iterations: Runs that the medians are over.
+        num_threads: Threads used.
+        isa: Instruction set used.
+    """
+
+    steps: tuple[StepProfile, ...]
+    iterations: int
+    num_threads: int
+    isa: str
+
+    @property
+    def total_ms(self) -> float:
+        """Sum of the steps' medians."""
+        return sum(step.latency_ms for step in self.steps)
+
+    @property
+    def sparsity(self) -> float:
+        """Sparsity of the inputs of all convolutions that can skip, weighted by their MACs, in [0, 1]."""
+        measured = [
+            (step.macs, 1 - step.input_density) for step in self.steps if step.input_density is not None
+        ]
+        macs = sum(weight for weight, _ in measured)
+        return sum(weight * sparsity for weight, sparsity in measured) / macs if macs else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the profile as JSON-compatible data."""
+        return {
+            "iterations": self.iterations,
+            "num_threads": self.num_threads,
+            "isa": self.isa,
+            "total_ms": self.total_ms,
+            "sparsity": self.sparsity,
+            "steps": [
+                asdict(step) | {"nodes": list(step.nodes), "output_shape": list(step.output_shape)}
+                for step in self.steps
+            ],
+        }
+
+    def __str__(self) -> str:
+        total = self.total_ms or 1.0
+        rows = [
+            [
+                step.name,
+                step.op,
+                step.kernel,
+                shape_text(step.output_shape),
+                f"{step.macs / 1e6:.1f}",
+                "" if step.input_density is None else f"{step.input_density:.2f}",
+                f"{step.latency_ms:.3f}",
+                f"{100 * step.latency_ms / total:.1f}",
+            ]
+            for step in self.steps
+        ]
+        header = ["step", "op", "kernel", "output", "MMACs", "density", "ms", "%"]
+        table = format_table(header, rows, right_aligned=header[4:])
+        setting = f"{self.num_threads} threads, {self.isa}"
+        footer = f"total {self.total_ms:.3f} ms, {setting}, sparsity {self.sparsity:.3f}"
+        return f"{table}\n{footer}"
+
+
+def profile_steps(plan: Plan, measured: Sequence[dict[str, Any]]) -> tuple[StepProfile, ...]:
+    """Join what the native program measured, step by step, with the plan."""
+    return tuple(
+        StepProfile(
+            name=step.name,
+            op=step.op,
+            nodes=step.nodes,
+            kernel=str(entry["kernel"]),
+            input_name=plan.tensors[step.inputs[0]].name,
+            output_shape=plan.tensors[step.outputs[0]].shape,
+            latency_ms=float(entry["median_ms"]),
+            macs=step.macs,
+            can_skip=can_skip(step),
+            input_density=entry["density"] if can_skip(step) else None,
+        )
+        for step, entry in zip(plan.steps, measured, strict=True)
+    )
