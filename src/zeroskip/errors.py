@@ -17,6 +17,10 @@ class ModelError(ZeroskipError):
     """The model cannot be read or is not valid: names the node, operator, opset or attribute."""
 
 
+class LimitError(ModelError):
+    """The model asks for more memory, work or depth than is spent on any; no other runtime is given it either."""
+
+
 class UnsupportedOperatorError(ModelError):
     """The model holds operators the engine cannot run; the message lists all of them at once.
 
