@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from zeroskip.files import atomic_path, atomic_write_bytes, atomic_write_text, sha256_of
+import zeroskip
+from zeroskip import OutputError, ZeroskipError
+from zeroskip.calibration import CalibrationResult
+from zeroskip.engine import CostModel
+from zeroskip.files import atomic_path, atomic_write_bytes, atomic_write_text, read_ordinary, sha256_of
+from zeroskip.staging import staged_directory
 
 
 def test_text_replaces_the_old_content_and_leaves_nothing_else(tmp_path: Path) -> None:
@@ -45,12 +53,67 @@ def test_temporary_path_keeps_the_suffix(tmp_path: Path) -> None:
         temporary.touch()
 
 
-def test_missing_folder_is_an_os_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        atomic_write_text(tmp_path / "absent" / "file", "")
-
 
 def test_hash_of_a_file_is_the_hash_of_its_content(tmp_path: Path) -> None:
     content = bytes(range(256)) * 8192  # two read chunks
     (tmp_path / "file").write_bytes(content)
     assert sha256_of(tmp_path / "file") == sha256_of(content)
+
+
+def full_disk(*arguments: object, **options: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_names_the_file_and_is_one_of_our_errors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "result.json"
+    monkeypatch.setattr("zeroskip.files.open", full_disk, raising=False)
+    with pytest.raises(OutputError, match=r"cannot write '.*result\.json': No space left on device") as caught:
+        atomic_write_text(target, "text")
+    assert isinstance(caught.value, OSError)
+    assert caught.value.errno == errno.ENOSPC
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_folder_is_told_by_the_name_that_was_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"none.result\.json': No such file"):
+        atomic_write_text(tmp_path / "none" / "result.json", "text")
+
+
+def test_an_error_over_another_file_keeps_its_name(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="other"), atomic_path(tmp_path / "result.json"):
+        (tmp_path / "other").read_text()
+
+
+def test_a_disk_that_fills_up_names_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"cannot write '.*results'"), staged_directory(tmp_path / "results"):
+        full_disk()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_read_is_an_ordinary_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    os.mkfifo(tmp_path / "pipe")
+    assert read_ordinary(tmp_path / "file") == read_ordinary(tmp_path / "link") == b"content"
+    for path in (tmp_path / "pipe", Path(os.devnull)):
+        with pytest.raises(OSError, match="not an ordinary file"):
+            read_ordinary(path)
+    with pytest.raises(IsADirectoryError):
+        read_ordinary(tmp_path)
+    with pytest.raises(OSError, match="null"):
+        read_ordinary("nul\0l")
+    with pytest.raises(OSError, match="7 bytes, at most 3"):
+        read_ordinary(tmp_path / "file", max_bytes=3)
+
+
+@pytest.mark.parametrize("load", [zeroskip.ThresholdSet.load, CalibrationResult.load, CostModel.load])
+def test_readers_of_results_refuse_pipes_and_endless_nesting(
+    tmp_path: Path, load: Callable[[Path], object]
+) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "deep.json").write_text("[" * 200_000)
+    for name in ("pipe.json", "deep.json"):
+        with pytest.raises(ZeroskipError, match=name):
+            load(tmp_path / name)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from zeroskip import system
+from zeroskip import InferenceSession, SessionOptions, system
 from zeroskip.system import SystemInfo
 
 
@@ -59,3 +59,45 @@ def test_looking_at_the_machine_imports_no_engine() -> None:
         "assert not {'torch', 'onnxruntime', 'openvino', 'ncnn'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_quota_of_every_group_above_the_process_binds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "kubepods" / "pod" / "container"
+    own.mkdir(parents=True)
+    (own / "cpu.max").write_text("max 100000")
+    (own.parent / "cpu.max").write_text("50000 100000")
+    (tmp_path / "groups").write_text("0::/kubepods/pod/container\n")
+    monkeypatch.setattr(system, "_CGROUP", tmp_path)
+    monkeypatch.setattr(system, "_OWN_CGROUPS", tmp_path / "groups")
+    monkeypatch.setattr(system.os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
+    assert system.usable_cpus() == 1
+    assert SessionOptions().num_threads == 1
+    assert SessionOptions(intra_op_num_threads=3).num_threads == 3
+
+
+def test_groups_of_version_one_bind_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "cpu" / "docker"
+    own.mkdir(parents=True)
+    (own / "cpu.cfs_quota_us").write_text("250000")
+    (own / "cpu.cfs_period_us").write_text("100000")
+    (tmp_path / "groups").write_text("9:memory:/elsewhere\n4:cpu,cpuacct:/docker\n")
+    monkeypatch.setattr(system, "_CGROUP", tmp_path)
+    monkeypatch.setattr(system, "_OWN_CGROUPS", tmp_path / "groups")
+    monkeypatch.setattr(system.os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
+    assert system.usable_cpus() == 3
+
+
+def test_a_session_takes_no_more_threads_than_its_control_group_allows(
+    small_network: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zeroskip.engine.options.usable_cpus", lambda: 1)
+    assert InferenceSession(small_network).explain().num_threads == 1
+
+
+@pytest.mark.parametrize("home", [None, ""])
+def test_a_user_without_a_home_has_no_cache_folder(monkeypatch: pytest.MonkeyPatch, home: str | None) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(system.os.path, "expanduser", lambda path: path)  # as for a user the system does not know
+    if home is not None:
+        monkeypatch.setenv("HOME", home)
+    assert system.user_cache_folder() is None

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroskip.cli.console import Terminal
-from zeroskip.engine import CostModel, Plan, SessionOptions, fitted_cost_model
+from zeroskip.engine import CostModel, Plan, fitted_cost_model
 from zeroskip.engine.cost import with_crossovers
 from zeroskip.engine.cost.synthetic import Algorithm, SyntheticPlan, sparse_values
 from zeroskip.engine.native import CompiledPlan, compile_plan, new_weight_store
@@ -80,9 +80,8 @@ def compare(network: str, threads: int, sparsities: Sequence[float], rounds: int
         model: What predicts and chooses.
     """
     weights = new_weight_store()
-    options = SessionOptions(intra_op_num_threads=threads, isa=model.isa, cost_model=model)
     plans = {algorithm: with_crossovers(_plan(network, algorithm), model) for algorithm in _ALGORITHMS}
-    compiled = {algorithm: compile_plan(plan, options, weights) for algorithm, plan in plans.items()}
+    compiled = {algorithm: compile_plan(plan, weights, threads, model.isa) for algorithm, plan in plans.items()}
     layers = tuple(shape.name for shape, _ in layer_table(network))
     return [_compare(layers, compiled, sparsity, rounds, model) for sparsity in sparsities]
 

@@ -5,6 +5,7 @@ Messages say what was got, what was expected, where, and what to do about it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,6 +53,13 @@ class RecipeError(ZeroskipError):
 
 class EngineError(ZeroskipError):
     """The native engine refused a plan or failed while running it."""
+
+
+class OutputError(ZeroskipError, OSError):
+    """A file or folder cannot be written, for example because the disk is full; the message names it."""
+
+    def __str__(self) -> str:
+        return f"cannot write '{os.fspath(self.filename)}': {self.strerror}"
 
 
 class OutOfMemoryError(EngineError, MemoryError):

@@ -1,19 +1,71 @@
-"""Writing and identifying files: a result appears whole under its name or not at all.
+"""Reading, writing and identifying files: what is read is an ordinary file, what is written appears whole.
 
-Owns the temporary-file-and-rename idiom that every stage uses for its outputs, and the content hash that
-ties a result to the model it was made from. Knows nothing of the formats written.
+Owns the temporary-file-and-rename idiom that every stage uses for its outputs, the check that a path is no pipe
+or device before it is read, and the content hash that ties a result to the model it was made from. Knows
+nothing of the formats.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
+
+from .errors import OutputError
 
 _HASH_CHUNK_BYTES = 1 << 20
+_MAX_BYTES = 1 << 30
+
+
+def open_ordinary(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open an ordinary file for reading.
+
+    Opening a pipe waits for a writer, and reading a device may have effects; what is opened is looked at by its
+    descriptor, so it cannot be exchanged in between.
+
+    Args:
+        path: The file; symbolic links are followed.
+
+    Raises:
+        OSError: If it cannot be opened, or is a folder, pipe, socket or device; names the file.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except ValueError as error:  # a null character
+        raise OSError(errno.EINVAL, str(error), repr(os.fspath(path))) from error
+    try:
+        kind = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(kind):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+        if not stat.S_ISREG(kind):
+            raise OSError(errno.EINVAL, "not an ordinary file", os.fspath(path))
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_ordinary(path: str | os.PathLike[str], max_bytes: int = _MAX_BYTES) -> bytes:
+    """Return the content of an ordinary file.
+
+    Args:
+        path: The file; symbolic links are followed.
+        max_bytes: A larger file is refused before it is read.
+
+    Raises:
+        OSError: Like :func:`open_ordinary`; or if the file is too large.
+    """
+    with open_ordinary(path) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size > max_bytes:
+            raise OSError(errno.EFBIG, f"{size} bytes, at most {max_bytes} are read", os.fspath(path))
+        return stream.read(max_bytes)
 
 
 @contextmanager
@@ -31,13 +83,18 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         A path that does not exist yet; its suffix is that of ``path``, because some writers look at it.
 
     Raises:
-        OSError: If the folder is missing or cannot be written to.
+        OutputError: If the folder is missing or cannot be written to, or the disk is full.
     """
     target = Path(path)
     temporary = target.with_name(f".{target.stem}.{secrets.token_hex(6)}{target.suffix}")
     try:
         yield temporary
         os.replace(temporary, target)
+    except OSError as error:
+        # A full disk names no file, and the temporary name tells nobody anything; other files' errors pass.
+        if isinstance(error, OutputError) or error.filename not in (None, str(temporary), temporary):
+            raise
+        raise OutputError(error.errno, error.strerror or str(error), str(target)) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -50,7 +107,7 @@ def atomic_write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
         data: The whole content.
 
     Raises:
-        OSError: If the file cannot be written.
+        OutputError: If the file cannot be written.
     """
     # Opened with "xb" rather than mkstemp: the file then gets the permissions of the user's umask, not 0600.
     with atomic_path(path) as temporary, open(temporary, "xb") as stream:
@@ -65,7 +122,7 @@ def atomic_write_text(path: str | os.PathLike[str], text: str) -> None:
         text: The whole content.
 
     Raises:
-        OSError: If the file cannot be written.
+        OutputError: If the file cannot be written.
 
     Example:
         >>> import tempfile, pathlib
@@ -93,7 +150,7 @@ def sha256_of(source: str | os.PathLike[str] | bytes) -> str:
     if isinstance(source, bytes):
         return hashlib.sha256(source).hexdigest()
     digest = hashlib.sha256()
-    with open(source, "rb") as stream:
+    with open_ordinary(source) as stream:
         while chunk := stream.read(_HASH_CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from typing_extensions import Self
 
 from .errors import DataError
-from .files import atomic_write_text
+from .files import atomic_write_text, read_ordinary
 
 
 class SavedValue(BaseModel):
@@ -27,7 +26,7 @@ class SavedValue(BaseModel):
             path: File to create or replace.
 
         Raises:
-            OSError: If it cannot be written.
+            OutputError: If it cannot be written.
         """
         atomic_write_text(path, self.model_dump_json(indent=2) + "\n")
 
@@ -42,6 +41,6 @@ class SavedValue(BaseModel):
             DataError: If the file cannot be read or holds something else; the message names it.
         """
         try:
-            return cls.model_validate_json(Path(path).read_bytes())
+            return cls.model_validate_json(read_ordinary(path))
         except (OSError, ValidationError) as error:
             raise DataError(f"cannot read {cls._what} from '{os.fspath(path)}': {error}") from error

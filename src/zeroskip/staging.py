@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import ZeroskipError
+from .errors import OutputError, ZeroskipError
 
 
 @contextmanager
@@ -39,10 +39,14 @@ def staged_directory(output: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         stage.mkdir()
     except OSError as error:
-        raise ZeroskipError(f"cannot write to output '{output}': {error.strerror or error}") from error
+        raise OutputError(error.errno, error.strerror or str(error), os.fspath(output)) from error
     try:
         yield stage
         _move(stage, target)
+    except OSError as error:  # a full disk names no file
+        if error.filename is not None:
+            raise
+        raise OutputError(error.errno, error.strerror or str(error), os.fspath(output)) from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 

@@ -12,7 +12,7 @@ import platform
 import sys
 from collections.abc import Sequence
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, ConfigDict
 
@@ -20,6 +20,7 @@ ENGINE_PACKAGES = ("onnxruntime", "openvino", "ncnn", "pnnx", "torch", "deepspar
 
 _CPUINFO = Path("/proc/cpuinfo")
 _CGROUP = Path("/sys/fs/cgroup")
+_OWN_CGROUPS = Path("/proc/self/cgroup")
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 _TOPOLOGY = "/sys/devices/system/cpu/cpu{}/topology/{}"
 # Flags of /proc/cpuinfo that must all be present for the word of ours on the left; aarch64 says asimd for
@@ -96,9 +97,20 @@ def physical_cores() -> int:
     beyond either only wait for one another. Hyper-threads of one core count once.
     """
     if sys.platform != "linux":
+        return usable_cpus()
+    return min(len({_core_of(cpu) for cpu in os.sched_getaffinity(0)}), usable_cpus())
+
+
+def usable_cpus() -> int:
+    """Return how many CPUs this process may use at once, >= 1; hyper-threads count each.
+
+    Honours the affinity mask and the CPU quota of the control group, rounded up: a container with half a core
+    gets one.
+    """
+    if sys.platform != "linux":
         return max(1, os.cpu_count() or 1)
-    cores = {_core_of(cpu) for cpu in os.sched_getaffinity(0)}
-    return max(1, min(len(cores), _quota_cores() or len(cores)))
+    cpus = len(os.sched_getaffinity(0))
+    return max(1, min(cpus, _quota_cores() or cpus))
 
 
 def cache_bytes(level: int) -> int:
@@ -114,15 +126,15 @@ def cache_bytes(level: int) -> int:
     return 0
 
 
-def user_cache_folder() -> Path:
+def user_cache_folder() -> Path | None:
     """Return the folder for what may be kept between runs and lost at any time; it may not exist yet.
 
     ``$XDG_CACHE_HOME/zeroskip``, or ``~/.cache/zeroskip`` (XDG Base Directory Specification; a relative path in
-    the variable is invalid and ignored).
+    the variable is invalid and ignored). None where the user has no home, as in many containers.
     """
     given = Path(os.environ.get("XDG_CACHE_HOME", ""))
     base = given if given.is_absolute() else Path(os.path.expanduser("~")) / ".cache"
-    return base / "zeroskip"
+    return base / "zeroskip" if base.is_absolute() else None
 
 
 def installed_version(package: str) -> str | None:
@@ -158,15 +170,36 @@ def _core_of(cpu: int) -> tuple[str, str]:
 
 
 def _quota_cores() -> int | None:
-    """Return the CPU quota of the control group in whole cores, rounded up, or None without a quota."""
-    quota, _, period = _read(_CGROUP / "cpu.max").partition(" ")  # version 2: "200000 100000" or "max 100000"
+    """Return the CPU quota of the control groups in whole cores, rounded up, or None without a quota.
+
+    Every group above the process's own binds too. Inside a container the root is usually the container's own group.
+    """
+    quotas = [quota for folder in _cgroup_folders() if (quota := _quota_of(folder)) is not None]
+    return math.ceil(min(quotas)) if quotas else None
+
+
+def _cgroup_folders() -> list[Path]:
+    """Return the folders of the control groups that limit this process, versions 1 and 2, roots included."""
+    folders = {_CGROUP, _CGROUP / "cpu"}
+    for line in _read(_OWN_CGROUPS).splitlines():
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if not controllers or "cpu" in controllers.split(","):
+            own = PurePosixPath(path.lstrip("/"))
+            root = _CGROUP / "cpu" if controllers else _CGROUP
+            folders |= {root / part for part in (own, *own.parents) if ".." not in part.parts}
+    return sorted(folders)
+
+
+def _quota_of(folder: Path) -> float | None:
+    quota, _, period = _read(folder / "cpu.max").partition(" ")  # version 2: "200000 100000" or "max 100000"
     if not period:
-        quota, period = _read(_CGROUP / "cpu/cpu.cfs_quota_us"), _read(_CGROUP / "cpu/cpu.cfs_period_us")
+        quota, period = _read(folder / "cpu.cfs_quota_us"), _read(folder / "cpu.cfs_period_us")
     try:
         cores = int(quota) / int(period)
     except (ValueError, ZeroDivisionError):
         return None
-    return math.ceil(cores) if cores > 0 else None
+    return cores if cores > 0 else None
 
 
 def _read(path: Path) -> str:

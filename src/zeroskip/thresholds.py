@@ -10,7 +10,6 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeAlias
 
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import RecipeError
-from .files import atomic_write_text
+from .files import atomic_write_text, read_ordinary
 
 Threshold: TypeAlias = "float | NDArray[np.float32]"
 """One T for the whole activation, or one per channel as float32 ``[C]``."""
@@ -181,7 +180,7 @@ class ThresholdSet:
         """
         try:
             values = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RecipeError(f"not a threshold set: the text is not JSON ({error})") from error
         if not isinstance(values, dict):
             raise RecipeError(
@@ -197,7 +196,7 @@ class ThresholdSet:
 
         Raises:
             RecipeError: If ``provenance`` holds something JSON cannot express.
-            OSError: If the file cannot be written.
+            OutputError: If the file cannot be written.
         """
         atomic_write_text(path, self.to_json())
 
@@ -212,7 +211,7 @@ class ThresholdSet:
             RecipeError: If the file cannot be read, or is not a threshold set; the message names it.
         """
         try:
-            return cls.from_json(Path(path).read_text(encoding="utf-8"))
+            return cls.from_json(read_ordinary(path).decode("utf-8"))
         except (OSError, UnicodeDecodeError, RecipeError) as error:
             raise RecipeError(f"cannot read thresholds from '{os.fspath(path)}': {error}") from error
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from zeroskip import EngineError, SessionOptions
+from zeroskip import EngineError
 from zeroskip.engine.native import compile_plan, core, new_weight_store
 
 from .canonical_graph import CanonicalGraph
@@ -21,7 +21,7 @@ def test_a_plan_that_makes_no_sense_is_refused_with_the_step() -> None:
     broken = replace(plan.steps[1], attributes=plan.steps[1].attributes | {"strides": (2, 2)})
     plan = replace(plan, steps=(plan.steps[0], broken, *plan.steps[2:]))
     with pytest.raises(EngineError, match="node_conv_0"):
-        compile_plan(plan, SessionOptions(), new_weight_store())
+        compile_plan(plan, new_weight_store())
 
 
 @pytest.mark.parametrize("isa", ["generic", "avx2", "avx512"])
@@ -47,7 +47,7 @@ def test_the_core_and_the_numpy_executor_agree_on_every_kind_of_step(isa: str) -
     plan = graph.plan(graph.node("Softmax", logits, axis=1), total, taps=[stem, joined])
 
     inputs = list(graph.feed().values())
-    compiled = compile_plan(plan, SessionOptions(isa=isa), new_weight_store())
+    compiled = compile_plan(plan, new_weight_store(), isa=isa)
     for result, expected in zip(compiled.run(inputs), run_plan(plan, inputs), strict=True):
         np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
@@ -57,6 +57,6 @@ def test_the_core_computes_random_graphs(seed: int) -> None:
     graph, outputs, taps = random_graph(seed)
     plan = graph.plan(*outputs, taps=taps)
     inputs = list(graph.feed().values())
-    compiled = compile_plan(plan, SessionOptions(), new_weight_store())
+    compiled = compile_plan(plan, new_weight_store())
     for result, expected in zip(compiled.run(inputs), run_plan(plan, inputs), strict=True):
         np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5 * np.abs(expected).max())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from zeroskip import EngineError, SessionOptions
@@ -23,3 +24,29 @@ def test_defaults_leave_the_choice_to_the_machine() -> None:
 def test_values_out_of_range_are_refused(options: dict, message: str) -> None:
     with pytest.raises(EngineError, match=message):
         SessionOptions(**options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"intra_op_num_threads": "2"},
+        {"intra_op_num_threads": None},
+        {"intra_op_num_threads": True},
+        {"intra_op_num_threads": 1.5},
+        {"isa": 2},
+        {"isa": ["avx2"]},
+        {"weight_storage": None},
+        {"max_cached_plans": "8"},
+        {"cost_model": 3},
+        {"winograd": "no"},
+        {"fallback": None},
+    ],
+)
+def test_values_of_the_wrong_type_are_refused_by_name(options: dict) -> None:
+    (name,) = options
+    with pytest.raises(EngineError, match=rf"^{name} is .*; expected "):
+        SessionOptions(**options)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    assert SessionOptions(intra_op_num_threads=np.int64(2), winograd=np.bool_(False)).num_threads == 2

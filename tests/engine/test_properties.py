@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zeroskip.engine import SessionOptions, build_plan
+from zeroskip.engine import build_plan
 from zeroskip.engine.native import compile_plan, core, new_weight_store
 
 from .canonical_graph import CanonicalGraph
@@ -17,8 +17,7 @@ threads = st.integers(1, 3)
 
 
 def run_native(graph: CanonicalGraph, outputs: list[str], isa: str, num_threads: int) -> list[np.ndarray]:
-    options = SessionOptions(isa=isa, intra_op_num_threads=num_threads)
-    compiled = compile_plan(build_plan(graph.model(*outputs)), options, new_weight_store())
+    compiled = compile_plan(build_plan(graph.model(*outputs)), new_weight_store(), num_threads, isa)
     return compiled.run(list(graph.feed().values()))
 
 
@@ -84,7 +83,7 @@ def test_an_image_does_not_depend_on_its_batch(
     whole, y = build(batch)
     results = run_native(whole, [y], isa, num_threads)[0]
     single, y = build(1)
-    compiled = compile_plan(single.plan(y), SessionOptions(isa=isa), new_weight_store())
+    compiled = compile_plan(single.plan(y), new_weight_store(), isa=isa)
     for index in range(batch):
         (alone,) = compiled.run([whole.feed()["x"][index : index + 1].copy()])
         assert_close(alone[0], results[index])

@@ -11,7 +11,6 @@ import warnings
 import numpy as np
 
 from zeroskip.engine.native import compile_plan, new_weight_store
-from zeroskip.engine.options import SessionOptions
 from zeroskip.engine.plan.build import build_plan
 from zeroskip.engine.signature import Signature
 from zeroskip.errors import EngineError, ZeroskipError
@@ -73,7 +72,7 @@ def import_model(data: bytes, runs: bool = True) -> str:
     if any(len(tensor.shape) and np.prod(tensor.shape) > _MAX_ARENA_BYTES for tensor in plan.tensors):
         return "planned"
     try:
-        compiled = compile_plan(plan, SessionOptions(intra_op_num_threads=1), new_weight_store())
+        compiled = compile_plan(plan, new_weight_store(), threads=1)
     except EngineError as error:
         raise AssertionError(f"the planner made what the core refuses: {error}") from error
     compiled.run([np.ones(plan.tensors[index].shape, np.float32) for index in plan.inputs])

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import DataError, RecipeError
-from ..files import atomic_write_text
+from ..files import atomic_write_text, read_ordinary
 from ..onnx import LayerWeights
 from ..thresholds import ThresholdSet
 from .network.timing import MeasuredSpeed
@@ -123,7 +122,7 @@ class CalibrationResult(BaseModel):
             path: File to create or replace.
 
         Raises:
-            OSError: If it cannot be written.
+            OutputError: If it cannot be written.
         """
         atomic_write_text(path, json.dumps(self.to_dict(), indent=2) + "\n")
 
@@ -138,7 +137,7 @@ class CalibrationResult(BaseModel):
             DataError: If the file cannot be read or holds something else; the message names it.
         """
         try:
-            values = json.loads(Path(path).read_bytes())
+            values = json.loads(read_ordinary(path))
             return cls.model_validate({**values, "thresholds": ThresholdSet.from_dict(values["thresholds"])})
-        except (OSError, ValueError, KeyError, TypeError, RecipeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, RecipeError) as error:
             raise DataError(f"cannot read a calibration from '{os.fspath(path)}': {error}") from error

@@ -127,11 +127,12 @@ def _predictions(row: NDArray[np.float32], names: list[str], top: int) -> list[d
 
 def _read_names(path: Path | None) -> list[str]:
     from ..errors import DataError
+    from ..files import read_ordinary
 
     if path is None:
         return []
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        return read_ordinary(path).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read class names from '{path}': {error}") from error
 

@@ -9,7 +9,6 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import EngineError
-from .options import SessionOptions
 from .plan.types import FloatArray, Plan, Step, TensorSpec
 
 
@@ -57,10 +56,10 @@ class CompiledPlan:
             raise EngineError(str(error)) from error
 
 
-def machine(options: SessionOptions) -> tuple[str, int]:
-    """Return instruction set and number of threads of the programs made with these options; raises EngineError."""
+def machine(threads: int, isa: str | None) -> tuple[str, int]:
+    """Return instruction set and number of threads of the programs made with these; raises EngineError."""
     nothing = Plan((), (), {}, (), (), 0)
-    program = compile_plan(nothing, options, new_weight_store()).program
+    program = compile_plan(nothing, new_weight_store(), threads, isa).program
     return str(program.isa), int(program.num_threads)
 
 
@@ -69,16 +68,17 @@ def new_weight_store() -> Any:
     return core().WeightStore()
 
 
-def compile_plan(plan: Plan, options: SessionOptions, weights: Any) -> CompiledPlan:
+def compile_plan(plan: Plan, weights: Any, threads: int = 0, isa: str | None = None) -> CompiledPlan:
     """Make a plan executable.
 
     Args:
         plan: With its constants.
-        options: Threads and instruction set.
         weights: Store of packed weights, from :func:`new_weight_store`.
+        threads: Threads that share the work of a run; 0 for all CPUs of the process's affinity.
+        isa: Instruction set; None for the best.
 
     Raises:
-        EngineError: If the core refuses the plan or the options.
+        EngineError: If the core refuses the plan or the instruction set.
     """
     native = core()
     try:
@@ -88,8 +88,8 @@ def compile_plan(plan: Plan, options: SessionOptions, weights: Any) -> CompiledP
             inputs=list(plan.inputs),
             outputs=list(plan.outputs),
             arena_bytes=plan.arena_bytes,
-            num_threads=options.intra_op_num_threads,
-            isa=options.isa,
+            num_threads=threads,
+            isa=isa,
             weights=weights,
         )
     except native.Error as error:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import Literal, get_args
+
+import numpy as np
 
 from ..errors import EngineError
-
-if TYPE_CHECKING:
-    from .cost import CostModel
-
-CostModelChoice: TypeAlias = Literal["cached", "default", "fit", "refit"]
-"""``cached``: the model fitted on this machine if there is one, else the built-in one; ``default``: the
-built-in one; ``fit``: fit (seconds) if there is none; ``refit``: fit."""
+from ..system import usable_cpus
+from .cost import CostModel, CostModelChoice, choose_cost_model
 
 WEIGHT_STORAGES = ("float32", "bf16", "fp16")
 """Formats that weights of convolutions and fully connected layers can be stored in."""
@@ -28,11 +25,10 @@ class SessionOptions:
     """How an :class:`InferenceSession` runs.
 
     Args:
-        intra_op_num_threads: Threads that share the work of one run; 0 uses every CPU of the process's
-        affinity.
+        intra_op_num_threads: Threads that share the work of one run; 0 uses every CPU that the process's
+            affinity and the CPU quota of its control group (containers) allow.
         isa: Instruction set to use, one of ``ISAS``; None takes ``ZEROSKIP_FORCE_ISA`` from the environment,
-        else the
-            best this CPU supports.
+            else the best this CPU supports.
         cost_model: What decides between skipping zeros and computing densely, see ``CostModelChoice``; None
             takes ``ZEROSKIP_COST_MODEL`` from the environment, else ``"cached"``. A session never measures
             unless it is told to, so its results do not change from run to run by themselves.
@@ -48,10 +44,10 @@ class SessionOptions:
             ONNX Runtime run them, in as few and as large parts as possible, and the rest natively; without
             onnxruntime installed it is an error. ``"error"`` makes it one in any case.
         max_cached_plans: Input shapes to keep a compiled plan for; the least recently used goes first. At
-        least 1.
+            least 1.
 
     Raises:
-        EngineError: If a value is out of range.
+        EngineError: If a value is of the wrong type or out of range.
 
     Example:
         >>> SessionOptions(intra_op_num_threads=2).isa is None
@@ -67,6 +63,7 @@ class SessionOptions:
     fallback: Literal["islands", "error"] = "islands"
 
     def __post_init__(self) -> None:
+        self._check_types()
         if self.intra_op_num_threads < 0:
             raise EngineError(
                 f"intra_op_num_threads is {self.intra_op_num_threads}; expected 0 (all CPUs) or more"
@@ -88,3 +85,32 @@ class SessionOptions:
             raise EngineError(f"fallback is '{self.fallback}'; expected one of {', '.join(FALLBACKS)}")
         if self.max_cached_plans < 1:
             raise EngineError(f"max_cached_plans is {self.max_cached_plans}; expected 1 or more")
+
+    def chosen_cost_model(self) -> CostModel:
+        """Return the cost model that the options hold or ask for.
+
+        Raises:
+            EngineError: If the environment variable ``ZEROSKIP_COST_MODEL`` holds no choice, or measuring fails.
+        """
+        return choose_cost_model(self.cost_model, self.isa, self.intra_op_num_threads)
+
+    @property
+    def num_threads(self) -> int:
+        """Threads that share the work of one run, >= 1: what ``intra_op_num_threads`` says or 0 stands for."""
+        return self.intra_op_num_threads or usable_cpus()
+
+    def _check_types(self) -> None:
+        expected: dict[str, tuple[type, ...]] = {
+            "intra_op_num_threads": (int, np.integer),
+            "isa": (str, type(None)),
+            "weight_storage": (str,),
+            "max_cached_plans": (int, np.integer),
+            "cost_model": (CostModel, str, type(None)),
+            "winograd": (bool, np.bool_),
+            "fallback": (str,),
+        }
+        for name, types in expected.items():
+            value = getattr(self, name)
+            if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+                words = " or ".join("None" if kind is type(None) else kind.__name__ for kind in types)
+                raise EngineError(f"{name} is {value!r} ({type(value).__name__}); expected {words}")

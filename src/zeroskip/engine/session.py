@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ModelError, ShapeError, UnsupportedOperatorError
-from .cost import CostModel, cost_model_of
+from .cost import CostModel
 from .locks import ForkSafeLock
 from .mixed.fallback import mix, refused, whole
 from .mixed.island import is_available
@@ -67,7 +67,7 @@ class InferenceSession:
         from ..onnx.rewriting import let_go_with
 
         options = options or SessionOptions()
-        self._options = replace(options, cost_model=cost_model_of(options))  # chosen once
+        self._options = replace(options, cost_model=options.chosen_cost_model())  # chosen once
         self._model = load_model(model, any_opset=self._options.fallback == "islands")
         if self._model is not model:
             let_go_with(self, self._model)
@@ -167,7 +167,7 @@ class InferenceSession:
     @property
     def cost_model(self) -> CostModel:
         """What predicts times, and at which density a convolution stops skipping."""
-        return cost_model_of(self._options)
+        return self._options.chosen_cost_model()
 
     # ------------------------------------------------------------------ looking inside
 
@@ -236,7 +236,7 @@ class InferenceSession:
             steps = way.explained(shapes)
         except UnsupportedOperatorError as error:
             return self._explain_parts(self._fall_back(error, shapes))
-        plan, (isa, threads) = way.compiled(shapes).native.plan, machine(self._options)
+        plan, (isa, threads) = way.compiled(shapes).native.plan, machine(self._options.num_threads, self._options.isa)
         return Explanation(steps, plan.eliminated, self._named(shapes), isa, threads, plan.arena_bytes)
 
     def explain_islands(self) -> tuple[ExplainedIsland, ...]:
@@ -244,7 +244,7 @@ class InferenceSession:
         return () if self._mixed is None else self._mixed.islands()
 
     def _explain_parts(self, mixed: MixedModel) -> Explanation:
-        isa, threads = machine(self._options)
+        isa, threads = machine(self._options.num_threads, self._options.isa)
         plans = [one.region.latest_plan for one in mixed.native_parts]
         known = [plan for plan in plans if plan is not None]
         return Explanation(
@@ -270,7 +270,7 @@ class InferenceSession:
         """
         values = self._signature.check(input_feed)
         shapes = self._shapes(values)
-        isa, threads = machine(self._options)
+        isa, threads = machine(self._options.num_threads, self._options.isa)
         way = self._way()
         if isinstance(way, Region):
             try:

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from ..errors import ModelError
+from ..files import open_ordinary
 
 _HOW = (
     "expected MODULE:FUNCTION, a function that returns the network; weights come from a file of their own (--weights). "
@@ -83,7 +84,8 @@ def read_tensors(path: Path, what: str) -> Any:
         ModelError: If it cannot be read, or holds more than tensors and plain values.
     """
     try:
-        return torch.load(path, weights_only=True, map_location="cpu")
+        with open_ordinary(path) as stream:
+            return torch.load(stream, weights_only=True, map_location="cpu")
     except Exception as error:  # a damaged file raises anything, from OSError to what the unpickler makes of it
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError(f"cannot read {what}: {reason[0]}") from error

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,6 +65,50 @@ def test_a_damaged_file_counts_as_missing(fits: list[tuple[str, int]], content: 
     assert choose_cost_model("cached", None, 2).fit is None
     assert fitted_cost_model(threads=2).fit is not None
     assert len(fits) == 2
+
+
+def _without_a_family(model: dict[str, Any]) -> None:
+    del model["families"]["rows"]
+
+
+def _with_too_few_prices(model: dict[str, Any]) -> None:
+    model["families"]["point"]["sparse"]["prices"].pop()
+
+
+def _with_a_negative_price(model: dict[str, Any]) -> None:
+    model["families"]["move"]["dense"]["prices"][0] = -1.0
+
+
+def _with_no_width(model: dict[str, Any]) -> None:
+    model["families"]["point"]["sparse"]["width"] = 0
+
+
+def _with_an_infinite_peak(model: dict[str, Any]) -> None:
+    model["peak_macs_per_ms"] = float("inf")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [_without_a_family, _with_too_few_prices, _with_a_negative_price, _with_no_width, _with_an_infinite_peak],
+)
+def test_a_model_that_cannot_predict_counts_as_missing(
+    fits: list[tuple[str, int]], small_network: bytes, damage: Callable[[dict[str, Any]], None]
+) -> None:
+    fitted_cost_model(threads=2)
+    path = cache.cache_path(ISA, 2)
+    entry = json.loads(path.read_text())
+    damage(entry["model"])
+    path.write_text(json.dumps(entry))
+    session = InferenceSession(small_network, SessionOptions(intra_op_num_threads=2))
+    assert session.cost_model.fit is None
+    assert session.explain().steps
+
+
+def test_a_pipe_in_place_of_the_file_is_never_opened(fits: list[tuple[str, int]], tmp_path: Path) -> None:
+    path = cache.cache_path(ISA, 2)
+    path.parent.mkdir()
+    os.mkfifo(path)
+    assert choose_cost_model("cached", None, 2).fit is None
 
 
 @pytest.mark.parametrize("field", sorted(cache._key(ISA, 2)))

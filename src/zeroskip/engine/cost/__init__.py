@@ -5,18 +5,18 @@ machine, ``fit`` finds the prices, ``cache`` keeps them for the next session. Pr
 ``probes`` runs anything.
 """
 
-from .cache import choose_cost_model, cost_model_of, fitted_cost_model
-from .model import AlgorithmCost, CostModel, FamilyCost, Fit, with_crossovers
+from .cache import choose_cost_model, fitted_cost_model
+from .model import AlgorithmCost, CostModel, CostModelChoice, FamilyCost, Fit, with_crossovers
 from .work import can_skip
 
 __all__ = [
     "AlgorithmCost",
     "CostModel",
+    "CostModelChoice",
     "FamilyCost",
     "Fit",
     "can_skip",
     "choose_cost_model",
-    "cost_model_of",
     "fitted_cost_model",
     "with_crossovers",
 ]

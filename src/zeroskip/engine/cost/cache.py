@@ -15,10 +15,9 @@ from typing import get_args
 from ...errors import DataError, EngineError
 from ...progress import Progress
 from ...saved_value import SavedValue
-from ...system import cache_bytes, cpu_model, installed_version, user_cache_folder
+from ...system import cache_bytes, cpu_model, installed_version, usable_cpus, user_cache_folder
 from ..native import core
-from ..options import CostModelChoice, SessionOptions
-from .model import CostModel
+from .model import CostModel, CostModelChoice
 
 VARIABLE = "ZEROSKIP_COST_MODEL"
 """Environment variable that holds a choice for sessions that do not make one."""
@@ -26,7 +25,7 @@ VARIABLE = "ZEROSKIP_COST_MODEL"
 _VERSION = 1  # raise it when the meaning of amounts or the set of families changes
 
 _logger = logging.getLogger(__name__)
-_in_memory: dict[Path, CostModel] = {}
+_in_memory: dict[tuple[str, int], CostModel] = {}
 
 
 class _Entry(SavedValue):
@@ -36,17 +35,20 @@ class _Entry(SavedValue):
     model: CostModel
 
 
-def choose_cost_model(choice: CostModelChoice | None, isa: str | None, threads: int) -> CostModel:
+def choose_cost_model(choice: CostModel | CostModelChoice | None, isa: str | None, threads: int) -> CostModel:
     """Return the cost model a session is to use.
 
     Args:
-        choice: None asks the environment variable ``ZEROSKIP_COST_MODEL``, else means ``"cached"``.
+        choice: A model is taken as it is; None asks the environment variable ``ZEROSKIP_COST_MODEL``, else means
+            ``"cached"``.
         isa: Instruction set; None for the best.
         threads: Threads; 0 for all CPUs.
 
     Raises:
         EngineError: If the environment variable holds no choice.
     """
+    if isinstance(choice, CostModel):
+        return choice
     isa, threads = _resolved(isa, threads)
     choice = choice or _choice_of_environment()
     if choice == "default":
@@ -54,13 +56,6 @@ def choose_cost_model(choice: CostModelChoice | None, isa: str | None, threads: 
     if choice == "cached":
         return _load(isa, threads) or CostModel.for_isa(isa)
     return _fitted(isa, threads, refit=choice == "refit", progress=None)
-
-
-def cost_model_of(options: SessionOptions) -> CostModel:
-    """Return the cost model that options hold or ask for; raises like :func:`choose_cost_model`."""
-    if isinstance(options.cost_model, CostModel):
-        return options.cost_model
-    return choose_cost_model(options.cost_model, options.isa, options.intra_op_num_threads)
 
 
 def fitted_cost_model(
@@ -86,9 +81,10 @@ def fitted_cost_model(
     return _fitted(isa, threads, refit or choice == "refit", progress)
 
 
-def cache_path(isa: str, threads: int) -> Path:
-    """Return where the model for an instruction set and a number of threads is kept."""
-    return user_cache_folder() / f"cost-model-{isa}-t{threads}.json"
+def cache_path(isa: str, threads: int) -> Path | None:
+    """Return where the model for an instruction set and a number of threads is kept; None: in memory only."""
+    folder = user_cache_folder()
+    return folder and folder / f"cost-model-{isa}-t{threads}.json"
 
 
 def _fitted(isa: str, threads: int, refit: bool, progress: Progress | None) -> CostModel:
@@ -119,8 +115,8 @@ def _measure(isa: str, threads: int, progress: Progress | None) -> CostModel:
 
 def _load(isa: str, threads: int) -> CostModel | None:
     path = cache_path(isa, threads)
-    if path in _in_memory:
-        return _in_memory[path]
+    if path is None or (isa, threads) in _in_memory:
+        return _in_memory.get((isa, threads))
     try:
         entry = _Entry.load(path)
     except DataError as error:
@@ -132,13 +128,15 @@ def _load(isa: str, threads: int) -> CostModel | None:
 
 def _store(model: CostModel) -> None:
     path = cache_path(model.isa, model.threads)
+    _in_memory[model.isa, model.threads] = model
+    if path is None:
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _Entry(key=_key(model.isa, model.threads), model=model).save(path)  # by rename: readers see all or nothing
-        _in_memory.pop(path, None)
+        del _in_memory[model.isa, model.threads]
     except OSError as error:
         _logger.debug("the cost model is kept in memory only: %s", error)
-        _in_memory[path] = model
 
 
 def _key(isa: str, threads: int) -> dict[str, str]:
@@ -159,7 +157,7 @@ def _key(isa: str, threads: int) -> dict[str, str]:
 def _resolved(isa: str | None, threads: int) -> tuple[str, int]:
     native = core()
     try:
-        return isa or str(native.active_isa()), threads or int(native.available_cpus())
+        return isa or str(native.active_isa()), threads or usable_cpus()
     except native.Error as error:
         raise EngineError(str(error)) from error
 

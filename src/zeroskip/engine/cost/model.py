@@ -10,14 +10,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from typing_extensions import Self
 
 from ...saved_value import SavedValue
 from ..plan.types import Plan, Step
 from .work import (
+    DENSE_AMOUNTS,
     FAMILIES,
+    SPARSE_AMOUNTS,
+    WINOGRAD_AMOUNTS,
     Amounts,
     Family,
     can_skip,
@@ -28,6 +32,10 @@ from .work import (
     winograd_amounts,
 )
 
+CostModelChoice: TypeAlias = Literal["cached", "default", "fit", "refit"]
+"""``cached``: the model fitted on this machine if there is one, else the built-in one; ``default``: the
+built-in one; ``fit``: fit (seconds) if there is none; ``refit``: fit."""
+
 _FLOATS_PER_CYCLE = {"avx512": 16.0, "avx2": 16.0, "neon": 8.0, "generic": 4.0}
 _SEED_GHZ = 3.0
 _SEED_EFFICIENCY = 0.93
@@ -35,6 +43,9 @@ _SEED_BYTES_PER_MS = 10e6
 _SEED_STEP_MS = 0.003
 _SEED_TRANSFORM_MACS = 200  # of which a transform of one tile and channel takes the time
 _BISECTIONS = 20
+
+
+_Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class AlgorithmCost(BaseModel):
@@ -47,8 +58,8 @@ class AlgorithmCost(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    prices: tuple[float, ...]
-    width: int = 16
+    prices: tuple[_Price, ...]
+    width: int = Field(default=16, ge=1)
 
     def time_ms(self, amounts: Amounts) -> float:
         """Return the sum of amounts times prices."""
@@ -63,6 +74,15 @@ class FamilyCost(BaseModel):
     dense: AlgorithmCost
     sparse: AlgorithmCost | None = None
     winograd: AlgorithmCost | None = None
+
+    @model_validator(mode="after")
+    def _check_prices(self) -> Self:
+        wanted = {"dense": DENSE_AMOUNTS, "sparse": SPARSE_AMOUNTS, "winograd": WINOGRAD_AMOUNTS}
+        for name, amounts in wanted.items():
+            cost: AlgorithmCost | None = getattr(self, name)
+            if cost is not None and len(cost.prices) != len(amounts):
+                raise ValueError(f"{name} has {len(cost.prices)} prices, expected {len(amounts)}")
+        return self
 
 
 class Fit(BaseModel):
@@ -110,11 +130,18 @@ class CostModel(SavedValue):
     _what: ClassVar[str] = "a cost model"
 
     isa: str = "avx512"
-    threads: int = 1
+    threads: int = Field(default=1, ge=1)
     families: dict[Family, FamilyCost]
-    peak_macs_per_ms: float
-    parallel_efficiency: float = 0.9
+    peak_macs_per_ms: float = Field(gt=0, allow_inf_nan=False)
+    parallel_efficiency: _Price = 0.9
     fit: Fit | None = None
+
+    @field_validator("families")
+    @classmethod
+    def _check_families(cls, families: dict[Family, FamilyCost]) -> dict[Family, FamilyCost]:
+        if missing := [family for family in FAMILIES if family not in families]:
+            raise ValueError(f"has no prices for {', '.join(missing)}")
+        return families
 
     @classmethod
     def for_isa(cls, isa: str) -> CostModel:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from ...progress import Progress, Steps
 from ..native import CompiledPlan, compile_plan, core, new_weight_store
-from ..options import SessionOptions
 from ..plan.types import CHANNEL_BLOCK, FloatArray, Plan
 from .synthetic import Algorithm, SyntheticPlan, sparse_values
 from .work import Amounts, Family, dense_amounts, family_of, sparse_amounts, winograd_amounts
@@ -108,8 +107,7 @@ def measure(isa: str, threads: int, seconds: float = 2.5, progress: Progress | N
         seconds: When to stop repeating, after three rounds at least.
         progress: Told of each round.
     """
-    options = SessionOptions(intra_op_num_threads=threads, isa=isa, cost_model="default")
-    compiled = compile_plan(_probe_plan(), options, new_weight_store())
+    compiled = compile_plan(_probe_plan(), new_weight_store(), threads, isa)
     shapes = [compiled.plan.tensors[index].shape for index in compiled.plan.inputs]
     feeds = [[sparse_values(shape, density) for shape in shapes] for density in DENSITIES]
     rounds: list[list[list[float]]] = []

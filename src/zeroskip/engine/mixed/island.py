@@ -123,7 +123,7 @@ def _session_options(options: SessionOptions) -> Any:
     import onnxruntime
 
     result = onnxruntime.SessionOptions()
-    result.intra_op_num_threads = options.intra_op_num_threads or len(os.sched_getaffinity(0))
+    result.intra_op_num_threads = options.num_threads
     result.inter_op_num_threads = 1
     result.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     result.log_severity_level = _FATAL_ONLY

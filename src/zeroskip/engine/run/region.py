@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from ...errors import ZeroskipError
-from ..cost import cost_model_of, with_crossovers
+from ..cost import with_crossovers
 from ..locks import ForkSafeLock
 from ..native import CompiledPlan, compile_plan, new_weight_store
 from ..options import SessionOptions
@@ -91,7 +91,7 @@ class Region:
         self.weights = new_weight_store()
         self.latest: InputShapes | None = None
         self.input_names = tuple(value.name or "" for value in self.prepared.graph.inputs)
-        self.costs = cost_model_of(options)
+        self.costs = options.chosen_cost_model()
         self._options = options
         self._plans: OrderedDict[PlanKey, CompiledRegion] = OrderedDict()
         self._plans_lock = ForkSafeLock()
@@ -170,7 +170,7 @@ class Region:
     def probe(self, shapes: InputShapes) -> ProbeProgram:
         """Return a program of its own whose constants can be changed; raises like :meth:`compiled`."""
         keys, plan, _ = self._planned(shapes, ())
-        return ProbeProgram(plan, compile_plan(plan, self._options, self.weights), self.weights, keys)
+        return ProbeProgram(plan, self._native(plan), self.weights, keys)
 
     def _costs_of_batch(self, shapes: InputShapes) -> BatchCosts | None:
         """Return what an input of a batch takes; None if the batch is small or cannot be cut."""
@@ -211,7 +211,10 @@ class Region:
         _, plan, sources = self._planned(shapes, taps)
         taken = {plan.tensors[index].name for index in plan.inputs}
         feeds = tuple(index for index, name in enumerate(self.input_names) if name in taken)
-        return CompiledRegion(compile_plan(plan, self._options, self.weights), feeds, sources, self.input_names)
+        return CompiledRegion(self._native(plan), feeds, sources, self.input_names)
+
+    def _native(self, plan: Plan) -> CompiledPlan:
+        return compile_plan(plan, self.weights, self._options.num_threads, self._options.isa)
 
     def _planned(
         self, shapes: InputShapes, taps: tuple[str, ...]
