@@ -10,7 +10,7 @@ from ..analysis import ModelInput, model_hash, refuse_noise
 from ..data import Dataset
 from ..errors import DataError
 from .compensation.compensation import MAX_INPUTS
-from .judging.metric import choose_metric
+from .judging.metric import check_outputs, choose_metric
 from .network.evaluation import Evaluator
 from .network.network import Network
 from .options import CalibrationOptions
@@ -78,6 +78,8 @@ class Setting:
         self.calibration = Evaluator(self.network, self._input, calibration_data)
         self.holdout = Evaluator(self.network, self._input, holdout_data)
         self.metric = choose_metric(options.metric, self.calibration.dense.outputs, calibration_data.labels)
+        # Runs the holdout while the network still is as it came: what is compared with may know of no correction.
+        check_outputs(self.holdout.dense.outputs)
 
     @cached_property
     def probes(self) -> Evaluator:

@@ -179,6 +179,20 @@ class CustomMetric:
         return self.base.information_loss(reference, outputs)
 
 
+def check_outputs(reference: Outputs) -> None:
+    """Refuse outputs of the dense model from which nothing can be judged.
+
+    Raises:
+        CalibrationError: If some are not finite.
+    """
+    if not np.isfinite(reference).all():
+        bad = int((~np.isfinite(reference.reshape(len(reference), -1)).all(axis=1)).sum())
+        raise CalibrationError(
+            f"the model itself gives NaN or infinite outputs on {bad} of {len(reference)} inputs: "
+            "check the preprocessing"
+        )
+
+
 def choose_metric(wanted: MetricName | MetricFunction, reference: Outputs, labels: Labels) -> Metric:
     """Return the metric to use.
 
@@ -192,12 +206,7 @@ def choose_metric(wanted: MetricName | MetricFunction, reference: Outputs, label
         CalibrationError: If the metric is unknown or needs what is not there, or the dense outputs are not
             finite.
     """
-    if not np.isfinite(reference).all():
-        bad = int((~np.isfinite(reference.reshape(len(reference), -1)).all(axis=1)).sum())
-        raise CalibrationError(
-            f"the model itself gives NaN or infinite outputs on {bad} of {len(reference)} inputs: "
-            "check the preprocessing"
-        )
+    check_outputs(reference)
     is_classes = _is_classes(reference)
     base = ClassMetric("agreement", is_probability(reference)) if is_classes else FidelityMetric()
     if callable(wanted):

@@ -40,8 +40,17 @@ class Values:
         values = self.rows if self.scale is None else self.rows * self.scale.astype(np.float32)
         return np.sort(values[values > 0.0])
 
+    @cached_property
+    def _channels(self) -> list[NDArray[np.float32]]:
+        """The non-zero values of each channel, ascending."""
+        columns = np.sort(self.rows, axis=0).T
+        return [column[np.searchsorted(column, 0.0, side="right") :] for column in columns]
+
     def threshold(self, fraction: float) -> Threshold:
-        """Return the threshold at or below which lies ``fraction`` of the non-zero values.
+        """Return the threshold below which lies ``fraction`` of the non-zero values.
+
+        It lies half way between two neighbouring values that were observed, of each channel where each has its own:
+        an engine that rounds otherwise does not flip a value that stands at the threshold.
 
         Args:
             fraction: In [0, 1]; 0 gives 0.
@@ -54,8 +63,10 @@ class Values:
             return 0.0
         level = float(self._ranks[min(count, max(1, round(fraction * count))) - 1])
         if self.scale is None:
-            return level
-        return np.minimum(level / self.scale, _LARGEST).astype(np.float32)
+            return float(_half_way(self._ranks, level))
+        levels = np.minimum(level / self.scale, _LARGEST).astype(np.float32)
+        pairs = zip(self._channels, levels, strict=True)
+        return np.array([_half_way(values, level) for values, level in pairs], np.float32)
 
     def fraction(self, threshold: Threshold) -> float:
         """Return which share of the non-zero values a threshold drops, in [0, 1]."""
@@ -69,6 +80,29 @@ class Values:
         if len(energy) == 0:
             return 0.0
         return float(np.searchsorted(energy, share * energy[-1], side="right")) / len(energy)
+
+
+def _half_way(values: NDArray[np.float32], level: float) -> np.float32:
+    """Return the middle between the last value at or below a level and the first one above; as float32 it parts them.
+
+    Above the last value lies as much room as below it. Below the first one a level stays where it is, or half way to
+    the value if that is less.
+
+    Args:
+        values: Positive, ascending.
+        level: > 0.
+    """
+    place = int(np.searchsorted(values, np.float32(level), side="right"))
+    if len(values) == 0:
+        return np.float32(level)
+    if place == 0:
+        return np.float32(min(level, float(values[0]) / 2.0))
+    below = values[place - 1]
+    if place == len(values):
+        before = float(values[np.searchsorted(values, below) - 1]) if values[0] < below else 0.0
+        return np.float32(max(level, min(1.5 * float(below) - 0.5 * before, _LARGEST)))
+    middle = np.float32((float(below) + float(values[place])) / 2.0)
+    return middle if middle < values[place] else below  # neighbours in float32 have nothing between them
 
 
 class Sampler:
