@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from zeroskip.calibration import CalibrationResult, CompensationName, StrategyName
 from zeroskip.calibration.problem import Setting
-from zeroskip.calibration.search.finding import Finder, Found
+from zeroskip.calibration.search.finder import Finder, Found
 from zeroskip.calibration.search.outcome import outcome
 from zeroskip.calibration.search.search import Search
 

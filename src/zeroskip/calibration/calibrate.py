@@ -15,7 +15,7 @@ from .options import CalibrationOptions, StrategyName
 from .problem import Setting
 from .result import CalibrationResult
 from .search.curve import trace
-from .search.finding import Finder, Found
+from .search.finder import Finder, Found
 from .search.outcome import outcome
 from .strategies.allocation import UniformStrategy
 

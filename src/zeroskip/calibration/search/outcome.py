@@ -16,7 +16,7 @@ from ..problem import Setting
 from ..records import CurvePoint, LayerSensitivity, Score
 from ..result import CalibrationResult
 from ..strategies.allocation import GRID, SensitivityStrategy
-from .finding import Finder, Found
+from .finder import Finder, Found
 from .search import Search, score_of
 from .walk import Budget
 
