@@ -38,7 +38,7 @@ def test_one_threshold_lies_in_the_middle() -> None:
 
 def test_every_channel_has_its_own_middle() -> None:
     rows = np.array([[1.0, 10.0], [2.0, 20.0], [4.0, 40.0]], np.float32)
-    threshold = Values(rows, np.array([1.0, 1.0])).threshold(0.5)  # 4 is the third of six; the other channel has none below
+    threshold = Values(rows, np.array([1.0, 1.0])).threshold(0.5)  # 4 is the third of six
     np.testing.assert_array_equal(threshold, np.array([5.0, 4.0], np.float32))
     threshold = Values(rows, np.array([1.0, 0.1])).threshold(0.6)
     np.testing.assert_array_equal(threshold, np.array([3.0, 30.0], np.float32))
