@@ -73,9 +73,7 @@ class Evaluator:
             outputs.append(run.outputs()[0][:count])
             densities.append(run.densities())
             weights.append(count)
-        mean = {
-            step: float(np.average([item[step] for item in densities], weights=weights)) for step in densities[0]
-        }
+        mean = {step: float(np.average([item[step] for item in densities], weights=weights)) for step in densities[0]}
         sparsity, predicted = self.network.sparsity(mean), self.network.predicted_ms(mean)
         return Evaluation(np.concatenate(outputs), mean, sparsity, predicted)
 

@@ -63,7 +63,7 @@ class Values:
             return 0.0
         level = float(self._ranks[min(count, max(1, round(fraction * count))) - 1])
         if self.scale is None:
-            return float(_half_way(self._ranks, level))
+            return _half_way(self._ranks, level)
         levels = np.minimum(level / self.scale, _LARGEST).astype(np.float32)
         pairs = zip(self._channels, levels, strict=True)
         return np.array([_half_way(values, level) for values, level in pairs], np.float32)
@@ -82,7 +82,7 @@ class Values:
         return float(np.searchsorted(energy, share * energy[-1], side="right")) / len(energy)
 
 
-def _half_way(values: NDArray[np.float32], level: float) -> np.float32:
+def _half_way(values: NDArray[np.float32], level: float) -> float:
     """Return the middle between the last value at or below a level and the first one above; as float32 it parts them.
 
     Above the last value lies as much room as below it. Below the first one a level stays where it is, or half way to
@@ -92,17 +92,18 @@ def _half_way(values: NDArray[np.float32], level: float) -> np.float32:
         values: Positive, ascending.
         level: > 0.
     """
-    place = int(np.searchsorted(values, np.float32(level), side="right"))
     if len(values) == 0:
-        return np.float32(level)
+        return level
+    place = int(np.searchsorted(values, np.float32(level), side="right"))
     if place == 0:
-        return np.float32(min(level, float(values[0]) / 2.0))
-    below = values[place - 1]
+        return min(level, float(values[0]) / 2.0)
+    below = float(values[place - 1])
     if place == len(values):
-        before = float(values[np.searchsorted(values, below) - 1]) if values[0] < below else 0.0
-        return np.float32(max(level, min(1.5 * float(below) - 0.5 * before, _LARGEST)))
-    middle = np.float32((float(below) + float(values[place])) / 2.0)
-    return middle if middle < values[place] else below  # neighbours in float32 have nothing between them
+        before = float(values[np.searchsorted(values, np.float32(below)) - 1]) if values[0] < below else 0.0
+        return max(level, min(1.5 * below - 0.5 * before, _LARGEST))
+    above = float(values[place])
+    middle = float(np.float32((below + above) / 2.0))
+    return middle if middle < above else below  # neighbours in float32 have nothing between them
 
 
 class Sampler:
