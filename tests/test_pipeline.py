@@ -12,6 +12,7 @@ import pytest
 import zeroskip as zs
 from tiny_network import pictures, residual_network, tiny_data, tiny_network
 from zeroskip import pipeline, verification
+from zeroskip.bench.compare import Comparison
 from zeroskip.calibration.judging.metric import FidelityMetric
 from zeroskip.errors import DataError, EngineError, ModelError, ZeroskipError
 from zeroskip.pipeline import OptimizeResult, optimize
@@ -166,7 +167,8 @@ def test_a_failed_or_interrupted_run_leaves_nothing(
 def test_outputs_that_differ_stop_everything(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verification, "_differences", lambda *_: np.array([0.5]))
+    wrong = Comparison(8, 0.5, 0.5, 0.0, 1.0, verification.TOLERANCE, verification.TOLERANCE)
+    monkeypatch.setattr(verification, "compare", lambda *_: wrong)
     with pytest.raises(
         EngineError, match=r"differ by 5\.0e-01 of the largest output on 8 inputs .* must not be used"
     ):

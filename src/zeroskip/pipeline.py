@@ -27,7 +27,7 @@ from .report import write_report
 from .staging import staged_directory
 from .summary import LatencyMs, Summary
 from .system import physical_cores
-from .verification import PEER, THRESHOLDED_TOLERANCE, Verification, verify
+from .verification import PEER, Verification, verify
 
 if TYPE_CHECKING:
     from .engine import SessionOptions
@@ -239,7 +239,7 @@ def _verify(
     if first is None:
         tell(f"not verified: {PEER} is not installed (pip install 'zeroskip[bench]')")
         return ()
-    second = verify(thresholded, data, options, tolerance=THRESHOLDED_TOLERANCE)
+    second = verify(thresholded, data, options)
     assert second is not None
     tell(
         f"verified: {PEER} {first.version} computes the same on {first.inputs} inputs, within "

@@ -68,7 +68,8 @@ def bench(
         rounds: Interleaved rounds, >= 5.
         precision: What engines compute in unless their spec says otherwise.
         tolerance: Largest accepted output difference, relative to the largest output. By default 1e-3 for
-            f32 and 0.1 for bf16. A larger one is logged as a warning and marked in the result.
+            f32 and 0.1 for bf16, and for models with thresholds more on some inputs: as much as they move under noise
+            of the size of rounding. A larger one is logged as a warning and marked in the result.
         random_input: Whether noise is accepted as data.
         progress: Told of each step.
 

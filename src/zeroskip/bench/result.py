@@ -28,7 +28,12 @@ class EngineResult(BaseModel):
         round_p50_ms: Median of each round, dropped ones included.
         relative_difference: Largest output difference to the first row with the same model, relative to
             that row's largest output; None for that first row.
-        is_match: Whether the difference is within the tolerance; None for that first row.
+        is_match: Whether the difference is within what is accepted; None for that first row.
+        accepted_difference: What is accepted: the benchmark's tolerance, or more where the model has thresholds, at
+            which rounding flips single values; None for that first row.
+        share_within_rounding: Fraction of the inputs that are within the tolerance; None for that first row.
+        prediction_agreement: Fraction of the inputs with the same largest class; None for that first row, or without
+            classes.
         sparsity_seen: MAC-weighted sparsity that skipping layers met on these inputs; None for dense engines.
         gflops: Executed rate if every multiply-add of the dense network counted as two operations; None if
             unknown.
@@ -53,6 +58,9 @@ class EngineResult(BaseModel):
     round_p50_ms: tuple[float, ...]
     relative_difference: float | None
     is_match: bool | None
+    accepted_difference: float | None = None
+    share_within_rounding: float | None = None
+    prediction_agreement: float | None = None
     sparsity_seen: float | None
     gflops: float | None
 
@@ -70,7 +78,7 @@ class BenchResult(SavedValue):
         batch_size: Inputs per run.
         threads: Threads per engine.
         seconds: Time given to each engine, over all rounds.
-        tolerance: Largest accepted relative difference of f32 outputs.
+        tolerance: Largest accepted relative difference of outputs, flips at thresholds apart.
         precision: What engines computed in unless their row says otherwise.
         dropped_rounds: Numbers of the rounds left out because an engine collapsed in them.
         is_unstable: Whether engines collapsed so often that nothing was left out and the times mean little.
@@ -116,7 +124,7 @@ class BenchResult(SavedValue):
 
     @property
     def mismatches(self) -> tuple[str, ...]:
-        """Labels of the rows whose outputs differ by more than the tolerance."""
+        """Labels of the rows whose outputs differ by more than is accepted."""
         return tuple(row.label for row in self.rows if row.is_match is False)
 
     def speedup(self, label: str, over: str) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from ..files import sha256_of
 from .macs import count_macs
 from .result import EngineResult
 from .specs import EngineSpec, input_shape
+
+if TYPE_CHECKING:
+    from .compare import Comparison
 
 _WARMUP_RUNS = 5
 _WARMUP_RUNS_PER_ROUND = 1
@@ -30,9 +33,10 @@ class Row:
         processes: Where its process is entered, to be ended with the others.
 
     Attributes:
+        model: The model it runs.
+        batches: Its inputs, once loaded.
         outputs: For each batch the graph outputs, once loaded.
-        difference: Set by the comparison, see :class:`EngineResult`.
-        is_match: Set by the comparison, see :class:`EngineResult`.
+        comparison: With the first row that has the same model; set by :func:`~.compare.mark_differences`.
         rounds: Latencies in ms of each round.
 
     Raises:
@@ -46,11 +50,11 @@ class Row:
         self.engine = spec.engine
         self.precision: Precision = spec.precision or precision
         self.model_sha256 = sha256_of(model)
+        self.batches: Sequence[NDArray[np.float32]] = ()
         self.outputs: list[list[NDArray[Any]]] = []
-        self.difference: float | None = None
-        self.is_match: bool | None = None
+        self.comparison: Comparison | None = None
         self.rounds: list[list[float]] = []
-        self._model = model
+        self.model = model
         self._threads = threads
         process = EngineProcess(spec.engine, threads, self.precision, python=spec.python)
         self._process = processes.enter_context(process)
@@ -65,14 +69,30 @@ class Row:
             ShapeError: If they do not fit the model.
             EngineError: If the engine fails.
         """
-        name, shape = input_shape(self._model, batches[0].shape[1:], len(batches[0]))
+        self.batches = batches
+        name, shape = input_shape(self.model, batches[0].shape[1:], len(batches[0]))
         self._batch_size = len(batches[0])
-        self._macs = count_macs(self._model, {name: shape})
-        self._loaded = self._process.load(self._model, {name: shape})
-        self._process.set_feeds([{name: batch} for batch in batches])
-        self.outputs = self._process.outputs()
+        self._macs = count_macs(self.model, {name: shape})
+        self._loaded = self._process.load(self.model, {name: shape})
+        self._input = name
+        self.outputs = self.outputs_for(batches)
         self._sparsity_seen = self._process.sparsity_seen()
         self._process.time(seconds=0.0, warmup=_WARMUP_RUNS)
+
+    def outputs_for(self, batches: Sequence[NDArray[np.float32]]) -> list[list[NDArray[Any]]]:
+        """Return for each batch the graph outputs; what is timed afterwards are the inputs of :meth:`load` again.
+
+        Args:
+            batches: float32 inputs of the same shape as those.
+
+        Raises:
+            EngineError: If the engine fails.
+        """
+        self._process.set_feeds([{self._input: batch} for batch in batches])
+        outputs = self._process.outputs()
+        if batches is not self.batches:
+            self._process.set_feeds([{self._input: batch} for batch in self.batches])
+        return outputs
 
     def time_round(self, seconds: float) -> None:
         """Time one more round.
@@ -116,8 +136,19 @@ class Row:
             throughput=1e3 * self._batch_size / mean,
             iterations=len(latencies),
             round_p50_ms=self.round_p50_ms,
-            relative_difference=self.difference,
-            is_match=self.is_match,
+            **self._compared(),
             sparsity_seen=self._sparsity_seen,
             gflops=None if self._macs is None else 2 * self._macs / (p50 * 1e6),
         )
+
+    def _compared(self) -> dict[str, Any]:
+        found = self.comparison
+        if found is None:
+            return {"relative_difference": None, "is_match": None}
+        return {
+            "relative_difference": found.difference,
+            "is_match": found.is_match,
+            "accepted_difference": found.accepted,
+            "share_within_rounding": found.share_within,
+            "prediction_agreement": found.agreement,
+        }

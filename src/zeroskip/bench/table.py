@@ -66,12 +66,26 @@ def _notes(result: BenchResult) -> list[Text]:
     rounds = len(result.rows[0].round_p50_ms)
     dropped = f", {len(result.dropped_rounds)} left out" if result.dropped_rounds else ""
     facts = [f"{row.label}: {row.version}, {row.precision}, {row.description}" for row in result.rows]
+    facts += [_flips(row, result.tolerance) for row in result.rows if _has_flips(row)]
     facts.append(
         f"{rounds} interleaved rounds{dropped}, {result.seconds:g} s per engine; "
         "ratios of medians (range over rounds)"
     )
     facts.append(f"data: {result.data}")
     return [Text(fact, style="dim") for fact in facts]
+
+
+def _has_flips(row: EngineResult) -> bool:
+    return bool(row.is_match) and row.share_within_rounding is not None and row.share_within_rounding < 1.0
+
+
+def _flips(row: EngineResult, tolerance: float) -> str:
+    agreement = row.prediction_agreement
+    predictions = "" if agreement is None else f"; predictions are the same on {agreement:.0%}"
+    return (
+        f"{row.label}: {row.share_within_rounding:.0%} of the inputs within {tolerance:g}, the others within "
+        f"{row.accepted_difference:.1g}, as far as rounding moves them where a value lies at a threshold{predictions}"
+    )
 
 
 def _warnings(result: BenchResult) -> list[Text]:

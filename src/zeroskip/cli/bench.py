@@ -56,5 +56,6 @@ def bench(
     terminal.json(result.model_dump_json(indent=2))
     if result.mismatches:
         raise EngineError(
-            f"the outputs of {', '.join(result.mismatches)} differ by more than {result.tolerance:g}"
+            f"the outputs of {', '.join(result.mismatches)} differ by more than is accepted ({result.tolerance:g} of "
+            "the largest, thresholds apart): do not use them until this is explained"
         )
