@@ -1,5 +1,4 @@
 // reduce_mean over any axes of a row tensor. Spatial means of nhwc tensors are global_avg_pool.
-#include "ops/move/strided_copy.h"
 #include "ops/ops.h"
 #include "ops/shapes.h"
 #include "ops/split.h"

@@ -33,6 +33,12 @@ int64_t extent_product(const std::vector<int64_t>& shape, size_t first, size_t l
   return product;
 }
 
+std::vector<int64_t> row_strides(const std::vector<int64_t>& shape) {
+  std::vector<int64_t> strides(shape.size(), 1);
+  for (size_t axis = shape.size(); axis-- > 1;) strides[axis - 1] = strides[axis] * shape[axis];
+  return strides;
+}
+
 size_t resolve_axis(int64_t axis, size_t rank) {
   const auto signed_rank = static_cast<int64_t>(rank);
   check(axis >= -signed_rank && axis < signed_rank, "axis ", axis, " is outside a tensor of rank ", rank);

@@ -1,6 +1,6 @@
 // pad: `pads` in ONNX order (all begins, then all ends), mode constant, edge or reflect. Negative pads are
 // the planner's business (they are slices).
-#include "ops/conv/gather_pixels.h"
+#include "ops/move/gather_pixels.h"
 #include "ops/move/strided_copy.h"
 #include "ops/ops.h"
 #include "ops/shapes.h"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "ops/conv/gather_pixels.h"
+#include "ops/move/gather_pixels.h"
 #include "ops/ops.h"
 #include "ops/shapes.h"
 #include "ops/split.h"

@@ -1,6 +1,6 @@
 // slice: starts, ends and steps, one per axis, already resolved by the planner: 0 <= start < extent, step not
 // 0.
-#include "ops/conv/gather_pixels.h"
+#include "ops/move/gather_pixels.h"
 #include "ops/move/strided_copy.h"
 #include "ops/ops.h"
 #include "ops/shapes.h"

@@ -25,12 +25,6 @@ std::vector<CopyAxis> simplify(const std::vector<CopyAxis>& axes) {
 
 }  // namespace
 
-std::vector<int64_t> row_strides(const std::vector<int64_t>& shape) {
-  std::vector<int64_t> strides(shape.size(), 1);
-  for (size_t axis = shape.size(); axis-- > 1;) strides[axis - 1] = strides[axis] * shape[axis];
-  return strides;
-}
-
 StridedCopy::StridedCopy(const KernelTable& kernels, std::vector<CopyAxis> axes, int64_t from_offset,
                          int64_t to_offset, std::optional<float> fill)
     : kernels_(kernels),

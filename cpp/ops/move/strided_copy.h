@@ -34,7 +34,4 @@ class StridedCopy final : public Op {
   std::optional<float> fill_;
 };
 
-// Strides of a contiguous row-major tensor, in elements.
-std::vector<int64_t> row_strides(const std::vector<int64_t>& shape);
-
 }  // namespace zeroskip

@@ -1,4 +1,4 @@
-#include "ops/conv/gather_pixels.h"
+#include "ops/move/gather_pixels.h"
 
 #include <algorithm>
 #include <numeric>
