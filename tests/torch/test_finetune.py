@@ -177,6 +177,23 @@ def test_learnt_thresholds_take_part() -> None:
     assert all(module.slope.item() > 5.0 for module in fatrelus(model).values())
 
 
+@pytest.mark.parametrize(
+    "key", ["model", "optimizer", "targets", "selection", "generators", "standing", "recipe"]
+)
+@pytest.mark.parametrize("damage", ["missing", "text", "number"])
+def test_a_damaged_checkpoint_is_told_by_its_name(tmp_path: Path, key: str, damage: str) -> None:
+    file = tmp_path / "run.pt"
+    finetune(network(), loaders(16)[0], Recipe(epochs=1), checkpoint=file)
+    content = torch.load(file, weights_only=True)
+    if damage == "missing":
+        del content[key]
+    else:
+        content[key] = {"text": "x", "number": 3}[damage]
+    torch.save(content, file)
+    with pytest.raises(zs.RecipeError, match=r"run\.pt"):
+        finetune(network(), loaders(16)[0], Recipe(epochs=1), checkpoint=file)
+
+
 def test_another_recipe_or_model_than_the_checkpoint_s(tmp_path: Path) -> None:
     file = tmp_path / "run.pt"
     finetune(network(), loaders(16)[0], Recipe(epochs=1), checkpoint=file)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +59,26 @@ def load_checkpoint(path: str | os.PathLike[str], recipe: Recipe) -> dict[str, A
         raise RecipeError(str(error)) from error
     if not isinstance(content, dict) or content.get("version") != _VERSION or "recipe" not in content:
         raise RecipeError(f"'{name}' is not a checkpoint of this version of zeroskip.torch.finetune")
-    differences = Recipe.model_validate_json(content["recipe"]).differences(recipe)
+    with damage_reported(path):
+        differences = Recipe.model_validate_json(content["recipe"]).differences(recipe)
     if differences:
         words = ", ".join(f"{field} {theirs!r} (now {mine!r})" for field, (theirs, mine) in differences.items())
         raise RecipeError(f"checkpoint '{name}' is of another recipe: {words}. Resume with that, or delete the file")
     return content
+
+
+@contextmanager
+def damage_reported(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn what comes of wrong content of a checkpoint into a RecipeError that names the file."""
+    try:
+        yield
+    except RecipeError:
+        raise
+    except Exception as error:  # tensors of other shapes, missing keys, strings for numbers: whatever was written
+        reason = (str(error).strip().splitlines() or [""])[0]
+        raise RecipeError(
+            f"checkpoint '{Path(path).name}' is damaged ({type(error).__name__}: {reason}); delete it to start anew"
+        ) from error
 
 
 def restore(model: nn.Module, state: State) -> None:

@@ -39,6 +39,19 @@ class Schedules:
             if not module.is_learnable
         }
 
+    def set_targets(self, targets: dict[str, Tensor]) -> None:
+        """Take the targets of an earlier part of the run.
+
+        Raises:
+            ValueError: If they are of other modules or shapes.
+        """
+        if not isinstance(targets, dict) or targets.keys() != self.targets.keys():
+            raise ValueError("the targets of the ramp are not those of this model")
+        for name, target in targets.items():
+            if not isinstance(target, Tensor) or target.shape != self.targets[name].shape:
+                raise ValueError(f"the target of '{name}' is not of shape {tuple(self.targets[name].shape)}")
+        self.targets = targets
+
     @property
     def ramps_end(self) -> float:
         """Share of the run after which thresholds and strength no longer change."""

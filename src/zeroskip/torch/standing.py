@@ -36,9 +36,15 @@ class Standing:
 
     @classmethod
     def of(cls, content: dict[str, Any]) -> Standing:
-        """Return what :meth:`state` was taken of."""
+        """Return what :meth:`state` was taken of; raises KeyError, TypeError or ValueError over anything else."""
         reports = [EpochReport.model_validate(report) for report in content["standing"]["reports"]]
-        return cls(**{**content["standing"], "reports": reports})
+        standing = cls(**{**content["standing"], "reports": reports})
+        for name in ("epoch", "done_in_epoch"):
+            if not isinstance(count := getattr(standing, name), int) or count < 0:
+                raise ValueError(f"{name} is {count!r}, expected a count")
+        if not isinstance(standing.loss, float) or not isinstance(standing.penalty, float):
+            raise ValueError(f"loss and penalty are {standing.loss!r} and {standing.penalty!r}, expected sums")
+        return standing
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint needs."""

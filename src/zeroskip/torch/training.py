@@ -109,7 +109,9 @@ class Training:
     def _start(self) -> None:
         self._at.good = checkpoints.snapshot(self._model)
         if self.checkpoint is not None and self.checkpoint.exists():
-            self._load(checkpoints.load_checkpoint(self.checkpoint, self._recipe))
+            content = checkpoints.load_checkpoint(self.checkpoint, self._recipe)
+            with checkpoints.damage_reported(self.checkpoint):
+                self._load(content)
         elif self._loaders.valid is not None:
             assert self._objective.teacher is not None  # made from the model where none was given
             self._at.baseline, _ = self._evaluated(self._objective.teacher)
@@ -266,10 +268,12 @@ class Training:
         if content["teacher"] is not None and self._objective.teacher is not None:
             checkpoints.restore(self._objective.teacher, content["teacher"])
         self._optimizer.load_state_dict(content["optimizer"])
-        self._schedules.targets = content["targets"]
+        self._schedules.set_targets(content["targets"])
         self._selection.set_state(content["selection"])
         self._at = Standing.of(content)
-        self._states = content["generators"] if self._at.done_in_epoch else None
+        states = content["generators"]
+        checkpoints.set_generator_states(states)  # finds out now whether they can be set; epochs seed them anew
+        self._states = states if self._at.done_in_epoch else None
 
 
 def _regularizer(model: nn.Module, recipe: Recipe) -> ActivationRegularizer | None:
