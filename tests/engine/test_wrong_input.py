@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
+from onnx import helper, numpy_helper
 
 import zeroskip as zs
 from zeroskip.engine.run import memory_check
@@ -133,3 +135,57 @@ def test_relu_makes_nan_zero() -> None:
     x[0, 0, 0, 0] = np.nan
     assert zs.InferenceSession(model("y = Relu (x)")).run(None, {"x": x})[0][0, 0, 0, 0] == 0.0
     assert np.isnan(by_onnxruntime(model("y = Relu (x)"), {"x": x})[0][0, 0, 0, 0])
+
+
+@pytest.mark.parametrize("options", [{}, {"intra_op_num_threads": 1}, "fast", 1, []])
+def test_options_are_session_options(options: object) -> None:
+    with pytest.raises(zs.EngineError, match="expected SessionOptions or None"):
+        zs.InferenceSession(NATIVE, options)
+
+
+@pytest.mark.parametrize("fallback", ["islands", "error"])
+def test_a_model_without_operator_sets_has_no_meaning(fallback: str) -> None:
+    proto = onnx.load_model_from_string(NATIVE)
+    del proto.opset_import[:]
+    with pytest.raises(zs.ModelError, match=r"operator set|opset"):
+        zs.InferenceSession(proto, zs.SessionOptions(fallback=fallback))
+
+
+def relu(reads: str, writes: str) -> onnx.GraphProto:
+    output = helper.make_tensor_value_info(writes, onnx.TensorProto.FLOAT, None)
+    return helper.make_graph([helper.make_node("Relu", [reads], [writes])], "branch", [], [output])
+
+
+def conditional(reads: str) -> onnx.ModelProto:
+    """A model whose branch reads a value by name."""
+    node = helper.make_node("If", ["c"], ["y"], then_branch=relu(reads, "a"), else_branch=relu("x", "b"))
+    floats = onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        [node],
+        "graph",
+        [helper.make_tensor_value_info("x", floats, [1, 4])],
+        [helper.make_tensor_value_info("y", floats, None)],
+        [numpy_helper.from_array(np.array(True), "c")],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.mark.parametrize("fallback", ["islands", "error"])
+def test_a_branch_that_reads_what_nothing_computes_is_a_model_error(fallback: str) -> None:
+    with pytest.raises(zs.ModelError, match="nothing"):
+        zs.InferenceSession(conditional("nothing"), zs.SessionOptions(fallback=fallback))
+
+
+def test_a_function_that_does_not_compute_its_output_is_a_model_error() -> None:
+    imports = [helper.make_opsetid("", 17), helper.make_opsetid("local", 1)]
+    body = [helper.make_node("Relu", ["a"], ["b"])]
+    function = helper.make_function("local", "F", ["a"], ["b", "missing"], body, imports)
+    floats = onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        [helper.make_node("F", ["x"], ["y"], domain="local")],
+        "graph",
+        [helper.make_tensor_value_info("x", floats, [1, 4])],
+        [helper.make_tensor_value_info("y", floats, None)],
+    )
+    with pytest.raises(zs.ModelError, match="missing"):
+        zs.InferenceSession(helper.make_model(graph, opset_imports=imports, functions=[function], ir_version=8))

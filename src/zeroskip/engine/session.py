@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import ModelError, ShapeError, UnsupportedOperatorError
+from ..errors import EngineError, ModelError, ShapeError, UnsupportedOperatorError
 from .cost import CostModel
 from .locks import ForkSafeLock
 from .mixed.fallback import mix, refused, whole
@@ -49,7 +49,7 @@ class InferenceSession:
     Raises:
         ModelError: If the model cannot be read or is not valid.
         UnsupportedOperatorError: Listing every node the engine cannot run.
-        EngineError: If the options ask for what this build or CPU does not have.
+        EngineError: If the options are none, or ask for what this build or CPU does not have.
 
     Example::
 
@@ -66,7 +66,9 @@ class InferenceSession:
         from ..onnx import load_model
         from ..onnx.rewriting import let_go_with
 
-        options = options or SessionOptions()
+        options = SessionOptions() if options is None else options
+        if not isinstance(options, SessionOptions):
+            raise EngineError(f"options are a {type(options).__name__}, expected SessionOptions or None")
         self._options = replace(options, cost_model=options.chosen_cost_model())  # chosen once
         self._model = load_model(model, any_opset=self._options.fallback == "islands")
         if self._model is not model:

@@ -33,8 +33,14 @@ _MAX_ROUNDS = 200
 
 
 def copy_model(model: ir.Model) -> ir.Model:
-    """Return a copy whose graph can be changed freely; tensors are shared with the original."""
-    copy = model.clone()
+    """Return a copy whose graph can be changed freely; tensors are shared with the original.
+
+    Raises:
+        ModelError: If the graph is inconsistent: a subgraph reads what no graph around it computes, a function calls
+            itself, ...
+    """
+    with damaged_as_model_error("the model is not a valid ONNX graph"):
+        copy = model.clone()
     for key in [key for key in copy.graph.meta if key.startswith(_NAMES)]:
         del copy.graph.meta[key]  # cloning shares what meta holds, and names are taken per graph
     return copy

@@ -164,7 +164,9 @@ def _relabel(model: ir.Model) -> bool:
     """Lower the version of the default domain by one if all operators are the same in it; tell whether."""
     import onnx.defs
 
-    version = model.graph.opset_imports[""]
+    version = model.graph.opset_imports.get("")
+    if version is None:
+        return False
     for node in model.graph.all_nodes():
         if node.domain != "":
             continue
