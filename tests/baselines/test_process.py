@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -19,7 +21,11 @@ FEEDS = [{"image": np.zeros((1, 3, 16, 16), np.float32)}]
 
 
 def is_alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"  # nobody may ask after an orphan
 
 
 def test_leaving_the_block_ends_the_process(small_network: bytes) -> None:
@@ -74,3 +80,36 @@ def test_interrupt_in_the_terminal_does_not_kill_it(small_network: bytes) -> Non
 def test_foreign_interpreter_that_is_absent_is_named() -> None:
     with pytest.raises(EngineError, match="cannot start '/no/such/python' for engine 'deepsparse'"):
         EngineProcess("deepsparse", 1, python="/no/such/python")
+
+
+ORPHAN = """
+import sys, time
+import numpy as np
+from zeroskip.baselines import EngineProcess
+process = EngineProcess("onnxruntime", 1)
+process.load(open(sys.argv[1], "rb").read(), {"image": (1, 3, 16, 16)})
+process.set_feeds([{"image": np.zeros((1, 3, 16, 16), np.float32)}])
+print(process.pid, process._folder.name, flush=True)
+process.time(600.0, warmup=0)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGTERM])
+def test_a_killed_owner_takes_the_process_and_its_folder_along(
+    small_network: bytes, tmp_path: Path, number: signal.Signals
+) -> None:
+    """In the middle of a run of ten minutes, and whatever the signal: none of them runs any clean-up of Python."""
+    (tmp_path / "model.onnx").write_bytes(small_network)
+    owner = subprocess.Popen(
+        [sys.executable, "-c", ORPHAN, str(tmp_path / "model.onnx")], stdout=subprocess.PIPE, text=True
+    )
+    assert owner.stdout is not None
+    pid, folder = owner.stdout.readline().split()
+    time.sleep(0.2)
+    owner.send_signal(number)
+    owner.communicate(timeout=20)
+    end = time.monotonic() + 20
+    while (is_alive(int(pid)) or Path(folder).exists()) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert not is_alive(int(pid))
+    assert not Path(folder).exists()

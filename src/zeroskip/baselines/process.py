@@ -8,7 +8,9 @@ they do in service.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -76,14 +78,17 @@ class EngineProcess:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close(), it lives as long as the process)
         self._folder = tempfile.TemporaryDirectory(prefix="zeroskip-engine-")
         self._connection, theirs = Pipe()
+        # Nothing is ever written to it: it closes when this process ends, however it ends, and then the other ends.
+        life, self._life = os.pipe()
         try:
-            self._process = self._start(python or sys.executable, theirs.fileno())
+            self._process = self._start(python or sys.executable, theirs.fileno(), life)
         except OSError as error:
             self._connection.close()
             self._clean_up()
             raise EngineError(f"cannot start '{python}' for engine '{name}': {error}") from error
         finally:
             theirs.close()
+            os.close(life)
 
     def __enter__(self) -> EngineProcess:
         return self
@@ -92,7 +97,7 @@ class EngineProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:  # Ctrl-C, for one: do not wait for the run to end
-            self._process.kill()
+            self._kill()
         self.close()
 
     @property
@@ -159,19 +164,25 @@ class EngineProcess:
         try:
             self._process.wait(_EXIT_TIMEOUT_S)
         except subprocess.TimeoutExpired:  # in the middle of a run
-            self._process.kill()
+            self._kill()
             self._process.wait()
         self._clean_up()
 
-    def _start(self, python: str, fd: int) -> subprocess.Popen[bytes]:
+    def _kill(self) -> None:
+        """End the process at once, and what it has started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _start(self, python: str, connection: int, life: int) -> subprocess.Popen[bytes]:
         # A plain child instead of multiprocessing's: that one runs the caller's main module again, which
         # breaks scripts without a __main__ guard. The link shows it this very package, installed or not,
         # and nothing else of our environment.
         (Path(self._folder.name) / _PACKAGE.name).symlink_to(_PACKAGE, target_is_directory=True)
         inherited = [os.environ["PYTHONPATH"]] if "PYTHONPATH" in os.environ else []
         return subprocess.Popen(
-            [python, "-m", "zeroskip.baselines.worker", str(fd)],
-            pass_fds=[fd],
+            [python, "-m", "zeroskip.baselines.worker", str(connection), str(life), self._folder.name],
+            pass_fds=[connection, life],
+            start_new_session=True,
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
@@ -179,6 +190,9 @@ class EngineProcess:
         )
 
     def _clean_up(self) -> None:
+        if self._life >= 0:
+            os.close(self._life)
+            self._life = -1
         self._log.close()
         self._folder.cleanup()
 

@@ -1,15 +1,19 @@
 """The program of an engine's process: obeys commands that come over a connection, until it closes.
 
-Run as ``python -m zeroskip.baselines.worker FD`` by :class:`~zeroskip.baselines.process.EngineProcess`,
-which owns the other end. A command is ``(name, arguments)``; the answer is ``("ok", value)`` or ``("error",
-text)``.
+Run as ``python -m zeroskip.baselines.worker CONNECTION LIFE FOLDER`` by
+:class:`~zeroskip.baselines.process.EngineProcess`, which owns the other ends of the two file descriptors. A command
+is ``(name, arguments)``; the answer is ``("ok", value)`` or ``("error", text)``. When LIFE closes, the owner is no
+more: the process ends at once, in the middle of whatever it does, and takes the owner's temporary FOLDER along.
 """
 
 from __future__ import annotations
 
 import gc
+import os
+import shutil
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Sequence
@@ -115,7 +119,21 @@ def serve(connection: Connection) -> None:
         connection.send(answer)
 
 
+def end_with_owner(life: int, folder: str) -> None:
+    """Wait for the owner to end, then end with everything that was started here.
+
+    Args:
+        life: File descriptor that nothing is written to.
+        folder: Temporary folder of the owner, which can no longer remove it.
+    """
+    while os.read(life, 1):
+        pass
+    shutil.rmtree(folder, ignore_errors=True)
+    os.killpg(0, signal.SIGKILL)
+
+
 if __name__ == "__main__":
     # Ctrl-C reaches the whole process group; the parent decides and closes the connection.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=end_with_owner, args=(int(sys.argv[2]), sys.argv[3]), daemon=True).start()
     serve(Connection(int(sys.argv[1])))
