@@ -14,7 +14,7 @@ import zeroskip
 PACKAGE = Path(zeroskip.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("_core", "errors", "files", "isotonic", "metrics", "progress", "saved_value", "staging", "system"),
+    ("_core", "errors", "files", "isotonic", "metrics", "progress", "saved_value", "short_repr", "staging", "system"),
     ("thresholds",),
     ("data", "onnx"),
     ("engine",),

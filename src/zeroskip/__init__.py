@@ -7,6 +7,7 @@ cheap and loads neither torch nor onnxruntime nor matplotlib.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from .errors import (
@@ -24,44 +25,79 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
+    from . import bench as bench
     from . import data as data
+    from . import metrics as metrics
+    from . import onnx as onnx
+    from . import torch as torch
     from .analysis import SparsityProfile
     from .analysis.analyze import analyze
+    from .bench import BenchResult
+    from .calibration import CalibrationResult
     from .calibration.calibrate import calibrate
-    from .engine import InferenceSession, SessionOptions
-    from .onnx import apply
-    from .pipeline import optimize
+    from .data import Dataset, Preprocess
+    from .engine import CostModel, Explanation, InferenceSession, NodeArg, Profile, SessionOptions
+    from .onnx import ThresholdedModel, apply
+    from .pipeline import OptimizeResult, optimize
+    from .summary import Summary
     from .thresholds import ThresholdSet
+    from .verification import Verification
 
 __version__ = "0.1.0"
 
 _LAZY = {
+    "BenchResult": "zeroskip.bench",
+    "CalibrationResult": "zeroskip.calibration",
+    "CostModel": "zeroskip.engine",
+    "Dataset": "zeroskip.data",
+    "Explanation": "zeroskip.engine",
     "InferenceSession": "zeroskip.engine",
+    "NodeArg": "zeroskip.engine",
+    "OptimizeResult": "zeroskip.pipeline",
+    "Preprocess": "zeroskip.data",
+    "Profile": "zeroskip.engine",
     "SessionOptions": "zeroskip.engine",
     "SparsityProfile": "zeroskip.analysis",
+    "Summary": "zeroskip.summary",
     "ThresholdSet": "zeroskip.thresholds",
+    "ThresholdedModel": "zeroskip.onnx",
+    "Verification": "zeroskip.verification",
     "analyze": "zeroskip.analysis",
     "apply": "zeroskip.onnx",
     "calibrate": "zeroskip.calibration",
     "optimize": "zeroskip.pipeline",
 }
-_LAZY_MODULES = {"data", "metrics", "thresholds", "bench"}
+_MODULES = ("bench", "data", "metrics", "onnx", "thresholds", "torch")
+"""Public parts of the package; like the names, loaded on first use."""
+_INNER_MODULES = ("analysis", "baselines", "calibration", "engine", "pipeline", "report", "summary", "verification")
 
 __all__ = [
+    "BenchResult",
     "CalibrationError",
+    "CalibrationResult",
+    "CostModel",
     "DataError",
+    "Dataset",
     "EngineError",
+    "Explanation",
     "InferenceSession",
     "LimitError",
     "ModelError",
+    "NodeArg",
+    "OptimizeResult",
     "OutOfMemoryError",
     "OutputError",
+    "Preprocess",
+    "Profile",
     "RecipeError",
     "SessionOptions",
     "ShapeError",
     "SparsityProfile",
+    "Summary",
     "ThresholdSet",
+    "ThresholdedModel",
     "UnsupportedOperatorError",
+    "Verification",
     "ZeroskipError",
     "__version__",
     "analyze",
@@ -75,7 +111,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         value = getattr(importlib.import_module(_LAZY[name]), name)
-    elif name in _LAZY_MODULES:
+    elif name in _MODULES or name in _INNER_MODULES:
         value = importlib.import_module(f"zeroskip.{name}")
     else:
         raise AttributeError(f"module 'zeroskip' has no attribute {name!r}")
@@ -84,4 +120,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    without = {name for name in ("torch",) if importlib.util.find_spec(name) is None}
+    return sorted({*__all__, *_MODULES} - without)

@@ -24,6 +24,7 @@ from .errors import DataError, ModelError
 from .files import atomic_write_text
 from .progress import Progress
 from .report import write_report
+from .short_repr import ShortRepr
 from .staging import staged_directory
 from .summary import LatencyMs, Summary
 from .system import physical_cores
@@ -51,8 +52,8 @@ Announce = Callable[[str], None]
 """Told one line for each stage that is done."""
 
 
-@dataclass(frozen=True)
-class OptimizeResult:
+@dataclass(frozen=True, repr=False)
+class OptimizeResult(ShortRepr):
     """Everything `optimize` found out.
 
     Args:

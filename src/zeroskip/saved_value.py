@@ -10,9 +10,10 @@ from typing_extensions import Self
 
 from .errors import DataError
 from .files import atomic_write_text, read_ordinary
+from .short_repr import ShortRepr
 
 
-class SavedValue(BaseModel):
+class SavedValue(ShortRepr, BaseModel):
     """A frozen value with a JSON file form. Subclasses say in ``_what`` how a message calls them."""
 
     model_config = ConfigDict(frozen=True)

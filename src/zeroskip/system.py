@@ -16,6 +16,8 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, ConfigDict
 
+from .short_repr import ShortRepr
+
 ENGINE_PACKAGES = ("onnxruntime", "openvino", "ncnn", "pnnx", "torch", "deepsparse")
 
 _CPUINFO = Path("/proc/cpuinfo")
@@ -35,7 +37,7 @@ _ISA_FLAGS: tuple[tuple[str, frozenset[str]], ...] = (
 )
 
 
-class SystemInfo(BaseModel):
+class SystemInfo(ShortRepr, BaseModel):
     """The machine a measurement was made on.
 
     Attributes:

@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 
 from .errors import RecipeError
 from .files import atomic_write_text, read_ordinary
+from .short_repr import ShortRepr
 
 Threshold: TypeAlias = "float | NDArray[np.float32]"
 """One T for the whole activation, or one per channel as float32 ``[C]``."""
 
 
-@dataclass(frozen=True, eq=False)
-class ThresholdSet:
+@dataclass(frozen=True, eq=False, repr=False)
+class ThresholdSet(ShortRepr):
     """Thresholds by activation: FATReLU_T(x) = x if x > T else 0, with T >= 0 and T = 0 being ReLU.
 
     Values are rounded to float32 on construction, because that is what a model file stores and what every

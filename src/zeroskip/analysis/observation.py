@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..data import Dataset
 from ..progress import Progress, Steps
+from ..short_repr import ShortRepr
 from .inputs import ModelInput
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ SAMPLES_PER_INPUT = 4096
 """Values drawn from each activation for each input; 50 inputs give 200,000, quantiles are exact to 0.1 %."""
 
 
-@dataclass(frozen=True)
-class ActivationValues:
+@dataclass(frozen=True, repr=False)
+class ActivationValues(ShortRepr):
     """What one activation did on a data set.
 
     Args:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..errors import DataError, RecipeError
 from ..files import atomic_write_text, read_ordinary
 from ..onnx import LayerWeights
+from ..short_repr import ShortRepr
 from ..thresholds import ThresholdSet
 from .network.timing import MeasuredSpeed
 from .records import Correction, CurvePoint, LayerSensitivity, Score, Trial
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ..onnx import ThresholdedModel
 
 
-class CalibrationResult(BaseModel):
+class CalibrationResult(ShortRepr, BaseModel):
     """Thresholds that keep within a budget, checked on data the search did not see.
 
     Attributes:

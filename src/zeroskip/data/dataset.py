@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
+from ..short_repr import shorten
 
 Indices = NDArray[np.int64]
 Batch = tuple[NDArray[np.float32], "NDArray[np.int64] | None"]
@@ -64,7 +65,8 @@ class Dataset:
         return len(self.indices)
 
     def __repr__(self) -> str:
-        return f"Dataset({self.description})"
+        labels = "no labels" if self.all_labels is None else "labels"
+        return f"Dataset({len(self)} inputs, {labels}: {shorten(self.description)})"
 
     @property
     def labels(self) -> NDArray[np.int64] | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import EngineError, ModelError, ShapeError, UnsupportedOperatorError
+from ..short_repr import shorten
 from .cost import CostModel
 from .locks import ForkSafeLock
 from .mixed.fallback import mix, refused, whole
@@ -80,6 +81,11 @@ class InferenceSession:
         self._activations: tuple[Activation, ...] = ()
         self._latest: InputShapes | None = None
         self._load()
+
+    def __repr__(self) -> str:
+        ends = [shorten([str(item) for item in side]) for side in (self._signature.inputs, self._signature.outputs)]
+        threads = self._options.intra_op_num_threads or "all"
+        return f"InferenceSession({ends[0]} -> {ends[1]}, threads={threads}, isa={self._options.isa or 'best'})"
 
     def _load(self) -> None:
         """Fail now rather than at the first run: plan for batch 1, or for a guess where the size is open."""

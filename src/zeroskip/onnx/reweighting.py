@@ -16,6 +16,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from ..errors import RecipeError
+from ..short_repr import ShortRepr
 from .activation import activation_key
 from .canonical import prepare
 from .canonical.shift import is_shift
@@ -25,8 +26,8 @@ from .thresholding import METADATA_KEY, ThresholdedModel, Thresholds, with_branc
 from .values import constant, is_op, is_own, operand
 
 
-@dataclass(frozen=True)
-class LayerWeights:
+@dataclass(frozen=True, repr=False)
+class LayerWeights(ShortRepr):
     """Weights of one convolution or linear layer.
 
     Args:

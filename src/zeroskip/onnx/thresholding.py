@@ -19,6 +19,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from ..errors import ModelError, RecipeError
+from ..short_repr import shorten
 from .activation import Activation, activations
 from .branching import branched, is_branch
 from .canonical.inference import infer
@@ -54,7 +55,7 @@ class Thresholds(Protocol):
         """Return the set as plain values, provenance included."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ThresholdedModel:
     """A model with thresholds written into it.
 
@@ -63,6 +64,9 @@ class ThresholdedModel:
     """
 
     model: ir.Model
+
+    def __repr__(self) -> str:
+        return f"ThresholdedModel({shorten(self.model.graph.name)}, {len(self.model.graph)} nodes)"
 
     def to_bytes(self) -> bytes:
         """Return the content of the ONNX file.

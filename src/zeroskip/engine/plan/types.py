@@ -13,6 +13,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ...short_repr import ShortRepr
+
 Layout: TypeAlias = Literal["row", "nhwc"]
 AttributeValue: TypeAlias = "int | float | str | tuple[int, ...] | tuple[float, ...]"
 FloatArray: TypeAlias = NDArray[np.float32]
@@ -110,8 +112,8 @@ class EliminatedNode:
     reason: str
 
 
-@dataclass(frozen=True)
-class Plan:
+@dataclass(frozen=True, repr=False)
+class Plan(ShortRepr):
     """A model at one input shape, ready for the native executor.
 
     Args:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from ...short_repr import ShortRepr
 from ..cost import CostModel, can_skip
 from ..native import CompiledPlan
 from ..plan.types import EliminatedNode, Plan, Step
@@ -87,8 +88,8 @@ class ExplainedIsland:
         return "\n".join(lines + [f"    '{node}': {reason}" for node, reason in self.reasons.items()])
 
 
-@dataclass(frozen=True)
-class Explanation:
+@dataclass(frozen=True, repr=False)
+class Explanation(ShortRepr):
     """A compiled plan for people; ``str()`` is an aligned table.
 
     Args:

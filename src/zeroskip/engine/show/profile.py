@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ...short_repr import ShortRepr
 from ..cost import can_skip
 from ..plan.types import Plan
 from .table import format_table, shape_text
@@ -42,8 +43,8 @@ class StepProfile:
     input_density: float | None
 
 
-@dataclass(frozen=True)
-class Profile:
+@dataclass(frozen=True, repr=False)
+class Profile(ShortRepr):
     """All steps of one program, measured one after the other.
 
     Args:

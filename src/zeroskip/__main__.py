@@ -1,0 +1,5 @@
+"""``python -m zeroskip``."""
+
+from .cli import main
+
+main()
