@@ -21,7 +21,7 @@ from zeroskip.torch import export, replace_relu
 
 from .networks import network
 from .pictures import Cifar
-from .result import RESULTS, RunResult, Variant
+from .result import RunResult, Variant, load_record, record_file
 from .runs import PICTURES, Run, planned
 from .train import EXAMPLE, weights_file
 
@@ -42,9 +42,11 @@ def main(arguments: list[str] | None = None) -> int:
     pictures = Cifar.load(options.data / "cifar10")
     for item in planned():
         wanted = options.only is None or item.name in options.only
-        done = (RESULTS / f"{item.name}.json").exists() and not options.again
+        record = load_record(item.name)
+        done = record.measured is not None and not options.again
         if wanted and not done and weights_file(options.work, item.name).exists():
-            measured(item, pictures, options).save(RESULTS / f"{item.name}.json")
+            found = measured(item, pictures, options)
+            record.model_copy(update={"measured": found}).save(record_file(item.name))
             print(item.name, flush=True)
     return 0
 

@@ -1,4 +1,4 @@
-"""Fills the tables of docs/finetuning.md from the logs and measurements in benchmarks/results/finetuning.
+"""Fills the tables of docs/finetuning.md from the records in benchmarks/results/finetuning.
 
 python -m benchmarks.finetuning.report
 """
@@ -6,7 +6,6 @@ python -m benchmarks.finetuning.report
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 from collections import defaultdict
@@ -17,7 +16,7 @@ from zeroskip.files import atomic_write_text
 from zeroskip.torch import FinetuneResult
 
 from .pictures import VALIDATION
-from .result import RESULTS, RunResult, Variant, load_results
+from .result import RESULTS, RunResult, Variant, load_records
 from .runs import METHODS, PICTURES
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "finetuning.md"
@@ -53,19 +52,12 @@ def main(arguments: list[str] | None = None) -> int:
     text = options.page.read_text(encoding="utf-8")
     before, rest = text.split(_BEGIN)
     after = rest.split(_END)[1]
-    made = section(load_results(options.results), load_logs(options.results))
+    records = load_records(options.results)
+    results = [record.measured for record in records.values() if record.measured is not None]
+    logs = {name: log for record in records.values() for name, log in record.training.items()}
+    made = section(results, dict(sorted(logs.items())))
     atomic_write_text(options.page, f"{before}{_BEGIN}\n{made}\n{_END}{after}")
     return 0
-
-
-def load_logs(folder: Path) -> dict[str, FinetuneResult]:
-    """Return the outcome of every training run that has ended, by its name."""
-    found = {}
-    for path in sorted(folder.glob("*.jsonl")):
-        last = json.loads(path.read_text(encoding="utf-8").splitlines()[-1])
-        if last.pop("event") == "end":
-            found[path.stem] = FinetuneResult.model_validate(last)
-    return found
 
 
 def section(results: Sequence[RunResult], logs: Mapping[str, FinetuneResult]) -> str:

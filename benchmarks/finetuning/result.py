@@ -1,14 +1,15 @@
-"""RunResult: what a trained run is worth on the engine, as a JSON file."""
+"""RunRecord: how a run was trained and what it is worth on the engine, as one JSON file a run."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from zeroskip.saved_value import SavedValue
 from zeroskip.system import SystemInfo
+from zeroskip.torch import FinetuneResult
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "finetuning"
 
@@ -59,8 +60,8 @@ class Variant(BaseModel):
         return "trained" if self.max_drop is None else f"calibrated-{self.max_drop:g}"
 
 
-class RunResult(SavedValue):
-    """One run.
+class RunResult(BaseModel):
+    """What a trained run is worth.
 
     Attributes:
         network: Its name.
@@ -74,7 +75,7 @@ class RunResult(SavedValue):
         date: Of the measurement.
     """
 
-    _what: ClassVar[str] = "a fine-tuning measurement"
+    model_config = ConfigDict(frozen=True)
 
     network: str
     method: str
@@ -87,6 +88,37 @@ class RunResult(SavedValue):
     date: str
 
 
-def load_results(folder: Path = RESULTS) -> list[RunResult]:
-    """Read all measurements."""
-    return [RunResult.load(path) for path in sorted(folder.glob("*.json"))]
+class RunRecord(SavedValue):
+    """All that is kept of one run. Logs of its steps stay in the working folder.
+
+    Attributes:
+        training: What training said at its end, per phase by name; without sparsities of single layers.
+        measured: What the trained run is worth; None before it was measured.
+    """
+
+    _what: ClassVar[str] = "a fine-tuning run"
+
+    training: dict[str, FinetuneResult] = Field(default_factory=dict)
+    measured: RunResult | None = None
+
+    def with_phase(self, name: str, result: FinetuneResult) -> RunRecord:
+        """Return the record with the outcome of one phase of training."""
+        epochs = tuple(epoch.model_copy(update={"sparsity": {}}) for epoch in result.epochs)
+        brief = result.model_copy(update={"epochs": epochs})
+        return self.model_copy(update={"training": self.training | {name: brief}})
+
+
+def record_file(name: str, folder: Path = RESULTS) -> Path:
+    """Return where a run is kept."""
+    return folder / f"{name}.json"
+
+
+def load_record(name: str, folder: Path = RESULTS) -> RunRecord:
+    """Return what is kept of a run; an empty record before anything is."""
+    file = record_file(name, folder)
+    return RunRecord.load(file) if file.exists() else RunRecord()
+
+
+def load_records(folder: Path = RESULTS) -> dict[str, RunRecord]:
+    """Read all runs, by name."""
+    return {path.stem: RunRecord.load(path) for path in sorted(folder.glob("*.json"))}

@@ -16,7 +16,7 @@ from zeroskip.data import Dataset
 
 from .measure import model_file
 from .pictures import Cifar
-from .result import RESULTS, RunResult, Timing, Variant
+from .result import RunResult, Timing, Variant, load_records, record_file
 
 _DENSE, _SPARSE = "dense", "sparse"
 
@@ -31,10 +31,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--time", type=float, default=1.0, help="seconds for each engine")
     options = parser.parse_args(arguments)
     pictures = Cifar.load(options.data / "cifar10", 1).dataset("test").subset(64)
-    for file in sorted(RESULTS.glob("*.json")):
-        if options.only is None or file.stem in options.only:
-            timed(RunResult.load(file), file.stem, pictures, options).save(file)
-            print(file.stem, flush=True)
+    for name, record in load_records().items():
+        if record.measured is not None and (options.only is None or name in options.only):
+            found = timed(record.measured, name, pictures, options)
+            record.model_copy(update={"measured": found}).save(record_file(name))
+            print(name, flush=True)
     return 0
 
 

@@ -19,7 +19,7 @@ from zeroskip.torch import JsonLines, Recipe, calibrate, finetune, replace_relu
 
 from .networks import WEIGHTS, load_weights, network
 from .pictures import Cifar
-from .result import RESULTS
+from .result import RESULTS, load_record, record_file
 from .runs import PICTURES, Run, planned
 
 EXAMPLE = torch.zeros(1, 3, 32, 32)
@@ -51,12 +51,12 @@ def weights_file(work: Path, name: str) -> Path:
 def train(item: Run, pictures: Cifar, data: Path, work: Path) -> None:
     """Do one run, from its checkpoints if there are some."""
     model, teacher = prepared(item, data, work)
-    phase(item.name, model, teacher, item.recipe, pictures, item.batch_size, work)
+    phase(item.name, item.name, model, teacher, item.recipe, pictures, item.batch_size, work)
     if item.recovery is not None:
         # Not kept between interruptions: the same weights get the same thresholds.
         found = calibrate(model, EXAMPLE, pictures.dataset("valid"), target_sparsity=item.sparsity, threads=1)
         print(found, flush=True)
-        phase(f"{item.name}-recovery", model, teacher, item.recovery, pictures, item.batch_size, work)
+        phase(item.name, f"{item.name}-recovery", model, teacher, item.recovery, pictures, item.batch_size, work)
     with atomic_path(weights_file(work, item.name)) as temporary:
         torch.save(model.state_dict(), temporary)
     for checkpoint in (checkpoint_file(work, item.name), checkpoint_file(work, f"{item.name}-recovery")):
@@ -64,6 +64,7 @@ def train(item: Run, pictures: Cifar, data: Path, work: Path) -> None:
 
 
 def phase(
+    run: str,
     name: str,
     model: torch.nn.Module,
     teacher: torch.nn.Module,
@@ -73,7 +74,7 @@ def phase(
     work: Path,
 ) -> None:
     """Train a model in place, with a log and a checkpoint of its own; one that has ended already is only read."""
-    log, checkpoint = RESULTS / f"{name}.jsonl", checkpoint_file(work, name)
+    log, checkpoint = work / f"{name}.jsonl", checkpoint_file(work, name)
     if not checkpoint.exists():
         log.unlink(missing_ok=True)
     result = finetune(
@@ -85,6 +86,7 @@ def phase(
         checkpoint=checkpoint,
         checkpoint_every=50,
     )
+    load_record(run).with_phase(name, result).save(record_file(run))
     print(name, result, flush=True)
 
 

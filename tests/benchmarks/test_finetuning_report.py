@@ -12,11 +12,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the scripts are 
 
 from benchmarks.finetuning.networks import network
 from benchmarks.finetuning.report import main, section
-from benchmarks.finetuning.result import RunResult, Timing, Variant
+from benchmarks.finetuning.result import RunRecord, RunResult, Timing, Variant, load_record, record_file
 from benchmarks.finetuning.runs import UNREAD, planned
 
 from zeroskip.system import SystemInfo
-from zeroskip.torch import EpochReport, FinetuneResult, JsonLines, Recipe, fatrelus, replace_relu
+from zeroskip.torch import EpochReport, FinetuneResult, Recipe, fatrelus, replace_relu
 
 
 def result(method: str, seed: int, accuracy: float, is_timed: bool = True, epochs: int = 2) -> RunResult:
@@ -65,21 +65,29 @@ def test_runs_that_were_not_timed_say_so() -> None:
 def test_only_the_measured_part_of_the_page_is_replaced(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- measured: begin -->\nold\n<!-- measured: end -->\nafter\n")
-    result("plain", 0, 0.9).save(tmp_path / "a.json")
+    RunRecord(measured=result("plain", 0, 0.9)).save(record_file("a", tmp_path))
     log = FinetuneResult(
         recipe=Recipe(epochs=1, strength=0.25),
         baseline=0.9,
         epochs=(
             EpochReport(
-                epoch=0, loss=1.0, penalty=0.1, metric=0.8, sparsity={}, mean_sparsity=0.7, seconds=1.0, is_best=True
+                epoch=0,
+                loss=1.0,
+                penalty=0.1,
+                metric=0.8,
+                sparsity={"relu": 0.7},
+                mean_sparsity=0.7,
+                seconds=1.0,
+                is_best=True,
             ),
         ),
         best_epoch=0,
         stop_reason="all done",
         is_complete=True,
     )
-    JsonLines(tmp_path / "resnet20-recipe-3.jsonl").on_end(log)
-    (tmp_path / "unfinished.jsonl").write_text('{"event": "step"}\n')
+    name = "resnet20-recipe-3"
+    load_record(name, tmp_path).with_phase(name, log).save(record_file(name, tmp_path))
+    assert load_record(name, tmp_path).training[name].epochs[0].sparsity == {}
     assert main(["--results", str(tmp_path), "--page", str(page)]) == 0
     text = page.read_text()
     assert text.startswith("before\n")

@@ -1,0 +1,42 @@
+"""The pages of figures come out of the committed results byte for byte."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the scripts are not part of the package
+
+from benchmarks.calibration import report as calibration_report
+from benchmarks.finetuning import report as finetuning_report
+
+from benchmarks import report
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+
+
+def test_performance_page_and_readme(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "README.md", tmp_path)
+    (tmp_path / "docs" / "images").mkdir(parents=True)
+    report.main(["--docs", str(tmp_path / "docs"), "--readme", str(tmp_path / "README.md")])
+    for name in ("README.md", "docs/performance.md", "docs/images/speedup.svg"):
+        assert (tmp_path / name).read_bytes() == (ROOT / name).read_bytes(), name
+
+
+def test_finetuning_page(tmp_path: Path) -> None:
+    page = Path(shutil.copy(DOCS / "finetuning.md", tmp_path))
+    finetuning_report.main(["--page", str(page)])
+    assert page.read_bytes() == (DOCS / "finetuning.md").read_bytes()
+
+
+def test_calibration_page(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    page = Path(shutil.copy(DOCS / "calibration.md", tmp_path))
+    calibration_report.main(["--page", str(page)])
+    for name in ("calibration.md", "images/calibration.svg"):
+        assert (tmp_path / name).read_bytes() == (DOCS / name).read_bytes(), name
