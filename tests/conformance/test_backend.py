@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from onnx_graphs import build, random_array
 
+from onnx_graphs import build, random_array
 from zeroskip.conformance import backend
 
 
