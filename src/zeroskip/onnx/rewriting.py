@@ -324,7 +324,21 @@ def fresh_node_name(graph: ir.Graph, name: str) -> str:
     return _fresh(graph, name, "nodes")
 
 
+def reserve_value_names(graph: ir.Graph) -> None:
+    """See to it that no new value gets the name of one that is in the graph now, though that may go."""
+    _taken(graph, "values")
+
+
 def _fresh(graph: ir.Graph, name: str, kind: str) -> str:
+    taken = _taken(graph, kind)
+    candidate, number = name, 1
+    while candidate in taken:
+        candidate, number = f"{name}_{number}", number + 1
+    taken.add(candidate)
+    return candidate
+
+
+def _taken(graph: ir.Graph, kind: str) -> set[str]:
     # The set is kept on the graph, because collecting the names anew for every new value is quadratic. Names
     # given back by removed values stay in it, which costs nothing but a number.
     key = _NAMES + kind
@@ -332,11 +346,7 @@ def _fresh(graph: ir.Graph, name: str, kind: str) -> str:
     if taken is None:
         taken = {node.name or "" for node in graph} if kind == "nodes" else value_names(graph)
         graph.meta[key] = taken
-    candidate, number = name, 1
-    while candidate in taken:
-        candidate, number = f"{name}_{number}", number + 1
-    taken.add(candidate)
-    return candidate
+    return taken
 
 
 def sources(node: ir.Node) -> tuple[str, ...]:

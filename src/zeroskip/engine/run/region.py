@@ -5,6 +5,7 @@ Owns the cache of compiled plans and what was measured of them. All plans of a r
 
 from __future__ import annotations
 
+import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,6 +34,21 @@ if TYPE_CHECKING:
 
 PlanKey: TypeAlias = tuple[InputShapes, tuple[str, ...]]
 """Input shapes in graph order, and the taps."""
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedRegion:
+    """The plan of a region at one input shape.
+
+    Args:
+        plan: With its constants.
+        keys: By name of a rectified value in the plan: the name its activation goes by.
+        sources: Where each output of the region comes from.
+    """
+
+    plan: Plan
+    keys: dict[str, str]
+    sources: tuple[OutputSource, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,11 +99,15 @@ class Region:
 
     def __init__(self, model: ir.Model, options: SessionOptions) -> None:
         from ...onnx import prepare
+        from ...onnx.propagation import Templates
         from ...onnx.rewriting import let_go_with
 
         self.prepared = prepare(model)
         if self.prepared is not model:
             let_go_with(self, self.prepared)
+        self.templates = Templates(self.prepared)
+        self._templates_lock = ForkSafeLock()
+        weakref.finalize(self, self.templates.release).atexit = False
         self.weights = new_weight_store()
         self.latest: InputShapes | None = None
         self.input_names = tuple(value.name or "" for value in self.prepared.graph.inputs)
@@ -169,8 +189,8 @@ class Region:
 
     def probe(self, shapes: InputShapes) -> ProbeProgram:
         """Return a program of its own whose constants can be changed; raises like :meth:`compiled`."""
-        keys, plan, _ = self._planned(shapes, ())
-        return ProbeProgram(plan, self._native(plan), self.weights, keys)
+        planned = self.planned(shapes)
+        return ProbeProgram(planned.plan, self._native(planned.plan), self.weights, planned.keys)
 
     def _costs_of_batch(self, shapes: InputShapes) -> BatchCosts | None:
         """Return what an input of a batch takes; None if the batch is small or cannot be cut."""
@@ -192,12 +212,14 @@ class Region:
         costs = None
         for batch in PROBES:
             try:
-                _, plan, sources = self._planned(_with_batch(shapes, batch), ())
+                planned = self.planned(_with_batch(shapes, batch))
             except ZeroskipError:
                 return None
-            if not treats_inputs_alone(plan, batch) or any(source.computed is None for source in sources):
+            if any(source.computed is None for source in planned.sources):
                 return None
-            costs = BatchCosts.of(plan, batch)
+            if not treats_inputs_alone(planned.plan, batch):
+                return None
+            costs = BatchCosts.of(planned.plan, batch)
         return costs
 
     def _cached(self, key: PlanKey) -> CompiledRegion | None:
@@ -208,33 +230,51 @@ class Region:
             return compiled
 
     def _compile(self, shapes: InputShapes, taps: tuple[str, ...]) -> CompiledRegion:
-        _, plan, sources = self._planned(shapes, taps)
+        planned = self.planned(shapes, taps)
+        plan = planned.plan
         taken = {plan.tensors[index].name for index in plan.inputs}
         feeds = tuple(index for index, name in enumerate(self.input_names) if name in taken)
-        return CompiledRegion(self._native(plan), feeds, sources, self.input_names)
+        return CompiledRegion(self._native(plan), feeds, planned.sources, self.input_names)
 
     def _native(self, plan: Plan) -> CompiledPlan:
         return compile_plan(plan, self.weights, self._options.num_threads, self._options.isa)
 
-    def _planned(
-        self, shapes: InputShapes, taps: tuple[str, ...]
-    ) -> tuple[dict[str, str], Plan, tuple[OutputSource, ...]]:
-        """Return the keys of the activations in the plan at these shapes, the plan, and where the outputs come from."""
-        from ...onnx import activation_keys, check_supported, specialize
+    def planned(self, shapes: InputShapes, taps: tuple[str, ...] = ()) -> PlannedRegion:
+        """Plan for input shapes in graph order, from a kept canonical graph where that is possible.
+
+        Raises like :meth:`compiled`.
+        """
+        from ...onnx import check_supported, specialize
         from ...onnx.rewriting import let_go
         from ...onnx.settled import settle_outputs
 
+        with self._templates_lock:
+            template = self.templates.specialize(shapes)
+            if template is not None:
+                check_supported(template.model)
+                return self._plan(template.model, template.sources, taps)
         model = specialize(self.prepared, dict(zip(self.input_names, shapes, strict=True)))
-        options = self._options
+        is_kept = False
         try:
             sources = settle_outputs(model)
             check_supported(model)
-            plan = build_plan(model, taps, weight_storage=options.weight_storage, winograd=options.winograd)
+            planned = self._plan(model, sources, taps)
+            with self._templates_lock:
+                self.templates.keep(shapes, model, sources)
+            is_kept = True
         finally:
-            let_go(model)
+            if not is_kept:
+                let_go(model)
+        return planned
+
+    def _plan(self, model: ir.Model, sources: tuple[OutputSource, ...], taps: tuple[str, ...]) -> PlannedRegion:
+        from ...onnx import activation_keys
+
+        options = self._options
+        plan = build_plan(model, taps, weight_storage=options.weight_storage, winograd=options.winograd)
         plan = with_crossovers(plan, self.costs)
         check_memory(plan)
-        return activation_keys(model), plan, sources
+        return PlannedRegion(plan, activation_keys(model), sources)
 
 
 def _with_batch(shapes: InputShapes, size: int) -> InputShapes:

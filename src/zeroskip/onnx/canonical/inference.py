@@ -66,6 +66,11 @@ def infer(graph: ir.Graph, *, only_missing: bool = False) -> None:
                 _fold(node)
 
 
+def infer_node(node: ir.Node) -> None:
+    """Give the outputs of one node their shapes and types; raises like :func:`infer`."""
+    _infer_node(node, {})
+
+
 def _infer_node(node: ir.Node, schemas: dict[str, onnx.defs.OpSchema | None]) -> None:
     if node.domain == ZEROSKIP_DOMAIN:
         _infer_own(node)

@@ -12,7 +12,17 @@ import onnx_ir as ir
 
 from ...errors import ModelError, ShapeError
 from ..opset import raise_opset
-from ..rewriting import RuleTable, apply_rules, copy_model, damaged_as_model_error, describe, flat_copy, let_go, sweep
+from ..rewriting import (
+    RuleTable,
+    apply_rules,
+    copy_model,
+    damaged_as_model_error,
+    describe,
+    flat_copy,
+    let_go,
+    reserve_value_names,
+    sweep,
+)
 from ..values import ZEROSKIP_DOMAIN, constant, dims, integers, static_shape
 from . import (
     affine,
@@ -52,7 +62,8 @@ _CONCRETE = _joined(_GENERAL, reshape.RULES, selection.RULES, shift.CONCRETE_RUL
 REWRITTEN = frozenset(_CONCRETE)
 """Operators that some rule rewrites once the shapes of their inputs are known."""
 
-_MAX_ELEMENTS = (1 << 31) - 1
+MAX_ELEMENTS = (1 << 31) - 1
+"""Of one tensor; more could not be addressed."""
 _PREPARED = "zeroskip.prepared"
 SOURCE_OPSET = "zeroskip.source_opset"
 """Entry of a canonical graph's ``meta``: the opset of the model it was made from."""
@@ -176,6 +187,7 @@ def specialize(
         prepared = prepare(prepared)
     model = copy_model(prepared)
     graph = model.graph
+    reserve_value_names(graph)  # a name stands for one value in all graphs made from one prepared model
     frozen = _set_input_shapes(graph, input_shapes or {}, partial=partial)
     _forget_shapes(graph)
     try:
@@ -243,9 +255,9 @@ def _check_sizes(graph: ir.Graph) -> None:
     """Refuse tensors that are empty or could not be addressed: a typing error in a shape, or a damaged file."""
     for value in (*graph.inputs, *(output for node in graph for output in node.outputs)):
         shape = static_shape(value)
-        if shape is not None and not 0 < math.prod(shape) <= _MAX_ELEMENTS:
+        if shape is not None and not 0 < math.prod(shape) <= MAX_ELEMENTS:
             raise ShapeError(
-                f"'{value.name}' would have shape {list(shape)}: 1 to {_MAX_ELEMENTS} elements are possible"
+                f"'{value.name}' would have shape {list(shape)}: 1 to {MAX_ELEMENTS} elements are possible"
             )
 
 

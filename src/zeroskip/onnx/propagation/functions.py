@@ -1,0 +1,435 @@
+"""Shape functions of the operators that work on activations.
+
+Each reads the attributes of a node once and returns what computes the shapes of its results from those of its
+operands. Beside it notes the *facts* for which the rules of ``canonical`` look at shapes: whether a pool covers its
+whole input, whether a reshape changes anything, which dimensions a transposition moves are 1, ... An operator that a
+new rule decides by its shape about needs that decision among its facts; one that is not in the table always goes the
+long way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from ...errors import ZeroskipError
+from ..canonical.inference import infer_node
+from ..canonical.shift import is_shift
+from ..values import ZEROSKIP_DOMAIN, axis_from_front
+from .site import Shape, Site, State, Step, StepMaker, UnpredictableError
+
+_MAX_SHOWN_ELEMENTS = 64
+
+
+def same(site: Site) -> Step:
+    """Elementwise operators of one operand, and what normalises along an axis."""
+    source, (result,) = site.slot(0), _one(site)
+
+    def step(state: State) -> None:
+        state.shapes[result] = state.shape(source)
+
+    return step
+
+
+def per_channel(site: Site) -> Step:
+    """FatRelu and ChannelAffine: the channels must stay as many as there are factors."""
+    source, (result,) = site.slot(0), _one(site)
+    axis = site.integer("axis", 1)
+    sizes = [array.size for array in site.closed[1:] if array is not None]
+
+    def step(state: State) -> None:
+        shape = state.shape(source)
+        if sizes:
+            if axis >= len(shape) or any(size not in (1, shape[axis]) for size in sizes):
+                raise UnpredictableError
+            state.facts.append(shape[axis])
+        state.shapes[result] = shape
+
+    return step
+
+
+def binary(site: Site) -> Step:
+    """Add, Sub, Mul and Div, of two activations or of one and a constant."""
+    first, second, (result,) = site.slot(0), site.slot(1), _one(site)
+    factor = site.array(0) if site.array(0) is not None else site.array(1)
+
+    def step(state: State) -> None:
+        a, b = state.shape(first), state.shape(second)
+        shape = _broadcast(a, b)
+        if factor is None:
+            state.facts.append((a == b, shape == a, shape == b))
+        else:  # along which axis it varies is decided by the sizes
+            varying = tuple(size for have, size in zip(factor.shape[::-1], shape[::-1], strict=False) if have != 1)
+            state.facts.append((len(shape), shape[1:2], varying, shape in (a, b)))
+        state.shapes[result] = shape
+
+    return step
+
+
+def _broadcast(a: Shape, b: Shape) -> Shape:
+    if a == b:
+        return a
+    rank = max(len(a), len(b))
+    left, right = (1,) * (rank - len(a)) + a, (1,) * (rank - len(b)) + b
+    if any(x != y and 1 not in (x, y) for x, y in zip(left, right, strict=True)):
+        raise UnpredictableError
+    return tuple(max(x, y) for x, y in zip(left, right, strict=True))
+
+
+def concat(site: Site) -> Step:
+    """Concat: all dimensions but one must agree."""
+    sources, (result,) = site.inputs, _one(site)
+    given = site.integer("axis", 0)
+
+    def step(state: State) -> None:
+        shapes = [state.shape(source) for source in sources]
+        axis = axis_from_front(given, len(shapes[0]))
+        rest = {(shape[:axis], shape[axis + 1 :]) for shape in shapes}
+        if len(rest) != 1:
+            raise UnpredictableError
+        state.shapes[result] = (*shapes[0][:axis], sum(shape[axis] for shape in shapes), *shapes[0][axis + 1 :])
+
+    return step
+
+
+def conv(site: Site) -> Step:
+    """Conv with a constant weight."""
+    weight = site.array(1)
+    if weight is None or weight.ndim < 3:
+        raise UnpredictableError
+    outputs, group_inputs, *kernel = weight.shape
+    channels, extents = group_inputs * site.integer("group", 1), _window(site, tuple(kernel))
+    source, (result,) = site.slot(0), _one(site)
+    infer = _inferred_window(site) if extents is None else None
+    adds_border = is_shift(_producer(site))  # what the shift adds depends on the size
+
+    def step(state: State) -> None:
+        shape = state.shape(source)
+        if len(shape) != weight.ndim or shape[1] != channels:
+            raise UnpredictableError
+        if adds_border:
+            state.facts.append(shape[2:])
+        if infer is not None:
+            infer(state)
+        elif extents is not None:
+            state.shapes[result] = (shape[0], outputs, *extents(state, shape[2:]))
+
+    return step
+
+
+def _producer(site: Site) -> ir.Node | None:
+    x = site.node.inputs[0]
+    return None if x is None else x.producer()
+
+
+def pool(site: Site) -> Step:
+    """MaxPool and AveragePool."""
+    kernel = site.integers("kernel_shape")
+    if kernel is None:
+        raise UnpredictableError
+    extents = None if site.integer("ceil_mode", 0) else _window(site, kernel)
+    if extents is None:
+        return _inferred_window(site)
+    source, (result,) = site.slot(0), _one(site)
+
+    def step(state: State) -> None:
+        shape = state.shape(source)
+        if len(shape) != len(kernel) + 2:
+            raise UnpredictableError
+        state.facts.append(shape[2:] == kernel)
+        state.shapes[result] = (*shape[:2], *extents(state, shape[2:]))
+
+    return step
+
+
+class _Extents:
+    """Spatial sizes of what a window operator with pads gives."""
+
+    def __init__(self, kernel: Shape, strides: Shape, dilations: Shape, pads: Shape) -> None:
+        count = len(kernel)
+        begins, ends = pads[:count], pads[count:]
+        reaches = [(size - 1) * dilation + 1 for size, dilation in zip(kernel, dilations, strict=True)]
+        self._gains = [a + b - reach for a, b, reach in zip(begins, ends, reaches, strict=True)]
+        self._strides = strides
+
+    def __call__(self, state: State, sizes: Shape) -> Shape:
+        spans = [size + gain for size, gain in zip(sizes, self._gains, strict=True)]
+        if min(spans) < 0:
+            raise UnpredictableError
+        return tuple(span // stride + 1 for span, stride in zip(spans, self._strides, strict=True))
+
+
+def _window(site: Site, kernel: Shape) -> _Extents | None:
+    """Return what computes the sizes; None where the pads depend on them."""
+    if site.node.attributes.get_string("auto_pad", "NOTSET") != "NOTSET":
+        return None
+    ones = (1,) * len(kernel)
+    strides, dilations = site.integers("strides") or ones, site.integers("dilations") or ones
+    pads = site.integers("pads") or (0,) * (2 * len(kernel))
+    if not len(kernel) == len(strides) == len(dilations) == len(pads) / 2 or min(strides) < 1:
+        raise UnpredictableError
+    return _Extents(kernel, strides, dilations, pads)
+
+
+def _inferred_window(site: Site) -> Step:
+    """A window whose pads follow from the size: they depend on what is left of it after whole strides."""
+    infer, source, strides = inferred(site), site.slot(0), site.integers("strides") or ()
+    kernel = site.integers("kernel_shape")
+
+    def step(state: State) -> None:
+        spatial = state.shape(source)[2:]
+        infer(state)
+        lengths = strides or (1,) * len(spatial)
+        remainders = tuple(size % stride for size, stride in zip(spatial, lengths, strict=True))
+        state.facts.append((remainders, spatial == kernel))
+
+    return step
+
+
+def global_pool(site: Site) -> Step:
+    """GlobalAveragePool and GlobalMaxPool."""
+    source, (result,) = site.slot(0), _one(site)
+
+    def step(state: State) -> None:
+        shape = state.shape(source)
+        state.shapes[result] = (*shape[:2], *(1,) * (len(shape) - 2))
+
+    return step
+
+
+def linear(site: Site) -> Step:
+    """Linear with a constant weight ``[out, in]``."""
+    weight = site.array(1)
+    if weight is None or weight.ndim != 2:
+        raise UnpredictableError
+    outputs, inputs = weight.shape
+    source, (result,) = site.slot(0), _one(site)
+
+    def step(state: State) -> None:
+        shape = state.shape(source)
+        if not shape or shape[-1] != inputs:
+            raise UnpredictableError
+        state.shapes[result] = (*shape[:-1], outputs)
+
+    return step
+
+
+def flatten(site: Site) -> Step:
+    """Flatten to two dimensions."""
+    source, (result,), given = site.slot(0), _one(site), site.integer("axis", 1)
+
+    def step(state: State) -> None:
+        shape = state.shape(source)
+        axis = given + len(shape) if given < 0 else given
+        _set_reshaped(state, shape, result, (math.prod(shape[:axis]), math.prod(shape[axis:])))
+
+    return step
+
+
+def reshape(site: Site) -> Step:
+    """Reshape, with 0 and -1 in its target."""
+    source, target, (result,) = site.slot(0), site.slot(1), _one(site)
+    if site.integer("allowzero", 0):
+        raise UnpredictableError
+
+    def step(state: State) -> None:
+        shape, wanted = state.shape(source), list(state.integers(target))
+        for axis, size in enumerate(wanted):
+            if size == 0:
+                if axis >= len(shape):
+                    raise UnpredictableError
+                wanted[axis] = shape[axis]
+        if wanted.count(-1) == 1:
+            known = -math.prod(wanted)
+            wanted[wanted.index(-1)] = math.prod(shape) // known if known > 0 else 0
+        _set_reshaped(state, shape, result, tuple(wanted))
+
+    return step
+
+
+def squeeze(site: Site) -> Step:
+    """Squeeze: of the axes named, or of all of size 1."""
+    source, axes, (result,) = site.slot(0), site.slot(1), _one(site)
+
+    def step(state: State) -> None:
+        shape = state.shape(source)
+        if axes is None:
+            state.facts.append(tuple(size == 1 for size in shape))
+            gone = {axis for axis, size in enumerate(shape) if size == 1}
+        else:
+            gone = {axis_from_front(axis, len(shape)) for axis in state.integers(axes)}
+        _set_reshaped(state, shape, result, tuple(size for axis, size in enumerate(shape) if axis not in gone))
+
+    return step
+
+
+def unsqueeze(site: Site) -> Step:
+    """Unsqueeze: axes are counted in the result."""
+    source, axes, (result,) = site.slot(0), site.slot(1), _one(site)
+
+    def step(state: State) -> None:
+        shape = state.shape(source)
+        _set_reshaped(state, shape, result, np.expand_dims(np.broadcast_to(0, shape), state.integers(axes)).shape)
+
+    return step
+
+
+def _set_reshaped(state: State, before: Shape, slot: int, after: Shape) -> None:
+    if math.prod(before) != math.prod(after) or min(after, default=1) < 1:
+        raise UnpredictableError
+    state.facts.append((len(after), before == after))
+    state.shapes[slot] = after
+
+
+def transpose(site: Site) -> Step:
+    """Transpose: one that moves only axes of size 1 is a reshape."""
+    source, (result,), given = site.slot(0), _one(site), site.integers("perm")
+
+    def step(state: State) -> None:
+        shape = state.shape(source)
+        perm = tuple(reversed(range(len(shape)))) if given is None else given
+        if sorted(perm) != list(range(len(shape))):
+            raise UnpredictableError
+        state.facts.append(tuple(size == 1 for size in shape))
+        state.shapes[result] = tuple(shape[axis] for axis in perm)
+
+    return step
+
+
+def slices(site: Site) -> Step:
+    """Slice forwards: one that takes everything vanishes."""
+    source, (result,) = site.slot(0), _one(site)
+    starts, ends, axes, steps = (site.slot(index) for index in range(1, 5))
+
+    def step(state: State) -> None:
+        shape, begins = list(state.shape(source)), state.integers(starts)
+        places = range(len(begins)) if axes is None else state.integers(axes)
+        strides = (1,) * len(begins) if steps is None else state.integers(steps)
+        for axis, start, end, stride in zip(places, begins, state.integers(ends), strides, strict=True):
+            if stride < 1:
+                raise UnpredictableError
+            first, last, _ = slice(start, end).indices(shape[axis])
+            shape[axis] = max(0, -(-(last - first) // stride))
+        state.facts.append(tuple(shape) == state.shape(source))
+        state.shapes[result] = tuple(shape)
+
+    return step
+
+
+def gather(site: Site) -> Step:
+    """Gather of constant indices: negative ones are counted from the end."""
+    source, indices, infer = site.slot(0), site.array(1), inferred(site)
+    given = site.integer("axis", 0)
+    if indices is None:
+        raise UnpredictableError
+    counts_from_end = bool((indices < 0).any())
+
+    def step(state: State) -> None:
+        infer(state)
+        shape = state.shape(source)
+        size = shape[axis_from_front(given, len(shape))]
+        state.facts.append(size if counts_from_end or indices.max() >= size else True)
+
+    return step
+
+
+def expand(site: Site) -> Step:
+    """Expand and Tile that change nothing; others are not supported anyway."""
+    source, (result,), infer = site.slot(0), _one(site), inferred(site)
+
+    def step(state: State) -> None:
+        infer(state)
+        if state.shape(result) != state.shape(source):
+            raise UnpredictableError
+
+    return step
+
+
+def inferred(site: Site) -> Step:
+    """Any operator whose structure depends on no shape: by the shape inference that the long way uses.
+
+    It works on a copy of the node, whose constants are those of the state.
+    """
+    node = site.node
+    schema_inputs = [None if value is None else ir.Value(name=value.name, type=value.type) for value in node.inputs]
+    outputs = [ir.Value(name=value.name, type=value.type) for value in node.outputs]
+    attributes = list(node.attributes.values())
+    copy = ir.Node(node.domain, node.op_type, schema_inputs, attributes, outputs=outputs, name=node.name)
+
+    def step(state: State) -> None:
+        for slot, value in zip(site.inputs, copy.inputs, strict=True):
+            if slot is not None and value is not None:
+                value.shape = ir.Shape(state.shape(slot))
+                array = state.constants[slot]
+                small = array is not None and array.size <= _MAX_SHOWN_ELEMENTS
+                value.const_value = ir.Tensor(array, name=value.name) if small and array is not None else None
+        try:
+            infer_node(copy)
+        except ZeroskipError as error:
+            raise UnpredictableError from error
+        for slot, value in zip(site.outputs, copy.outputs, strict=True):
+            state.shapes[slot] = _static(value)
+
+    return step
+
+
+def _static(value: ir.Value) -> Shape:
+    shape = value.shape
+    if shape is None or not all(isinstance(size, int) for size in shape):
+        raise UnpredictableError
+    return tuple(int(size) for size in shape.numpy())
+
+
+def _one(site: Site) -> Sequence[int]:
+    if len(site.outputs) != 1:
+        raise UnpredictableError
+    return site.outputs
+
+
+def takes_shapes(op_type: str, index: int) -> bool:
+    """Whether an operator may be given a constant that depends on shapes as input ``index``."""
+    return index in _OPEN_INPUTS.get(op_type, ())
+
+
+_OPEN_INPUTS = {"Reshape": (1,), "Resize": (3,), "Slice": (1, 2, 3, 4), "Expand": (1,), "Tile": (1,)}
+
+FUNCTIONS: dict[tuple[str, str], StepMaker] = {
+    ("", "Add"): binary,
+    ("", "AveragePool"): pool,
+    ("", "Clip"): same,
+    ("", "Concat"): concat,
+    ("", "Conv"): conv,
+    ("", "Div"): binary,
+    ("", "Expand"): expand,
+    ("", "Flatten"): flatten,
+    ("", "Gather"): gather,
+    ("", "GlobalAveragePool"): global_pool,
+    ("", "GlobalMaxPool"): global_pool,
+    ("", "HardSigmoid"): same,
+    ("", "HardSwish"): same,
+    ("", "Identity"): same,
+    ("", "LRN"): same,
+    ("", "MaxPool"): pool,
+    ("", "Mul"): binary,
+    ("", "Pad"): inferred,
+    ("", "ReduceMean"): inferred,
+    ("", "Reshape"): reshape,
+    ("", "Resize"): inferred,
+    ("", "Sigmoid"): same,
+    ("", "Slice"): slices,
+    ("", "Softmax"): same,
+    ("", "Split"): inferred,
+    ("", "Squeeze"): squeeze,
+    ("", "Sub"): binary,
+    ("", "Tanh"): same,
+    ("", "Tile"): expand,
+    ("", "Transpose"): transpose,
+    ("", "Unsqueeze"): unsqueeze,
+    (ZEROSKIP_DOMAIN, "ChannelAffine"): per_channel,
+    (ZEROSKIP_DOMAIN, "FatRelu"): per_channel,
+    (ZEROSKIP_DOMAIN, "Linear"): linear,
+}
+"""Shape functions by domain and operator."""
