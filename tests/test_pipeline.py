@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 
 import zeroskip as zs
 from tiny_network import pictures, residual_network, tiny_data, tiny_network
-from zeroskip import pipeline, verification
+from zeroskip import files, pipeline, verification
 from zeroskip.bench.compare import Comparison
 from zeroskip.calibration.judging.metric import FidelityMetric
 from zeroskip.errors import DataError, EngineError, ModelError, ZeroskipError
+from zeroskip.onnx import LoadedModel
 from zeroskip.pipeline import OptimizeResult, optimize
 from zeroskip.staging import staged_directory
 from zeroskip.summary import Summary
@@ -111,6 +114,47 @@ def test_corrections_and_branches_are_in_the_written_model(tmp_path: Path) -> No
     (found,) = zs.InferenceSession(output / "model.fatrelu.onnx").run(None, {"image": holdout})
     assert FidelityMetric().value(dense, found, None) == pytest.approx(done.summary.optimized, abs=1e-4)
     assert done.summary.drop <= 0.02
+
+
+def test_a_file_that_changes_midway_does_not_mix_two_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the model file nor the weights beside it are read again once the first stage has begun."""
+    path, whole = tmp_path / "net.onnx", onnx.load_model_from_string(tiny_network())
+    onnx.save(whole, path, save_as_external_data=True, location="net.data", size_threshold=0)
+    expected_hash = LoadedModel.of(path).sha256
+    really_calibrate = pipeline.calibrate
+
+    def replace_meanwhile(*arguments: Any, **options: Any) -> Any:
+        path.write_bytes(residual_network())
+        (tmp_path / "net.data").write_bytes(bytes((tmp_path / "net.data").stat().st_size))
+        done = really_calibrate(*arguments, **options)
+        path.write_bytes(b"no model any more")
+        return done
+
+    monkeypatch.setattr(pipeline, "calibrate", replace_meanwhile)
+    done = optimize(path, tiny_data(32), 0.05, tmp_path / "out", threads=1, seconds=0.1)
+    assert done.profile.model_sha256 == done.calibration.thresholds.model_sha256 == expected_hash
+    assert done.bench["zeroskip_exact"].model_sha256 == expected_hash
+    x = tiny_data(4).array()
+    (expected,) = zs.InferenceSession(zs.apply(tiny_network(), done.calibration.thresholds).model).run(
+        None, {"image": x}
+    )
+    (got,) = zs.InferenceSession(tmp_path / "out" / "model.fatrelu.onnx").run(None, {"image": x})
+    np.testing.assert_array_equal(got, expected)
+
+
+def test_the_model_is_read_once(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    really_read = files.open_ordinary
+
+    def note(path: Any) -> Any:
+        read.append(str(path))
+        return really_read(path)
+
+    monkeypatch.setattr(files, "open_ordinary", note)
+    optimize(model, tiny_data(16), 0.05, tmp_path / "out", threads=1, seconds=0.1)
+    assert read.count(str(model)) == 1
 
 
 def test_results_can_be_loaded_again(result: OptimizeResult) -> None:

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
-from .analysis import SparsityProfile, analyze, model_name, refuse_noise
+from .analysis import SparsityProfile, analyze, refuse_noise
 from .baselines import available_engines
 from .bench import BenchResult, EngineSpec, bench
 from .calibration import CalibrationResult, CompensationName, MetricFunction, MetricName, StrategyName, calibrate
 from .data import Dataset
-from .errors import DataError, ModelError
+from .errors import DataError
 from .files import atomic_write_text
 from .progress import Progress
 from .report import write_report
@@ -32,6 +32,8 @@ from .verification import PEER, Verification, verify
 
 if TYPE_CHECKING:
     from .engine import SessionOptions
+    from .onnx import LoadedModel
+    from .onnx.load import ModelSource
 
 MODEL_FILE = "model.fatrelu.onnx"
 THRESHOLDS_FILE = "thresholds.json"
@@ -117,7 +119,7 @@ class OptimizeResult(ShortRepr):
 
 
 def optimize(
-    model: str | os.PathLike[str],
+    model: ModelSource,
     data: Dataset,
     max_drop: float | None = None,
     output: str | os.PathLike[str] = "zeroskip-output",
@@ -140,7 +142,8 @@ def optimize(
     """Make a model sparser within a budget, check it, time it, and write model and evidence to a folder.
 
     Args:
-        model: ONNX file.
+        model: ONNX file, its content or a loaded model. It is read once; what becomes of the file meanwhile is without
+            effect.
         data: Real inputs, labelled or not; half of them are held out for check and measurement.
         max_drop: Largest loss of the metric, see :func:`zeroskip.calibrate`.
         output: Folder to create or to fill. Nothing appears there before everything has succeeded.
@@ -172,10 +175,11 @@ def optimize(
         2.1
     """
     from .engine import SessionOptions
+    from .onnx import LoadedModel
 
     tell = announce or (lambda line: None)
     refuse_noise(data, random_input=False)
-    original = _read(model)
+    original = LoadedModel.of(model)
     threads = physical_cores() if threads is None else threads
     options = SessionOptions(intra_op_num_threads=threads, isa=isa)
     with staged_directory(output) as stage:
@@ -189,10 +193,10 @@ def optimize(
             seed=seed,
             progress=progress,
         )
-        profile = look(model)
+        profile = look(original)
         tell(f"analyzed: {profile.verdict}")
         calibration = calibrate(
-            model,
+            original,
             calibration_data,
             max_drop,
             target_sparsity=target_sparsity,
@@ -209,7 +213,8 @@ def optimize(
             progress=progress,
         )
         tell(f"calibrated: {calibration.message}")
-        thresholded = calibration.apply(model).to_bytes()
+        calibration.apply(original).save(stage / MODEL_FILE)
+        thresholded = LoadedModel.of(stage / MODEL_FILE)  # what is verified and timed is what was written
         verifications = _verify(original, thresholded, holdout_data, options, tell)
         after = look(thresholded, predict=False)
         measured = _measure(original, thresholded, holdout_data, batch_size, threads, seconds, progress)
@@ -217,24 +222,17 @@ def optimize(
             output=Path(output),
             summary=_summary(profile, after, calibration, measured),
             profile=profile,
-            profile_after=after.model_copy(update={"model": f"{model_name(model)} with thresholds"}),
+            profile_after=after.model_copy(update={"model": f"{original.name} with thresholds"}),
             calibration=calibration,
             verifications=verifications,
             bench=measured,
         )
-        _write(stage, result, thresholded)
+        _write(stage, result)
     return result
 
 
-def _read(model: str | os.PathLike[str]) -> bytes:
-    try:
-        return Path(model).read_bytes()
-    except OSError as error:
-        raise ModelError(f"cannot read model '{os.fspath(model)}': {error.strerror or error}") from error
-
-
 def _verify(
-    original: bytes, thresholded: bytes, data: Dataset, options: SessionOptions, tell: Announce
+    original: LoadedModel, thresholded: LoadedModel, data: Dataset, options: SessionOptions, tell: Announce
 ) -> tuple[Verification, ...]:
     first = verify(original, data, options)
     if first is None:
@@ -250,8 +248,8 @@ def _verify(
 
 
 def _measure(
-    original: bytes,
-    thresholded: bytes,
+    original: LoadedModel,
+    thresholded: LoadedModel,
     data: Dataset,
     batch_size: int,
     threads: int,
@@ -294,8 +292,7 @@ def _summary(
     )
 
 
-def _write(stage: Path, result: OptimizeResult, thresholded: bytes) -> None:
-    (stage / MODEL_FILE).write_bytes(thresholded)
+def _write(stage: Path, result: OptimizeResult) -> None:
     result.calibration.thresholds.save(stage / THRESHOLDS_FILE)
     result.profile.save(stage / PROFILE_FILE)
     result.profile_after.save(stage / PROFILE_AFTER_FILE)

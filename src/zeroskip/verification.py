@@ -15,6 +15,7 @@ from .bench.compare import Batches, Outputs, compare, noise_response
 from .bench.jumps import has_jumps
 from .data import Dataset
 from .errors import EngineError
+from .onnx import LoadedModel
 
 if TYPE_CHECKING:
     from .analysis.inputs import Feed
@@ -50,11 +51,11 @@ class Verification(BaseModel):
     share_within_rounding: float = 1.0
 
 
-def verify(model: bytes, data: Dataset, options: SessionOptions) -> Verification | None:
+def verify(model: LoadedModel, data: Dataset, options: SessionOptions) -> Verification | None:
     """Compare zeroskip's outputs with ONNX Runtime's on real inputs.
 
     Args:
-        model: ONNX file content.
+        model: The model.
         data: Real inputs; up to 16 are used.
         options: How zeroskip runs.
 

@@ -10,12 +10,14 @@ import time
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
-from zeroskip import EngineError
-from zeroskip.baselines import EngineProcess
+from zeroskip import EngineError, ModelError
+from zeroskip.baselines import EngineProcess, available_engines
+from zeroskip.onnx import save
 
-pytest.importorskip("onnxruntime")
+onnxruntime = pytest.importorskip("onnxruntime")
 SHAPES = {"image": (1, 3, 16, 16)}
 FEEDS = [{"image": np.zeros((1, 3, 16, 16), np.float32)}]
 
@@ -37,11 +39,53 @@ def test_leaving_the_block_ends_the_process(small_network: bytes) -> None:
     process.close()
 
 
-def test_model_it_cannot_read_is_an_error_and_the_process_goes_on(small_network: bytes) -> None:
+def test_model_it_cannot_run_is_an_error_and_the_process_goes_on(small_network: bytes) -> None:
+    unknown = onnx.load_model_from_string(small_network)
+    unknown.graph.node[0].op_type = "NoSuchOperator"
     with EngineProcess("onnxruntime", 1) as process:
-        with pytest.raises(EngineError, match="engine 'onnxruntime' failed: "):
+        with pytest.raises(ModelError, match="not an ONNX file"):
             process.load(b"no model", SHAPES)
+        with pytest.raises(EngineError, match="engine 'onnxruntime' failed: "):
+            process.load(unknown, SHAPES)
         process.load(small_network, SHAPES)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino", "torch", "zeroskip"])
+def test_references_to_files_never_reach_an_engine(
+    engine: str, small_network: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither those of the working folder nor those at absolute paths."""
+    if engine not in available_engines():
+        pytest.skip(f"{engine} is not installed")
+    monkeypatch.chdir(tmp_path)
+    proto = onnx.load_model_from_string(small_network)
+    onnx.save(proto, "m.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
+    content = Path("m.onnx").read_bytes()
+    with EngineProcess(engine, 1) as process:
+        with pytest.raises(ModelError, match="give the path of the model, not its content"):
+            process.load(content, SHAPES)
+        assert Path(f"/proc/{process.pid}/cwd").resolve() != tmp_path
+        process.load("m.onnx", SHAPES)
+        process.set_feeds(FEEDS)
+        (found,) = process.outputs()
+    (expected,) = onnxruntime.InferenceSession(small_network).run(None, FEEDS[0])
+    np.testing.assert_allclose(found[0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino", "torch", "zeroskip"])
+def test_models_too_large_for_one_file_are_read_from_a_private_copy(
+    engine: str, small_network: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if engine not in available_engines():
+        pytest.skip(f"{engine} is not installed")
+    monkeypatch.setattr(save, "MAX_FILE_BYTES", save._SLACK_BYTES + 1000)
+    with EngineProcess(engine, 1) as process:
+        process.load(small_network, SHAPES)
+        assert [entry.name for entry in Path(process._folder.name).iterdir()] == ["zeroskip"]  # the copy is gone
+        process.set_feeds(FEEDS)
+        (found,) = process.outputs()
+    (expected,) = onnxruntime.InferenceSession(small_network).run(None, FEEDS[0])
+    np.testing.assert_allclose(found[0], expected, atol=1e-5)
 
 
 def test_command_before_the_model_is_an_error() -> None:

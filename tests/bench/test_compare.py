@@ -99,11 +99,15 @@ def test_jumps_are_found_in_subgraphs_and_functions() -> None:
     value = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)
     branch = onnx.helper.make_graph([node], "inner", [], [value])
     outer = onnx.helper.make_node("If", ["c"], ["y"], then_branch=branch, else_branch=branch)
-    graph = onnx.helper.make_graph([outer], "outer", [], [value])
+    inputs = [
+        onnx.helper.make_tensor_value_info("c", onnx.TensorProto.BOOL, []),
+        *(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in ("x", "s")),
+    ]
+    graph = onnx.helper.make_graph([outer], "outer", inputs, [value])
     assert has_jumps(onnx.helper.make_model(graph).SerializeToString())
     opset = [onnx.helper.make_opsetid("", 18)]
     function = onnx.helper.make_function("own", "F", ["x", "s"], ["y"], [node], opset)
-    graph = onnx.helper.make_graph([onnx.helper.make_node("F", ["x", "s"], ["y"], domain="own")], "g", [], [value])
+    graph = onnx.helper.make_graph([onnx.helper.make_node("F", ["x", "s"], ["y"], domain="own")], "g", inputs, [value])
     assert has_jumps(onnx.helper.make_model(graph, functions=[function]).SerializeToString())
 
 

@@ -6,7 +6,7 @@ accuracy is judged.
 
 from __future__ import annotations
 
-from .analyze import GAINS, analyze, model_hash, model_name, refuse_noise
+from .analyze import GAINS, analyze, refuse_noise
 from .inputs import ModelInput, run_batches
 from .observation import ActivationValues, observe
 from .profile import ActivationSparsity, LayerSparsity, Reference, SparsityProfile
@@ -20,8 +20,6 @@ __all__ = [
     "Reference",
     "SparsityProfile",
     "analyze",
-    "model_hash",
-    "model_name",
     "observe",
     "refuse_noise",
     "run_batches",

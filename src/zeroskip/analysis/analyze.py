@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..data import Dataset
 from ..errors import DataError
-from ..files import sha256_of
 from ..progress import Progress
 from ..system import cpu_model
 from ..thresholds import ThresholdSet
@@ -27,6 +24,7 @@ if TYPE_CHECKING:
 
     from ..engine import InferenceSession, SessionOptions
     from ..onnx import Activation
+    from ..onnx.load import ModelSource
 
 GAINS = (0.1, 0.2, 0.3)
 """Increases of sparsity that times are predicted for."""
@@ -37,7 +35,7 @@ _LAYOUT_SUFFIX = re.compile(r":(nhwc|row)$")
 
 
 def analyze(
-    model: str | os.PathLike[str] | bytes | ir.Model,
+    model: ModelSource,
     data: Dataset,
     *,
     batch_size: int = 1,
@@ -52,7 +50,7 @@ def analyze(
     """Measure how sparse a model's activations are on real data, where time goes, and what skipping brings.
 
     Args:
-        model: ONNX file, its content, or a loaded model.
+        model: ONNX file, its content, or a loaded model (``zeroskip.onnx.LoadedModel`` keeps its name and hash).
         data: Real inputs, evenly spread ones of which are used. Noise has to be asked for by
             ``random_input``.
         batch_size: Inputs per timed run.
@@ -79,10 +77,10 @@ def analyze(
         Yes: 57% of the multiplications that can be skipped are by zero on this data, and zeroskip needs ...
     """
     from ..engine import InferenceSession, SessionOptions, fitted_cost_model
-    from ..onnx import load_model
+    from ..onnx import LoadedModel
 
     refuse_noise(data, random_input)
-    loaded = load_model(model)
+    loaded = LoadedModel.of(model)
     costs = fitted_cost_model(isa, threads or 0, progress=progress)
     options = SessionOptions(intra_op_num_threads=threads or 0, isa=isa, cost_model=costs)
     session = InferenceSession(loaded, options)
@@ -92,13 +90,13 @@ def analyze(
     batch_size = model_input.batch_size(batch_size)
     activations = session.activations()
     observed = observe(session, [item.name for item in activations], data, seed=seed, progress=progress)
-    variants = _thinned_variants(loaded, activations, observed, options) if predict else []
+    variants = _thinned_variants(loaded.model, activations, observed, options) if predict else []
     feeds = [feed for feed, _ in islice(_full_batches(model_input, data, batch_size), ROUNDS)]
     measured = measure_steps([session, *variants], feeds, progress)
     machine = session.profile(feeds[0], iterations=1)
     return SparsityProfile(
-        model=model_name(model),
-        model_sha256=model_hash(model),
+        model=loaded.name,
+        model_sha256=loaded.sha256,
         data=data.description,
         is_random_input=data.is_random,
         samples=len(data),
@@ -122,16 +120,6 @@ def refuse_noise(data: Dataset, random_input: bool) -> None:
             "the inputs are noise, on which sparsity means nothing (early layers look too sparse): "
             "give real data, or ask for it with random_input=True (--random-input)"
         )
-
-
-def model_name(model: object) -> str:
-    """Return what to call a model in reports: its file name where it has one."""
-    return Path(model).name if isinstance(model, str | os.PathLike) else "model"
-
-
-def model_hash(model: object) -> str | None:
-    """Return the content hash of a model file or of a model's bytes, None for other models."""
-    return sha256_of(model) if isinstance(model, str | os.PathLike | bytes) else None
 
 
 def _thinned_variants(

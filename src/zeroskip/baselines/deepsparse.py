@@ -10,7 +10,7 @@ import deepsparse
 import onnx
 from numpy.typing import NDArray
 
-from .engine import Engine, Feed, Precision, Shapes
+from .engine import Engine, Feed, ModelContent, Precision, Shapes, content_of
 
 _MAX_IR_VERSION = 9
 
@@ -39,13 +39,13 @@ class DeepSparseEngine(Engine):
         """The settings that decide its speed."""
         return f"single stream, {self.threads} cores"
 
-    def load(self, model: bytes, input_shapes: Shapes) -> None:
+    def load(self, model: ModelContent, input_shapes: Shapes) -> None:
         """Prepare a model, see :class:`Engine`."""
         self._names = tuple(input_shapes)
         batch_size = next(iter(input_shapes.values()))[0]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.onnx"
-            path.write_bytes(_readable(model))
+            path.write_bytes(_readable(content_of(model)))
             self._engine = deepsparse.Engine(
                 str(path),
                 batch_size=batch_size,

@@ -4,14 +4,30 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import EngineError
+
 Precision = Literal["f32", "bf16"]
 Feed: TypeAlias = Mapping[str, NDArray[np.float32]]
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
+ModelContent: TypeAlias = bytes | Path
+"""A serialized ONNX model that refers to no file; or, where it is too large for that, a private copy of it."""
+
+
+def content_of(model: ModelContent) -> bytes:
+    """Return a model as one file's content, for an engine that reads no other.
+
+    Raises:
+        EngineError: If it is too large for that.
+    """
+    if isinstance(model, Path):
+        raise EngineError("it reads models of one file only, which hold less than 2 GB")
+    return model
 
 
 class Engine(Protocol):
@@ -38,11 +54,11 @@ class Engine(Protocol):
         """The settings that decide its speed, in one line."""
 
     @abstractmethod
-    def load(self, model: bytes, input_shapes: Shapes) -> None:
+    def load(self, model: ModelContent, input_shapes: Shapes) -> None:
         """Prepare a model.
 
         Args:
-            model: A serialized ONNX model.
+            model: The model; a copy on disk may be gone afterwards.
             input_shapes: Concrete shape of each graph input, in the graph's order.
 
         Raises:

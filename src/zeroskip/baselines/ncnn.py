@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import EngineError
-from .engine import Engine, Feed, Precision, Shapes
+from .engine import Engine, Feed, ModelContent, Precision, Shapes, content_of
 
 _CONVERSION_TIMEOUT_S = 300
 # ncnn stores and computes in half precision by default wherever it can.
@@ -52,7 +52,7 @@ class NcnnEngine(Engine):
         """The settings that decide its speed."""
         return f"{self.threads} threads, fp16 and bf16 off, Winograd on, batch as a loop"
 
-    def load(self, model: bytes, input_shapes: Shapes) -> None:
+    def load(self, model: ModelContent, input_shapes: Shapes) -> None:
         """Convert and prepare a model, see :class:`Engine`.
 
         Raises:
@@ -94,10 +94,10 @@ class NcnnEngine(Engine):
         return outputs
 
 
-def _convert(folder: Path, model: bytes, input_shapes: Shapes) -> None:
+def _convert(folder: Path, model: ModelContent, input_shapes: Shapes) -> None:
     """Write ``model.ncnn.param`` and ``model.ncnn.bin`` into the folder, for batches of one."""
     source = folder / "model.onnx"
-    source.write_bytes(model)
+    source.write_bytes(content_of(model))
     # ncnn counts axes without the batch, so that a converted Reshape is right for a batch of one only.
     shapes = ",".join(f"[{','.join(map(str, (1, *shape[1:])))}]f32" for shape in input_shapes.values())
     command = [str(_converter()), str(source), f"inputshape={shapes}", "fp16=0"]

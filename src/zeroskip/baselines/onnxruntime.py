@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import onnxruntime
 from numpy.typing import NDArray
 
-from .engine import Engine, Feed, Precision, Shapes
+from .engine import Engine, Feed, ModelContent, Precision, Shapes
 
 _ERRORS_ONLY = 3
 
@@ -36,7 +37,7 @@ class OnnxRuntimeEngine(Engine):
         """The settings that decide its speed."""
         return f"CPUExecutionProvider, all optimisations, {self.threads} intra-op threads, spinning"
 
-    def load(self, model: bytes, input_shapes: Shapes) -> None:
+    def load(self, model: ModelContent, input_shapes: Shapes) -> None:
         """Prepare a model, see :class:`Engine`."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self.threads
@@ -44,7 +45,9 @@ class OnnxRuntimeEngine(Engine):
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
         options.log_severity_level = _ERRORS_ONLY
-        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self._session = onnxruntime.InferenceSession(
+            str(model) if isinstance(model, Path) else model, options, providers=["CPUExecutionProvider"]
+        )
 
     def run(self, feed: Feed) -> list[NDArray[Any]]:
         """Run the model once, see :class:`Engine`."""

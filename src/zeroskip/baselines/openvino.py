@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from .engine import Engine, Feed, Precision, Shapes
+from .engine import Engine, Feed, ModelContent, Precision, Shapes
 
 
 class OpenVinoEngine(Engine):
@@ -38,10 +39,11 @@ class OpenVinoEngine(Engine):
         """The settings that decide its speed."""
         return f"CPU, latency hint, 1 stream, {self.threads} threads, precision hint {self.precision}"
 
-    def load(self, model: bytes, input_shapes: Shapes) -> None:
+    def load(self, model: ModelContent, input_shapes: Shapes) -> None:
         """Prepare a model, see :class:`Engine`."""
         core = openvino.Core()
-        network = core.read_model(model=model, weights=b"")
+        # Without these weights it takes the bytes for the name of a file.
+        network = core.read_model(model) if isinstance(model, Path) else core.read_model(model=model, weights=b"")
         # By position: OpenVINO may know an input by other names than the graph, but keeps the order.
         network.reshape(dict(zip(range(len(input_shapes)), input_shapes.values(), strict=True)))
         self._names = tuple(input_shapes)

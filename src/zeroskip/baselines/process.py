@@ -24,7 +24,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..errors import EngineError
-from .engine import Feed, Precision, Shapes
+from ..onnx import LoadedModel
+from ..onnx.load import ModelSource
+from .engine import Feed, ModelContent, Precision, Shapes
 from .registry import check_engine
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -105,18 +107,26 @@ class EngineProcess:
         """Number of the process."""
         return self._process.pid
 
-    def load(self, model: bytes, input_shapes: Shapes) -> LoadedEngine:
-        """Load a model.
+    def load(self, model: ModelSource, input_shapes: Shapes) -> LoadedEngine:
+        """Load a model. It is read and checked here; the engine gets content, or a private copy, and no reference.
 
         Args:
-            model: A serialized ONNX model.
+            model: ONNX file, its content or a loaded model.
             input_shapes: Concrete shape of each graph input, in the graph's order.
 
         Raises:
+            ModelError: If it cannot be read.
             EngineError: If the engine cannot run it.
         """
+        loaded = LoadedModel.of(model)
         shapes = {name: tuple(shape) for name, shape in input_shapes.items()}
-        return LoadedEngine(*self._ask("load", self.name, self.threads, self.precision, model, shapes))
+        if loaded.fits_one_file:
+            return self._load(loaded.to_bytes(), shapes)
+        with tempfile.TemporaryDirectory(dir=self._folder.name) as folder:
+            return self._load(loaded.write_copy(folder), shapes)
+
+    def _load(self, content: ModelContent, shapes: Shapes) -> LoadedEngine:
+        return LoadedEngine(*self._ask("load", self.name, self.threads, self.precision, content, shapes))
 
     def set_feeds(self, feeds: Sequence[Feed]) -> None:
         """Hand over the inputs that the methods below use.
@@ -178,11 +188,14 @@ class EngineProcess:
         # breaks scripts without a __main__ guard. The link shows it this very package, installed or not,
         # and nothing else of our environment.
         (Path(self._folder.name) / _PACKAGE.name).symlink_to(_PACKAGE, target_is_directory=True)
-        inherited = [os.environ["PYTHONPATH"]] if "PYTHONPATH" in os.environ else []
+        # It works in that folder too: should an engine follow a relative path, it finds nothing there.
+        inherited = [os.path.abspath(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+        program = os.path.abspath(python) if os.sep in python else python
         return subprocess.Popen(
-            [python, "-m", "zeroskip.baselines.worker", str(connection), str(life), self._folder.name],
+            [program, "-m", "zeroskip.baselines.worker", str(connection), str(life), self._folder.name],
             pass_fds=[connection, life],
             start_new_session=True,
+            cwd=self._folder.name,
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,

@@ -6,6 +6,7 @@ The ONNX graph is carried out node by node with ``torch.nn.functional``; there i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import EngineError
-from .engine import Engine, Feed, Precision, Shapes
+from .engine import Engine, Feed, ModelContent, Precision, Shapes
 from .torch_operators import OPERATORS, Operator
 
 _DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
@@ -55,13 +56,13 @@ class TorchEngine(Engine):
         """The settings that decide its speed."""
         return f"eager, node by node, {self.threads} threads, {self.precision}"
 
-    def load(self, model: bytes, input_shapes: Shapes) -> None:
+    def load(self, model: ModelContent, input_shapes: Shapes) -> None:
         """Prepare a model, see :class:`Engine`.
 
         Raises:
             EngineError: Naming all operators that have no counterpart here.
         """
-        graph = onnx.load_model_from_string(model).graph
+        graph = (onnx.load(model) if isinstance(model, Path) else onnx.load_model_from_string(model)).graph
         self._constants = {tensor.name: self._tensor(tensor) for tensor in graph.initializer}
         for node in graph.node:
             if node.op_type == "Constant" and node.attribute[0].name == "value":

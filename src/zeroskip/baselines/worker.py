@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import EngineError, ZeroskipError
-from .engine import Engine, Feed, Precision, Shapes
+from .engine import Engine, Feed, ModelContent, Precision, Shapes
 from .registry import create_engine
 
 
@@ -36,7 +36,7 @@ class Worker:
         self._feeds: list[Feed] = []
 
     def load(
-        self, name: str, threads: int, precision: Precision, model: bytes, input_shapes: Shapes
+        self, name: str, threads: int, precision: Precision, model: ModelContent, input_shapes: Shapes
     ) -> tuple[str, str, float]:
         """Make the engine and load the model; returns version, description and load time in ms."""
         engine = create_engine(name, threads, precision)

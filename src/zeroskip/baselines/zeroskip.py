@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 import zeroskip
 
 from ..system import installed_version
-from .engine import Engine, Feed, Precision, Shapes
+from .engine import Engine, Feed, ModelContent, Precision, Shapes
 
 _PROFILE_ITERATIONS = 1
 
@@ -38,7 +38,7 @@ class ZeroskipEngine(Engine):
         """The settings that decide its speed."""
         return f"{self.threads} threads, {self._isa}"
 
-    def load(self, model: bytes, input_shapes: Shapes) -> None:
+    def load(self, model: ModelContent, input_shapes: Shapes) -> None:
         """Prepare a model, see :class:`Engine`; it is planned for these shapes at once."""
         options = zeroskip.SessionOptions(intra_op_num_threads=self.threads)
         self._session = zeroskip.InferenceSession(model, options)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import onnx_ir as ir
 
-import onnx
+from ..onnx import LoadedModel
+from ..onnx.load import ModelSource
 
 _JUMPS = frozenset(
     {
@@ -31,25 +32,15 @@ _JUMPS = frozenset(
 """Operators whose result changes by a whole step when an input changes by a rounding error."""
 
 
-def has_jumps(model: bytes) -> bool:
+def has_jumps(model: ModelSource) -> bool:
     """Say whether a model has thresholds, rounding, comparisons or anything else that jumps.
 
     Between two engines a value that lies within rounding of such a place falls on either side of it. That is an error
     of neither.
 
     Args:
-        model: A serialized ONNX model.
+        model: The model.
     """
-    proto = onnx.load_model_from_string(model)
-    graphs: Iterable[onnx.GraphProto | onnx.FunctionProto] = (proto.graph, *proto.functions)
-    return any(node.op_type in _JUMPS for graph in graphs for node in _nodes(graph))
-
-
-def _nodes(graph: onnx.GraphProto | onnx.FunctionProto) -> Iterator[onnx.NodeProto]:
-    waiting = list(graph.node)
-    while waiting:
-        node = waiting.pop()
-        yield node
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs):
-                waiting.extend(inner.node)
+    loaded = LoadedModel.of(model).model
+    graphs: tuple[ir.Graph | ir.Function, ...] = (loaded.graph, *loaded.functions.values())
+    return any(node.op_type in _JUMPS for graph in graphs for node in graph.all_nodes())

@@ -6,22 +6,26 @@ import math
 from collections.abc import Mapping
 
 import onnx
+import onnx_ir as ir
 
 from ..baselines import Shapes
+from ..onnx import LoadedModel
+from ..onnx.rewriting import copy_model
+
+_LARGEST_SHAPE_BYTES = 1 << 10
+"""Tensors up to this size may be shapes, which shape inference reads."""
 
 
-def count_macs(model: bytes, input_shapes: Shapes) -> int | None:
+def count_macs(model: LoadedModel, input_shapes: Shapes) -> int | None:
     """Return the multiply-adds of one run in convolutions and matrix products, None if shapes are unknown.
 
     Args:
-        model: A serialized ONNX model.
+        model: The model.
         input_shapes: Concrete shape of each graph input.
     """
-    proto = onnx.load_model_from_string(model)
+    proto = _without_weights(model)
     for value in proto.graph.input:
-        for dim, size in zip(
-            value.type.tensor_type.shape.dim, input_shapes.get(value.name, ()), strict=False
-        ):
+        for dim, size in zip(value.type.tensor_type.shape.dim, input_shapes.get(value.name, ()), strict=False):
             dim.dim_value = size
     for output in proto.graph.output:  # stale dynamic names would contradict what inference finds
         output.type.tensor_type.ClearField("shape")
@@ -36,6 +40,19 @@ def count_macs(model: bytes, input_shapes: Shapes) -> int | None:
         shapes[value.name] = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
     macs = [_node_macs(node, shapes) for node in graph.node if node.op_type in ("Conv", "Gemm", "MatMul")]
     return None if 0 in macs else sum(macs)
+
+
+def _without_weights(model: LoadedModel) -> onnx.ModelProto:
+    """Return a message of the model in which large tensors have shapes only: all that counting needs."""
+    copy = copy_model(model.model)
+    for value in copy.graph.initializers.values():
+        tensor = value.const_value
+        if tensor is not None and tensor.nbytes > _LARGEST_SHAPE_BYTES:
+            value.const_value = ir.ExternalTensor(
+                "none", 0, tensor.nbytes, tensor.dtype, shape=ir.Shape(tensor.shape.numpy()), name=value.name or ""
+            )
+    proto: onnx.ModelProto = ir.serde.serialize_model(copy)
+    return proto
 
 
 def _node_macs(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> int:

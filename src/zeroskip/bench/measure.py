@@ -17,11 +17,13 @@ from ..baselines import Precision
 from ..data import Dataset
 from ..engine import fitted_cost_model
 from ..errors import DataError, EngineError
+from ..onnx import LoadedModel
+from ..onnx.load import ModelSource
 from ..system import SystemInfo, physical_cores
 from .compare import TOLERANCES, mark_differences
 from .result import BenchResult
 from .row import Row
-from .specs import EngineSpec, ModelSource, read_model
+from .specs import EngineSpec
 
 Progress = Callable[[str, int, int], None]
 """Called with what is going on, steps done and steps in all."""
@@ -59,7 +61,7 @@ def bench(
     result says that it is unstable.
 
     Args:
-        model: ONNX file or its content, with one input.
+        model: ONNX file, its content or a loaded model, with one input. It is read once; all engines get the same.
         data: Real inputs; up to 8 batches of them are used. Noise has to be asked for by ``random_input``.
         engines: Names or :class:`EngineSpec`; labels must be unique.
         threads: Threads per engine; all physical cores by default.
@@ -95,7 +97,11 @@ def bench(
     if any(spec.engine == "zeroskip" for spec in specs):
         fitted_cost_model(threads=threads, progress=progress)  # for the engine's process, which reads it from the cache
     with ExitStack() as processes:
-        rows = [Row(spec, read_model(spec.model or model), threads, precision, processes) for spec in specs]
+        loaded = LoadedModel.of(model)
+        models = [loaded if spec.model is None else LoadedModel.of(spec.model) for spec in specs]
+        rows = [
+            Row(spec, one, threads, precision, processes) for spec, one in zip(specs, models, strict=True)
+        ]
         for row in rows:
             steps.begin(f"loading {row.label}")
             row.load(batches)

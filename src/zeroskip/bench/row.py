@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..baselines import EngineProcess, Precision
 from ..files import sha256_of
+from ..onnx import LoadedModel
 from .macs import count_macs
 from .result import EngineResult
 from .specs import EngineSpec, input_shape
@@ -44,12 +45,12 @@ class Row:
     """
 
     def __init__(
-        self, spec: EngineSpec, model: bytes, threads: int, precision: Precision, processes: ExitStack
+        self, spec: EngineSpec, model: LoadedModel, threads: int, precision: Precision, processes: ExitStack
     ) -> None:
         self.label = spec.name
         self.engine = spec.engine
         self.precision: Precision = spec.precision or precision
-        self.model_sha256 = sha256_of(model)
+        self.model_sha256 = model.sha256 or sha256_of(model.to_bytes())
         self.batches: Sequence[NDArray[np.float32]] = ()
         self.outputs: list[list[NDArray[Any]]] = []
         self.comparison: Comparison | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING
 
@@ -20,11 +19,12 @@ from .search.outcome import outcome
 from .strategies.allocation import UniformStrategy
 
 if TYPE_CHECKING:
-    import onnx_ir as ir
+    from ..onnx import LoadedModel
+    from ..onnx.load import ModelSource
 
 
 def calibrate(
-    model: str | os.PathLike[str] | bytes | ir.Model,
+    model: ModelSource,
     data: Dataset,
     max_drop: float | None = None,
     *,
@@ -54,7 +54,7 @@ def calibrate(
     is checked and returned; a second Ctrl-C gives up.
 
     Args:
-        model: ONNX file, its content, or a loaded model.
+        model: ONNX file, its content, or a loaded model (``zeroskip.onnx.LoadedModel`` keeps its hash).
         data: Real inputs, labelled or not. At least 4; a few hundred give a check worth believing.
         max_drop: Largest loss of the metric, for example 0.01 for one point. By default 0.005. The holdout must
             keep within it as counted; for top-1 the search goes by the likely drop (``Score.likely_drop``), so on
@@ -123,7 +123,10 @@ def calibrate(
         random_input=random_input,
         measure_seconds=measure_seconds,
     )
+    from ..onnx import LoadedModel
+
     started = time.monotonic()
+    model = LoadedModel.of(model)  # once: a file may be another one when it is applied
     setting = Setting(model, data, holdout, options)
     finder = Finder(setting, progress)
     found, was_interrupted = _found(setting, finder)
@@ -137,7 +140,7 @@ def calibrate(
 
 def _timed(
     setting: Setting,
-    model: str | os.PathLike[str] | bytes | ir.Model,
+    model: LoadedModel,
     result: CalibrationResult,
     progress: Progress | None,
 ) -> MeasuredSpeed | None:

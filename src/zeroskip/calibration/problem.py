@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ..analysis import ModelInput, model_hash, refuse_noise
+from ..analysis import ModelInput, refuse_noise
 from ..data import Dataset
 from ..errors import DataError
 from .compensation.compensation import MAX_INPUTS
@@ -17,9 +16,8 @@ from .options import CalibrationOptions
 from .search.walk import Budget
 
 if TYPE_CHECKING:
-    import onnx_ir as ir
-
     from ..engine import ProbeProgram
+    from ..onnx.load import ModelSource
 
 _FEWEST_INPUTS = 4
 _FEWEST_PROBES, _MOST_PROBES, _PROBED_MACS = 48, 256, 4e10
@@ -54,21 +52,21 @@ class Setting:
 
     def __init__(
         self,
-        model: str | os.PathLike[str] | bytes | ir.Model,
+        model: ModelSource,
         data: Dataset,
         holdout: Dataset | None,
         options: CalibrationOptions,
     ) -> None:
         from ..engine import InferenceSession, SessionOptions
-        from ..onnx import branched, load_model
+        from ..onnx import LoadedModel, branched
 
         refuse_noise(data, options.random_input)
         calibration_data, holdout_data = _split(data, holdout, options)
         self.options = options
         self.data = data
-        self.sha256 = model_hash(model)
-        loaded = load_model(model)
-        self.model = branched(loaded) if options.branches else loaded
+        loaded = LoadedModel.of(model)
+        self.sha256 = loaded.sha256
+        self.model = branched(loaded.model) if options.branches else loaded.model
         self._session = InferenceSession(
             self.model, SessionOptions(intra_op_num_threads=options.threads or 0, isa=options.isa)
         )

@@ -17,9 +17,8 @@ from .network.timing import MeasuredSpeed
 from .records import Correction, CurvePoint, LayerSensitivity, Score, Trial
 
 if TYPE_CHECKING:
-    import onnx_ir as ir
-
     from ..onnx import ThresholdedModel
+    from ..onnx.load import ModelSource
 
 
 class CalibrationResult(ShortRepr, BaseModel):
@@ -78,7 +77,7 @@ class CalibrationResult(ShortRepr, BaseModel):
     was_interrupted: bool
     seconds: float
 
-    def apply(self, model: str | os.PathLike[str] | bytes | ir.Model) -> ThresholdedModel:
+    def apply(self, model: ModelSource) -> ThresholdedModel:
         """Return the model with the thresholds, and with the corrected weights if there are any.
 
         Args:

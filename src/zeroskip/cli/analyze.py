@@ -12,10 +12,9 @@ from .data_options import DataOptions, RandomInputOption
 from .options import EngineOptions, ModelArgument
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ..analysis import SparsityProfile
     from ..data import Dataset
+    from ..onnx import LoadedModel
 
 _COMPARISON_SECONDS = 2.0
 
@@ -39,12 +38,14 @@ def analyze(
     Example: zeroskip analyze model.onnx --data photos/ --preprocess imagenet
     """
     from ..analysis import analyze as run_analysis
+    from ..onnx import LoadedModel
     from ..report import render_profile
 
-    inputs = data.open_or_noise(model, random_input)
+    loaded = LoadedModel.of(model)
+    inputs = data.open_or_noise(loaded, random_input)
     with terminal.progress() as progress:
         profile = run_analysis(
-            model,
+            loaded,
             inputs,
             batch_size=engine.batch_size,
             threads=engine.threads,
@@ -54,14 +55,14 @@ def analyze(
             progress=progress,
         )
         if compare:
-            profile = _compared(profile, model, inputs, engine, random_input, progress)
+            profile = _compared(profile, loaded, inputs, engine, random_input, progress)
     terminal.show(render_profile(profile))
     terminal.json(profile.model_dump_json(indent=2))
 
 
 def _compared(
     profile: SparsityProfile,
-    model: Path,
+    model: LoadedModel,
     data: Dataset,
     engine: EngineOptions,
     random_input: bool,

@@ -28,21 +28,22 @@ def apply(
     """
     import numpy as np
 
-    from ..files import atomic_write_bytes, sha256_of
+    from ..files import sha256_of
+    from ..onnx import LoadedModel
     from ..onnx import apply as write_thresholds
     from ..thresholds import ThresholdSet
 
     chosen = ThresholdSet.load(thresholds)
-    content = write_thresholds(model, chosen).to_bytes()
-    atomic_write_bytes(output, content)
-    is_other = chosen.model_sha256 not in (None, sha256_of(model))
+    loaded = LoadedModel.of(model)
+    write_thresholds(loaded, chosen).save(output)
+    is_other = chosen.model_sha256 not in (None, loaded.sha256)
     if is_other:
         terminal.note(f"warning: {thresholds} was found on another model file; what it costs here is not known")
     positive = sum(bool(np.any(value)) for value in chosen.thresholds.values())
     terminal.note(f"{positive} of {len(chosen)} activations have a threshold above 0; written to {output}")
     facts = {
         "output": str(output),
-        "sha256": sha256_of(content),
+        "sha256": sha256_of(output),
         "activations": len(chosen),
         "positive": positive,
         "is_of_another_model": is_other,

@@ -38,11 +38,13 @@ def bench(
     from ..bench import bench as run_bench
     from ..bench import render_table
     from ..errors import EngineError
+    from ..onnx import LoadedModel
 
+    loaded = LoadedModel.of(model)
     with terminal.progress() as progress:
         result = run_bench(
-            model,
-            data.open_or_noise(model, random_input),
+            loaded,
+            data.open_or_noise(loaded, random_input),
             [name for name in engine.split(",") if name.strip()],
             threads=engine_options.threads,
             batch_size=engine_options.batch_size,

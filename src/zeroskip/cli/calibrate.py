@@ -50,15 +50,16 @@ def calibrate(
     Example: zeroskip calibrate model.onnx --data photos/ --max-drop 0.01 --output thresholds.json
     """
     from ..calibration import calibrate as run_calibration
-    from ..files import atomic_write_bytes
+    from ..onnx import LoadedModel
     from ..report import caution, render_calibration, render_sensitivities, save_curve, speed_caution
 
     if budget.compensation != "none" and model_output is None:
         raise typer.BadParameter("corrected weights are in the model only: give --model-output as well")
-    inputs = data.open(model)
+    loaded = LoadedModel.of(model)
+    inputs = data.open(loaded)
     with terminal.progress() as progress:
         result = run_calibration(
-            model,
+            loaded,
             inputs,
             budget.max_drop,
             target_sparsity=budget.target_sparsity,
@@ -77,7 +78,7 @@ def calibrate(
             progress=progress,
         )
     if model_output is not None:
-        atomic_write_bytes(model_output, result.apply(model).to_bytes())
+        result.apply(loaded).save(model_output)
     result.thresholds.save(output)
     if result.sensitivities:
         terminal.show(render_sensitivities(result))

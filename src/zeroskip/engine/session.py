@@ -6,14 +6,13 @@ of native parts and islands.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import EngineError, ModelError, ShapeError, UnsupportedOperatorError
+from ..errors import EngineError, LimitError, ModelError, ShapeError, UnsupportedOperatorError
 from ..short_repr import shorten
 from .cost import CostModel
 from .locks import ForkSafeLock
@@ -31,10 +30,8 @@ from .show.profile import Profile
 from .signature import InputShapes, NodeArg, Signature
 
 if TYPE_CHECKING:
-    import onnx
-    import onnx_ir as ir
-
     from ..onnx import Activation
+    from ..onnx.load import ModelSource
 
 
 class InferenceSession:
@@ -44,7 +41,7 @@ class InferenceSession:
     all of them share the packed weights. :meth:`run` may be called from several threads at once.
 
     Args:
-        model: Path, serialized bytes, ``onnx.ModelProto`` or ``onnx_ir.Model``.
+        model: Path, serialized bytes, ``onnx.ModelProto``, ``onnx_ir.Model`` or ``zeroskip.onnx.LoadedModel``.
         options: Threads, instruction set and so on.
 
     Raises:
@@ -61,10 +58,11 @@ class InferenceSession:
 
     def __init__(
         self,
-        model: str | os.PathLike[str] | bytes | onnx.ModelProto | ir.Model,
+        model: ModelSource,
         options: SessionOptions | None = None,
     ) -> None:
         from ..onnx import load_model
+        from ..onnx.load import loaded_graph
         from ..onnx.rewriting import let_go_with
 
         options = SessionOptions() if options is None else options
@@ -72,7 +70,7 @@ class InferenceSession:
             raise EngineError(f"options are a {type(options).__name__}, expected SessionOptions or None")
         self._options = replace(options, cost_model=options.chosen_cost_model())  # chosen once
         self._model = load_model(model, any_opset=self._options.fallback == "islands")
-        if self._model is not model:
+        if loaded_graph(model) is None:  # nobody else has it
             let_go_with(self, self._model)
         self._signature = Signature.of(self._model)
         self._mix_lock = ForkSafeLock()
@@ -105,6 +103,8 @@ class InferenceSession:
                 self._region.compiled(shapes)
         except UnsupportedOperatorError as error:
             self._fall_back(error, shapes)
+        except LimitError:  # would be as much for the other runtime
+            raise
         except (ModelError, ShapeError) as error:
             if isinstance(error, ShapeError) and self._signature.has_open_shapes:
                 return  # this model wants another size than was guessed: the first run will bring it

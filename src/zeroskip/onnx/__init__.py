@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .branching import branched, is_branch
     from .canonical import canonicalize, prepare, specialize
     from .load import load_model
+    from .loaded_model import LoadedModel
     from .lowering import to_standard
     from .reweighting import LayerWeights, layer_weights, reweighted
     from .rewriting import sources
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "Activation": "activation",
     "LayerWeights": "reweighting",
+    "LoadedModel": "loaded_model",
     "ThresholdedModel": "thresholding",
     "UnsupportedNode": "supported",
     "activation_keys": "activation",
@@ -51,6 +53,7 @@ _LAZY = {
 __all__ = [
     "Activation",
     "LayerWeights",
+    "LoadedModel",
     "ThresholdedModel",
     "UnsupportedNode",
     "activation_keys",

@@ -8,20 +8,28 @@ can run.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import onnx
 import onnx_ir as ir
 import onnx_ir.passes.common as common_passes
 from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
 
 from ..errors import ModelError
-from .external import check_external_data
+from ..files import read_ordinary
+from .external import Digest, read_external_data
 from .opset import check_opset
 from .rewriting import damaged_as_model_error, describe, name_nodes
+from .save import MAX_FILE_BYTES
 
-ModelSource = str | os.PathLike[str] | bytes | onnx.ModelProto | ir.Model
+if TYPE_CHECKING:
+    from .loaded_model import LoadedModel
+
+ModelSource: TypeAlias = "str | os.PathLike[str] | bytes | onnx.ModelProto | ir.Model | LoadedModel"
 
 
 def load_model(source: ModelSource, *, any_opset: bool = False) -> ir.Model:
@@ -31,7 +39,7 @@ def load_model(source: ModelSource, *, any_opset: bool = False) -> ir.Model:
     data is read from the folder of the file, and from nowhere else.
 
     Args:
-        source: Path of an ONNX file, its content, or a model object. An ``ir.Model`` is taken as it is.
+        source: Path of an ONNX file, its content, or a model object. What is loaded already is taken as it is.
         any_opset: Accept a model of an opset that cannot be rewritten, for another runtime to run.
 
     Returns:
@@ -47,24 +55,51 @@ def load_model(source: ModelSource, *, any_opset: bool = False) -> ir.Model:
             ...
         zeroskip.errors.ModelError: cannot read model 'no-such-model.onnx': No such file or directory
     """
-    if isinstance(source, ir.Model):
-        return source
+    graph = loaded_graph(source)
+    if graph is not None:
+        return graph
+    return read_graph(source, any_opset=any_opset)
+
+
+def loaded_graph(source: ModelSource) -> ir.Model | None:
+    """Return the graph of a source that is loaded already, and that others may be using; None of any other."""
+    from .loaded_model import LoadedModel
+
+    if isinstance(source, LoadedModel):
+        return source.model
+    return source if isinstance(source, ir.Model) else None
+
+
+def read_graph(source: ModelSource, *, any_opset: bool = False, digest: Digest | None = None) -> ir.Model:
+    """Read a model that is not loaded yet, see :func:`load_model`.
+
+    Args:
+        source: Path, content or message.
+        any_opset: As there.
+        digest: Takes in what is read.
+    """
     if isinstance(source, onnx.ModelProto):
         return _checked(source, "the model", None, any_opset)
     if isinstance(source, bytes):
+        if digest is not None:
+            digest.update(source)
         return _checked(_parse(source, "the model"), "the model", None, any_opset)
     if not isinstance(source, str | os.PathLike):
         raise ModelError(f"a model is a path, bytes, onnx.ModelProto or onnx_ir.Model, got {type(source).__name__}")
     path = Path(source)
     what = f"model '{path}'"
-    return _checked(_parse(_read(path, what), what), what, path.parent, any_opset)  # no name keeps the bytes alive
+    # No name keeps the bytes alive.
+    return _checked(_parse(_read(path, what, digest), what), what, path, any_opset, digest)
 
 
-def _read(path: Path, what: str) -> bytes:
+def _read(path: Path, what: str, digest: Digest | None) -> bytes:
     try:
-        return path.read_bytes()
+        data = read_ordinary(path, MAX_FILE_BYTES)
     except OSError as error:
         raise ModelError(f"cannot read {what}: {error.strerror or error}") from error
+    if digest is not None:
+        digest.update(data)
+    return data
 
 
 def _parse(data: bytes, what: str) -> onnx.ModelProto:
@@ -76,14 +111,14 @@ def _parse(data: bytes, what: str) -> onnx.ModelProto:
         raise ModelError(f"{what} is not an ONNX file, or is truncated ({len(data)} bytes): {error}") from error
 
 
-def _checked(proto: onnx.ModelProto, what: str, folder: Path | None, any_opset: bool) -> ir.Model:
+def _checked(
+    proto: onnx.ModelProto, what: str, path: Path | None, any_opset: bool, digest: Digest | None = None
+) -> ir.Model:
     if not proto.graph.node or not proto.graph.output:
         raise ModelError(f"{what} holds no graph with nodes and outputs: it is not an ONNX model, or is truncated")
-    has_external_data = check_external_data(proto, what, folder)
+    arrays = read_external_data(proto, what, path, digest)
     with damaged_as_model_error(f"{what} is not a valid ONNX graph"):
         model = ir.serde.deserialize_model(proto)
-        if has_external_data and folder is not None:
-            ir.external_data.set_base_dir(model.graph, folder)
         common_passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
         model.graph.sort()
     for imports in (model.opset_imports, *(function.opset_imports for function in model.functions.values())):
@@ -95,7 +130,7 @@ def _checked(proto: onnx.ModelProto, what: str, folder: Path | None, any_opset: 
     name_nodes(model.graph)
     _check_graph(model.graph, what)
     for graph in model.graphs():
-        _read_tensors(graph, what)
+        _read_tensors(graph, what, arrays)
     return model
 
 
@@ -123,7 +158,7 @@ def _check_graph(graph: ir.Graph, what: str) -> None:
         raise ModelError(f"{what}: two values have the same name")
 
 
-def _read_tensors(graph: ir.Graph, what: str) -> None:
+def _read_tensors(graph: ir.Graph, what: str, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Turn every initializer into an array: a tensor of a protobuf message copies its data on each access."""
     for name, value in graph.initializers.items():
         tensor = value.const_value
@@ -132,7 +167,7 @@ def _read_tensors(graph: ir.Graph, what: str) -> None:
         with damaged_as_model_error(f"{what}: initializer '{name}' cannot be read"):
             if tensor.dtype == ir.DataType.STRING:
                 continue
-            array = tensor.numpy()
+            array = arrays[str(tensor.location)] if isinstance(tensor, ir.ExternalTensor) else tensor.numpy()
         # A NaN anywhere makes the sum NaN; summing is several times cheaper than looking at every element.
         with np.errstate(all="ignore"):
             if array.dtype == np.float32 and np.isnan(np.add.reduce(array, axis=None)) and np.isnan(array).any():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from ...engine import InferenceSession, SessionOptions
+    from ...onnx.load import ModelSource
 
 _INPUTS = 4
 _MOST_ROUNDS, _FEWEST_ROUNDS = 30, 3
@@ -42,7 +42,7 @@ class MeasuredSpeed(BaseModel):
 
 
 def time_thresholds(
-    model: str | os.PathLike[str] | bytes | ir.Model,
+    model: ModelSource,
     thresholded: ir.Model,
     data: Dataset,
     options: SessionOptions,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ...errors import ModelError, ShapeError, UnsupportedOperatorError
+from ...errors import LimitError, ModelError, ShapeError, UnsupportedOperatorError
 from ..options import SessionOptions
 from ..run.region import Region
 from .island import INSTALL_HINT, is_available
@@ -52,6 +52,8 @@ def mix(model: ir.Model, options: SessionOptions, input_shapes: Mapping[str, Seq
         flat = flat_copy(model)
         sweep(flat.graph)  # a part of dead nodes would have no outputs
         search = _Search(flat, options, input_shapes)
+    except LimitError:
+        raise
     except (ModelError, ShapeError) as error:
         return whole(model, options, {"": f"the model cannot be analysed: {error}"})
     parts = search.run()
@@ -128,6 +130,8 @@ class _Search:
                 self._region(part).compiled(tuple(shape for shape in shapes if shape is not None))
         except UnsupportedOperatorError as error:
             return self._blamed(part, error)
+        except LimitError:
+            raise
         except (ModelError, ShapeError) as error:
             self.reasons |= dict.fromkeys(part.nodes, str(error))
             return set(part.nodes)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import ModelError, ShapeError
+from ...errors import LimitError, ModelError, ShapeError
 from ..options import SessionOptions
 from ..run.region import Region
 from ..show.explain import ExplainedIsland, ExplainedStep
@@ -139,6 +139,8 @@ class NativePart:
             if any(0 in shape for shape in shapes):
                 raise ShapeError("an input is empty")
             self.region.compiled(shapes)
+        except LimitError:
+            raise
         except (ModelError, ShapeError) as error:
             if len(self._refused) > self._options.max_cached_plans:
                 self._refused.clear()
