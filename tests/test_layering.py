@@ -14,7 +14,8 @@ import zeroskip
 PACKAGE = Path(zeroskip.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("_core", "errors", "files", "isotonic", "metrics", "progress", "saved_value", "short_repr", "staging", "system"),
+    ("_core", "errors", "files", "fitted_table", "isotonic", "metrics", "progress",
+     "saved_value", "short_repr", "staging", "system", "text"),
     ("thresholds",),
     ("data", "onnx"),
     ("engine",),

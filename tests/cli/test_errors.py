@@ -102,7 +102,7 @@ def test_contradictory_targets(call: Call, model: Path, folder: Path) -> None:
     budget = ("--max-drop", "0.01", "--target-sparsity", "0.8", "--preprocess", "unit")
     result = call("calibrate", model, "--data", folder, *budget)
     assert result.exit_code == FAILURE
-    assert "both max_drop=0.01 and target_sparsity=0.8 are given" in words(result.stderr)
+    assert "both --max-drop 0.01 and --target-sparsity 0.8 are given" in words(result.stderr)
     assert not Path("thresholds.json").exists()
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from ..engine import InferenceSession, SessionOptions
-    from ..onnx import Activation
+    from ..onnx import Activation, Labels
     from ..onnx.load import ModelSource
 
 GAINS = (0.1, 0.2, 0.3)
@@ -77,7 +77,7 @@ def analyze(
         Yes: 57% of the multiplications that can be skipped are by zero on this data, and zeroskip needs ...
     """
     from ..engine import InferenceSession, SessionOptions, fitted_cost_model
-    from ..onnx import LoadedModel
+    from ..onnx import LoadedModel, labels_of
 
     refuse_noise(data, random_input)
     loaded = LoadedModel.of(model)
@@ -94,6 +94,7 @@ def analyze(
     feeds = [feed for feed, _ in islice(_full_batches(model_input, data, batch_size), ROUNDS)]
     measured = measure_steps([session, *variants], feeds, progress)
     machine = session.profile(feeds[0], iterations=1)
+    labels = labels_of(loaded.model)
     return SparsityProfile(
         model=loaded.name,
         model_sha256=loaded.sha256,
@@ -104,8 +105,8 @@ def analyze(
         threads=machine.num_threads,
         isa=machine.isa,
         cpu=cpu_model(),
-        **_times(measured, batch_size, GAINS if variants else ()),
-        activations=tuple(_activation(item, observed[item.name]) for item in activations),
+        **_times(measured, batch_size, GAINS if variants else (), labels),
+        activations=tuple(_activation(item, observed[item.name], labels) for item in activations),
     )
 
 
@@ -151,19 +152,21 @@ def _full_batches(model_input: ModelInput, data: Dataset, batch_size: int) -> It
         yield {model_input.name: np.resize(values, (batch_size, *values.shape[1:]))}, batch_size
 
 
-def _times(measured: Sequence[StepMeasurement], batch_size: int, gains: tuple[float, ...]) -> dict[str, Any]:
+def _times(
+    measured: Sequence[StepMeasurement], batch_size: int, gains: tuple[float, ...], labels: Labels
+) -> dict[str, Any]:
     total = sum(item.latency_ms for item in measured)
     return {
         "latency_ms": total,
         "dense_latency_ms": sum(item.dense_ms for item in measured) if gains else None,
         "gains": gains,
         "predicted_latency_ms": tuple(sum(item.predicted_ms(gain) for item in measured) for gain in gains),
-        "layers": tuple(_layer(item, total, batch_size, gains) for item in measured if item.step.macs),
+        "layers": tuple(_layer(item, total, batch_size, gains, labels) for item in measured if item.step.macs),
     }
 
 
 def _layer(
-    item: StepMeasurement, total_ms: float, batch_size: int, gains: tuple[float, ...]
+    item: StepMeasurement, total_ms: float, batch_size: int, gains: tuple[float, ...], labels: Labels
 ) -> LayerSparsity:
     return LayerSparsity(
         name=item.step.name,
@@ -176,10 +179,15 @@ def _layer(
         latency_ms=item.latency_ms,
         latency_share=item.latency_ms / total_ms if total_ms else 0.0,
         predicted_ms=tuple(item.predicted_ms(gain) for gain in gains),
+        label=labels.layer(item.step.name),
     )
 
 
-def _activation(item: Activation, values: ActivationValues) -> ActivationSparsity:
+def _activation(item: Activation, values: ActivationValues, labels: Labels) -> ActivationSparsity:
     return ActivationSparsity(
-        name=item.name, elements=values.elements, sparsity=values.sparsity, consumers=tuple(item.consumers)
+        name=item.name,
+        elements=values.elements,
+        sparsity=values.sparsity,
+        consumers=tuple(item.consumers),
+        label=labels.activation(item.name),
     )

@@ -17,6 +17,7 @@ class ActivationSparsity(BaseModel):
         elements: Values per input.
         sparsity: Fraction of exact zeros on the data, in [0, 1].
         consumers: Convolutions and linear layers that could skip its zeros; empty if there are none.
+        label: What tables call it, for example ``conv5/relu``.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -25,6 +26,7 @@ class ActivationSparsity(BaseModel):
     elements: int
     sparsity: float
     consumers: tuple[str, ...]
+    label: str = ""
 
 
 class LayerSparsity(BaseModel):
@@ -41,6 +43,7 @@ class LayerSparsity(BaseModel):
         latency_ms: Measured median time per run.
         latency_share: Its share of the whole run, in [0, 1].
         predicted_ms: Time at each of the profile's sparsity gains.
+        label: What tables call it, for example ``conv5``.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -55,6 +58,12 @@ class LayerSparsity(BaseModel):
     latency_ms: float
     latency_share: float
     predicted_ms: tuple[float, ...]
+    label: str = ""
+
+    @property
+    def title(self) -> str:
+        """The label, or the name where there is none."""
+        return self.label or self.name
 
 
 class Reference(BaseModel):

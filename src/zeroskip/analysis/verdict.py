@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..text import printable, time_cell, time_words
+
 if TYPE_CHECKING:
     from .profile import LayerSparsity, SparsityProfile
 
@@ -39,13 +41,13 @@ def _answer(profile: SparsityProfile) -> str:
             return zeros
         factor = profile.dense_latency_ms / profile.latency_ms
         return (
-            f"{_word(factor)}: {zeros}, and zeroskip needs {profile.latency_ms:.3g} ms where it would need "
-            f"about {profile.dense_latency_ms:.3g} ms without skipping ({factor:.2f}x), results unchanged"
+            f"{_word(factor)}: {zeros}, and zeroskip needs {time_words(profile.latency_ms)} where it would need "
+            f"about {time_words(profile.dense_latency_ms)} without skipping ({factor:.2f}x), results unchanged"
         )
     factor = reference.speedup
     return (
-        f"{_word(factor)}: {zeros}, and zeroskip needs {reference.zeroskip_latency_ms:.3g} ms where "
-        f"{reference.engine} needs {reference.latency_ms:.3g} ms ({factor:.2f}x), results unchanged"
+        f"{_word(factor)}: {zeros}, and zeroskip needs {time_words(reference.zeroskip_latency_ms)} where "
+        f"{reference.engine} needs {time_words(reference.latency_ms)} ({factor:.2f}x), results unchanged"
     )
 
 
@@ -64,7 +66,7 @@ def _prospect(profile: SparsityProfile) -> str:
         return f"{points} points more sparsity would make it about {factor:.2f}x faster still"
     latency = profile.reference.zeroskip_latency_ms / factor
     overall = profile.reference.latency_ms / latency
-    return f"{points} points more sparsity would bring about {latency:.3g} ms ({overall:.2f}x)"
+    return f"{points} points more sparsity would bring about {time_words(latency)} ({overall:.2f}x)"
 
 
 def as_text(profile: SparsityProfile) -> str:
@@ -75,10 +77,10 @@ def as_text(profile: SparsityProfile) -> str:
         "all steps",
         f"{profile.macs / 1e6:.1f}",
         f"{profile.sparsity:.1%}",
-        f"{profile.latency_ms:.3f}",
+        time_cell(profile.latency_ms),
         "",
     ]
-    rows.append([*total, *(f"{latency:.3f}" for latency in profile.predicted_latency_ms)])
+    rows.append([*total, *(time_cell(latency) for latency in profile.predicted_latency_ms)])
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
     lines = [
         "  ".join(
@@ -88,15 +90,15 @@ def as_text(profile: SparsityProfile) -> str:
         for row in rows
     ]
     settings = f"batch {profile.batch_size}, {profile.threads} threads, {profile.isa}, {profile.cpu}"
-    return "\n".join([*lines, f"{profile.data}; {settings}", profile.verdict])
+    return "\n".join([*lines, f"{printable(profile.data)}; {settings}", profile.verdict])
 
 
 def _row(layer: LayerSparsity) -> list[str]:
     return [
-        layer.name,
+        printable(layer.title),
         f"{layer.macs / 1e6:.1f}",
         "-" if layer.input_sparsity is None else f"{layer.input_sparsity:.1%}",
-        f"{layer.latency_ms:.3f}",
+        time_cell(layer.latency_ms),
         f"{layer.latency_share:.1%}",
-        *(f"{latency:.3f}" for latency in layer.predicted_ms),
+        *(time_cell(latency) for latency in layer.predicted_ms),
     ]

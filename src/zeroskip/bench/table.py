@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from ..fitted_table import Column, FittedTable
+from ..text import time_cell
 from .result import BenchResult, EngineResult
-
-_NUMBERS = ("p90", "p99", "GFLOP/s", "sparsity", "error")
 
 
 def render_table(result: BenchResult) -> RenderableType:
@@ -19,15 +17,18 @@ def render_table(result: BenchResult) -> RenderableType:
         result: What :func:`bench` returned.
     """
     peer = result.best_peer
-    # Tight, so that 80 columns are enough; there the ratios wrap and nothing else.
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("engine", no_wrap=True)
-    table.add_column("p50 ms", justify="right", no_wrap=True)
-    table.add_column(f"vs {peer.label}" if peer else "speed-up", justify="right")
-    for heading in _NUMBERS:
-        table.add_column(heading, justify="right", no_wrap=True)
+    columns = [
+        Column("p50 ms"),
+        Column("speed-up" if peer is None else f"vs {peer.label}"),
+        Column("p90", 3),
+        Column("p99", 4),
+        Column("GFLOP/s", 5),
+        Column("sparsity", 2),
+        Column("error"),
+    ]
+    table = FittedTable("engine", columns)
     for row in result.rows:
-        table.add_row(*_cells(result, row, peer))
+        table.add_row(row.label, *_cells(result, row, peer))
     return Group(_title(result), table, *_notes(result), *_warnings(result))
 
 
@@ -44,11 +45,10 @@ def _cells(result: BenchResult, row: EngineResult, peer: EngineResult | None) ->
     else:
         error = Text(f"{row.relative_difference:.0e} !", style="bold red")
     return [
-        row.label,
-        f"{row.p50_ms:.2f}",
+        time_cell(row.p50_ms, 2),
         "-" if peer is None else _ratio(result, row, peer),
-        f"{row.p90_ms:.2f}",
-        f"{row.p99_ms:.2f}",
+        time_cell(row.p90_ms, 2),
+        time_cell(row.p99_ms, 2),
         "-" if row.gflops is None else f"{row.gflops:.0f}",
         "-" if row.sparsity_seen is None else f"{row.sparsity_seen:.1%}",
         error,

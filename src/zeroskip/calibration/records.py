@@ -99,6 +99,7 @@ class LayerSensitivity(BaseModel):
         is_per_channel: Whether its channels have thresholds of their own.
         fraction: The share it drops in the end.
         damage_per_ms: Damage at that share, alone, over the time saved; None where nothing is dropped.
+        label: What tables call it, for example ``conv5/relu``.
     """
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
@@ -110,6 +111,7 @@ class LayerSensitivity(BaseModel):
     is_per_channel: bool
     fraction: float
     damage_per_ms: float | None
+    label: str = ""
 
 
 class Correction(BaseModel):

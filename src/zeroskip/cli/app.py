@@ -5,9 +5,11 @@ from __future__ import annotations
 import signal
 import sys
 from types import FrameType
+from typing import Annotated
 
 import typer
 
+from .. import __version__
 from .analyze import analyze
 from .apply import apply
 from .bench import bench
@@ -23,11 +25,27 @@ app = typer.Typer(
     name="zeroskip",
     help="Make trained ReLU networks faster on CPUs: measure activation sparsity, raise it, skip the zeros.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="markdown",
 )
+
+
+
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"zeroskip {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    pass
+
 
 for command in (optimize, analyze, calibrate, apply, finetune, run_command, bench, report, info, demo):
     app.command()(command)

@@ -86,8 +86,8 @@ def calibrate(
     for warning in filter(None, (caution(result), speed_caution(result))):
         terminal.note(warning)
     if curve is not None:
-        picture = save_curve(result, curve)
-        drawn = f", picture to {picture}" if picture else "; no picture without zeroskip[report]"
-        terminal.note(f"curve written to {curve}{drawn}")
+        written = save_curve(result, curve)
+        missing = "" if len(written) > 1 else "; no picture without zeroskip[report]"
+        terminal.note(f"curve written to {' and '.join(str(path) for path in written)}{missing}")
     terminal.note(f"thresholds written to {output}" + (f", model to {model_output}" if model_output else ""))
     terminal.json(json.dumps(result.to_dict(), indent=2))

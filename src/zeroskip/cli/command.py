@@ -5,12 +5,17 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, get_type_hints
+
+from typer.models import OptionInfo
 
 from .options import OutputOptions
 
 _TERMINAL = "terminal"
+_ALIASES = {"seconds": "time", "measure_seconds": "time", "intra_op_num_threads": "threads"}
+"""Parameters of the library that the commands call otherwise."""
+
 _OUTPUT = "output_options"
 
 
@@ -38,6 +43,8 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     ]
     parameters += [parameter for group in groups.values() for parameter in _parameters(group)]
 
+    flags = _flags(parameters)
+
     @functools.wraps(function)
     def wrapper(**arguments: Any) -> None:
         for name, group in groups.items():
@@ -46,6 +53,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             arguments[f"{name}!"] = group(**values)
         options = {name: arguments.pop(f"{name}!") for name in groups}
         terminal: Any = options.pop(_OUTPUT).terminal()
+        terminal.flags = flags
         with terminal.failures(), terminal.warnings():
             function(terminal=terminal, **arguments, **options)
 
@@ -62,3 +70,14 @@ def _parameters(group: Any) -> list[inspect.Parameter]:
         )
         for field in dataclasses.fields(group)
     ]
+
+
+def _flags(parameters: Sequence[inspect.Parameter]) -> dict[str, str]:
+    """Return the flag of each parameter that is an option, also under the library's own name for it."""
+    flags = {}
+    for parameter in parameters:
+        info = next(iter(getattr(parameter.annotation, "__metadata__", ())), None)
+        if isinstance(info, OptionInfo):
+            long = [name for name in info.param_decls or () if name.startswith("--")]
+            flags[parameter.name] = long[0].split("/")[0] if long else f"--{parameter.name.replace('_', '-')}"
+    return flags | {name: flags[known] for name, known in _ALIASES.items() if known in flags}

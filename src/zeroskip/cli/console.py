@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -19,14 +22,52 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segment
 from rich.text import Text
 
 from ..errors import ZeroskipError
 from ..files import atomic_write_text
+from ..text import printable
 
 FAILURE = 1
+INTERRUPTED = 130
+"""128 and the number of SIGINT, as shells have it."""
 _PLAIN_WIDTH = 120
 _STDOUT = "-"
+_KEPT = "\n\t"
+
+
+class SafeConsole(Console):
+    """A console that prints strings as they are: no markup, no emoji codes, and control characters as escapes.
+
+    Names of nodes, files and classes come from others, and they may stand in anything that is printed.
+    """
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        stream = sys.stderr if stderr else sys.stdout
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without our bars and arrows is no failure
+        # Without a terminal rich takes 80 columns, which is narrow for logs.
+        is_known = stream.isatty() or os.environ.get("COLUMNS", "").isdigit()
+        width = None if is_known else _PLAIN_WIDTH
+        super().__init__(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
+
+    def render_str(self, text: str, **settings: Any) -> Text:
+        """Return a string as the text that is laid out."""
+        return super().render_str(printable(text, keep=_KEPT), **settings)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Return what is written for a renderable."""
+        if isinstance(renderable, Text) and printable(renderable.plain, keep=_KEPT) != renderable.plain:
+            renderable = _escaped(renderable)
+        return super().render(renderable, options)
+
+
+def _escaped(text: Text) -> Text:
+    """Return a text with control characters as escapes, in the style of the whole."""
+    safe = Text(printable(text.plain, keep=_KEPT), style=text.style, justify=text.justify, overflow=text.overflow)
+    safe.no_wrap = text.no_wrap
+    return safe
 
 
 class Terminal:
@@ -36,14 +77,17 @@ class Terminal:
         is_quiet: Whether only results and errors are wanted.
         is_verbose: Whether a failure shows its traceback.
         json_target: The ``--json`` argument: a file, ``-`` for stdout, or None.
+
+    Attributes:
+        flags: Parameter of the library to the flag of the running command; messages name the flags.
     """
 
     def __init__(
         self, is_quiet: bool = False, is_verbose: bool = False, json_target: str | None = None
     ) -> None:
-        # Without a terminal rich takes 80 columns, which tears tables apart in logs.
-        self._out = Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
-        self._error = Console(stderr=True, width=None if sys.stderr.isatty() else _PLAIN_WIDTH)
+        self.flags: Mapping[str, str] = {}
+        self._out = SafeConsole()
+        self._error = SafeConsole(stderr=True)
         self._is_quiet = is_quiet
         self._is_verbose = is_verbose
         self._json_target = json_target
@@ -70,7 +114,7 @@ class Terminal:
     def progress(self) -> Iterator[Stages]:
         """Yield a progress callback that draws bars on stderr; no bars without a terminal or if quiet."""
         columns = (
-            TextColumn("{task.description:<44}"),
+            TextColumn("{task.description:<44}", markup=False),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -107,13 +151,40 @@ class Terminal:
         except MemoryError:
             self._fail("out of memory: try a smaller --batch-size or fewer inputs")
         except KeyboardInterrupt:
-            self._fail("interrupted; nothing was written")
+            self._fail("interrupted; nothing was written", INTERRUPTED)
 
-    def _fail(self, message: str) -> None:
+    def _fail(self, message: str, code: int = FAILURE) -> None:
         if self._is_verbose:
             self._error.print_exception()
-        self._error.print(Text("error: ", style="bold red") + Text(message, style="red"))
-        raise typer.Exit(FAILURE)
+        words = with_flags(message, self.flags)
+        self._error.print(Text("error: ", style="bold red") + Text(printable(words, keep=_KEPT), style="red"))
+        raise typer.Exit(code)
+
+
+def with_flags(message: str, flags: Mapping[str, str]) -> str:
+    """Return a message of the library with the flags of a command in place of the library's parameters.
+
+    Words that are also plain English (``data``) are taken for parameters only where a value follows or the message
+    begins with them.
+
+    Args:
+        message: What an error says.
+        flags: Parameter to flag.
+
+    Example:
+        >>> with_flags("both max_drop=0.1 and seed=3 are given, the data are few", {"max_drop": "--max-drop",
+        ...     "seed": "--seed", "data": "--data"})
+        'both --max-drop 0.1 and --seed 3 are given, the data are few'
+    """
+    for name, flag in sorted(flags.items(), key=lambda item: -len(item[0])):
+        word = rf"(?<![\w.'/-]){re.escape(name)}"
+        message = re.sub(rf"{word}=(True|None)\b", flag, message)
+        message = re.sub(rf"{word}=(?=\S)", f"{flag} ", message)
+        message = re.sub(rf"^{name}(?= is )", flag, message)
+        if "_" in name:
+            message = re.sub(rf"{word}(?![\w./'])", flag, message)
+        message = message.replace(f"{flag} ({flag})", flag)
+    return message
 
 
 class _Notes(logging.Handler):
@@ -124,7 +195,7 @@ class _Notes(logging.Handler):
         self._terminal = terminal
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._terminal.note(f"warning: {record.getMessage()}")
+        self._terminal.note(f"warning: {with_flags(record.getMessage(), self._terminal.flags)}")
 
 
 class Stages:

@@ -18,7 +18,7 @@ def report(
         Path, typer.Argument(metavar="FOLDER", help="What optimize wrote.", show_default=False)
     ],
 ) -> None:
-    """Print the outcome of an earlier optimize run and write its report.html anew.
+    """Print the outcome of an earlier optimize run. Its files stay as they are; a missing report.html is written.
 
     Example: zeroskip report out
     """
@@ -26,6 +26,7 @@ def report(
     from .optimizing import show
 
     result = OptimizeResult.load(folder)
-    result.write_report(folder / REPORT_FILE)
     show(terminal, result)
-    terminal.note(f"written: {folder / REPORT_FILE}")
+    if not (folder / REPORT_FILE).exists():
+        result.write_report(folder / REPORT_FILE)
+        terminal.note(f"written: {folder / REPORT_FILE}")

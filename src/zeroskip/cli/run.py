@@ -88,17 +88,22 @@ def _show(
 ) -> None:
     from rich.table import Table
 
+    from ..text import printable
+
     results: list[dict[str, Any]] = [
         {"input": name, "predictions": _predictions(row, names, top)}
         for name, row in zip(inputs.names, rows, strict=True)
     ]
-    table = Table("input", "class", "probability", box=None, header_style="dim", pad_edge=False)
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    table.add_column("input", overflow="fold")
+    table.add_column("class", overflow="fold")
+    table.add_column("probability", justify="right", no_wrap=True)
     for result in results:
         for number, prediction in enumerate(result["predictions"]):
             value = prediction.get("probability")
             table.add_row(
-                str(result["input"]) if number == 0 else "",
-                str(prediction["class"]),
+                printable(str(result["input"])) if number == 0 else "",
+                printable(str(prediction["class"])),
                 "" if value is None else f"{value:.2%}",
             )
     terminal.show(table)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .activation import Activation, activation_keys, activations
     from .branching import branched, is_branch
     from .canonical import canonicalize, prepare, specialize
+    from .labels import Labels, labels_of
     from .load import load_model
     from .loaded_model import LoadedModel
     from .lowering import to_standard
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "Activation": "activation",
+    "Labels": "labels",
     "LayerWeights": "reweighting",
     "LoadedModel": "loaded_model",
     "ThresholdedModel": "thresholding",
@@ -38,6 +40,7 @@ _LAZY = {
     "canonicalize": "canonical",
     "check_supported": "supported",
     "is_branch": "branching",
+    "labels_of": "labels",
     "layer_weights": "reweighting",
     "load_model": "load",
     "prepare": "canonical",
@@ -52,6 +55,7 @@ _LAZY = {
 
 __all__ = [
     "Activation",
+    "Labels",
     "LayerWeights",
     "LoadedModel",
     "ThresholdedModel",
@@ -64,6 +68,7 @@ __all__ = [
     "canonicalize",
     "check_supported",
     "is_branch",
+    "labels_of",
     "layer_weights",
     "load_model",
     "prepare",

@@ -105,7 +105,7 @@ def _skipping_layers(value: ir.Value) -> list[str]:
         for usage in pending.pop(0).uses():
             node = usage.node
             if (is_op(node, "Conv") or is_own(node, "Linear")) and usage.idx == 0:
-                found.append(_layer_name(node))
+                found.append(layer_name(node))
             elif _keeps_zeros(node, usage.idx):
                 pending.extend(output for output in node.outputs if output not in seen)
                 seen.update(node.outputs)
@@ -117,5 +117,6 @@ def _keeps_zeros(node: ir.Node, operand_index: int) -> bool:
     return is_data and (is_op(node, *_KEEPING_ZEROS) or is_shift(node))
 
 
-def _layer_name(node: ir.Node) -> str:
+def layer_name(node: ir.Node) -> str:
+    """Return what a convolution or linear layer is called in plans and profiles."""
     return node.name or sources(node)[0]

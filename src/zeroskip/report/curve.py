@@ -16,7 +16,7 @@ _STYLE: dict[Any, Any] = {"svg.hashsalt": "zeroskip", "font.size": 10}
 _PICTURES = (".png", ".svg")
 
 
-def save_curve(calibration: CalibrationResult, path: Path) -> Path | None:
+def save_curve(calibration: CalibrationResult, path: Path) -> tuple[Path, ...]:
     """Write the curve of a calibration as JSON, and draw it beside that.
 
     Args:
@@ -24,7 +24,7 @@ def save_curve(calibration: CalibrationResult, path: Path) -> Path | None:
         path: The JSON file; or, if its suffix is ``.png`` or ``.svg``, the picture: the JSON then gets ``.json``.
 
     Returns:
-        The picture, or None without matplotlib.
+        What was written: the points, and the picture unless matplotlib is missing.
 
     Raises:
         OSError: If a file cannot be written.
@@ -33,9 +33,9 @@ def save_curve(calibration: CalibrationResult, path: Path) -> Path | None:
     points = path.with_suffix(".json") if path.suffix in _PICTURES else path
     atomic_write_text(points, json.dumps(_as_dict(calibration), indent=2) + "\n")
     if importlib.util.find_spec("matplotlib") is None:
-        return None
+        return (points,)
     _draw(calibration, picture)
-    return picture
+    return points, picture
 
 
 def _as_dict(calibration: CalibrationResult) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from ..calibration.strategies.sensitivity import MIDDLE_LEVEL
 from ..calibration.wording import METRIC_WORDS
 from ..files import atomic_write_text
 from ..summary import Summary
+from ..text import time_cell, time_words
 from ..verification import Verification
 from .chart import search_chart
 from .sensitivities import sensitivity_rows
@@ -75,6 +76,8 @@ def render_report(
     )
     environment.filters["percent"] = lambda value, digits=1: f"{value:.{digits}%}"
     environment.filters["fixed"] = lambda value, digits=2: f"{value:.{digits}f}"
+    environment.filters["time"] = time_words
+    environment.filters["cell"] = time_cell
     return environment.get_template("report.html.j2").render(
         model=profile.model,
         headline=headline(profile.model, summary),
@@ -120,7 +123,7 @@ def _layers(before: SparsityProfile, after: SparsityProfile) -> list[dict[str, A
         changed = now.get(layer.name, layer)
         rows.append(
             {
-                "name": layer.name,
+                "name": layer.title,
                 "op": layer.op,
                 "mmacs": layer.macs / 1e6,
                 "before": layer.input_sparsity,

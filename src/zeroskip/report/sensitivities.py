@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..calibration import CalibrationResult, LayerSensitivity
 from ..calibration.strategies.sensitivity import MIDDLE_LEVEL
+from ..text import time_cell
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,9 @@ def _row(item: LayerSensitivity) -> SensitivityRow:
     damage = dict(zip(item.levels, item.damages, strict=True)).get(MIDDLE_LEVEL)
     kind = "per channel" if item.is_per_channel else "one"
     return SensitivityRow(
-        activation=item.activation,
+        activation=item.label or item.activation,
         dropped=item.fraction,
-        worth=f"{item.gain_ms:.3f}",
+        worth=time_cell(item.gain_ms),
         damage="-" if damage is None else _share(damage),
         price="-" if item.damage_per_ms is None else _share(item.damage_per_ms),
         kind=kind if item.fraction > 0.0 else "-",

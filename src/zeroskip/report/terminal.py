@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
 from ..analysis import LayerSparsity, SparsityProfile
 from ..bench import BenchResult
 from ..calibration import CalibrationResult
 from ..calibration.strategies.sensitivity import MIDDLE_LEVEL
-from ..calibration.wording import METRIC_WORDS
+from ..fitted_table import Column, FittedTable
 from ..summary import Summary
+from ..text import time_cell
 from .sensitivities import sensitivity_rows
-from .words import budget_words, caution, headline, measurement_caution, price
+from .words import METRIC_HEADINGS, budget_words, caution, headline, measurement_caution, price
 
 _BAR_WIDTH = 10
+_BAR_COLUMN = Column("", rank=4, justify="left")
 
 
 def render_profile(profile: SparsityProfile) -> RenderableType:
@@ -25,31 +26,27 @@ def render_profile(profile: SparsityProfile) -> RenderableType:
     Args:
         profile: What ``analyze`` returned.
     """
-    table = _table(f"{profile.model}: batch {profile.batch_size}, {profile.threads} threads, {profile.isa}")
-    table.add_column("layer", overflow="ellipsis", no_wrap=True, max_width=36)
-    for heading in (
-        "MMACs",
-        "sparsity",
-        "",
-        "ms",
-        "share",
-        *(f"ms at +{100 * gain:.0f}" for gain in profile.gains),
-    ):
-        table.add_column(heading, justify="left" if heading == "" else "right", no_wrap=True)
+    gains = [Column(f"ms at +{100 * gain:.0f}", rank=3) for gain in profile.gains]
+    table = FittedTable(
+        "layer",
+        [Column("MMACs", 2), Column("sparsity"), _BAR_COLUMN, Column("ms"), Column("share", 1), *gains],
+        f"{profile.model}: batch {profile.batch_size}, {_threads(profile.threads)}, {profile.isa}",
+    )
     for layer in profile.layers:
-        table.add_row(*_profile_cells(layer))
+        table.add_row(layer.title, *_profile_cells(layer))
     others = profile.latency_ms - sum(layer.latency_ms for layer in profile.layers)
     share = others / profile.latency_ms if profile.latency_ms else 0.0
-    table.add_row("other steps", "", "", "", f"{others:.3f}", f"{share:.1%}", style="dim")
+    empty = [""] * len(profile.gains)
+    table.add_row("other steps", "", "", "", time_cell(others), f"{share:.1%}", *empty, style="dim")
     table.add_section()
     table.add_row(
         "whole model",
         f"{profile.macs / 1e6:.0f}",
         f"{profile.sparsity:.1%}",
         _bar(profile.sparsity),
-        f"{profile.latency_ms:.2f}",
+        time_cell(profile.latency_ms),
         "",
-        *(f"{latency:.2f}" for latency in profile.predicted_latency_ms),
+        *(time_cell(latency) for latency in profile.predicted_latency_ms),
         style="bold",
     )
     notes = Text(f"sparsity: zeros in what the layer reads; {profile.data}", style="dim")
@@ -57,16 +54,13 @@ def render_profile(profile: SparsityProfile) -> RenderableType:
 
 
 def _profile_cells(layer: LayerSparsity) -> list[str | Text]:
-    sparsity = "-" if layer.input_sparsity is None else f"{layer.input_sparsity:.1%}"
-    predicted = [f"{latency:.3f}" if layer.can_skip else "" for latency in layer.predicted_ms]
     return [
-        layer.name,
         f"{layer.macs / 1e6:.1f}",
-        sparsity,
+        "-" if layer.input_sparsity is None else f"{layer.input_sparsity:.1%}",
         _bar(layer.input_sparsity),
-        f"{layer.latency_ms:.3f}",
+        time_cell(layer.latency_ms),
         f"{layer.latency_share:.1%}",
-        *predicted,
+        *(time_cell(latency) if layer.can_skip else "" for latency in layer.predicted_ms),
     ]
 
 
@@ -77,23 +71,21 @@ def render_layers(before: SparsityProfile, after: SparsityProfile) -> Renderable
         before: The original model.
         after: The model with thresholds, on the same data.
     """
-    table = _table("layers that skip zeros")
-    table.add_column("layer", overflow="ellipsis", no_wrap=True, max_width=36)
-    for heading in ("MMACs", "sparsity", "now", "", "ms", "now"):
-        table.add_column(heading, justify="left" if heading == "" else "right", no_wrap=True)
+    headings = [Column("MMACs", 2), Column("sparsity"), Column("now"), _BAR_COLUMN, Column("ms"), Column("now")]
+    table = FittedTable("layer", headings, "layers that skip zeros")
     now = {layer.name: layer for layer in after.layers}
     for layer in before.layers:
         changed = now.get(layer.name)
         if layer.input_sparsity is None or changed is None or changed.input_sparsity is None:
             continue
         table.add_row(
-            layer.name,
+            layer.title,
             f"{layer.macs / 1e6:.1f}",
             f"{layer.input_sparsity:.1%}",
             f"{changed.input_sparsity:.1%}",
             _bar(changed.input_sparsity),
-            f"{layer.latency_ms:.3f}",
-            f"{changed.latency_ms:.3f}",
+            time_cell(layer.latency_ms),
+            time_cell(changed.latency_ms),
         )
     table.add_section()
     table.add_row(
@@ -102,8 +94,8 @@ def render_layers(before: SparsityProfile, after: SparsityProfile) -> Renderable
         f"{before.sparsity:.1%}",
         f"{after.sparsity:.1%}",
         _bar(after.sparsity),
-        f"{before.latency_ms:.2f}",
-        f"{after.latency_ms:.2f}",
+        time_cell(before.latency_ms),
+        time_cell(after.latency_ms),
         style="bold",
     )
     return table
@@ -115,16 +107,14 @@ def render_calibration(calibration: CalibrationResult) -> RenderableType:
     Args:
         calibration: What ``calibrate`` returned.
     """
-    table = _table(f"budget: {budget_words(calibration)}")
-    for heading in (
-        "",
-        "inputs",
-        METRIC_WORDS.get(calibration.metric, calibration.metric),
-        "now",
-        "likely drop",
-        "information lost",
-    ):
-        table.add_column(heading, justify="left" if heading == "" else "right")
+    columns = [
+        Column("inputs"),
+        Column(METRIC_HEADINGS.get(calibration.metric, calibration.metric)),
+        Column("now"),
+        Column("likely drop"),
+        Column("information lost", 1),
+    ]
+    table = FittedTable("", columns, f"budget: {budget_words(calibration)}")
     for name, score in (("calibration data", calibration.calibration), ("holdout", calibration.holdout)):
         table.add_row(
             name,
@@ -143,10 +133,18 @@ def render_sensitivities(calibration: CalibrationResult) -> RenderableType:
     Args:
         calibration: What ``calibrate`` returned.
     """
-    table = _table("where thresholds were put")
-    table.add_column("activation", overflow="ellipsis", no_wrap=True, max_width=36)
-    for heading in ("worth ms", f"{MIDDLE_LEVEL:.0%} alone lose", "dropped", "", "loss per ms", "threshold"):
-        table.add_column(heading, justify="left" if heading == "" else "right", no_wrap=True)
+    table = FittedTable(
+        "activation",
+        [
+            Column("worth ms"),
+            Column(f"{MIDDLE_LEVEL:.0%} alone lose", 2),
+            Column("dropped"),
+            _BAR_COLUMN,
+            Column("loss per ms", 3),
+            Column("threshold", 1, "left"),
+        ],
+        "where thresholds were put",
+    )
     for row in sensitivity_rows(calibration):
         bar = _bar(row.dropped)
         table.add_row(row.activation, row.worth, row.damage, f"{row.dropped:.1%}", bar, row.price, row.kind)
@@ -166,27 +164,20 @@ def render_summary(
         bench: For how far to trust the times.
     """
     latency = summary.latency_ms
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in (
-        "",
-        "ms per run",
-        "speed-up",
-        "sparsity",
-        METRIC_WORDS.get(summary.metric, summary.metric),
-    ):
-        table.add_column(heading, justify="left" if heading == "" else "right", no_wrap=True)
+    metric = METRIC_HEADINGS.get(summary.metric, summary.metric)
+    table = FittedTable("", [Column("ms per run"), Column("speed-up"), Column("sparsity"), Column(metric)])
     base = latency.onnxruntime or latency.zeroskip_exact
     before, after = f"{summary.sparsity_before:.1%}", f"{summary.sparsity_after:.1%}"
     if latency.onnxruntime is not None:
-        table.add_row("ONNX Runtime", f"{latency.onnxruntime:.2f}", "1.00x", "", f"{summary.baseline:.2%}")
+        table.add_row("ONNX Runtime", time_cell(latency.onnxruntime), "1.00x", "", f"{summary.baseline:.2%}")
     rows = (
         ("zeroskip, exact", latency.zeroskip_exact, before, summary.baseline),
         ("zeroskip, thresholds", latency.zeroskip, after, summary.optimized),
     )
     for name, milliseconds, sparsity, value in rows:
         speedup = f"{base / milliseconds:.2f}x"
-        table.add_row(name, f"{milliseconds:.2f}", speedup, sparsity, f"{value:.2%}", style="bold")
-    settings = f"batch {summary.batch_size}, {summary.threads} threads, {summary.isa}"
+        table.add_row(name, time_cell(milliseconds), speedup, sparsity, f"{value:.2%}", style="bold")
+    settings = f"batch {summary.batch_size}, {_threads(summary.threads)}, {summary.isa}"
     lines: list[RenderableType] = [
         Text(headline(model, summary), style="bold green"),
         Text(""),
@@ -201,8 +192,8 @@ def render_summary(
     return Panel(Group(*lines), expand=False, padding=(1, 2))
 
 
-def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", title_style="bold", header_style="dim")
+def _threads(count: int) -> str:
+    return f"{count} thread" + ("s" if count != 1 else "")
 
 
 def _bar(fraction: float | None) -> Text:

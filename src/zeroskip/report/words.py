@@ -6,6 +6,10 @@ from ..bench import BenchResult
 from ..calibration import CalibrationResult
 from ..calibration.wording import METRIC_WORDS, changed_predictions
 from ..summary import Summary
+from ..text import time_words
+
+METRIC_HEADINGS = {"top1": "top-1", "agreement": "agreement", "fidelity": "fidelity"}
+"""The metrics in the narrow columns of tables."""
 
 _NO_FASTER = 1.02
 _STEADY = 1.5
@@ -22,12 +26,12 @@ def headline(model: str, summary: Summary) -> str:
     if summary.speedup is None or latency.onnxruntime is None:
         factor = latency.zeroskip_exact / latency.zeroskip
         if factor < _NO_FASTER:
-            return f"{model}: {latency.zeroskip_exact:.3g} ms per run; thresholds in the budget gain nothing."
+            return f"{model}: {time_words(latency.zeroskip_exact)} per run; thresholds in the budget gain nothing."
         return (
-            f"{model} runs {factor:.2f}x faster with thresholds ({latency.zeroskip_exact:.3g} ms -> "
-            f"{latency.zeroskip:.3g} ms)."
+            f"{model} runs {factor:.2f}x faster with thresholds ({time_words(latency.zeroskip_exact)} -> "
+            f"{time_words(latency.zeroskip)})."
         )
-    times = f"{latency.onnxruntime:.3g} ms -> {latency.zeroskip:.3g} ms"
+    times = f"{time_words(latency.onnxruntime)} -> {time_words(latency.zeroskip)}"
     if summary.speedup < _NO_FASTER:
         return f"{model} is not faster with zeroskip than with ONNX Runtime ({times})."
     return (

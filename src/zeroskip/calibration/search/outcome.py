@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...onnx import is_branch
+from ...onnx import is_branch, labels_of
 from ...system import installed_version
 from ...thresholds import Threshold, ThresholdSet
 from ..judging.metric import Labels, Outputs
@@ -47,6 +47,7 @@ def outcome(
     written = {name: value for name, value in thresholds.items() if np.any(value) or not is_branch(name)}
     trial = search.trial(found.strength, on_holdout=False)
     holdout = checked_score(setting, search, found.strength)
+    labels = labels_of(setting.model)
     return CalibrationResult(
         thresholds=_threshold_set(
             setting, written, budget, {"calibration": trial.score, "holdout": holdout}, curve, len(layers)
@@ -68,7 +69,10 @@ def outcome(
         seed=options.seed,
         trials=tuple(search.trials),
         curve=curve,
-        sensitivities=tuple(_layer(name, finder, found, thresholds[name]) for name in finder.values),
+        sensitivities=tuple(
+            _layer(name, finder, found, thresholds[name]).model_copy(update={"label": labels.activation(name)})
+            for name in finder.values
+        ),
         corrections=found.corrections,
         was_interrupted=was_interrupted,
         seconds=seconds,

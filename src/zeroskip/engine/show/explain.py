@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ...short_repr import ShortRepr
+from ...text import printable, time_cell
 from ..cost import CostModel, can_skip
 from ..native import CompiledPlan
 from ..plan.types import EliminatedNode, Plan, Step
@@ -85,7 +86,8 @@ class ExplainedIsland:
     def __str__(self) -> str:
         share = "time not measured yet" if self.share is None else f"{100 * self.share:.1f} % of the time"
         lines = [f"{self.name}: {len(self.nodes)} nodes ({', '.join(self.operators)}), {share}"]
-        return "\n".join(lines + [f"    '{node}': {reason}" for node, reason in self.reasons.items()])
+        lines += [f"    '{node}': {reason}" for node, reason in self.reasons.items()]
+        return "\n".join(printable(line) for line in lines)
 
 
 @dataclass(frozen=True, repr=False)
@@ -138,8 +140,8 @@ class Explanation(ShortRepr):
                 f"{step.macs / 1e6:.1f}",
                 _number(step.density, ".2f"),
                 _number(step.crossover_density, ".2f"),
-                f"{step.predicted_ms:.3f}",
-                _number(step.measured_ms, ".3f"),
+                time_cell(step.predicted_ms),
+                "" if step.measured_ms is None else time_cell(step.measured_ms),
                 _number(step.peak_fraction, ".0%"),
                 step.choice,
                 step.note,
@@ -153,13 +155,12 @@ class Explanation(ShortRepr):
             f"{self.num_threads} threads; activations {self.arena_bytes / 1e6:.2f} MB"
         )
         lines = [summary, format_table(header, rows, right_aligned=["#", "MMACs", *_NUMBERS])]
-        lines = [summary, format_table(header, rows, right_aligned=["#", "MMACs", "density"])]
         if self.islands:
             lines.append("islands, run by ONNX Runtime:")
             lines += [f"  {island}" for island in self.islands]
         if self.eliminated:
             lines.append("nodes without a step:")
-            lines += [f"  {node.node}: {node.reason}" for node in self.eliminated]
+            lines += [printable(f"  {node.node}: {node.reason}") for node in self.eliminated]
         return "\n".join(lines)
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ...short_repr import ShortRepr
+from ...text import time_cell, time_words
 from ..cost import can_skip
 from ..plan.types import Plan
 from .table import format_table, shape_text
@@ -97,7 +98,7 @@ class Profile(ShortRepr):
                 shape_text(step.output_shape),
                 f"{step.macs / 1e6:.1f}",
                 "" if step.input_density is None else f"{step.input_density:.2f}",
-                f"{step.latency_ms:.3f}",
+                time_cell(step.latency_ms),
                 f"{100 * step.latency_ms / total:.1f}",
             ]
             for step in self.steps
@@ -105,7 +106,7 @@ class Profile(ShortRepr):
         header = ["step", "op", "kernel", "output", "MMACs", "density", "ms", "%"]
         table = format_table(header, rows, right_aligned=header[4:])
         setting = f"{self.num_threads} threads, {self.isa}"
-        footer = f"total {self.total_ms:.3f} ms, {setting}, sparsity {self.sparsity:.3f}"
+        footer = f"total {time_words(self.total_ms)}, {setting}, sparsity {self.sparsity:.3f}"
         return f"{table}\n{footer}"
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...text import printable
+
 
 def format_table(
     header: Sequence[str], rows: Sequence[Sequence[str]], right_aligned: Sequence[str] = ()
@@ -21,6 +23,7 @@ def format_table(
         conv  1.25
         add    0.5
     """
+    header, rows = list(header), [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
     lines = []
     for row in [header, *rows]:

@@ -1,0 +1,147 @@
+"""What commands print: whole numbers at every width, names as text, flags instead of parameters."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import onnx
+import pytest
+
+from tiny_network import save_pictures, tiny_network
+
+from .conftest import Call
+
+QUICK = ("--threads", "1", "--preprocess", "unit")
+HOSTILE = "[/red]\x1b[2J"
+SHOWN = "[/red]\\x1b[2J"
+WIDTHS = (80, 100, 120)
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose nodes, and pictures whose files, have names that would steer a terminal."""
+    folder = tmp_path_factory.mktemp("hostile")
+    proto = onnx.load_model_from_string(tiny_network())
+    for node in proto.graph.node:
+        node.name = f"a/rather/long/way/down/to/{node.name}{HOSTILE}"
+    (folder / "m[bold].onnx").write_bytes(proto.SerializeToString())
+    pictures = save_pictures(folder / "pictures", 8)
+    for path in sorted(pictures.iterdir()):
+        path.rename(path.with_name(f"{path.stem}[red]\x1b]0;x\x07.png"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(hostile: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What optimize writes about that model."""
+    from typer.testing import CliRunner
+
+    from zeroskip.cli.app import app
+
+    output = tmp_path_factory.mktemp("results") / "out"
+    arguments = [
+        "optimize", hostile / "m[bold].onnx", "--data", hostile / "pictures", *QUICK, "--max-drop", "0.2",
+        "--time", "0.1", "--output", output,
+    ]  # fmt: skip
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert done.exit_code == 0, done.output
+    assert "\x1b" not in done.output
+    assert SHOWN in done.output
+    return output
+
+
+def check(text: str, width: int) -> None:
+    assert "\x1b" not in text
+    assert "\x07" not in text
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= width, max(lines, key=len)
+    assert not re.search(r"\d…|…\d+[.%]| … ", text), text  # a shortened name has letters around
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_report_at_every_width(call: Call, results: Path, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    before = {path.name: path.stat().st_mtime_ns for path in results.iterdir()}
+    result = call("report", results)
+    assert result.exit_code == 0, result.output
+    check(result.output, width)
+    assert "\\x1b[2J" in result.output
+    assert "m[bold].onnx" in result.output
+    assert {path.name: path.stat().st_mtime_ns for path in results.iterdir()} == before
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(("analyze", "--samples", "4", "--no-compare"), id="analyze"),
+        pytest.param(("calibrate", "--max-drop", "0.2", "--time", "0"), id="calibrate"),
+        pytest.param(("bench", "--time", "0.1"), id="bench"),
+        pytest.param(("run",), id="run"),
+        pytest.param(("info",), id="info"),
+    ],
+)
+def test_commands_at_every_width(
+    call: Call, hostile: Path, arguments: tuple[str, ...], width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    Path("names.txt").write_text(f"a{HOSTILE}\nb[/bold]\nc\nd\ne\n")
+    command, *options = arguments
+    inputs = () if command == "info" else (hostile / "m[bold].onnx", "--data", hostile / "pictures", *QUICK)
+    extra = ("--class-names", "names.txt") if command == "run" else ()
+    result = call(command, *inputs, *options, *extra)
+    assert result.exit_code == 0, result.output
+    check(result.output, width)
+    if command in ("analyze", "calibrate", "run"):
+        assert "\\x1b[2J" in result.output
+
+
+def test_a_hostile_name_in_an_error_is_text(call: Call, hostile: Path) -> None:
+    result = call("run", hostile / "m[bold].onnx", "--data", f"nowhere{HOSTILE}")
+    assert result.exit_code == 1
+    assert "\x1b" not in result.output
+    assert SHOWN in result.output
+
+
+def test_layers_and_activations_go_by_one_scheme(call: Call, model: Path, folder: Path) -> None:
+    analyzed = call("analyze", model, "--data", folder, *QUICK, "--no-compare")
+    calibrated = call("calibrate", model, "--data", folder, *QUICK, "--max-drop", "0.2", "--time", "0")
+    assert "conv2 " in analyzed.stdout
+    assert "conv1/relu" in calibrated.stdout
+    assert "relu1" not in calibrated.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--max-drop", "0.01", "--target-sparsity", "0.8"), "--max-drop 0.01 and --target-sparsity 0.8 are given"),
+        (("--max-drop", "7"), "--max-drop is 7"),
+        (("--probe-samples", "0"), "--probe-samples"),
+    ],
+)
+def test_messages_name_flags(
+    call: Call, model: Path, folder: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    result = call("calibrate", model, "--data", folder, *QUICK, *arguments)
+    assert result.exit_code != 0
+    words = " ".join(result.output.split())
+    assert message in words
+    assert "_drop" not in words
+
+
+def test_the_curve_names_its_files(call: Call, model: Path, folder: Path) -> None:
+    pytest.importorskip("matplotlib")
+    result = call(
+        "calibrate", model, "--data", folder, *QUICK, "--max-drop", "0.2", "--time", "0", "--curve", "curve.png"
+    )
+    assert result.exit_code == 0, result.output
+    assert "curve written to curve.json and curve.png" in " ".join(result.output.split())
+    assert Path("curve.json").exists()
+    assert Path("curve.png").exists()
+
+
+def test_the_version(call: Call) -> None:
+    result = call("--version")
+    assert result.exit_code == 0
+    assert result.stdout == "zeroskip 0.1.0\n"
