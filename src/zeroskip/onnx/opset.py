@@ -30,6 +30,9 @@ TARGET_OPSET = 20
 OLDEST_OPSET = 7
 """Before it, broadcasting was written with an ``axis`` attribute."""
 
+SIMPLE_ROUNDING = "simple"
+"""``nearest_mode`` of Resize before opset 11, as ONNX Runtime rounds: down, but up where an axis becomes shorter."""
+
 _REDUCTIONS = ("Max", "Mean", "Min", "L1", "L2", "LogSum", "LogSumExp", "Prod", "SumSquare")
 
 # Operators that changed between two versions in a way that is not undone here: (operator, last version of the
@@ -163,11 +166,11 @@ def _dropout(node: ir.Node, _version: int) -> bool:
 
 
 def _batch_normalization(node: ir.Node, version: int) -> bool:
-    # Before opset 14 the number of outputs said whether the node trains; ``spatial=0`` means one scale per
-    # element.
+    # Before opset 14 a node with more than one output trains, as ONNX Runtime takes it, whether these are read or
+    # not; ``spatial=0`` means one scale per element.
     is_spatial = node.attributes.get_int("spatial", 1) == 1 or version > 8
     node.attributes.pop("spatial", None)
-    if any(output.uses() or output.is_graph_output() for output in node.outputs[1:]):
+    if any(output.name for output in node.outputs[1:]):
         node.attributes.add(ir.AttrInt64("training_mode", 1))
     else:
         node.resize_outputs(1)
@@ -179,18 +182,19 @@ def _upsample(node: ir.Node, version: int) -> bool:
     if version < 9:
         factors = np.array(node.attributes.pop("scales").as_floats(), dtype=np.float32)
         scales = add_constant(owner(node), factors, f"{node.outputs[0].name}.scales")
-    return _asymmetric_resize(node, scales)
+    return _asymmetric_resize(node, scales, "floor")
 
 
 def _resize_10(node: ir.Node, _version: int) -> bool:
-    return _asymmetric_resize(node, operand(node, 1))
+    is_nearest = node.attributes.get_string("mode", "nearest") == "nearest"
+    return _asymmetric_resize(node, operand(node, 1), SIMPLE_ROUNDING if is_nearest else "floor")
 
 
-def _asymmetric_resize(node: ir.Node, scales: ir.Value | None) -> bool:
+def _asymmetric_resize(node: ir.Node, scales: ir.Value | None, nearest_mode: str) -> bool:
     attributes = {
         "mode": node.attributes.get_string("mode", "nearest"),
         "coordinate_transformation_mode": "asymmetric",
-        "nearest_mode": "floor",
+        "nearest_mode": nearest_mode,
     }
     return become(node, "Resize", [node.inputs[0], None, scales], attributes)
 

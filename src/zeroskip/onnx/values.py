@@ -48,10 +48,13 @@ def rank(value: ir.Value | None) -> int | None:
 
 
 def dims(value: ir.Value | None) -> tuple[int | None, ...] | None:
-    """Return the shape with None for each dimension that is not known; None when the rank is not known."""
+    """Return the shape with None for each dimension that is not known; None when the rank is not known.
+
+    A negative dimension is not known either: PaddlePaddle and others write -1 for an open one.
+    """
     if value is None or value.shape is None:
         return None
-    return tuple(dim if isinstance(dim, int) else None for dim in value.shape)
+    return tuple(dim if isinstance(dim, int) and dim >= 0 else None for dim in value.shape)
 
 
 def static_shape(value: ir.Value | None) -> tuple[int, ...] | None:
@@ -117,6 +120,31 @@ def normalized_axes(axes: Collection[int], value_rank: int) -> tuple[int, ...]:
     if len(set(positive)) != len(positive):
         raise ValueError(f"axes {tuple(axes)} name one twice")
     return tuple(positive)
+
+
+def full_pads(pad: ir.Node, value_rank: int) -> tuple[int, ...] | None:
+    """Return what a Pad adds to every axis, begins and then ends, whichever axes it names and however.
+
+    Args:
+        pad: The node; its axes may be left out, in any order, and counted from the back.
+        value_rank: Rank of its input.
+
+    Returns:
+        ``2 * value_rank`` amounts; None when they are not constant.
+
+    Raises:
+        ValueError: If amounts and axes do not fit each other or the rank.
+    """
+    amounts, axes = integers(operand(pad, 1)), integers(operand(pad, 3))
+    if amounts is None or (axes is None and operand(pad, 3) is not None):
+        return None
+    places = range(value_rank) if axes is None else [axis_from_front(axis, value_rank) for axis in axes]
+    if len(amounts) != 2 * len(places) or len(set(places)) != len(places):
+        raise ValueError(f"it pads axes {list(places)} by {list(amounts)}: there must be two amounts for each axis")
+    full = [0] * (2 * value_rank)
+    for place, begin, end in zip(places, amounts[: len(places)], amounts[len(places) :], strict=True):
+        full[place], full[place + value_rank] = begin, end
+    return tuple(full)
 
 
 def broadcast_axis(shape: tuple[int, ...], value_rank: int) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from onnx_ir import Node
 
 from ..rewriting import RuleTable, add_integers, become, owner, replace_value, set_attributes
-from ..values import axis_from_front, integers, normalized_axes, operand, rank
+from ..values import axis_from_front, full_pads, integers, normalized_axes, operand, rank
 
 
 def axis(node: Node) -> bool:
@@ -35,14 +35,11 @@ def reduce_mean(node: Node) -> bool:
 
 def pad(node: Node) -> bool:
     """The mode of Pad, and the pads of every axis where only some are named."""
-    x_rank, amounts, axes = rank(node.inputs[0]), integers(operand(node, 1)), integers(operand(node, 3))
+    x_rank = rank(node.inputs[0])
     changed = set_attributes(node, mode=node.attributes.get_string("mode", "constant"))
-    if x_rank is None or amounts is None or axes is None:
+    full = None if x_rank is None or operand(node, 3) is None else full_pads(node, x_rank)
+    if full is None:
         return changed
-    full = [0] * (2 * x_rank)
-    for index, place in enumerate(axes):
-        full[axis_from_front(place, x_rank)] = amounts[index]
-        full[axis_from_front(place, x_rank) + x_rank] = amounts[index + len(axes)]
     pads = add_integers(owner(node), full, f"{node.outputs[0].name}.pads")
     return become(node, "Pad", [node.inputs[0], pads, operand(node, 2)])
 

@@ -23,6 +23,7 @@ from ..rewriting import (
 )
 from ..values import (
     constant,
+    full_pads,
     has_one_use,
     integers,
     is_op,
@@ -66,7 +67,7 @@ def behind_pad(node: ir.Node) -> bool:
     if pads is None:
         return False
     turned = _transposed(node, pad.inputs[0], perm)
-    return become(node, "Pad", [turned, pads, operand(pad, 2)], _without_axes(pad), absorbs=[pad])
+    return become(node, "Pad", [turned, pads, operand(pad, 2)], dict(pad.attributes), absorbs=[pad])
 
 
 def through_pad(node: ir.Node) -> bool:
@@ -76,7 +77,7 @@ def through_pad(node: ir.Node) -> bool:
     if transpose is None or perm is None or _feeds_window(node.outputs[0]):
         return False
     pads = _permuted_pads(node, node, _inverse(perm))
-    return pads is not None and _swap(node, [transpose.inputs[0], pads, operand(node, 2)], _without_axes(node), perm)
+    return pads is not None and _swap(node, [transpose.inputs[0], pads, operand(node, 2)], dict(node.attributes), perm)
 
 
 def _feeds_window(value: ir.Value) -> bool:
@@ -85,19 +86,11 @@ def _feeds_window(value: ir.Value) -> bool:
 
 def _permuted_pads(pad: ir.Node, place: ir.Node, perm: Permutation) -> ir.Value | None:
     """Return the pads of every axis in the order of ``perm``, as a new constant."""
-    amounts = integers(operand(pad, 1))
-    axes = range(len(perm)) if operand(pad, 3) is None else integers(operand(pad, 3))
-    if amounts is None or axes is None:
+    full = full_pads(pad, len(perm))
+    if full is None:
         return None
-    full = [0] * (2 * len(perm))
-    for index, axis in enumerate(axes):
-        full[axis], full[axis + len(perm)] = amounts[index], amounts[index + len(axes)]
-    permuted = [full[axis] for axis in perm] + [full[axis + len(perm)] for axis in perm]
+    permuted = [full[axis + offset] for offset in (0, len(perm)) for axis in perm]
     return add_integers(owner(place), permuted, f"{place.outputs[0].name}.pads")
-
-
-def _without_axes(node: ir.Node) -> dict[str, ir.Attr]:
-    return {key: attribute for key, attribute in node.attributes.items() if key != "axes"}
 
 
 def through_unary(node: ir.Node) -> bool:
@@ -132,7 +125,7 @@ def through_binary(node: ir.Node) -> bool:
             expanded = array.reshape((1,) * (len(perm) - array.ndim) + array.shape)
             turned = np.transpose(expanded, _inverse(perm))
             inputs.append(add_constant(owner(node), turned, f"{value.name if value else ''}.transposed"))
-        elif array is not None and array.size == 1:
+        elif array is not None and array.ndim <= len(perm):
             inputs.append(value)
         else:
             return False

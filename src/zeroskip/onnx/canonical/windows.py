@@ -14,6 +14,7 @@ from ..rewriting import RuleTable, become, insert_before, set_attributes
 from ..values import (
     constant,
     dims,
+    full_pads,
     integers,
     normalized_axes,
     operand,
@@ -142,18 +143,12 @@ def _spatial_zero_pads(pad: ir.Node, spatial: int) -> tuple[int, ...] | None:
     """Return begins and ends of the spatial axes if a Pad writes zeros there and nowhere else."""
     if pad.attributes.get_string("mode", "constant") != "constant":
         return None
-    fill = operand(pad, 2)
-    amounts = integers(operand(pad, 1))
-    if amounts is None or (fill is not None and scalar(fill) != 0.0):
+    fill, total_rank = operand(pad, 2), spatial + 2
+    pads = full_pads(pad, total_rank)
+    if pads is None or (fill is not None and scalar(fill) != 0.0):
         return None
-    total_rank = spatial + 2
-    begins, ends = [0] * total_rank, [0] * total_rank
-    axes = range(total_rank) if operand(pad, 3) is None else integers(operand(pad, 3))
-    if axes is None or len(amounts) != 2 * len(axes):
-        return None
-    for index, axis in enumerate(axes):
-        begins[axis], ends[axis] = amounts[index], amounts[index + len(axes)]
-    if any(begins[:2]) or any(ends[:2]) or min(begins + ends) < 0:
+    begins, ends = pads[:total_rank], pads[total_rank:]
+    if any(begins[:2]) or any(ends[:2]) or min(pads) < 0:
         return None
     return (*begins[2:], *ends[2:])
 
