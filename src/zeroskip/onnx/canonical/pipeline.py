@@ -227,7 +227,10 @@ def _set_input_shapes(
     for value in graph.inputs:
         declared = dims(value)
         is_open = partial and value.name not in wanted and static_shape(value) is None
-        if is_open or not isinstance(value.type, ir.TensorType | None):
+        if not isinstance(value.type, ir.TensorType | None):
+            continue
+        if is_open:
+            value.shape = None if declared is None else ir.Shape(declared)  # without names, and without -1
             continue
         shape = _concrete(value, wanted.get(value.name or ""))
         if declared and shape and declared[0] is not None and declared[0] != shape[0]:
