@@ -157,7 +157,8 @@ class InferenceSession:
         """
         wanted = self._signature.output_indices(output_names)
         results = self._run(self._signature.check(input_feed))
-        return [results[index] for index in wanted]
+        found = [results[index] for index in wanted]  # some perhaps twice: each is the caller's alone
+        return [item.copy() if any(item is other for other in found[:at]) else item for at, item in enumerate(found)]
 
     def get_inputs(self) -> list[NodeArg]:
         """Return name, shape (strings for symbolic dimensions) and type of every input."""

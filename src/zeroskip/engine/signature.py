@@ -5,6 +5,7 @@ Mirrors onnxruntime's ``NodeArg``: name, shape with strings for symbolic dimensi
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -94,7 +95,7 @@ class Signature:
                 f"inputs do not match the model: missing {missing or 'none'}, unknown {unknown or 'none'}; "
                 f"the model takes {', '.join(str(argument) for argument in self.inputs)}"
             )
-        symbols: dict[str, tuple[int, str]] = {}
+        symbols = self._symbols()
         return [_checked(argument, feed.get(argument.name), symbols) for argument in self.inputs]
 
     def check_shapes(self, shapes: Mapping[str, Sequence[int]]) -> InputShapes:
@@ -102,11 +103,24 @@ class Signature:
         names = [argument.name for argument in self.inputs if argument.is_tensor]
         if set(shapes) != set(names):
             raise ShapeError(f"expected a shape for each of the inputs {names}, got {sorted(shapes)}")
-        symbols: dict[str, tuple[int, str]] = {}
+        symbols = self._symbols()
         for argument in self.inputs:
             if argument.is_tensor:
                 _check_extents(argument, tuple(shapes[argument.name]), symbols)
         return tuple(tuple(shapes.get(argument.name, ())) for argument in self.inputs)
+
+    def _symbols(self) -> dict[str, tuple[int, str] | None]:
+        """Return the names of dimensions that bind sizes: those that are words, and used once in every input.
+
+        Exporters write ``?``, ``None`` or any other word for every open dimension, and mean different sizes by it;
+        ONNX Runtime takes them so.
+        """
+        used = [[item for item in argument.shape if isinstance(item, str)] for argument in self.inputs]
+        return {
+            name: None
+            for name in {name for names in used for name in names}
+            if name.isidentifier() and not keyword.iskeyword(name) and all(names.count(name) <= 1 for names in used)
+        }
 
     @property
     def has_open_shapes(self) -> bool:
@@ -155,12 +169,12 @@ class Signature:
 
 def _dimension(item: Any) -> Dimension:
     if isinstance(item, int):
-        return item
+        return item if item >= 0 else None
     value = getattr(item, "value", None)
     return None if value is None else str(value)
 
 
-def _checked(argument: NodeArg, value: Any, symbols: dict[str, tuple[int, str]]) -> Any:
+def _checked(argument: NodeArg, value: Any, symbols: dict[str, tuple[int, str] | None]) -> Any:
     if not argument.is_tensor:
         return value  # checked by what runs it
     if isinstance(value, np.generic):
@@ -183,7 +197,7 @@ def _are_texts(value: np.ndarray[Any, Any], expected: np.dtype[Any]) -> bool:
     return expected.kind == "O" and value.dtype.kind in "OUS"
 
 
-def _check_extents(argument: NodeArg, shape: tuple[int, ...], symbols: dict[str, tuple[int, str]]) -> None:
+def _check_extents(argument: NodeArg, shape: tuple[int, ...], symbols: dict[str, tuple[int, str] | None]) -> None:
     if not argument.has_rank:
         return
     where = f"input '{argument.name}': expected shape {argument.shape}, got {list(shape)}"
@@ -194,7 +208,9 @@ def _check_extents(argument: NodeArg, shape: tuple[int, ...], symbols: dict[str,
             raise ShapeError(f"{where}: dimension {axis} is negative")
         if isinstance(expected, int) and expected != got:
             raise ShapeError(f"{where}: dimension {axis} must be {expected}")
-        if isinstance(expected, str):
-            bound, owner = symbols.setdefault(expected, (got, argument.name))
-            if bound != got:
-                raise ShapeError(f"{where}: '{expected}' is already {bound} in input '{owner}'")
+        if isinstance(expected, str) and expected in symbols:
+            bound = symbols[expected]
+            if bound is None:
+                symbols[expected] = (got, argument.name)
+            elif bound[0] != got:
+                raise ShapeError(f"{where}: '{expected}' is already {bound[0]} in input '{bound[1]}'")

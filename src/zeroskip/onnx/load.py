@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 
 ModelSource: TypeAlias = "str | os.PathLike[str] | bytes | onnx.ModelProto | ir.Model | LoadedModel"
 
+_FACTORS = {
+    "BatchNormalization": (1, 4), "Conv": (1,), "ConvTranspose": (1,), "GRU": (1, 2), "Gemm": (0, 1), "LSTM": (1, 2),
+    "MatMul": (0, 1), "RNN": (1, 2),
+}  # fmt: skip
+"""Inputs of layers that are multiplied."""
+
 
 def load_model(source: ModelSource, *, any_opset: bool = False) -> ir.Model:
     """Read a model and check that it is whole.
@@ -47,7 +53,7 @@ def load_model(source: ModelSource, *, any_opset: bool = False) -> ir.Model:
 
     Raises:
         ModelError: If the file is missing, truncated or no ONNX model, its graph is broken, a tensor is
-            damaged or holds NaN, or the opset is not supported.
+            damaged, weights hold NaN, or the opset is not supported.
 
     Example:
         >>> load_model("no-such-model.onnx")
@@ -154,7 +160,7 @@ def _check_graph(graph: ir.Graph, what: str) -> None:
         if value not in known:
             raise ModelError(f"{what}: graph output '{value.name}' is computed by nothing")
     names = [value.name for value in known if value.name]
-    if len(set(names)) != len(names) or len(set(graph.outputs)) != len(graph.outputs):
+    if len(set(names)) != len(names):
         raise ModelError(f"{what}: two values have the same name")
 
 
@@ -170,8 +176,14 @@ def _read_tensors(graph: ir.Graph, what: str, arrays: Mapping[str, NDArray[Any]]
             array = arrays[str(tensor.location)] if isinstance(tensor, ir.ExternalTensor) else tensor.numpy()
         # A NaN anywhere makes the sum NaN; summing is several times cheaper than looking at every element.
         with np.errstate(all="ignore"):
-            if array.dtype == np.float32 and np.isnan(np.add.reduce(array, axis=None)) and np.isnan(array).any():
+            has_nan = array.dtype == np.float32 and np.isnan(np.add.reduce(array, axis=None)) and np.isnan(array).any()
+            if has_nan and _is_weight(value):
                 count = int(np.isnan(array).sum())
                 raise ModelError(f"{what}: initializer '{name}' holds {count} NaN among {array.size} values")
         value.const_value = ir.Tensor(array, dtype=tensor.dtype, name=name)
         value.shape, value.type = ir.Shape(array.shape), ir.TensorType(tensor.dtype)
+
+
+def _is_weight(value: ir.Value) -> bool:
+    """Tell whether a constant is multiplied: there NaN is damage; elsewhere it may be what a network fills in."""
+    return any(usage.idx in _FACTORS.get(usage.node.op_type, ()) for usage in value.uses())

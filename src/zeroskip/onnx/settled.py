@@ -49,9 +49,10 @@ def settle_outputs(model: ir.Model) -> tuple[OutputSource, ...]:
             found.append(OutputSource(value=np.array(array)))
         elif origin.is_graph_input() and origin.type != ir.TensorType(ir.DataType.FLOAT):
             found.append(OutputSource(input_name=origin.name))
-        else:
-            found.append(OutputSource(computed=len(computed)))
-            computed.append(output)
+        else:  # a value may be returned more than once
+            if output not in computed:
+                computed.append(output)
+            found.append(OutputSource(computed=computed.index(output)))
     if len(computed) < len(found):
         graph.outputs[:] = computed
         sweep(graph)

@@ -145,6 +145,8 @@ def _pool(node: ir.Node) -> str | None:
         return "indices of the maxima are not supported"
     if node.op_type == "AveragePool" and any(size != 1 for size in node.attributes.get_ints("dilations", ())):
         return "dilations other than 1 are not supported"
+    if node.attributes.get_string("auto_pad", "NOTSET").startswith("SAME"):
+        return "auto_pad with dilations is not supported"
     if _has_window_in_padding(node):
         return "a window lies wholly in the padding"
     return _one_or_two_spatial(node)

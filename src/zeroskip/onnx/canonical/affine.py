@@ -111,10 +111,22 @@ def _per_channel(array: NDArray[Any], x: ir.Value) -> tuple[Float64Array, int | 
     sizes = dims(x)
     if sizes is None or len(sizes) < 2 or array.ndim > len(sizes):
         return None
+    array = _compact(array, sizes)
     if array.size == 1:
         return flat(array, np.float64), None
     axis = broadcast_axis(array.shape, len(sizes))
     return (flat(array, np.float64), axis) if axis and sizes[axis] == array.size else None  # never the batch
+
+
+def _compact(array: NDArray[Any], sizes: tuple[int | None, ...]) -> NDArray[Any]:
+    """Return a constant without the axes of the tensor along which all it does is repeat itself."""
+    for axis, size in enumerate(sizes[len(sizes) - array.ndim :]):
+        if array.shape[axis] < 2 or array.shape[axis] != size:
+            continue
+        first = array.take([0], axis)
+        if (array.take([1], axis) == first).all() and (array == first).all():
+            array = first
+    return array
 
 
 def merge(node: ir.Node) -> bool:
@@ -142,8 +154,8 @@ def fold_into_producer(node: ir.Node) -> bool:
     layer = producer(x, "Conv") or own_producer(x, "Linear")
     if layer is None or not has_one_use(x) or not has_constant_weights(layer):
         return False
-    if not affine.works_on(1 if layer.op_type == "Conv" else _last_axis(node)):
-        return False
+    if not affine.works_on(1 if layer.op_type == "Conv" else _last_axis(node)) or not np.isfinite(affine.scale).all():
+        return False  # a skipped zero would hide what is infinite or NaN
     weight = layer.inputs[1]
     outputs = (static_shape(weight) or (0,))[0]
     scale, bias = np.broadcast_to(affine.scale, (outputs,)), np.broadcast_to(affine.bias, (outputs,))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import onnx_ir as ir
 
@@ -41,10 +43,17 @@ def remove_empty_pad(node: ir.Node) -> bool:
 
 
 def remove_unbounded_clip(node: ir.Node) -> bool:
-    """Remove a Clip without bounds."""
-    low, high, x = operand(node, 1), operand(node, 2), node.inputs[0]
+    """Remove a Clip without bounds; NaN is none, for nothing is smaller or larger."""
+    low, high, x = (None if _is_nan(operand(node, index)) else operand(node, index) for index in range(3))
+    if x is not None and (low, high) != (operand(node, 1), operand(node, 2)):
+        return become(node, "Clip", [x, low, high])
     is_unbounded = (low is None or scalar(low) == -np.inf) and (high is None or scalar(high) == np.inf)
     return is_unbounded and x is not None and replace_value(node.outputs[0], x)
+
+
+def _is_nan(bound: ir.Value | None) -> bool:
+    value = scalar(bound)
+    return value is not None and math.isnan(value)
 
 
 def sum_to_adds(node: ir.Node) -> bool:

@@ -71,7 +71,7 @@ def _infer_node(node: ir.Node, schemas: dict[str, onnx.defs.OpSchema | None]) ->
         elif schema is not None and not _has_subgraph(node):
             _infer_standard(node, schema)
         if node.op_type == "Conv":
-            _check_channels(node)
+            _check_conv(node)
 
 
 def _schema(op_type: str) -> onnx.defs.OpSchema | None:
@@ -125,8 +125,8 @@ def _infer_resize(node: ir.Node) -> None:
     output.type, output.shape = None if x is None else x.type, None if found is None else ir.Shape(found)
 
 
-def _check_channels(conv: ir.Node) -> None:
-    """Check the channels of a convolution, which shape inference does not look at."""
+def _check_conv(conv: ir.Node) -> None:
+    """Check the channels and the window of a convolution, which shape inference does not look at."""
     x, weight = dims(operand(conv, 0)), static_shape(operand(conv, 1))
     bias, groups = static_shape(operand(conv, 2)), conv.attributes.get_int("group", 1)
     if x is None or weight is None:
@@ -134,6 +134,13 @@ def _check_channels(conv: ir.Node) -> None:
     has_inputs = len(x) == len(weight) >= 3 and x[1] in (None, weight[1] * groups)
     if groups < 1 or not has_inputs or weight[0] % groups or (bias is not None and bias != weight[:1]):
         raise ShapeError(f"{describe(conv)} cannot take {_operands(conv)}: channels must agree in {groups} groups")
+    if conv.attributes.get_string("auto_pad", "NOTSET").startswith("SAME"):
+        return
+    ones, zeros = (1,) * (len(weight) - 2), (0,) * (2 * len(weight) - 4)
+    dilations, pads = conv.attributes.get_ints("dilations", ones), conv.attributes.get_ints("pads", zeros)
+    for size, extent, step, begin, end in zip(x[2:], weight[2:], dilations, pads, pads[len(ones) :], strict=False):
+        if size is not None and size + begin + end < (extent - 1) * step + 1:
+            raise ShapeError(f"{describe(conv)} cannot take {_operands(conv)}: the window does not fit in")
 
 
 def _infer_own(node: ir.Node) -> None:

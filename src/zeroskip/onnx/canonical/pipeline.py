@@ -256,7 +256,8 @@ def _concrete(value: ir.Value, wanted: Sequence[int] | None) -> tuple[int, ...]:
 
 def _check_sizes(graph: ir.Graph) -> None:
     """Refuse tensors that are empty or could not be addressed: a typing error in a shape, or a damaged file."""
-    for value in (*graph.inputs, *(output for node in graph for output in node.outputs)):
+    computed = (output for node in graph for output in node.outputs if not _is_constant(output))
+    for value in (*graph.inputs, *computed):
         shape = static_shape(value)
         if shape is not None and not 0 < math.prod(shape) <= MAX_ELEMENTS:
             raise ShapeError(

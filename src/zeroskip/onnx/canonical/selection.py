@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from onnx_ir import Node
+from onnx_ir import AttrInt64, Node
 
-from ..rewriting import RuleTable, add_integers, become, insert_before, owner, replace_value
+from ...errors import ShapeError
+from ..rewriting import RuleTable, add_integers, become, describe, fresh_name, insert_before, owner, replace_value
 from ..values import axis_from_front, constant, integers, operand, static_shape
 
 
@@ -42,10 +43,37 @@ def explicit_split(node: Node) -> bool:
         return replace_value(node.outputs[0], x)
     axis = axis_from_front(node.attributes.get_int("axis", 0), len(sizes))
     parts = tuple(shape[axis] for shape in shapes if shape is not None)
+    if 0 in parts:
+        return _without_empty_parts(node, axis, parts)
     if integers(operand(node, 1)) == parts and node.attributes.get_int("axis") == axis:
         return False
     value = add_integers(owner(node), parts, f"{node.outputs[0].name}.split")
     return become(node, "Split", [x, value], {"axis": axis})
+
+
+def _without_empty_parts(node: Node, axis: int, parts: tuple[int, ...]) -> bool:
+    """Leave out the parts without elements; who read them reads constants (see :mod:`.folding`)."""
+    kept = [(output, size) for output, size in zip(node.outputs, parts, strict=True) if size]
+    empty = [output for output, size in zip(node.outputs, parts, strict=True) if not size]
+    if any(output.uses() or output.is_graph_output() for output in empty):
+        return False
+    graph, name = owner(node), node.outputs[0].name
+    sizes = add_integers(graph, [size for _, size in kept], f"{name}.split")
+    split = Node("", "Split", [node.inputs[0], sizes], [AttrInt64("axis", axis)], num_outputs=len(kept), name=node.name)
+    split.meta.update(node.meta)
+    graph.insert_before(node, split)
+    for new, (old, _) in zip(split.outputs, kept, strict=True):
+        new.name, new.shape, new.type = old.name, old.shape, old.type
+        old.name = fresh_name(graph, f"{old.name}.replaced")
+        old.replace_all_uses_with(new, replace_graph_outputs=True)
+    graph.remove(node, safe=True)
+    return True
+
+
+def drop_empty_operands(node: Node) -> bool:
+    """Leave out what adds nothing to a concatenation."""
+    kept = [value for value in node.inputs if 0 not in (static_shape(value) or (1,))]
+    return 0 < len(kept) < len(node.inputs) and become(node, "Concat", kept)
 
 
 def gather_to_slice(node: Node) -> bool:
@@ -59,7 +87,8 @@ def gather_to_slice(node: Node) -> bool:
     if step < 1 or (np.diff(places) != step).any():
         return False
     if places[0] < 0 or places[-1] >= sizes[axis]:
-        raise ValueError(f"indices {indices.tolist()} are outside of axis {axis} of its input {list(sizes)}")
+        # The fault of the shape, it may be: the second input of a batch, asked of a batch of one.
+        raise ShapeError(f"{describe(node)} takes {indices.tolist()} along axis {axis} of its input {list(sizes)}")
     graph, name = owner(node), node.outputs[0].name
     arguments = [
         add_integers(graph, [int(item)], f"{name}.{role}")
@@ -73,4 +102,9 @@ def gather_to_slice(node: Node) -> bool:
     return become(node, "Reshape", [sliced, target], {})
 
 
-RULES: RuleTable = {"Slice": (explicit_slice,), "Split": (explicit_split,), "Gather": (gather_to_slice,)}
+RULES: RuleTable = {
+    "Concat": (drop_empty_operands,),
+    "Slice": (explicit_slice,),
+    "Split": (explicit_split,),
+    "Gather": (gather_to_slice,),
+}

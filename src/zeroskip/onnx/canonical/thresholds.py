@@ -136,8 +136,8 @@ def _clip(node: ir.Node) -> Spelling | None:
     low, high = operand(node, 1), operand(node, 2)
     low_value = -np.inf if low is None else scalar(low)
     high_value = np.inf if high is None else scalar(high)
-    if low_value is None or high_value is None or low_value > 0.0 or not high_value > 0.0:
-        return None
+    if low_value is None or high_value is None or not (low_value <= 0.0 < high_value):
+        return None  # a bound that is NaN is none: see elementwise
     # A lower bound below 0 does nothing to the output of an activation.
     return Spelling(_first(node), max_value=high_value, on_activation=low_value < 0.0)
 

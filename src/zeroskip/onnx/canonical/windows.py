@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from ..rewriting import RuleTable, become, insert_before, set_attributes
+from ..rewriting import RuleTable, add_integers, become, insert_before, owner, set_attributes
 from ..values import (
     constant,
     dims,
@@ -72,6 +72,8 @@ def _explicit_window(node: ir.Node, kernel: tuple[int, ...]) -> bool:
         raise ValueError(f"auto_pad is '{auto_pad}'")
     if pads is None:
         return changed  # needs the input size, which is not known before specialisation
+    if auto_pad.startswith("SAME") and min(pads) < 0:
+        pads = _cropped(node, pads)
     _check_window(kernel, attributes["strides"].as_ints(), attributes["dilations"].as_ints(), pads)
     had_auto_pad = attributes.pop("auto_pad", None) is not None
     return set_attributes(node, pads=pads) or had_auto_pad or changed
@@ -86,9 +88,16 @@ def _check_window(kernel: Sequence[int], strides: Sequence[int], dilations: Sequ
 
 
 def _same_pads(node: ir.Node, kernel: tuple[int, ...], *, is_lower: bool) -> tuple[int, ...] | None:
-    """Return pads for ceil(input / stride) output elements; an odd one goes to the end, or the beginning."""
+    """Return pads for ceil(input / stride) output elements; an odd one goes to the end, or the beginning.
+
+    Where the stride exceeds the window they can be below 0. The first and last elements are then left out in front of
+    a convolution, as the standard's formula has it and ONNX Runtime does; it refuses such pools, and they begin with
+    the first element here, as in TensorFlow, where this padding comes from.
+    """
     sizes = dims(node.inputs[0])
     strides, dilations = node.attributes["strides"].as_ints(), node.attributes["dilations"].as_ints()
+    if node.op_type != "Conv" and any(dilation != 1 for dilation in dilations):
+        return None  # runtimes do not agree
     begins, ends = [], []
     for index, (size, stride, dilation) in enumerate(zip(kernel, strides, dilations, strict=True)):
         extent = (size - 1) * dilation + 1
@@ -96,11 +105,26 @@ def _same_pads(node: ir.Node, kernel: tuple[int, ...], *, is_lower: bool) -> tup
         if length is None:
             return None
         outputs = -(-length // stride)
-        total = max((outputs - 1) * stride + extent - length, 0)
-        small = total // 2
-        begins.append(total - small if is_lower else small)
-        ends.append(small if is_lower else total - small)
+        total = (outputs - 1) * stride + extent - length
+        total = total if node.op_type == "Conv" else max(total, 0)
+        rounded_up = total + is_lower + (total < 0)  # as ONNX Runtime halves it: below 0 towards 0
+        begins.append(int(rounded_up / 2))
+        ends.append(total - begins[-1])
     return (*begins, *ends)
+
+
+def _cropped(node: ir.Node, pads: tuple[int, ...]) -> tuple[int, ...]:
+    """Let a Slice in front of a convolution do what its pads below 0 say; return the others."""
+    count, sizes = len(pads) // 2, list(dims(node.inputs[0]) or ())
+    axes = [axis for axis in range(count) if min(pads[axis], pads[axis + count]) < 0]
+    starts = [max(0, -pads[axis]) for axis in axes]
+    ends = [(sizes[axis + 2] or 0) + min(0, pads[axis + count]) for axis in axes]
+    for axis, start, end in zip(axes, starts, ends, strict=True):
+        sizes[axis + 2] = end - start
+    lists = (starts, ends, [axis + 2 for axis in axes])
+    arguments = [add_integers(owner(node), items, f"{node.outputs[0].name}.crop") for items in lists]
+    node.replace_input_with(0, insert_before(node, "Slice", [node.inputs[0], *arguments], shape=ir.Shape(sizes)))
+    return tuple(max(0, amount) for amount in pads)
 
 
 def merge_pad(node: ir.Node) -> bool:
