@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
 
 from zeroskip import ShapeError
-from zeroskip.engine import NodeArg
+from zeroskip.engine import InferenceSession, NodeArg
 from zeroskip.engine.signature import Signature
 
 SIGNATURE = Signature(
@@ -68,3 +69,24 @@ def test_only_the_batch_is_guessed() -> None:
     assert SIGNATURE.default_shapes() is None
     assert Signature([NodeArg("x", ["N", 3, 8, 8])], []).default_shapes() == ((1, 3, 8, 8),)
     assert Signature([NodeArg("x", [4, 3])], []).default_shapes() == ((4, 3),)
+
+
+@pytest.mark.parametrize("name", ["?", "None", "-1", "*", "h", "DynamicDimension.0"])
+def test_a_name_that_stands_for_several_sizes_says_nothing(name: str) -> None:
+    signature = Signature([NodeArg("image", ["N", 3, name, name]), NodeArg("mask", ["N", name])], [])
+    assert signature.check_shapes({"image": (2, 3, 48, 192), "mask": (2, 7)}) == ((2, 3, 48, 192), (2, 7))
+    with pytest.raises(ShapeError, match="'N' is already 2"):
+        signature.check_shapes({"image": (2, 3, 48, 192), "mask": (3, 7)})
+
+
+@pytest.mark.parametrize("dims", [[-1, 3, -1, -1], ["n", 3, "?", "?"], ["?", 3, "?", "?"], ["", 3, "", ""]])
+def test_open_dimensions_of_paddlepaddle(dims: list[int | str]) -> None:
+    value, float32 = onnx.helper.make_tensor_value_info, onnx.TensorProto.FLOAT
+    nodes = [onnx.helper.make_node("Conv", ["x", "w"], ["c"]), onnx.helper.make_node("Relu", ["c"], ["y"])]
+    weight = onnx.numpy_helper.from_array(np.ones((8, 3, 3, 3), np.float32), "w")
+    graph = onnx.helper.make_graph(nodes, "g", [value("x", float32, dims)], [value("y", float32, None)], [weight])
+    session = InferenceSession(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 11)]))
+    assert all(not isinstance(item, int) or item > 0 for item in session.get_inputs()[0].shape)
+    for shape in ((1, 3, 48, 192), (3, 3, 20, 9)):
+        (y,) = session.run(None, {"x": np.ones(shape, np.float32)})
+        assert y.shape == (shape[0], 8, shape[2] - 2, shape[3] - 2)

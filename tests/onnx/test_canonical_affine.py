@@ -179,3 +179,21 @@ def test_integers_are_not_taken_for_activations() -> None:
     canonical = canonicalize(load_model(model))
     assert all(node.op_type == "Identity" for node in canonical.graph)
     assert isinstance(canonical, ir.Model)
+
+
+def test_constants_that_repeat_themselves_are_one_number_per_channel() -> None:
+    """As the state of an LSTMCell that begins with zeros is, computed for every input of the batch."""
+    shift = np.tile(random_array(1, 4), (2, 1))
+    body = "f = Flatten(x) l = MatMul(f, w) a = Add(l, shift) y = Mul(a, twos)"
+    constants = {"w": random_array(192, 4), "shift": shift, "twos": np.full((2, 4), 2.0)}
+    canonical = assert_parity(build(body, constants=constants), tolerance=1e-5)
+    assert op_types(canonical) == ["Reshape", "Linear"]
+    constants["shift"] = random_array(2, 4)
+    assert unsupported_nodes(canonicalize(load_model(build(body, constants=constants))))
+
+
+def test_what_is_not_finite_stays_out_of_weights() -> None:
+    """A skipped zero would hide it."""
+    constants = {"w": random_array(4, 3, 3, 3), "scale": np.float32([1, np.inf, np.nan, 0]).reshape(4, 1, 1)}
+    canonical = canonicalize(load_model(build("c = Conv(x, w) y = Mul(c, scale)", constants=constants)))
+    assert op_types(canonical) == ["Conv", "ChannelAffine"]

@@ -126,3 +126,23 @@ def test_preparing_leaves_at_most_one_transpose_at_the_input_of_open_nsfw(open_n
     assert op_types(prepared)[0] == "Transpose"
     canonical = canonicalize(load_model(str(open_nsfw)), {"input:0": (1, 224, 224, 3)})
     assert unsupported_nodes(canonical) == []
+
+
+@pytest.mark.parametrize("axes", [[-1], [-2, -1], [-1, 1], [3, -4], [1, 2, 3], [-3], [-1, -2, -3, -4]])
+@pytest.mark.parametrize("reader", ["Sigmoid", "Conv", "MaxPool"])
+def test_pads_of_axes_counted_from_the_back(axes: list[int], reader: str) -> None:
+    pads = np.arange(1, 2 * len(axes) + 1)
+    body = {
+        "Sigmoid": "t = Transpose <perm = [0, 2, 3, 1]> (x) p = Pad(t, pads, , axes) y = Sigmoid(p)",
+        "Conv": "p = Pad(x, pads, , axes) t = Transpose <perm = [0, 3, 1, 2]> (p) y = Conv(t, w)",
+        "MaxPool": "r = Relu(x) p = Pad(r, pads, , axes) y = MaxPool <kernel_shape = [3, 3]> (p)",
+    }[reader]
+    channels = 8 + sum(int(pads[i] + pads[i + len(axes)]) for i, axis in enumerate(axes) if axis in (3, -1))
+    constants = {"pads": pads, "axes": np.array(axes), "w": random_array(4, channels, 2, 2)}
+    assert_parity(build(body, constants=constants, opset=18))
+
+
+def test_constant_of_higher_rank_makes_the_result_of_higher_rank() -> None:
+    model = build("t = Transpose <perm = [0, 2, 3, 1]> (x) y = Add(t, k)", constants={"k": np.ones((1, 1, 1, 1, 1))})
+    canonical = canonicalize(load_model(model))
+    assert tuple(canonical.graph.outputs[0].shape or ()) == (1, 2, 8, 8, 3)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from onnx_graphs import assert_parity, build, node_of, op_types, random_array, values_of
+from onnx_graphs import assert_parity, build, node_of, op_types, random_array, run, values_of
 
+from zeroskip.errors import ModelError
 from zeroskip.onnx import canonicalize, load_model, unsupported_nodes
+from zeroskip.onnx.canonical.pipeline import infer_values
 
 SCALES = {
     "scales": np.float32([1, 1, 2, 1.5]),
@@ -99,3 +101,56 @@ def test_transposed_convolution_without_overlap(bias: str) -> None:
 def test_other_transposed_convolutions_are_reported(attributes: str) -> None:
     model = build(f"y = ConvTranspose <{attributes}> (x, w)", constants={"w": random_array(3, 4, 2, 2)})
     assert [node.op_type for node in unsupported_nodes(canonicalize(load_model(model)))] == ["ConvTranspose"]
+
+
+@pytest.mark.parametrize("scale", [0.7, 0.9, 1.3, 1.4, 1.9, 2.3, 2.6, 1 / 3, 0.1, 3.3])
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+@pytest.mark.parametrize(("body", "opset"), [("r, scales", 10), ("r, , scales", 13), ("r, , scales", 19)])
+def test_sizes_follow_from_scales_in_float32(scale: float, mode: str, body: str, opset: int) -> None:
+    constants = {"scales": np.float32([1, 1, scale, scale])}
+    text = f'r = Relu(x) y = Resize <mode = "{mode}"> ({body})'
+    model = build(text, inputs=("N", 3, "H", "W"), constants=constants, opset=opset)
+    for size in (10, 11):
+        canonical = assert_parity(model, {"x": random_array(1, 3, 10, size)})
+        assert tuple(canonical.graph.outputs[0].shape or ())[3] == int(np.float32(scale) * np.float32(size))
+
+
+def test_size_that_float64_would_make_one_smaller() -> None:
+    """``F.interpolate(scale_factor=1.4)`` of 10 pixels gives 14, in PyTorch and ONNX Runtime."""
+    body = "r = Relu(x) y = Resize(r, , scales)"
+    model = build(body, inputs=("N", 3, "H", "W"), constants={"scales": np.float32([1, 1, 1.4, 2.3])})
+    canonical = assert_parity(model, {"x": random_array(1, 3, 10, 10)})
+    assert tuple(canonical.graph.outputs[0].shape or ()) == (1, 3, 14, 23)
+
+
+def test_scales_computed_while_running() -> None:
+    body = (
+        "s = Shape <start = 2> (z) t = Shape <start = 2> (x) f = Cast <to = 1> (s) g = Cast <to = 1> (t) "
+        "d = Div(f, g) scales = Concat <axis = 0> (ones, d) y = Resize(x, , scales)"
+    )
+    shapes = {"x": ("N", 3, "H", "W"), "z": ("N", 3, "A", "B")}
+    model = build(body, inputs=shapes, constants={"ones": np.float32([1, 1])})
+    assert_parity(model, {"x": random_array(1, 3, 10, 7), "z": random_array(1, 3, 13, 23)})
+
+
+@pytest.mark.parametrize("policy", ["not_larger", "not_smaller"])
+@pytest.mark.parametrize(("axes", "sizes"), [("2, 3", [13, 13]), ("3, 2", [5, 20]), ("3", [4])])
+def test_sizes_that_keep_the_aspect_ratio(policy: str, axes: str, sizes: list[int]) -> None:
+    body = f'y = Resize <keep_aspect_ratio_policy = "{policy}", axes = [{axes}]> (x, , , sizes)'
+    model = build(body, inputs=(1, 1, 10, 7), constants={"sizes": np.array(sizes)}, opset=18)
+    (want,) = run(model, {"x": random_array(1, 1, 10, 7)})
+    assert infer_values(load_model(model), {})["y"].shape == want.shape
+
+
+@pytest.mark.parametrize("scales", [[0.6, 0.6], [0.35, 0.8], [2.0, 0.6], [0.7, 1.6], [1.0, 0.45], [2.5, 1.7]])
+def test_nearest_pixels_of_opset_10_are_those_of_onnxruntime(scales: list[float]) -> None:
+    """It rounds up where an axis becomes shorter, down elsewhere; the standard does not say."""
+    model = build("y = Resize(x, scales)", constants={"scales": np.float32([1, 1, *scales])}, opset=10)
+    assert_parity(model, tolerance=0.0)
+
+
+@pytest.mark.parametrize("scales", [[-1.0, 1.0], [float("nan"), 1.0], [0.0, 1.0]])
+def test_scales_that_make_no_sense(scales: list[float]) -> None:
+    model = build("y = Resize(x, , scales)", constants={"scales": np.float32([1, 1, *scales])})
+    with pytest.raises(ModelError, match="must be positive"):
+        canonicalize(load_model(model))

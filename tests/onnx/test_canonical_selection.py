@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from onnx_graphs import assert_parity, build, node_of, op_types, values_of
+from onnx_graphs import assert_parity, build, node_of, op_types, random_array, run, values_of
 
-from zeroskip.errors import ModelError
+from zeroskip.engine import InferenceSession, SessionOptions
+from zeroskip.errors import ShapeError
 from zeroskip.onnx import canonicalize, load_model, unsupported_nodes
 
 
@@ -89,5 +90,25 @@ def test_other_gathers_are_reported() -> None:
 
 
 def test_gather_outside_of_its_input_is_an_error() -> None:
-    with pytest.raises(ModelError, match=r"indices \[7\] are outside of axis 1"):
+    with pytest.raises(ShapeError, match=r"indices \[7\] are outside of axis 1"):
         canonicalize(load_model(build("y = Gather <axis = 1> (x, i)", constants={"i": np.array([7])})))
+
+
+@pytest.mark.parametrize(
+    ("body", "sizes", "outputs", "found"),
+    [
+        ("a, b, c = Split <axis = 1> (x, sizes) r = Relu(c) y = Concat <axis = 1> (b, a, r)", [1, 0, 2], "y",
+         ["Split", "FatRelu", "Concat"]),
+        ("a, b = Split <axis = 1> (x, sizes) y = Relu(a)", [3, 0], "y", ["FatRelu"]),
+        ("a, b = Split <axis = -3> (x, sizes) y = Relu(b)", [0, 3], "y a", ["Identity", "FatRelu"]),
+        ("a = Slice(x, zero, zero, one) r = Relu(x) y = Concat <axis = 1> (r, a)", [0], "y", ["FatRelu", "Identity"]),
+        ("a = Slice(x, zero, zero, one) y = Relu(a)", [0], "y", ["Identity"]),
+    ],
+)  # fmt: skip
+def test_parts_without_elements(body: str, sizes: list[int], outputs: str, found: list[str]) -> None:
+    constants = {"sizes": np.array(sizes), "zero": np.array([0]), "one": np.array([1])}
+    model = build(body, constants=constants, outputs=outputs)
+    assert sorted(op_types(canonicalize(load_model(model)))) == sorted(found)
+    session, x = InferenceSession(model, SessionOptions(fallback="error")), random_array(2, 3, 8, 8)
+    for want, got in zip(run(model, {"x": x}), session.run(None, {"x": x}), strict=True):
+        np.testing.assert_array_equal(got, want)

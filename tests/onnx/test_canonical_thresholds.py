@@ -188,3 +188,15 @@ def test_nan_becomes_zero() -> None:
     model = build("c = LessOrEqual(x, t) y = Where(c, zero, x)", inputs=(1, 4), constants={"t": 0.5, "zero": 0.0})
     lowered = to_bytes(to_standard(canonicalize(load_model(model))))
     np.testing.assert_array_equal(run(lowered, {"x": x})[0], [[0.0, 1.0, 0.0, np.inf]])
+
+
+@pytest.mark.parametrize(("low", "high"), [(np.nan, np.inf), (np.nan, 2.0), (0.0, np.nan), (-0.0, 2.0), (1e-45, 2.0)])
+@pytest.mark.parametrize("how", ["given", "computed"])
+def test_bounds_that_are_no_zero(low: float, high: float, how: str) -> None:
+    """NaN is no bound: nothing is smaller. Minus zero is zero. The smallest number above it is not."""
+    bounds = {"low": np.float32(low), "high": np.float32(high), "zero": np.float32(0)}
+    body = "y = Clip(x, low, high)"
+    if how == "computed" and np.isnan(low):
+        body = "nothing = Div(zero, zero) y = Clip(x, nothing, high)"
+    canonical = assert_parity(build(body, constants=bounds), tolerance=0.0)
+    assert ("FatRelu" in op_types(canonical)) == (low == 0.0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from onnx_graphs import assert_parity, build, node_of, op_types, random_array
 
-from zeroskip.errors import ZeroskipError
+from zeroskip.errors import ShapeError, ZeroskipError
 from zeroskip.onnx import canonicalize, load_model, unsupported_nodes
 
 
@@ -168,3 +168,26 @@ def test_indices_of_maxima_are_reported() -> None:
     model = build("y, i = MaxPool <kernel_shape = [2, 2]> (x)", outputs="y")
     (node,) = unsupported_nodes(canonicalize(load_model(model)))
     assert "indices" in node.reason
+
+
+@pytest.mark.parametrize("mode", ["SAME_UPPER", "SAME_LOWER"])
+@pytest.mark.parametrize(("kernel", "stride"), [(1, 3), (1, 5), (2, 5), (3, 7), (1, 8)])
+@pytest.mark.parametrize("size", [*range(4, 17)])
+def test_strides_above_the_window_leave_out_what_onnxruntime_leaves_out(
+    mode: str, kernel: int, stride: int, size: int
+) -> None:
+    body = f'y = Conv <auto_pad = "{mode}", kernel_shape = [{kernel}, 2], strides = [{stride}, 1]> (x, w)'
+    model = build(body, inputs=("N", 3, "H", "W"), constants={"w": random_array(4, 3, kernel, 2)})
+    assert_parity(model, {"x": random_array(2, 3, size, 5)})
+
+
+def test_same_padding_of_dilated_pools_is_left_to_the_other_runtime() -> None:
+    body = 'y = MaxPool <auto_pad = "SAME_UPPER", kernel_shape = [3, 3], dilations = [2, 2]> (x)'
+    (node,) = unsupported_nodes(canonicalize(load_model(build(body))))
+    assert node.reason == "auto_pad with dilations is not supported"
+
+
+def test_window_larger_than_what_it_slides_over() -> None:
+    model = build("y = Conv <strides = [4, 4]> (x, w)", constants={"w": random_array(4, 3, 9, 9)})
+    with pytest.raises(ShapeError, match="does not fit in"):
+        canonicalize(load_model(model))

@@ -7,8 +7,9 @@ import onnx
 import pytest
 from onnx_graphs import assert_parity, build, op_types, random_array, random_feeds, run
 
+from zeroskip.engine import InferenceSession, SessionOptions
 from zeroskip.errors import ModelError
-from zeroskip.onnx import canonicalize, load_model, to_bytes, to_standard
+from zeroskip.onnx import canonicalize, load_model, to_bytes, to_standard, unsupported_nodes
 from zeroskip.onnx.opset import TARGET_OPSET, raise_opset
 
 CONSTANTS = {
@@ -90,3 +91,34 @@ def test_what_cannot_be_raised_is_returned() -> None:
     loaded = load_model(build("g = Hardmax(x) y = Relu(g)", opset=12))
     assert [node.op_type for node in raise_opset(loaded)] == ["Hardmax"]
     assert loaded.opset_imports[""] == TARGET_OPSET
+
+
+def test_model_of_an_old_version_is_left_to_the_other_runtime() -> None:
+    model = build("c = Conv(x, w) y = Relu(c)", constants=CONSTANTS, opset=6)
+    session = InferenceSession(model)
+    x = random_array(2, 3, 8, 8)
+    np.testing.assert_allclose(session.run(None, {"x": x})[0], run(model, {"x": x})[0], atol=1e-5)
+    assert len(session.explain_islands()) == 1
+    with pytest.raises(ModelError, match="uses opset 6"):
+        InferenceSession(model, SessionOptions(fallback="error"))
+
+
+@pytest.mark.parametrize(("opset", "extra"), [(7, 4), (9, 4), (13, 4)])
+def test_batch_normalization_of_several_outputs_trains(opset: int, extra: int) -> None:
+    """So says the standard before opset 14, and ONNX Runtime normalises by the batch, whoever reads the others."""
+    names = ", ".join(["y", *(f"o{index}" for index in range(extra))])
+    constants = {name: np.full(3, value) for name, value in (("s", 1.5), ("b", 0.1), ("m", 0.5), ("v", 2.0))}
+    model = build(f"{names} = BatchNormalization (x, s, b, m, v)", constants=constants, opset=opset)
+    x = random_array(2, 3, 8, 8)
+    np.testing.assert_allclose(InferenceSession(model).run(None, {"x": x})[0], run(model, {"x": x})[0], atol=1e-5)
+    assert unsupported_nodes(canonicalize(load_model(model)))
+
+
+def test_batch_normalization_whose_other_outputs_have_no_names_does_not_train() -> None:
+    constants = {name: np.full(3, value) for name, value in (("s", 1.5), ("b", 0.1), ("m", 0.5), ("v", 2.0))}
+    plain = build("y = BatchNormalization (x, s, b, m, v)", constants=constants, opset=9)
+    spelled = onnx.ModelProto()
+    spelled.CopyFrom(plain)
+    spelled.graph.node[0].output.extend(["", ""])
+    x = random_array(2, 3, 8, 8)
+    np.testing.assert_allclose(InferenceSession(spelled).run(None, {"x": x})[0], run(plain, {"x": x})[0], atol=1e-5)

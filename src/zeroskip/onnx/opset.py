@@ -172,6 +172,8 @@ def _batch_normalization(node: ir.Node, version: int) -> bool:
     node.attributes.pop("spatial", None)
     if any(output.name for output in node.outputs[1:]):
         node.attributes.add(ir.AttrInt64("training_mode", 1))
+        if not any(output.uses() or output.is_graph_output() for output in node.outputs[3:]):
+            node.resize_outputs(min(3, len(node.outputs)))  # the saved ones are no more
     else:
         node.resize_outputs(1)
     return is_spatial

@@ -44,9 +44,9 @@ def remove_empty_pad(node: ir.Node) -> bool:
 
 def remove_unbounded_clip(node: ir.Node) -> bool:
     """Remove a Clip without bounds; NaN is none, for nothing is smaller or larger."""
-    low, high, x = (None if _is_nan(operand(node, index)) else operand(node, index) for index in range(3))
-    if x is not None and (low, high) != (operand(node, 1), operand(node, 2)):
-        return become(node, "Clip", [x, low, high])
+    low, high, x = operand(node, 1), operand(node, 2), node.inputs[0]
+    if _is_nan(low) or _is_nan(high):
+        return become(node, "Clip", [x, None if _is_nan(low) else low, None if _is_nan(high) else high])
     is_unbounded = (low is None or scalar(low) == -np.inf) and (high is None or scalar(high) == np.inf)
     return is_unbounded and x is not None and replace_value(node.outputs[0], x)
 

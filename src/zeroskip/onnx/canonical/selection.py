@@ -88,7 +88,9 @@ def gather_to_slice(node: Node) -> bool:
         return False
     if places[0] < 0 or places[-1] >= sizes[axis]:
         # The fault of the shape, it may be: the second input of a batch, asked of a batch of one.
-        raise ShapeError(f"{describe(node)} takes {indices.tolist()} along axis {axis} of its input {list(sizes)}")
+        raise ShapeError(
+            f"{describe(node)}: indices {indices.tolist()} are outside of axis {axis} of its input {list(sizes)}"
+        )
     graph, name = owner(node), node.outputs[0].name
     arguments = [
         add_integers(graph, [int(item)], f"{name}.{role}")
