@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from onnx_graphs import build, random_array
 
+from onnx_graphs import build, random_array
 from zeroskip.onnx import activations, canonicalize, load_model, prepare
 
 W, V = random_array(4, 3, 3, 3), random_array(4, 4, 1, 1)

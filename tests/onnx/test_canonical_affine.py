@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import onnx_ir as ir
 import pytest
-from onnx_graphs import Array, assert_parity, build, node_of, op_types, random_array, values_of
 
+from onnx_graphs import Array, assert_parity, build, node_of, op_types, random_array, values_of
 from zeroskip.onnx import canonicalize, load_model, unsupported_nodes
 
 BN = "BatchNormalization <epsilon = 0.001>"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from onnx_graphs import assert_parity, build, node_of, op_types, random_array, values_of
 
+from onnx_graphs import assert_parity, build, node_of, op_types, random_array, values_of
 from zeroskip.onnx import canonicalize, load_model, unsupported_nodes
 
 CONSTANTS = {

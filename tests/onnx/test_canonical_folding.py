@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 import onnx.defs
 import pytest
-from onnx_graphs import assert_parity, build, op_types, random_array, run, values_of
 
+from onnx_graphs import assert_parity, build, op_types, random_array, run, values_of
 from zeroskip.engine import InferenceSession, SessionOptions
 from zeroskip.errors import LimitError
 from zeroskip.onnx import canonicalize, load_model, prepare, unsupported_nodes

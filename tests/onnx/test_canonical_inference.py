@@ -7,8 +7,8 @@ import tracemalloc
 import numpy as np
 import onnx
 import pytest
-from onnx_graphs import assert_parity, build, node_of, op_types, random_array, values_of
 
+from onnx_graphs import assert_parity, build, node_of, op_types, random_array, values_of
 from zeroskip.errors import ModelError
 from zeroskip.onnx import canonicalize, load_model, prepare, unsupported_nodes
 

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import onnx
 import pytest
-from onnx_graphs import assert_parity, build, node_of, op_types, random_array, run, values_of
 
+from onnx_graphs import assert_parity, build, node_of, op_types, random_array, run, values_of
 from zeroskip.errors import ModelError, ShapeError
 from zeroskip.onnx import canonicalize, load_model, prepare, sources, specialize, to_bytes, to_standard
 

@@ -6,9 +6,9 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
-from onnx_graphs import Array, assert_parity, build, op_types, random_array, run
 
 import zeroskip as zs
+from onnx_graphs import Array, assert_parity, build, op_types, random_array, run
 from zeroskip.onnx import activations, canonicalize, load_model
 from zeroskip.onnx.reweighting import layer_weights
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 import pytest
-from onnx_graphs import assert_parity, build, node_of, op_types, random_array, run, values_of
 
+from onnx_graphs import assert_parity, build, node_of, op_types, random_array, run, values_of
 from zeroskip.onnx import canonicalize, load_model, prepare, to_bytes, to_standard, unsupported_nodes
 
 T = 0.25

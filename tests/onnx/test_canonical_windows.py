@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from onnx_graphs import assert_parity, build, node_of, op_types, random_array
 
+from onnx_graphs import assert_parity, build, node_of, op_types, random_array
 from zeroskip.errors import ShapeError, ZeroskipError
 from zeroskip.onnx import canonicalize, load_model, unsupported_nodes
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx_graphs import run
 
+from onnx_graphs import run
 from zeroskip.onnx import canonicalize, load_model, to_bytes, to_standard, unsupported_nodes
 
 SUPPORTED_AT_LEAST = {

@@ -11,8 +11,8 @@ import onnx_ir as ir
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx_graphs import build, op_types, random_array, run, values_of
 
+from onnx_graphs import build, op_types, random_array, run, values_of
 from zeroskip.engine import InferenceSession
 from zeroskip.errors import ModelError, ZeroskipError
 from zeroskip.onnx import canonicalize, load_model, to_bytes

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 import pytest
-from onnx_graphs import build, op_types, random_array, run
 
+from onnx_graphs import build, op_types, random_array, run
 from zeroskip.errors import ModelError
 from zeroskip.onnx import canonicalize, load_model, prepare, to_bytes, to_standard
 

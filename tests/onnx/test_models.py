@@ -14,9 +14,9 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
-from onnx_graphs import assert_parity, op_types, random_array
 
 from conftest import package_file
+from onnx_graphs import assert_parity, op_types, random_array
 from zeroskip.onnx import activations, canonicalize, load_model, prepare, specialize
 
 TOLERANCE = 3e-6

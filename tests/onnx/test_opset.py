@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from onnx_graphs import assert_parity, build, op_types, random_array, random_feeds, run
 
+from onnx_graphs import assert_parity, build, op_types, random_array, random_feeds, run
 from zeroskip.engine import InferenceSession, SessionOptions
 from zeroskip.errors import ModelError
 from zeroskip.onnx import canonicalize, load_model, to_bytes, to_standard, unsupported_nodes

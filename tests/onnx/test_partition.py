@@ -6,8 +6,8 @@ import numpy as np
 import onnx_ir as ir
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx_graphs import build, random_array, run
 
+from onnx_graphs import build, random_array, run
 from random_networks import network
 from zeroskip.onnx import load_model, to_bytes
 from zeroskip.onnx.canonical.pipeline import infer_values

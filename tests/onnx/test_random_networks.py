@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from onnx_graphs import build, random_array, run
 
+from onnx_graphs import build, random_array, run
 from random_networks import network
 from zeroskip.onnx import canonicalize, load_model, to_bytes, to_standard
 

@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
-from onnx_graphs import build, random_array, random_feeds, run
 
+from onnx_graphs import build, random_array, random_feeds, run
 from zeroskip.errors import ModelError
 from zeroskip.onnx import load_model, save_model, to_bytes
 

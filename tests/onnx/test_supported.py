@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from onnx_graphs import build, random_array
 
+from onnx_graphs import build, random_array
 from zeroskip.errors import ModelError, UnsupportedOperatorError
 from zeroskip.onnx import canonicalize, check_supported, load_model, unsupported_nodes
 

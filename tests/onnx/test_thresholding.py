@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx_graphs import Array, assert_parity, build, node_of, op_types, random_array, random_feeds, run
 
+from onnx_graphs import Array, assert_parity, build, node_of, op_types, random_array, random_feeds, run
 from zeroskip import ThresholdSet
 from zeroskip.errors import ModelError, RecipeError
 from zeroskip.onnx import activations, apply, apply_thresholds, canonicalize, load_model, to_bytes
