@@ -34,7 +34,8 @@ T get(const nb::dict& dict, const char* key) {
   return value;
 }
 
-ConstArray to_const_array(nb::handle object, const std::string& what) {
+// `owners` gets what keeps the values in place, whatever happens to the caller's list meanwhile.
+ConstArray to_const_array(nb::handle object, const std::string& what, std::vector<Array>& owners) {
   Array array;
   if (!nb::try_cast<Array>(object, array))
     throw_error(what, ": expected a numpy array, got ", nb::type_name(object.type()).c_str());
@@ -48,6 +49,7 @@ ConstArray to_const_array(nb::handle object, const std::string& what) {
   }
   for (size_t axis = 0; axis < array.ndim(); ++axis)
     result.shape.push_back(static_cast<int64_t>(array.shape(axis)));
+  owners.push_back(std::move(array));
   return result;
 }
 
@@ -79,11 +81,11 @@ Attribute to_attribute(const std::string& step, const std::string& key, nb::hand
 
 // Views by role; a view's name is what `names` says for the role, by default "<step>.<role>".
 std::map<std::string, ConstantView> to_constants(const std::string& step, const nb::dict& arrays,
-                                                 const nb::dict& names) {
+                                                 const nb::dict& names, std::vector<Array>& owners) {
   std::map<std::string, ConstantView> constants;
   for (const auto& [key, value] : arrays) {
     const auto role = nb::cast<std::string>(key);
-    const ConstArray array = to_const_array(value, "step '" + step + "': constant '" + role + "'");
+    const ConstArray array = to_const_array(value, "step '" + step + "': constant '" + role + "'", owners);
     ConstantView view{.shape = array.shape, .values = {}, .name = step + "." + role};
     if (names.contains(key)) view.name = nb::cast<std::string>(names[key]);
     size_t count = 1;
@@ -94,8 +96,8 @@ std::map<std::string, ConstantView> to_constants(const std::string& step, const 
   return constants;
 }
 
-// The arrays stay alive in the caller's list while the Program is built, and are not needed afterwards.
-StepSpec to_step(const nb::dict& dict) {
+// The arrays are needed while the Program is built, and not afterwards.
+StepSpec to_step(const nb::dict& dict, std::vector<Array>& owners) {
   StepSpec step;
   step.op = get<std::string>(dict, "op");
   step.name = get<std::string>(dict, "name");
@@ -106,15 +108,16 @@ StepSpec to_step(const nb::dict& dict) {
     step.attributes.emplace(name, to_attribute(step.name, name, value));
   }
   const nb::dict names = dict.contains("constants") ? get<nb::dict>(dict, "constants") : nb::dict();
-  step.constants = to_constants(step.name, get<nb::dict>(dict, "arrays"), names);
+  step.constants = to_constants(step.name, get<nb::dict>(dict, "arrays"), names, owners);
   return step;
 }
 
-std::vector<ConstArray> to_inputs(const Program& program, const nb::list& arrays) {
+std::vector<ConstArray> to_inputs(const Program& program, const nb::list& arrays,
+                                  std::vector<Array>& owners) {
   std::vector<ConstArray> inputs;
   for (size_t i = 0; i < arrays.size(); ++i) {
     const std::string name = i < program.input_count() ? " '" + program.input_spec(i).name + "'" : "";
-    inputs.push_back(to_const_array(arrays[i], "input " + std::to_string(i) + name));
+    inputs.push_back(to_const_array(arrays[i], "input " + std::to_string(i) + name, owners));
   }
   return inputs;
 }
@@ -150,14 +153,16 @@ void init_program(Program* self, const std::vector<nb::dict>& tensors, const std
                    .num_threads = num_threads,
                    .isa = isa.value_or("")};
   for (const nb::dict& tensor : tensors) spec.tensors.push_back(to_tensor(tensor));
-  for (const nb::dict& step : steps) spec.steps.push_back(to_step(step));
+  std::vector<Array> owners;
+  for (const nb::dict& step : steps) spec.steps.push_back(to_step(step, owners));
   WeightStore own;  // operators hold what they take from it
   const GilRelease release;
   new (self) Program(std::move(spec), weights ? *weights : own);
 }
 
 std::vector<FloatArray> run(const Program& program, const nb::list& arrays) {
-  const std::vector<ConstArray> inputs = to_inputs(program, arrays);
+  std::vector<Array> owners;
+  const std::vector<ConstArray> inputs = to_inputs(program, arrays, owners);
   std::vector<FloatArray> outputs = new_outputs(program);
   const std::vector<float*> addresses = pointers(outputs);
   {
@@ -168,7 +173,8 @@ std::vector<FloatArray> run(const Program& program, const nb::list& arrays) {
 }
 
 nb::list profile(const Program& program, const nb::list& arrays, int iterations) {
-  const std::vector<ConstArray> inputs = to_inputs(program, arrays);
+  std::vector<Array> owners;
+  const std::vector<ConstArray> inputs = to_inputs(program, arrays, owners);
   const std::vector<FloatArray> outputs = new_outputs(program);
   const std::vector<float*> addresses = pointers(outputs);
   std::vector<StepProfile> steps;
@@ -193,21 +199,22 @@ nb::list profile(const Program& program, const nb::list& arrays, int iterations)
 
 void replace_constants(Program& program, size_t step, const nb::dict& arrays, const nb::dict& names,
                        WeightStore& weights) {
-  std::map<std::string, ConstantView> constants = to_constants("step " + std::to_string(step), arrays, names);
-  const nb::gil_scoped_release release;
+  std::vector<Array> owners;
+  std::map<std::string, ConstantView> constants =
+      to_constants("step " + std::to_string(step), arrays, names, owners);
+  const GilRelease release;
   program.replace_constants(step, std::move(constants), weights);
 }
 
 // A StepwiseRun together with the arrays it reads and writes.
 class BoundRun {
  public:
-  BoundRun(const Program& program, nb::list inputs)
-      : inputs_(std::move(inputs)),
-        outputs_(new_outputs(program)),
-        run_(program, to_inputs(program, inputs_), pointers(outputs_)) {}
+  BoundRun(const Program& program, const nb::list& inputs)
+      : outputs_(new_outputs(program)),
+        run_(program, to_inputs(program, inputs, inputs_), pointers(outputs_)) {}
 
   void run(size_t first, size_t last, bool counts) {
-    const nb::gil_scoped_release release;
+    const GilRelease release;
     run_.run(first, last, counts);
   }
   std::vector<FloatArray> outputs() const { return outputs_; }
@@ -238,7 +245,7 @@ class BoundRun {
     return ranges;
   }
 
-  nb::list inputs_;
+  std::vector<Array> inputs_;
   std::vector<FloatArray> outputs_;
   StepwiseRun run_;
 };
@@ -275,7 +282,7 @@ NB_MODULE(_core, m) {
       [](const std::optional<std::string>& isa, int num_threads) {
         return peak_macs_per_ms(choose_isa(isa.value_or("")), num_threads);
       },
-      "isa"_a = nb::none(), "num_threads"_a = 1, nb::call_guard<nb::gil_scoped_release>(),
+      "isa"_a = nb::none(), "num_threads"_a = 1, nb::call_guard<GilRelease>(),
       "Measure the float32 multiply-accumulates that the threads complete in a millisecond at best (takes 10 "
       "ms).");
 
@@ -300,7 +307,7 @@ NB_MODULE(_core, m) {
       .def_prop_ro("scratch_bytes", &Program::scratch_bytes);
 
   nb::class_<BoundRun>(m, "StepwiseRun", "One run of a Program in pieces; for one thread.")
-      .def(nb::init<const Program&, nb::list>(), "program"_a, "inputs"_a, nb::keep_alive<1, 2>())
+      .def(nb::init<const Program&, const nb::list&>(), "program"_a, "inputs"_a, nb::keep_alive<1, 2>())
       .def("run", &BoundRun::run, "first"_a, "last"_a, "counts"_a = false,
            "Run steps [first, last); with counts the densities of masked first inputs are kept.")
       .def("save", &BoundRun::save, "ranges"_a,

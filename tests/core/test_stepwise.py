@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -63,3 +65,16 @@ def test_what_leaves_the_program_is_refused() -> None:
         run.save([(-64, 64)])
     with pytest.raises(_core.Error, match="ranges of 64 bytes, and an array of 32"):
         run.load([(0, 64)], np.zeros(32, np.uint8))
+
+
+def test_the_callers_list_may_change_while_a_run_is_under_way() -> None:
+    """The arrays are kept, not the list that they came in."""
+    program, x = plan().build(), sparse_array(SHAPE, 0.5)
+    expected, given = np.maximum(x, 0), [x]
+    run = _core.StepwiseRun(program, given)
+    assert sys.getrefcount(given) == 2
+    del x
+    given.clear()
+    [np.full(SHAPE, 7.0, np.float32) for _ in range(4)]  # take the memory, were it free
+    run.run(0, len(program.kernel_names))
+    np.testing.assert_array_equal(run.outputs[0], expected)

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx.parser
-import onnxruntime as ort
 
 import zeroskip as zs
 from zeroskip.engine.mixed.mixed import MixedModel
@@ -50,6 +49,8 @@ def model(body: str, *, outputs: str = "float y", inputs: str = "float[N, 3, H, 
 
 
 def by_onnxruntime(data: bytes | str, feed: dict[str, Any]) -> list[Any]:
+    import onnxruntime as ort  # not above: scripts about forks leave it to zeroskip how it is imported
+
     options = ort.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = 1

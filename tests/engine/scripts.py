@@ -19,6 +19,19 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the te
 MODEL = small_network().SerializeToString()
 def new_session(threads=2):
     return zs.InferenceSession(MODEL, zs.SessionOptions(intra_op_num_threads=threads))
+# Runs something in a forked process, and fails if that ends in another way than by exit code 0.
+def child(work, *, end=os._exit):
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            signal.alarm(300)  # a child that waits for ever is ended, and noticed
+            work()
+            code = 0
+        finally:
+            end(code)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert status == 0, f"the child ended with {status}"
 X = np.random.default_rng(0).standard_normal((1, 3, 12, 12), np.float32)
 """
 

@@ -32,6 +32,36 @@ def test_daemon_threads_that_are_running(attempt: int) -> None:
     assert run_script(DAEMONS + "print('done')") == (0, "done\n", "")
 
 
+@pytest.mark.parametrize(
+    "work",
+    [
+        pytest.param("run = program.start([X]); run.advance()", id="stepwise"),
+        pytest.param("set_to(next(values))", id="replace constants"),
+        pytest.param("core().peak_macs_per_ms(None, 1)", id="peak"),
+        pytest.param("new_session()", id="build"),
+    ],
+)
+def test_daemon_threads_anywhere_in_the_core(work: str) -> None:
+    """Whatever gives the GIL up takes it back in the one safe way."""
+    body = f"""
+import itertools
+from zeroskip.engine.native import core
+def repeat():
+    program = new_session().probe({{"image": X.shape}})
+    name = next(iter(program.threshold_steps))
+    values = itertools.cycle((0.1, 0.2))
+    set_to = lambda value: program.set_thresholds({{name: value}})
+    while True:
+        {work}
+for _ in range(4):
+    threading.Thread(target=repeat, daemon=True).start()
+time.sleep(0.5)
+print("done")
+"""
+    for _ in range(2):
+        assert run_script(body) == (0, "done\n", "")
+
+
 def test_daemon_threads_and_an_exit_code() -> None:
     assert run_script(DAEMONS + "sys.exit(3)") == (3, "", "")
 

@@ -14,20 +14,7 @@ pytestmark = [
     pytest.mark.skipif("libtsan" in sys.executable, reason="ThreadSanitizer does not fork threads"),
 ]
 
-# `child` runs what follows in a forked process and fails if it ends in another way than by exit code 0.
 FORK = """
-def child(work):
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            signal.alarm(300)  # a child that waits for ever is ended, and noticed
-            work()
-            code = 0
-        finally:
-            os._exit(code)
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    assert status == 0, f"the child ended with {status}"
 def check(session, x=X):
     assert session.run(None, {"image": x})[0].tobytes() == expected[x.shape[0]]
 two = np.repeat(X, 2, axis=0)

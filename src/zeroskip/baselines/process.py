@@ -23,6 +23,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ..engine.mixed.lifetime import NO_TELEMETRY
 from ..errors import EngineError
 from ..onnx import LoadedModel
 from ..onnx.load import ModelSource
@@ -199,7 +200,7 @@ class EngineProcess:
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([self._folder.name, *inherited])},
+            env={**NO_TELEMETRY, **os.environ, "PYTHONPATH": os.pathsep.join([self._folder.name, *inherited])},
         )
 
     def _clean_up(self) -> None:

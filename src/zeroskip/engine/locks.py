@@ -1,4 +1,4 @@
-"""A mutex that a forked child can use, whatever the parent's other threads were doing."""
+"""Locks that stand a fork: whatever the parent's other threads were doing, the child can use them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,59 @@ class ForkSafeLock:
         self._lock = threading.Lock()
 
 
-_known: weakref.WeakSet[ForkSafeLock] = weakref.WeakSet()
+class Gate:
+    """Lets any number of threads in, until one of them closes it.
+
+    What is behind it must be over before something else happens, a fork or the end of the interpreter: closing
+    waits until every other thread is out, and whoever comes then waits until the gate is open again. The thread that
+    closed it goes in and out freely. A forked child finds it open.
+    """
+
+    __slots__ = ("__weakref__", "_closer", "_condition", "_inside")
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._inside: set[int] = set()
+        self._closer: int | None = None
+        _known.add(self)
+
+    def __enter__(self) -> None:
+        with self._condition:
+            self._wait_for_others()
+            self._inside.add(threading.get_ident())
+
+    def __exit__(self, *_: object) -> None:
+        with self._condition:
+            self._inside.discard(threading.get_ident())
+            self._condition.notify_all()
+
+    def close(self) -> None:
+        """Let no other thread in, and wait until all that are in are out."""
+        own = threading.get_ident()
+        with self._condition:
+            self._wait_for_others()
+            self._closer = own
+            while self._inside - {own}:
+                self._condition.wait()
+
+    def open(self) -> None:
+        """Undo :meth:`close`."""
+        with self._condition:
+            self._closer = None
+            self._condition.notify_all()
+
+    def renew(self) -> None:
+        """Forget all threads but this one."""
+        self._condition = threading.Condition()
+        self._inside &= {threading.get_ident()}
+        self._closer = None
+
+    def _wait_for_others(self) -> None:
+        while self._closer not in (None, threading.get_ident()):
+            self._condition.wait()
+
+
+_known: weakref.WeakSet[ForkSafeLock | Gate] = weakref.WeakSet()
 
 
 def _renew_all() -> None:

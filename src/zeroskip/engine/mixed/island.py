@@ -1,4 +1,4 @@
-"""An island: a part of a model that ONNX Runtime runs. The only module that imports onnxruntime for running models.
+"""An island: a part of a model that ONNX Runtime runs.
 
 ONNX Runtime gets as many threads as the native engine, and they sleep between calls instead of spinning: two
 pools of spinning threads on the same cores would fight each other.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from ...errors import EngineError, ModelError
 from ..locks import ForkSafeLock
 from ..options import SessionOptions
 from ..run.memory_check import check_copies
+from .lifetime import call, create, runtime
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -73,13 +75,13 @@ class Island:
         values = {name: _as_native(feed[name]) for name in self.input_names}
         session = self._session(tuple(taps), values)
         try:
-            return list(session.run([*self.output_names, *taps], values))
+            return call(session, [*self.output_names, *taps], values)
         except Exception as error:  # onnxruntime has a class per status code, without a common base
             raise EngineError(f"ONNX Runtime failed: {error}") from error
 
     def _session(self, taps: tuple[str, ...], values: Mapping[str, Any] | None = None) -> Any:
         with self._lock:
-            if self._process != os.getpid():  # the threads of a session do not survive a fork
+            if self._process != os.getpid():  # what a fork inherits cannot be used, see lifetime.py
                 self._sessions.clear()
                 self._process = os.getpid()
             if taps not in self._sessions:
@@ -96,8 +98,7 @@ class Island:
             let_go(model)
 
     def _load_copy(self, model: ir.Model, taps: tuple[str, ...], values: Mapping[str, Any]) -> Any:
-        import onnxruntime
-
+        onnxruntime = runtime()
         model.ir_version = 10
         for item in model.graph.inputs:
             if item.type is None:
@@ -111,8 +112,9 @@ class Island:
             if tensors:
                 arrays = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in tensors.values()]
                 options.add_external_initializers(list(tensors), arrays)
+            data = _serialized(model)
             try:
-                return onnxruntime.InferenceSession(_serialized(model), options, providers=["CPUExecutionProvider"])
+                return create(partial(onnxruntime.InferenceSession, data, options, providers=["CPUExecutionProvider"]))
             except Exception as error:  # as above
                 if attempt == _RELABEL_ATTEMPTS - 1 or not ("opset" in str(error).lower() and _relabel(model)):
                     raise ModelError(f"ONNX Runtime cannot load {_contents(model)}: {error}") from error
@@ -120,8 +122,7 @@ class Island:
 
 
 def _session_options(options: SessionOptions) -> Any:
-    import onnxruntime
-
+    onnxruntime = runtime()
     result = onnxruntime.SessionOptions()
     result.intra_op_num_threads = options.num_threads
     result.inter_op_num_threads = 1
