@@ -18,6 +18,8 @@ from zeroskip.calibration.judging.metric import ClassMetric, FidelityMetric, cho
 from zeroskip.calibration.network.evaluation import Evaluator
 from zeroskip.calibration.network.timing import measured_speed
 from zeroskip.calibration.network.values import Values
+from zeroskip.calibration.options import CalibrationOptions
+from zeroskip.calibration.problem import Setting
 from zeroskip.calibration.search.walk import Budget
 from zeroskip.calibration.strategies.allocation import GRID, EnergyStrategy, SensitivityStrategy, UniformStrategy
 from zeroskip.calibration.strategies.sensitivity import Sensitivity
@@ -184,8 +186,10 @@ def test_labels_of_another_model_are_refused() -> None:
 
 def test_labels_that_are_all_wrong_are_refused() -> None:
     labels = [(label + 1) % CLASSES for label in dense_labels()]
-    with pytest.raises(CalibrationError, match=r"the model itself is right on none of 16 inputs"):
+    with pytest.raises(CalibrationError, match=r"right on 0 of 32 inputs.*label - 1 the model is right on \d"):
         calibrate(tiny_network(), tiny_data(COUNT, labels), threads=1)
+    with pytest.raises(CalibrationError, match=r"the model itself is right on none of 16 inputs"):
+        calibrate(tiny_network(), tiny_data(COUNT, labels), threads=1, accept_baseline=True)
 
 
 def test_no_inputs_are_refused() -> None:
@@ -288,19 +292,16 @@ def test_a_blind_model_agrees_but_has_lost_all_information() -> None:
     blind = np.broadcast_to(dense.mean(axis=0), dense.shape).astype(np.float32)
     metric = choose_metric("auto", dense, None)
     assert metric.name == "agreement"
-    assert metric.is_guarded
     assert metric.value(dense, blind, None) == 1.0
     assert metric.information_loss(dense, blind) == pytest.approx(1.0, abs=0.01)
     assert metric.information_loss(dense, dense) == 0.0
 
 
-def test_top1_is_guarded_where_one_class_dominates() -> None:
-    dense = np.tile(np.array([[3.0, 0.0]], np.float32), (10, 1))
-    dense[0] = [0.0, 3.0]
-    labels = dense.argmax(axis=1)
-    assert choose_metric("auto", dense, labels).is_guarded
-    varied = np.eye(10, dtype=np.float32)
-    assert not choose_metric("auto", varied, np.arange(10)).is_guarded
+def test_information_loss_is_always_bounded() -> None:
+    for labels in (None, dense_labels()):
+        made = Setting(tiny_network(), tiny_data(COUNT, labels), None, CalibrationOptions(threads=1))
+        assert made.budget_of(0.05).max_information_loss == 0.1
+        assert made.budget_of(0.3).max_information_loss == 0.3
 
 
 def test_outputs_without_classes_are_judged_by_fidelity() -> None:

@@ -126,6 +126,7 @@ def optimize(
     *,
     target_sparsity: float | None = None,
     target_speedup: float | None = None,
+    accept_baseline: bool = False,
     metric: MetricName | MetricFunction = "auto",
     strategy: StrategyName = "sensitivity",
     compensation: CompensationName = "none",
@@ -149,6 +150,7 @@ def optimize(
         output: Folder to create or to fill. Nothing appears there before everything has succeeded.
         target_sparsity: Instead of a budget, see :func:`zeroskip.calibrate`.
         target_speedup: Instead of either, see :func:`zeroskip.calibrate`.
+        accept_baseline: Whether to go on where the model only guesses, see :func:`zeroskip.calibrate`.
         metric: What to bound, see :func:`zeroskip.calibrate`.
         strategy: How to allocate, see :func:`zeroskip.calibrate`.
         compensation: Whether to correct the layers behind thresholds, see :func:`zeroskip.calibrate`.
@@ -201,6 +203,7 @@ def optimize(
             max_drop,
             target_sparsity=target_sparsity,
             target_speedup=target_speedup,
+            accept_baseline=accept_baseline,
             metric=metric,
             strategy=strategy,
             compensation=compensation,
@@ -276,6 +279,7 @@ def _summary(
         baseline=calibration.holdout.baseline,
         optimized=calibration.holdout.optimized,
         drop=calibration.holdout.drop,
+        agreement=calibration.holdout.agreement,
         sparsity_before=before.sparsity,
         sparsity_after=after.sparsity,
         latency_ms=LatencyMs(

@@ -33,6 +33,7 @@ class Summary(SavedValue):
         baseline: The metric of the original model on the holdout.
         optimized: The metric of the model with thresholds on the holdout.
         drop: ``baseline - optimized``.
+        agreement: Share of the holdout that both models answer alike; None for outputs that are no classes.
         sparsity_before: Input sparsity of the layers that can skip, weighted by MACs, original model.
         sparsity_after: The same with thresholds.
         latency_ms: Times.
@@ -51,6 +52,7 @@ class Summary(SavedValue):
     baseline: float
     optimized: float
     drop: float
+    agreement: float | None = None
     sparsity_before: float
     sparsity_after: float
     latency_ms: LatencyMs

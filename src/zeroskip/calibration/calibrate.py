@@ -31,6 +31,7 @@ def calibrate(
     target_sparsity: float | None = None,
     target_speedup: float | None = None,
     max_information_loss: float | None = None,
+    accept_baseline: bool = False,
     metric: MetricName | MetricFunction = "auto",
     strategy: StrategyName = "sensitivity",
     compensation: CompensationName = "none",
@@ -64,8 +65,9 @@ def calibrate(
         target_speedup: Instead: reach this speed-up by the engine's cost model, >= 1.
         max_information_loss: Bounds the information loss as well: how far the outputs moved against how much
             they differ from input to input, 0 for unchanged ones, 1 for a model gone blind. By default 0.1, or
-            ``max_drop`` if that is more, for agreement, and for top-1 if one class makes up most predictions,
-            because these metrics do not notice a blind model on such data; open otherwise.
+            ``max_drop`` if that is more: a metric may not notice that a model goes blind.
+        accept_baseline: Whether to go on where the labels say that the model as it is only guesses, which nearly always
+            means wrong labels or another preprocessing.
         metric: ``"auto"``: top-1 with labels; else agreement with the dense model's predictions for outputs
             ``[N, classes]``, and fidelity (share of preserved energy) for others. Or a function of
             (outputs, labels) that returns a number, higher is better. The model's first output is judged.
@@ -93,8 +95,8 @@ def calibrate(
         The thresholds and what they cost. If nothing passes, thresholds of zero, which change nothing.
 
     Raises:
-        CalibrationError: If options contradict each other, labels do not fit, the metric fails, the model's
-            own outputs are not finite, or the target cannot be reached.
+        CalibrationError: If options contradict each other, labels do not fit, the model as it is only guesses by them,
+            the metric fails, its own outputs are not finite, or the target cannot be reached.
         DataError: If there are too few inputs, or they are noise and ``random_input`` is False.
         ShapeError: If the data do not fit the model.
         ModelError: If the model cannot be read or run.
@@ -109,6 +111,7 @@ def calibrate(
         target_sparsity=target_sparsity,
         target_speedup=target_speedup,
         max_information_loss=max_information_loss,
+        accept_baseline=accept_baseline,
         metric=metric,
         strategy=strategy,
         compensation=compensation,

@@ -25,6 +25,7 @@ class CalibrationOptions:
     target_sparsity: float | None = None
     target_speedup: float | None = None
     max_information_loss: float | None = None
+    accept_baseline: bool = False
     metric: MetricName | MetricFunction = "auto"
     strategy: StrategyName = "sensitivity"
     compensation: CompensationName = "none"

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..analysis import ModelInput, refuse_noise
 from ..data import Dataset
-from ..errors import DataError
+from ..data.neighbours import neighbours
+from ..errors import CalibrationError, DataError
 from .compensation.compensation import MAX_INPUTS
-from .judging.metric import check_outputs, choose_metric
+from .judging.baseline import Alternative, Baseline, judge_baseline, predicted
+from .judging.metric import check_outputs, choose_metric, is_top1
 from .network.evaluation import Evaluator
 from .network.network import Network
 from .options import CalibrationOptions
@@ -23,7 +29,9 @@ _FEWEST_INPUTS = 4
 _FEWEST_PROBES, _MOST_PROBES, _PROBED_MACS = 48, 256, 4e10
 """Inputs to probe with unless told otherwise: as many as take this many multiply-accumulates, within bounds."""
 _BLIND = 0.1
-"""Information loss that a metric which cannot see blindness tolerates at most."""
+"""Information loss that is tolerated at most unless told otherwise."""
+_COMPARED_INPUTS = 32
+"""Inputs to try other preprocessings on."""
 
 
 class Setting:
@@ -42,9 +50,11 @@ class Setting:
         calibration: Runs it on the data of the search.
         holdout: Runs it on the other data.
         metric: Judges outputs.
+        baseline: How good the model as it is is; None where top-1 is not what is bounded.
 
     Raises:
-        CalibrationError: If the metric does not fit, or the model's own outputs are not finite.
+        CalibrationError: If the metric does not fit, the model only guesses by the labels and that is not accepted, or
+            its own outputs are not finite.
         DataError: If there are too few inputs, or they are noise and that is not accepted.
         ShapeError: If the data do not fit the model.
         ModelError: If the model cannot be read or run.
@@ -75,9 +85,11 @@ class Setting:
         self.network = self._compiled(calibration_data)
         self.calibration = Evaluator(self.network, self._input, calibration_data)
         self.holdout = Evaluator(self.network, self._input, holdout_data)
+        # Runs both while the network still is as it came: what is compared with may know of no correction.
+        for half in (self.calibration, self.holdout):
+            check_outputs(half.dense.outputs)
+        self.baseline = self._baseline()
         self.metric = choose_metric(options.metric, self.calibration.dense.outputs, calibration_data.labels)
-        # Runs the holdout while the network still is as it came: what is compared with may know of no correction.
-        check_outputs(self.holdout.dense.outputs)
 
     @cached_property
     def probes(self) -> Evaluator:
@@ -101,9 +113,32 @@ class Setting:
     def budget_of(self, max_drop: float) -> Budget:
         """Return a budget for a largest drop of the metric, with the guard against blindness."""
         max_information_loss = self.options.max_information_loss
-        if max_information_loss is None and self.metric.is_guarded:
+        if max_information_loss is None:
             max_information_loss = max(max_drop, _BLIND)
         return Budget(max_drop, max_information_loss)
+
+    def _baseline(self) -> Baseline | None:
+        """Judge the model as it is on all data that have labels, where these are what the metric goes by."""
+        halves = [half for half in (self.calibration, self.holdout) if half.data.labels is not None]
+        if not halves or not is_top1(self.options.metric, self.calibration.dense.outputs):
+            return None
+        outputs = np.concatenate([half.dense.outputs for half in halves])
+        labels = np.concatenate([half.data.labels for half in halves if half.data.labels is not None])
+        baseline = judge_baseline(outputs, labels, (), self._alternatives())
+        if baseline.problem is not None and not self.options.accept_baseline:
+            raise CalibrationError(baseline.message)
+        return baseline
+
+    def _alternatives(self) -> Iterator[Alternative]:
+        """Yield what compares other preprocessings with the present one, on a few inputs."""
+        few = self.calibration.data.subset(_COMPARED_INPUTS)
+        now: NDArray[np.bool_] = self._hits(few)
+        for words, other in neighbours(few):
+            yield words, lambda other=other: (now, self._hits(other))  # type: ignore[misc]
+
+    def _hits(self, data: Dataset) -> NDArray[np.bool_]:
+        outputs = Evaluator(self.network, self._input, data).outputs({})
+        return np.asarray(predicted(outputs) == data.labels)
 
     @property
     def _affordable_probes(self) -> int:

@@ -14,6 +14,7 @@ class Score(BaseModel):
         optimized: Metric with the thresholds.
         information_loss: How far the outputs moved against how much they differ between inputs: 0 unchanged,
             1 blind.
+        agreement: Share of inputs that both models answer alike; None for outputs that are no classes.
         likely_drop: How far the metric really falls, from the drop as counted and from what the dense model's own
             probabilities let expect; top-1 only. On few inputs it depends on luck far less than ``drop``.
         interval: 95 % confidence interval of the drop, by paired bootstrap; None where it was not asked for.
@@ -26,6 +27,7 @@ class Score(BaseModel):
     baseline: float
     optimized: float
     information_loss: float
+    agreement: float | None = None
     likely_drop: float | None = None
     interval: tuple[float, float] | None = None
     p_value: float | None = None

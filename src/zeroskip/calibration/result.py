@@ -13,6 +13,7 @@ from ..files import atomic_write_text, read_ordinary
 from ..onnx import LayerWeights
 from ..short_repr import ShortRepr
 from ..thresholds import ThresholdSet
+from .judging.baseline import Baseline
 from .network.timing import MeasuredSpeed
 from .records import Correction, CurvePoint, LayerSensitivity, Score, Trial
 
@@ -34,6 +35,7 @@ class CalibrationResult(ShortRepr, BaseModel):
         target_speedup: Predicted speed-up that was asked for, if one was.
         calibration: Score on the data of the search.
         holdout: Score on the other data.
+        baseline: How good the model as it is is by the labels; None where top-1 was not bounded.
         sparsity_before: Of what the skipping layers read, weighted by MACs, on the calibration data.
         sparsity_after: The same with the thresholds.
         predicted_speedup: Time before over time after, by the engine's cost model.
@@ -62,6 +64,7 @@ class CalibrationResult(ShortRepr, BaseModel):
     target_speedup: float | None = None
     calibration: Score
     holdout: Score
+    baseline: Baseline | None = None
     sparsity_before: float
     sparsity_after: float
     predicted_speedup: float = 1.0

@@ -47,7 +47,8 @@ def _loss(result: CalibrationResult) -> str:
         changed = changed_predictions(score)
         lost = f"{score.information_loss:.2%} of the information in the outputs lost"
         return f"{changed} of {score.samples} predictions changed, {lost}"
-    return f"{words} {score.baseline:.2%} -> {score.optimized:.2%}"
+    same = "" if score.agreement is None else f", {score.agreement:.2%} answered as by the original,"
+    return f"{words} {score.baseline:.2%} -> {score.optimized:.2%}{same}"
 
 
 def changed_predictions(score: Score) -> int:

@@ -64,6 +64,7 @@ def calibrate(
             budget.max_drop,
             target_sparsity=budget.target_sparsity,
             target_speedup=budget.target_speedup,
+            accept_baseline=budget.accept_baseline,
             metric=budget.metric,
             strategy=budget.strategy,
             compensation=budget.compensation,

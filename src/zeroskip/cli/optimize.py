@@ -45,6 +45,7 @@ def optimize(
         max_drop=budget.max_drop,
         target_sparsity=budget.target_sparsity,
         target_speedup=budget.target_speedup,
+        accept_baseline=budget.accept_baseline,
         metric=budget.metric,
         strategy=budget.strategy,
         compensation=budget.compensation,

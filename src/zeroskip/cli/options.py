@@ -57,6 +57,12 @@ class BudgetOptions:
         Metric,
         typer.Option(help="What is bounded. auto: top1 with labels, else agreement with the original model."),
     ] = "auto"
+    accept_baseline: Annotated[
+        bool,
+        typer.Option(
+            "--accept-baseline", help="Go on although the labels say that the model as it is only guesses."
+        ),
+    ] = False
     strategy: Annotated[Strategy, typer.Option(help="How zeros are allocated to layers.")] = "sensitivity"
     compensation: Annotated[
         Compensation,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..short_repr import shorten
+from .preprocessing import Preprocess
 
 Indices = NDArray[np.int64]
 Batch = tuple[NDArray[np.float32], "NDArray[np.int64] | None"]
@@ -29,6 +30,14 @@ class Source(Protocol):
         ...
 
 
+class PictureSource(Source, Protocol):
+    """A source of pictures, which can be preprocessed in another way."""
+
+    def reprocessed(self, preprocess: Preprocess) -> PictureSource:
+        """Return the same pictures with another recipe."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Inputs of a model in a fixed order, with labels or without; parts of it share its source.
@@ -43,6 +52,7 @@ class Dataset:
         description: What the data are, in words.
         is_random: Whether the values are noise, from which no sparsity may be claimed.
         skipped: What could not be read and was left out, one line each.
+        preprocess: How pixels became these inputs; None where the inputs were given as they are.
 
     Raises:
         DataError: If there is nothing in it.
@@ -56,6 +66,7 @@ class Dataset:
     description: str
     is_random: bool = False
     skipped: tuple[str, ...] = ()
+    preprocess: Preprocess | None = None
 
     def __post_init__(self) -> None:
         if len(self.indices) == 0:
@@ -133,6 +144,20 @@ class Dataset:
         if count >= len(self):
             return self
         return self._part(np.arange(count) * len(self) // count, f"{count} of")
+
+    def reprocessed(self, preprocess: Preprocess) -> Dataset:
+        """Return the same pictures with another recipe.
+
+        Args:
+            preprocess: The recipe.
+
+        Raises:
+            DataError: If the inputs are no pictures, but arrays that were given as they are.
+        """
+        if self.preprocess is None:
+            raise DataError(f"only pictures can be preprocessed in another way, not {self.description}")
+        source = cast(PictureSource, self.source).reprocessed(preprocess)
+        return replace(self, source=source, preprocess=preprocess)
 
     def split(
         self, fraction: float = 0.5, *, counts: tuple[int, int] | None = None, seed: int = 0

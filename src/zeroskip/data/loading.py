@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import DataError
-from .dataset import Indices
+from .dataset import Indices, Source
 from .pictures import View, cut, decode
 from .preprocessing import Preprocess
 
 DEFAULT_CACHE_BYTES = 2 << 30
+
+Change = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 class FileSource:
@@ -43,6 +46,13 @@ class FileSource:
     def load(self, indices: Indices) -> NDArray[np.float32]:
         """Return the inputs at ``indices``, see :class:`Source`."""
         return self._preprocess.normalize(_stack(self._pixels(int(index)) for index in indices))
+
+    def reprocessed(self, preprocess: Preprocess) -> FileSource:
+        """Return the same pictures with another recipe; what was decoded is shared where the pixels are the same."""
+        other = FileSource(self._files, self._views, preprocess, self._cache_left_bytes)
+        if other._preprocess.has_geometry_of(self._preprocess):
+            other._cache, other._cache_left_bytes = dict(self._cache), 0
+        return other
 
     def unreadable(self) -> dict[int, str]:
         """Decode every file and return the reason for each that fails; what fits is left in the cache."""
@@ -85,6 +95,10 @@ class PixelSource:
         keeps_size = preprocess.size == pixels.shape[1:3] and preprocess.crop is None
         self._is_cut = not (preprocess.keeps_geometry or keeps_size)
 
+    def reprocessed(self, preprocess: Preprocess) -> PixelSource:
+        """Return the same pictures with another recipe."""
+        return PixelSource(self._pixels, preprocess)
+
     def load(self, indices: Indices) -> NDArray[np.float32]:
         """Return the inputs at ``indices``, see :class:`Source`."""
         pixels = self._pixels[indices]
@@ -112,6 +126,23 @@ class ArraySource:
     def load(self, indices: Indices) -> NDArray[np.float32]:
         """Return the inputs at ``indices``, see :class:`Source`."""
         return np.ascontiguousarray(self._x[indices], np.float32)
+
+
+@dataclass(frozen=True)
+class MappedSource:
+    """Inputs of another source, changed.
+
+    Args:
+        source: The other source.
+        change: Takes and returns float32 ``[N, ...]``.
+    """
+
+    source: Source
+    change: Change
+
+    def load(self, indices: Indices) -> NDArray[np.float32]:
+        """Return the inputs at ``indices``, see :class:`Source`."""
+        return np.ascontiguousarray(self.change(self.source.load(indices)))
 
 
 class NoiseSource:

@@ -22,6 +22,9 @@ Interpolation = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 ChannelOrder = Literal["rgb", "bgr"]
 Layout = Literal["nchw", "nhwc"]
 
+_GEOMETRY = ("resize", "size", "crop", "interpolation")
+_NORMALIZATION = ("channel_order", "scale", "mean", "std")
+
 
 @dataclass(frozen=True)
 class Preprocess:
@@ -122,6 +125,14 @@ class Preprocess:
     def keeps_geometry(self) -> bool:
         """Whether pictures are neither resized nor cropped."""
         return self.resize is None and self.size is None and self.crop is None
+
+    def has_geometry_of(self, other: Preprocess) -> bool:
+        """Whether pictures are resized and cropped as another recipe does, so that the pixels are the same."""
+        return all(getattr(self, name) == getattr(other, name) for name in _GEOMETRY)
+
+    def normalized_as(self, other: Preprocess) -> Preprocess:
+        """Return the recipe with the channel order, scale, mean and deviation of another one."""
+        return replace(self, **{name: getattr(other, name) for name in _NORMALIZATION})
 
     def fitted_to(self, input_shape: Sequence[int | str | None]) -> Preprocess:
         """Return the recipe with layout and output size taken from a model's input shape.

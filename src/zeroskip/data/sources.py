@@ -184,8 +184,10 @@ def arrays(
         raise DataError(f"x has shape {x.shape}, expected [N, ...] with N >= 1")
     labels = None if y is None else _class_indices(y, len(x))
     source: ArraySource | PixelSource
+    recipe = None
     if x.dtype == np.uint8:
-        source, words = _pixel_source(x, preprocess)
+        recipe = _pixel_recipe(x, preprocess)
+        source, words = PixelSource(x, recipe), recipe.describe()
     elif np.issubdtype(x.dtype, np.floating):
         if preprocess is not None:
             raise DataError(
@@ -202,6 +204,7 @@ def arrays(
         labels,
         np.arange(len(x)),
         f"{len(x)} inputs from {description} ({labelled}; {words})",
+        preprocess=recipe,
     )
 
 
@@ -269,6 +272,7 @@ def _pictures(
         np.repeat(np.arange(len(files)), crops),
         f"{len(kept)} images{cut} from {origin} ({labelled}; {preprocess.describe()}{left_out})",
         skipped=tuple(bad.values()),
+        preprocess=preprocess,
     )
 
 
@@ -287,13 +291,12 @@ def _recipe(preprocess: str | Preprocess) -> Preprocess:
     return preprocess if isinstance(preprocess, Preprocess) else Preprocess.preset(preprocess)
 
 
-def _pixel_source(x: NDArray[np.uint8], preprocess: str | Preprocess | None) -> tuple[PixelSource, str]:
+def _pixel_recipe(x: NDArray[np.uint8], preprocess: str | Preprocess | None) -> Preprocess:
     if preprocess is None:
         raise DataError("x is uint8: say how to preprocess it, for example preprocess='imagenet' or 'raw'")
     if not (x.ndim == 3 or (x.ndim == 4 and x.shape[3] == 3)):
         raise DataError(f"x is uint8 with shape {x.shape}, expected pictures [N, H, W, 3] or [N, H, W]")
-    recipe = _recipe(preprocess)
-    return PixelSource(x, recipe), recipe.describe()
+    return _recipe(preprocess)
 
 
 def _class_indices(labels: ArrayLike, count: int) -> NDArray[np.int64]:

@@ -111,6 +111,7 @@ def render_calibration(calibration: CalibrationResult) -> RenderableType:
         Column("inputs"),
         Column(METRIC_HEADINGS.get(calibration.metric, calibration.metric)),
         Column("now"),
+        Column("same answer", 1),
         Column("likely drop"),
         Column("information lost", 1),
     ]
@@ -121,6 +122,7 @@ def render_calibration(calibration: CalibrationResult) -> RenderableType:
             str(score.samples),
             f"{score.baseline:.2%}",
             f"{score.optimized:.2%}",
+            "-" if score.agreement is None else f"{score.agreement:.2%}",
             "-" if score.likely_drop is None else f"{score.likely_drop:.2%}",
             f"{score.information_loss:.2%}",
         )

@@ -51,8 +51,9 @@ def price(calibration: CalibrationResult) -> str:
             f"On {score.samples} held-out inputs {_count(changed_predictions(score))} changed, and "
             f"{score.information_loss:.2%} of the information in the outputs was lost."
         )
+    same = "" if score.agreement is None else f"; {score.agreement:.2%} are answered as by the original"
     return (
-        f"On {score.samples} held-out inputs {words} went from {score.baseline:.2%} to {score.optimized:.2%}."
+        f"On {score.samples} held-out inputs {words} went from {score.baseline:.2%} to {score.optimized:.2%}{same}."
     )
 
 

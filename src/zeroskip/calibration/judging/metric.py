@@ -26,7 +26,6 @@ MetricName = Literal["auto", "top1", "agreement", "fidelity"]
 MetricFunction = Callable[[Outputs, Labels], float]
 
 _LEAST_INFORMATION = 1e-9  # nats; a model that answers the same to everything carries none
-_MAJORITY = 0.5
 
 METRICS: tuple[MetricName, ...] = ("auto", "top1", "agreement", "fidelity")
 
@@ -37,11 +36,6 @@ class Metric(Protocol):
     @property
     def name(self) -> str:
         """What it is called in results."""
-        ...
-
-    @property
-    def is_guarded(self) -> bool:
-        """Whether the budget shall bound the information loss as well."""
         ...
 
     def value(self, reference: Outputs, outputs: Outputs, labels: Labels) -> float:
@@ -71,13 +65,11 @@ class ClassMetric:
     Args:
         name: ``"top1"`` or ``"agreement"``.
         is_probability: Whether the outputs are probabilities already.
-        is_guarded: See :class:`Metric`.
         temperature: With which the dense model's probabilities fit the labels; for top-1.
     """
 
     name: str
     is_probability: bool
-    is_guarded: bool = True
     temperature: float | None = None
 
     def value(self, reference: Outputs, outputs: Outputs, labels: Labels) -> float:
@@ -121,7 +113,6 @@ class FidelityMetric:
     """
 
     name: str = "fidelity"
-    is_guarded: bool = False
 
     def value(self, reference: Outputs, outputs: Outputs, labels: Labels) -> float:
         """See :class:`Metric`."""
@@ -147,7 +138,6 @@ class CustomMetric:
 
     function: MetricFunction
     base: ClassMetric | FidelityMetric
-    is_guarded: bool = False
 
     @property
     def name(self) -> str:
@@ -239,11 +229,28 @@ def _top1(base: ClassMetric, reference: Outputs, labels: Labels) -> ClassMetric:
             f"the model itself is right on none of {len(labels)} inputs: check the labels and the preprocessing, or "
             "use metric 'agreement'"
         )
-    _, counts = np.unique(reference.reshape(len(reference), -1).argmax(axis=1), return_counts=True)
-    # Where one answer is right nearly always, top-1 is as blind as agreement.
-    is_guarded = counts.max() > _MAJORITY * len(reference)
     temperature = fitted_temperature(log_scores(reference, probabilities=base.is_probability), labels)
-    return ClassMetric("top1", base.is_probability, is_guarded, temperature)
+    return ClassMetric("top1", base.is_probability, temperature)
+
+
+def agreement_of(reference: Outputs, outputs: Outputs) -> float | None:
+    """Return the share of inputs that two models answer alike, None for outputs that are no classes.
+
+    Args:
+        reference: Of the dense model.
+        outputs: Of the other one.
+    """
+    return agreement(reference, outputs) if _is_classes(reference) else None
+
+
+def is_top1(wanted: MetricName | MetricFunction, reference: Outputs) -> bool:
+    """Say whether top-1 is what will be judged, if there are labels.
+
+    Args:
+        wanted: As for :func:`choose_metric`.
+        reference: Outputs of the dense model.
+    """
+    return wanted in ("auto", "top1") and _is_classes(reference)
 
 
 def _is_classes(reference: Outputs) -> bool:

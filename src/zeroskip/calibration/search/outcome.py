@@ -60,6 +60,7 @@ def outcome(
         target_speedup=options.target_speedup,
         calibration=trial.score,
         holdout=holdout,
+        baseline=setting.baseline,
         sparsity_before=setting.calibration.dense.sparsity,
         sparsity_after=trial.sparsity,
         predicted_speedup=trial.predicted_speedup,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from ...errors import CalibrationError
 from ...progress import Progress, Steps
-from ..judging.metric import Metric
+from ..judging.metric import Metric, agreement_of
 from ..network.evaluation import Evaluation, Evaluator
 from ..records import Score, Trial
 from ..strategies.allocation import Strategy
@@ -174,6 +174,7 @@ def score_of(metric: Metric, evaluator: Evaluator, evaluation: Evaluation) -> Sc
         baseline=metric.value(reference, reference, labels),
         optimized=metric.value(reference, evaluation.outputs, labels),
         information_loss=metric.information_loss(reference, evaluation.outputs),
+        agreement=agreement_of(reference, evaluation.outputs),
     )
     likely = metric.likely_drop(reference, evaluation.outputs, score.drop)
     return score.model_copy(update={"likely_drop": likely})
