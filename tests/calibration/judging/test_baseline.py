@@ -151,7 +151,7 @@ def test_agreement_needs_no_sane_labels() -> None:
 
 def photographs(folder: Path, preset: str, shift: int = 0) -> Dataset:
     with open(folder / "labels.csv", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))[::10]
+        rows = list(csv.DictReader(stream))[::7]
     labels = [int(row["class_index"]) + shift for row in rows]
     return images([folder / row["file"] for row in rows], Preprocess.preset(preset, crop=227), labels=labels)
 
@@ -159,7 +159,7 @@ def photographs(folder: Path, preset: str, shift: int = 0) -> Dataset:
 @pytest.mark.parametrize(
     ("preset", "shift", "hint"),
     [
-        ("caffe-bgr", 1, "shifted by one: with label - 1 the model is right on 6"),
+        ("caffe-bgr", 1, "shifted by one: with label - 1 the model is right on [67]"),
         ("imagenet", 0, "with preprocessing 'caffe-bgr' the model is right on"),
         ("unit", 0, "with preprocessing 'caffe-bgr' the model is right on"),
     ],

@@ -30,7 +30,7 @@ _GUESS_P = 0.01
 """Accuracy that guessing reaches with more than this probability is near chance."""
 _NAMED_P = 1e-3
 """What is named as the cause is reached by guessing with less than this probability."""
-_BETTER_P = 1e-4
+_BETTER_P = 1e-3
 """Where the model does not guess, another reading is far better if luck explains it less often than this."""
 _MORE, _FAR_MORE = 0.1, 0.2
 """Shares of the inputs that another reading must be right on beyond what the present one is."""
