@@ -301,6 +301,8 @@ NB_MODULE(_core, m) {
       .def("replace_constants", &replace_constants, "step"_a, "arrays"_a, "names"_a, "weights"_a,
            "Make one step anew with other constants; not while a run is in progress.")
       .def_prop_ro("kernel_names", &Program::kernel_names)
+      .def_prop_ro("plan_texts", &Program::plan_texts,
+                   "By step: what it is going to do, in a few lines; empty for operators that plan nothing.")
       .def_prop_ro("isa", [](const Program& program) { return std::string(isa_name(program.isa())); })
       .def_prop_ro("num_threads", &Program::num_threads)
       .def_prop_ro("arena_bytes", &Program::arena_bytes)

@@ -77,6 +77,7 @@ class Op {
   virtual void run(const RunContext& context) const = 0;
   virtual size_t scratch_bytes() const { return 0; }      // for all threads together
   virtual std::string kernel_name() const { return {}; }  // shown by explain()
+  virtual std::string plan_text() const { return {}; }    // lines for people, of operators that plan
 };
 
 using OpFactory = std::unique_ptr<Op> (*)(const StepSpec&, const BuildContext&);

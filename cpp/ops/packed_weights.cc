@@ -76,6 +76,8 @@ PackedWeights::PackedWeights(AlignedFloats values, WeightStorage storage, int64_
   });
 }
 
+const char* storage_name(WeightStorage storage) { return kNames[static_cast<size_t>(storage)]; }
+
 WeightStorage choose_weight_storage(const StepSpec& step, std::span<const float> weights) {
   const std::string wanted = step.get_string("weight_storage", "float32");
   const auto* const found = std::find(std::begin(kNames), std::end(kNames), wanted);
@@ -90,8 +92,7 @@ WeightStorage choose_weight_storage(const StepSpec& step, std::span<const float>
 SharedWeights shared_weights(const BuildContext& context, const std::string& key, WeightStorage storage,
                              const std::function<AlignedFloats()>& pack) {
   const int64_t lanes = kChannelBlock / context.kernels.conv_tiling.vectors_per_block;
-  const std::string form =
-      "/" + std::string(kNames[static_cast<size_t>(storage)]) + "x" + std::to_string(lanes);
+  const std::string form = "/" + std::string(storage_name(storage)) + "x" + std::to_string(lanes);
   return context.weights.get(key + form,
                              [&] { return PackedWeights(pack(), storage, lanes, context.num_threads); });
 }
@@ -105,7 +106,7 @@ int64_t kernel_blocks(int64_t most, int64_t blocks, WeightStorage storage) {
 std::string kernel_name(const std::string& name, WeightStorage storage) {
   if (storage == WeightStorage::kFloat32) return name;
   const size_t type_end = name.find('_') + 1;
-  return name.substr(0, type_end) + kNames[static_cast<size_t>(storage)] + "w_" + name.substr(type_end);
+  return name.substr(0, type_end) + storage_name(storage) + "w_" + name.substr(type_end);
 }
 
 }  // namespace zeroskip

@@ -32,6 +32,8 @@ class PackedWeights {
 };
 using SharedWeights = std::shared_ptr<const PackedWeights>;
 
+const char* storage_name(WeightStorage storage);  // as the attribute weight_storage says it
+
 // What the step asks for by its attribute weight_storage, "float32" (default), "bf16" or "fp16"; but float32
 // where a weight is infinite, NaN or beyond the format's range. Throws Error on another word.
 WeightStorage choose_weight_storage(const StepSpec& step, std::span<const float> weights);

@@ -193,4 +193,10 @@ std::vector<std::string> Program::kernel_names() const {
   return names;
 }
 
+std::vector<std::string> Program::plan_texts() const {
+  std::vector<std::string> texts;
+  for (const auto& op : ops_) texts.push_back(op->plan_text());
+  return texts;
+}
+
 }  // namespace zeroskip

@@ -67,6 +67,7 @@ class Program {
     return spec_.tensors[static_cast<size_t>(spec_.outputs[i])];
   }
   std::vector<std::string> kernel_names() const;  // one per step
+  std::vector<std::string> plan_texts() const;    // likewise; empty for operators that plan nothing
   Isa isa() const { return isa_; }
   int num_threads() const { return spec_.num_threads; }
   size_t arena_bytes() const { return static_cast<size_t>(spec_.arena_bytes); }

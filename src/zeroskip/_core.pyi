@@ -63,6 +63,12 @@ class Program:
     def kernel_names(self) -> list[str]: ...
 
     @property
+    def plan_texts(self) -> list[str]:
+        """
+        By step: what it is going to do, in a few lines; empty for operators that plan nothing.
+        """
+
+    @property
     def isa(self) -> str: ...
 
     @property

@@ -224,8 +224,8 @@ def test_a_zero_input_skips_an_infinite_weight(isa: str) -> None:
         ({"groups": 5}, "not divisible by groups 5"),
         ({"algorithm": "fast"}, "algorithm must be auto, sparse, dense or winograd"),
         ({"algorithm": "sparse"}, "the sparse algorithm needs a masked nhwc input"),
-        ({"activation": "relu"}, "activation must be none or fatrelu"),
-        ({"activation": "fatrelu"}, "needs the constant 'thresholds'"),
+        ({"activation": "relu"}, "activation is 'relu', needs 'none' or 'fatrelu'"),
+        ({"activation": "fatrelu"}, "constant 'thresholds' is missing"),
         ({"residual": np.ones((16, 4, 3), np.float32)}, "constant 'residual' has shape"),
     ],
 )

@@ -1,8 +1,6 @@
-// The sparse algorithm: for every range of output channels and every weight panel, walk the tile's pixels
-// once.
-#include <algorithm>
+#include "ops/conv/sparse.h"
 
-#include "ops/conv/conv.h"
+#include <algorithm>
 
 namespace zeroskip {
 namespace {
@@ -33,62 +31,58 @@ SpconvRowPairFn row_pair_kernel(const KernelTable& kernels, WeightStorage storag
 
 }  // namespace
 
-void Conv::run_sparse(const Operands& operands, const Task& task, const ThreadScratch& scratch) const {
-  const int64_t step = uses_row_pairs_ ? max_pair_blocks_ : max_blocks_;
+void SparseConv::run(const ConvOperands& operands, const ConvTask& task,
+                     const ConvThreadScratch& scratch) const {
+  const SparsePlan& sparse = layer_.plan().sparse;
   int64_t blocks;
   for (int64_t block = task.first_block; block < task.last_block; block += blocks) {
-    blocks = kernel_blocks(step, task.last_block - block, storage_);
-    if (uses_row_pairs_)
-      sparse_rows(operands, task, block, blocks, scratch);
+    blocks = kernel_blocks(sparse.blocks, task.last_block - block, layer_.plan().storage);
+    if (sparse.uses_row_pairs)
+      run_rows(operands, task, {block, blocks}, scratch);
     else
-      sparse_points(operands, task, block, blocks, scratch);
+      run_points(operands, task, {block, blocks}, scratch);
   }
 }
 
-void Conv::sparse_rows(const Operands& operands, const Task& task, int64_t block, int64_t blocks,
-                       const ThreadScratch& scratch) const {
-  const ConvGeometry& g = geometry_;
-  const Tile& tile = task.tile;
-  const int64_t width = blocks * kChannelBlock;
-  const int64_t acc_row = (g.w + 2) * width;  // the window of acc pixel j starts at input column j - 2
-  const int64_t rows = round_up(tile.rows, 2);
-  const SpconvRowPairFn kernel = row_pair_kernel(kernels_, storage_, blocks);
+void SparseConv::run_rows(const ConvOperands& operands, const ConvTask& task, const Range& range,
+                          const ConvThreadScratch& scratch) const {
+  const ConvGeometry& g = layer_.plan().geometry;
+  const SparsePlan& sparse = layer_.plan().sparse;
+  const int64_t in = layer_.plan().layout.in, rows = round_up(task.tile.rows, 2);
+  // The window of acc pixel j starts at input column j - 2.
+  const int64_t acc_row = (g.w + 2) * range.blocks * kChannelBlock;
+  const SpconvRowPairFn kernel = row_pair_kernel(kernels_, layer_.plan().storage, range.blocks);
   SpconvRowPairArgs args{};
   args.pixels = g.w;
   args.x_stride = operands.x_stride;
-  args.tap_stride = (expands_panels() ? kMostPanelChannels : layout_.in) * kSlab;
+  args.tap_stride = (sparse.expands_panels ? kMostPanelChannels : in) * kSlab;
   args.first_output = 2 - g.pad_left;
   args.outputs = g.ow;
-  const int64_t panels = ceil_div(layout_.in, panel_channels_);
-  for (int64_t step = 0; step < g.kh * panels; ++step) {
-    const int64_t ky = step / panels, channel = step % panels * panel_channels_;
-    const int64_t x_channel = task.group * layout_.in + channel;
-    const int64_t channels = std::min(panel_channels_, layout_.in - channel);
+  const int64_t next_rows = ceil_div(sparse.panel_channels * 2, rows);  // prefetched by each pair of rows
+  const int64_t per_tap_row = panels(), steps = g.kh * per_tap_row;
+  for (int64_t step = 0; step < steps; ++step) {
+    const int64_t ky = step / per_tap_row, channel = step % per_tap_row * sparse.panel_channels;
+    const int64_t x_channel = task.group * in + channel;
+    const int64_t channels = std::min(sparse.panel_channels, in - channel);
     args.channels = low_bits(channels);
-    args.weights = sparse_panel(task.group, block, blocks, ky * 3, channel, channels, 3, scratch.weights);
-    args.bias = step == 0 ? bias_at(task.group, block) : nullptr;
-    const std::byte* next_weights = nullptr;  // none where panels are expanded: that reads them in one stream
-    if (!expands_panels() && step + 1 < g.kh * panels)
-      next_weights =
-          weights_at(task.group, block, (step + 1) / panels * 3, (step + 1) % panels * panel_channels_);
-    else if (!expands_panels() && block + blocks < task.last_block)
-      next_weights = weights_at(task.group, block + blocks, 0, 0);
-    const int64_t next_rows = ceil_div(panel_channels_ * 2, rows);  // prefetched by each pair of rows
+    args.weights = panel_weights(task.group, range, ky * 3, channel, channels, 3, scratch.weights);
+    args.bias = step == 0 ? layer_.bias_at(task.group, range.block) : nullptr;
+    const std::byte* next_weights = next_rows_panel(task, range, step);
     for (int64_t row = 0; row < rows; row += 2) {
-      args.next_weights = next_weights ? next_weights + row / 2 * next_rows * row_bytes() : nullptr;
-      args.next_rows = std::min(next_rows, panel_channels_ - row / 2 * next_rows);
+      args.next_weights = next_weights ? next_weights + row / 2 * next_rows * layer_.row_bytes() : nullptr;
+      args.next_rows = std::min(next_rows, sparse.panel_channels - row / 2 * next_rows);
       ConvEpilogueArgs epilogue[2];
       for (int64_t i = 0; i < 2; ++i) {
-        const int64_t iy = g.input_row(tile.oy + row + i, ky);
-        const bool inside = iy >= 0 && iy < g.h && row + i < tile.rows;
-        const int64_t pixel = inside ? (tile.n * g.h + iy) * g.w : 0;
+        const bool exists = row + i < task.tile.rows, finishes = exists && step == steps - 1;
+        const int64_t iy = g.input_row(task.tile.oy + row + i, ky);
+        const bool inside = iy >= 0 && iy < g.h && exists;
+        const int64_t pixel = inside ? (task.tile.n * g.h + iy) * g.w : 0;
         args.row[i].x = operands.x + pixel * operands.x_stride + x_channel;
         args.row[i].mask =
             inside ? operands.mask + pixel * operands.mask_stride + x_channel / kChannelBlock : kEmptyMask;
         args.row[i].mask_stride = inside ? operands.mask_stride : 0;
         args.row[i].acc = scratch.acc + (row + i) * acc_row;
-        const bool finishes = step == g.kh * panels - 1 && row + i < tile.rows;
-        if (finishes) epilogue[i] = epilogue_at(operands, task, block, row + i);
+        if (finishes) epilogue[i] = layer_.epilogue_at(operands, task, range.block, row + i);
         args.epilogue[i] = finishes ? &epilogue[i] : nullptr;
       }
       kernel(args);
@@ -96,94 +90,122 @@ void Conv::sparse_rows(const Operands& operands, const Task& task, int64_t block
   }
 }
 
-void Conv::sparse_points(const Operands& operands, const Task& task, int64_t block, int64_t blocks,
-                         const ThreadScratch& scratch) const {
-  const ConvGeometry& g = geometry_;
-  const Tile& tile = task.tile;
-  const int64_t width = blocks * kChannelBlock;
-  const SpconvPointFn kernel = point_kernel(kernels_, storage_, blocks);
+void SparseConv::run_points(const ConvOperands& operands, const ConvTask& task, const Range& range,
+                            const ConvThreadScratch& scratch) const {
+  const ConvGeometry& g = layer_.plan().geometry;
+  const SparsePlan& sparse = layer_.plan().sparse;
+  const ConvTile& tile = task.tile;
+  const int64_t in = layer_.plan().layout.in, width = range.blocks * kChannelBlock;
+  const SpconvPointFn kernel = point_kernel(kernels_, layer_.plan().storage, range.blocks);
   SpconvPointArgs args{};
   args.x_stride = operands.x_stride * g.sw;
   args.mask_stride = operands.mask_stride * g.sw;
-  args.slab_stride = (expands_panels() ? kMostPanelChannels : g.taps() * layout_.in) * kSlab;
+  args.slab_stride = (sparse.expands_panels ? kMostPanelChannels : g.taps() * in) * kSlab;
   // The tap that reaches inside the image from every output pixel, if there is one, comes first, so that it
   // can start from the bias, and its last panel comes last, so that it can finish the pixels in registers.
-  const int64_t panels = ceil_div(layout_.in, panel_channels_);
-  const int64_t total = g.taps() * panels;
-  const bool starts = full_tap_ >= 0, finishes = full_tap_ >= 0 && (panels > 1 || total == 1);
-  if (!starts) kernels_.f32_conv_init(tile.pixels(), blocks, bias_at(task.group, block), scratch.acc);
-  for (int64_t step = 0; step < total; ++step) {
-    const PanelIndex panel = panel_at(step, panels);
-    args.bias = starts && step == 0 ? bias_at(task.group, block) : nullptr;
-    const bool last = finishes && step == total - 1;
-    const int64_t ky = panel.tap / g.kw, kx = panel.tap % g.kw, channel = panel.index * panel_channels_;
+  const int64_t steps = g.taps() * panels();
+  const bool starts = sparse.full_tap >= 0, finishes = starts && (panels() > 1 || steps == 1);
+  const float* bias = layer_.bias_at(task.group, range.block);
+  if (!starts) kernels_.f32_conv_init(tile.pixels(), range.blocks, bias, scratch.acc);
+  const int64_t next_rows = ceil_div(sparse.panel_channels, tile.rows);  // prefetched by each row of the tile
+  for (int64_t step = 0; step < steps; ++step) {
+    const Panel panel = point_panel(step);
+    const int64_t kx = panel.tap % g.kw, channel = panel.index * sparse.panel_channels;
     int64_t first, past;
     g.valid_columns(kx, &first, &past);
     first = std::max(first, tile.ox);
     past = std::min(past, tile.ox + tile.columns);
     if (first >= past) continue;
+    const bool is_last = finishes && step == steps - 1;
+    const int64_t channels = std::min(sparse.panel_channels, in - channel);
     args.pixels = past - first;
-    const int64_t channels = std::min(panel_channels_, layout_.in - channel);
+    args.bias = starts && step == 0 ? bias : nullptr;
     args.channels = low_bits(channels);
-    args.weights = sparse_panel(task.group, block, blocks, panel.tap, channel, channels, 1, scratch.weights);
-    const std::byte* next_weights = next_panel(task, block, blocks, step, panels);
-    const int64_t next_rows = ceil_div(panel_channels_, tile.rows);  // prefetched by each row of the tile
-    const int64_t ix = first * g.sw - g.pad_left + kx * g.dw;
-    const int64_t x_channel = task.group * layout_.in + channel;
+    args.weights = panel_weights(task.group, range, panel.tap, channel, channels, 1, scratch.weights);
+    const std::byte* next_weights = next_point_panel(task, range, step);
+    const int64_t ix = first * g.sw - g.pad_left + kx * g.dw, x_channel = task.group * in + channel;
     for (int64_t row = 0; row < tile.rows; ++row) {
-      const int64_t iy = g.input_row(tile.oy + row, ky);
+      const int64_t iy = g.input_row(tile.oy + row, panel.tap / g.kw);
       if (iy < 0 || iy >= g.h) continue;
       const int64_t pixel = (tile.n * g.h + iy) * g.w + ix;
       args.x = operands.x + pixel * operands.x_stride + x_channel;
       args.mask = operands.mask + pixel * operands.mask_stride + x_channel / kChannelBlock;
       args.acc = scratch.acc + (row * tile.columns + first - tile.ox) * width;
-      args.next_weights = next_weights ? next_weights + row * next_rows * row_bytes() : nullptr;
-      args.next_rows = std::min(next_rows, panel_channels_ - row * next_rows);
+      args.next_weights = next_weights ? next_weights + row * next_rows * layer_.row_bytes() : nullptr;
+      args.next_rows = std::min(next_rows, sparse.panel_channels - row * next_rows);
       ConvEpilogueArgs epilogue;
-      if (last) epilogue = epilogue_at(operands, task, block, row);
-      args.epilogue = last ? &epilogue : nullptr;
+      if (is_last) epilogue = layer_.epilogue_at(operands, task, range.block, row);
+      args.epilogue = is_last ? &epilogue : nullptr;
       kernel(args);
     }
   }
-  if (!finishes) finish(operands, task, block, blocks, scratch.acc);
+  if (!finishes) finish(operands, task, range, scratch.acc);
+}
+
+void SparseConv::finish(const ConvOperands& operands, const ConvTask& task, const Range& range,
+                        const float* acc) const {
+  ConvEpilogueArgs args = layer_.epilogue_at(operands, task, range.block, 0);
+  args.pixels = task.tile.pixels();
+  args.blocks = range.blocks;
+  args.acc = acc;
+  args.acc_stride = range.blocks * kChannelBlock;
+  kernels_.f32_conv_epilogue(args);
 }
 
 // A panel's weights as the kernels read them: in place, or, of fp16, expanded. What is expanded lies
 // [tap][slab][kMostPanelChannels][64]; only one of the first two extents exceeds one.
-const std::byte* Conv::sparse_panel(int64_t group, int64_t block, int64_t blocks, int64_t tap,
-                                    int64_t channel, int64_t channels, int64_t taps, float* expanded) const {
-  if (!expands_panels()) return weights_at(group, block, tap, channel);
+const std::byte* SparseConv::panel_weights(int64_t group, const Range& range, int64_t tap, int64_t channel,
+                                           int64_t channels, int64_t taps, float* expanded) const {
+  if (!layer_.plan().sparse.expands_panels) return layer_.weights_at(group, range.block, tap, channel);
   constexpr int64_t kSlabBlocks = kSlab / kChannelBlock, kPanel = kMostPanelChannels * kSlab;
   for (int64_t t = 0; t < taps; ++t)
-    for (int64_t first = 0; first < blocks; first += kSlabBlocks)
+    for (int64_t first = 0; first < range.blocks; first += kSlabBlocks)
       kernels_.f32_fp16w_pack_rows({.rows = channels,
-                                    .blocks = std::min(kSlabBlocks, blocks - first),
-                                    .from = weights_at(group, block + first, tap + t, channel),
+                                    .blocks = std::min(kSlabBlocks, range.blocks - first),
+                                    .from = layer_.weights_at(group, range.block + first, tap + t, channel),
                                     .from_stride = kSlab,
                                     .to = expanded + (t + first / kSlabBlocks) * kPanel,
                                     .to_stride = kSlab});
   return reinterpret_cast<const std::byte*>(expanded);
 }
 
-// The panel after this one, in this range of output channels or the next, or null at the end of the task.
-const std::byte* Conv::next_panel(const Task& task, int64_t block, int64_t blocks, int64_t step,
-                                  int64_t panels) const {
-  if (expands_panels()) return nullptr;  // expanding reads them in one stream
-  const bool is_last = step + 1 == geometry_.taps() * panels;
-  if (is_last && block + blocks >= task.last_block) return nullptr;
-  const PanelIndex next = panel_at(is_last ? 0 : step + 1, panels);
-  return weights_at(task.group, is_last ? block + blocks : block, next.tap, next.index * panel_channels_);
+// The panel after this one, in this range of output channels or the next, or null at the end of the task; and
+// where panels are expanded, which reads them in one stream.
+const std::byte* SparseConv::next_rows_panel(const ConvTask& task, const Range& range, int64_t step) const {
+  if (layer_.plan().sparse.expands_panels) return nullptr;
+  const int64_t next = step + 1, panel_channels = layer_.plan().sparse.panel_channels;
+  if (next < layer_.plan().geometry.kh * panels())
+    return layer_.weights_at(task.group, range.block, next / panels() * 3, next % panels() * panel_channels);
+  const int64_t block = range.block + range.blocks;
+  return block < task.last_block ? layer_.weights_at(task.group, block, 0, 0) : nullptr;
+}
+
+const std::byte* SparseConv::next_point_panel(const ConvTask& task, const Range& range, int64_t step) const {
+  if (layer_.plan().sparse.expands_panels) return nullptr;
+  const bool is_last = step + 1 == layer_.plan().geometry.taps() * panels();
+  const int64_t block = is_last ? range.block + range.blocks : range.block;
+  if (block >= task.last_block) return nullptr;
+  const Panel next = point_panel(is_last ? 0 : step + 1);
+  return layer_.weights_at(task.group, block, next.tap, next.index * layer_.plan().sparse.panel_channels);
 }
 
 // Order of the panels: the full tap's panels but the last, every other tap's, the full tap's last. With a
 // single panel per tap the full tap only starts (or, if it is the only tap, does both).
-Conv::PanelIndex Conv::panel_at(int64_t step, int64_t panels) const {
-  if (full_tap_ < 0) return {step / panels, step % panels};
-  const int64_t leading = panels > 1 ? panels - 1 : 1;
-  if (step < leading) return {full_tap_, step};
-  const int64_t other = (step - leading) / panels;
-  if (other >= geometry_.taps() - 1) return {full_tap_, panels - 1};
-  return {other < full_tap_ ? other : other + 1, (step - leading) % panels};
+SparseConv::Panel SparseConv::point_panel(int64_t step) const {
+  const int64_t count = panels(), full_tap = layer_.plan().sparse.full_tap;
+  if (full_tap < 0) return {step / count, step % count};
+  const int64_t leading = count > 1 ? count - 1 : 1;
+  if (step < leading) return {full_tap, step};
+  const int64_t other = (step - leading) / count;
+  if (other >= layer_.plan().geometry.taps() - 1) return {full_tap, count - 1};
+  return {other < full_tap ? other : other + 1, (step - leading) % count};
+}
+
+std::string SparseConv::kernel_name() const {
+  const SparsePlan& sparse = layer_.plan().sparse;
+  const std::string form = sparse.uses_row_pairs ? "f32_spconv3row_ukernel_2x" : "f32_spconv_ukernel_2x";
+  return zeroskip::kernel_name(form + std::to_string(sparse.blocks * kChannelBlock),
+                               sparse.expands_panels ? WeightStorage::kFloat32 : layer_.plan().storage);
 }
 
 }  // namespace zeroskip

@@ -1,6 +1,7 @@
 #include "ops/conv/weights.h"
 
 #include <algorithm>
+#include <vector>
 
 namespace zeroskip {
 
@@ -52,6 +53,23 @@ AlignedFloats pack_conv_weights(const ConvGeometry& g, const GroupLayout& layout
     pack_slab(g, layout, group, first, last, weight, packed.data() + slab * slab_floats);
   });
   return packed;
+}
+
+AlignedFloats pack_conv_rows(const ConvGeometry& g, const GroupLayout& layout, const float* weight,
+                             int num_threads) {
+  std::vector<float> rows(static_cast<size_t>(g.o * g.c * g.taps()));  // (o, c, kh, kw) as (o, kw * c, kh, 1)
+  for (int64_t o = 0; o < g.o; ++o)
+    for (int64_t c = 0; c < g.c; ++c)
+      for (int64_t ky = 0; ky < g.kh; ++ky)
+        for (int64_t kx = 0; kx < g.kw; ++kx)
+          rows[static_cast<size_t>(((o * g.kw + kx) * g.c + c) * g.kh + ky)] =
+              weight[((o * g.c + c) * g.kh + ky) * g.kw + kx];
+  ConvGeometry as_rows = g;
+  as_rows.c = g.kw * g.c;
+  as_rows.kw = 1;
+  GroupLayout row_layout = layout;
+  row_layout.in = as_rows.c;
+  return pack_conv_weights(as_rows, row_layout, rows.data(), num_threads);
 }
 
 AlignedFloats pack_per_channel(const GroupLayout& layout, const float* values, float fill) {

@@ -23,6 +23,10 @@ GroupLayout merge_groups(const ConvGeometry& geometry);
 AlignedFloats pack_conv_weights(const ConvGeometry& geometry, const GroupLayout& layout, const float* weight,
                                 int num_threads);
 
+// Of a convolution that reads gathered rows, whose taps are the kernel's rows: [slab][kh][kw * c][64].
+AlignedFloats pack_conv_rows(const ConvGeometry& geometry, const GroupLayout& layout, const float* weight,
+                             int num_threads);
+
 // [group][slabs * 64] values per output channel, padded with `fill`; `values` may be null (all `fill`).
 AlignedFloats pack_per_channel(const GroupLayout& layout, const float* values, float fill);
 

@@ -8,19 +8,10 @@ namespace {
 constexpr int64_t kChannelsAtOnce = 8;  // of weights gathered together, so that cache lines are read whole
 constexpr int64_t kMostTaps = 16;
 
-int64_t row_floats(int64_t channels) { return round_up(channels, kChannelBlock); }
-
 // Matrices an odd number of cache lines apart: the 36 rows of a tile must not fall into the same few cache
 // sets.
 int64_t matrix_floats(int64_t tiles, int64_t row) {
   return tiles * row + kChannelBlock * (1 + tiles * row / kChannelBlock % 2);
-}
-
-int64_t outputs_of(const ConvGeometry& g) { return winograd_outputs(static_cast<int>(g.kh)); }
-
-WinogradWork work_of(const ConvGeometry& g, int num_threads) {
-  const int64_t tiles = g.n * ceil_div(g.oh, outputs_of(g)) * ceil_div(g.ow, outputs_of(g));
-  return {tiles, row_floats(g.c), ceil_div(g.o, kSlab), num_threads};
 }
 
 // Transforms input channels [first, last) of one slab; weight is [o][c][taps], u the slab in the first
@@ -55,51 +46,37 @@ AlignedFloats transform_weights(const ConvGeometry& g, const BuildContext& conte
 
 }  // namespace
 
-bool WinogradConv::supports(const ConvGeometry& g) {
-  const bool is_3x3 = g.kh == 3 && g.kw == 3 && g.sh == 1 && g.sw == 1 && g.dh == 1 && g.dw == 1;
-  return is_3x3 && g.groups == 1 && g.c >= kChannelBlock && g.o >= kChannelBlock;
-}
-
-double WinogradConv::cost(const ConvGeometry& geometry, int num_threads) {
-  return schedule_winograd(work_of(geometry, num_threads)).cost * num_threads;
-}
-
-WinogradConv::WinogradConv(const ConvGeometry& geometry, const float* weight, const std::string& key,
+WinogradConv::WinogradConv(const WinogradPlan& plan, const float* weight, const std::string& key,
                            const BuildContext& context)
-    : geometry_(geometry),
+    : plan_(plan),
       kernels_(context.kernels),
-      num_threads_(context.num_threads),
-      outputs_(outputs_of(geometry)),
-      finish_tile_(outputs_ == 4 ? kernels_.f32_winograd4_output : kernels_.f32_winograd3_output),
-      tile_rows_(ceil_div(geometry.oh, outputs_)),
-      tile_columns_(ceil_div(geometry.ow, outputs_)),
-      work_(work_of(geometry, context.num_threads)),
-      schedule_(schedule_winograd(work_)) {
-  weights_ = context.weights.get(key + "/winograd" + std::to_string(outputs_),
-                                 [&] { return transform_weights(geometry_, context, weight); });
+      finish_tile_(plan.outputs == 4 ? kernels_.f32_winograd4_output : kernels_.f32_winograd3_output) {
+  weights_ = context.weights.get(key + "/winograd" + std::to_string(plan.outputs),
+                                 [&] { return transform_weights(plan.geometry, context, weight); });
 }
 
 WinogradConv::Task WinogradConv::task_at(int64_t index) const {
-  const int64_t splits = ceil_div(work_.slabs, schedule_.slabs_per_task);
-  const int64_t tile = index / splits * schedule_.tiles_per_task,
-                slab = index % splits * schedule_.slabs_per_task;
-  return {tile, std::min(schedule_.tiles_per_task, work_.tiles - tile), slab,
-          std::min(schedule_.slabs_per_task, work_.slabs - slab)};
+  const int64_t splits = ceil_div(plan_.work.slabs, plan_.schedule.slabs_per_task);
+  const int64_t tile = index / splits * plan_.schedule.tiles_per_task,
+                slab = index % splits * plan_.schedule.slabs_per_task;
+  return {tile, std::min(plan_.schedule.tiles_per_task, plan_.work.tiles - tile), slab,
+          std::min(plan_.schedule.slabs_per_task, plan_.work.slabs - slab)};
 }
 
 void WinogradConv::transform_inputs(const Operands& operands, const Task& task, const Matrices& v) const {
-  const ConvGeometry& g = geometry_;
+  const ConvGeometry& g = plan_.geometry;
   WinogradInputArgs args{};
   args.height = g.h, args.width = g.w;
   args.pixel_stride = operands.x_stride, args.row_stride = g.w * operands.x_stride;
-  args.blocks = work_.channels / kChannelBlock;
+  args.blocks = plan_.work.channels / kChannelBlock;
   args.matrix_stride = v.matrix_stride;
   for (int64_t index = 0; index < task.tiles; ++index) {
     const int64_t tile = task.first_tile + index;
-    const int64_t row = tile / tile_columns_ % tile_rows_, n = tile / tile_columns_ / tile_rows_;
+    const int64_t row = tile / plan_.tile_columns % plan_.tile_rows,
+                  n = tile / plan_.tile_columns / plan_.tile_rows;
     args.image = operands.x + n * g.h * args.row_stride;
-    args.top = row * outputs_ - g.pad_top;
-    args.left = tile % tile_columns_ * outputs_ - g.pad_left;
+    args.top = row * plan_.outputs - g.pad_top;
+    args.left = tile % plan_.tile_columns * plan_.outputs - g.pad_left;
     args.v = v.data + index * v.row_stride;
     kernels_.f32_winograd_input(args);
   }
@@ -107,9 +84,9 @@ void WinogradConv::transform_inputs(const Operands& operands, const Task& task, 
 
 // Matrix by matrix, so that weights, which may come from memory, are read once.
 void WinogradConv::multiply(const Task& task, const Matrices& v, const Matrices& m) const {
-  const int64_t panel = geometry_.c * kSlab, slabs = work_.slabs;
+  const int64_t panel = plan_.geometry.c * kSlab, slabs = plan_.work.slabs;
   WinogradGemmArgs args{};
-  args.tiles = task.tiles, args.channels = geometry_.c;
+  args.tiles = task.tiles, args.channels = plan_.geometry.c;
   args.v_stride = v.row_stride, args.m_stride = m.row_stride;
   for (int64_t matrix = 0; matrix < kWinogradMatrices; ++matrix) {
     args.v = v.data + matrix * v.matrix_stride;
@@ -125,7 +102,7 @@ void WinogradConv::multiply(const Task& task, const Matrices& v, const Matrices&
 }
 
 void WinogradConv::finish(const Operands& operands, const Task& task, const Matrices& m) const {
-  const ConvGeometry& g = geometry_;
+  const ConvGeometry& g = plan_.geometry;
   const int64_t first_block = task.first_slab * kSlab / kChannelBlock, channel = task.first_slab * kSlab;
   WinogradOutputArgs args{};
   args.matrix_stride = m.matrix_stride;
@@ -133,22 +110,22 @@ void WinogradConv::finish(const Operands& operands, const Task& task, const Matr
   args.bias = operands.bias + channel;
   args.row_pixels = g.ow;
   // Tasks of the same tiles start at different ones: their mask words share cache lines.
-  const int64_t start = task.tiles * task.first_slab / work_.slabs;
+  const int64_t start = task.tiles * task.first_slab / plan_.work.slabs;
   for (int64_t index = 0; index < task.tiles; ++index) {
     const int64_t tile = (index + start) % task.tiles;
-    const int64_t line = (task.first_tile + tile) / tile_columns_;
-    const int64_t oy = line % tile_rows_ * outputs_;
-    const int64_t ox = (task.first_tile + tile) % tile_columns_ * outputs_;
+    const int64_t line = (task.first_tile + tile) / plan_.tile_columns;
+    const int64_t oy = line % plan_.tile_rows * plan_.outputs;
+    const int64_t ox = (task.first_tile + tile) % plan_.tile_columns * plan_.outputs;
     ConvEpilogueArgs epilogue = operands.epilogue;
-    const int64_t pixel = (line / tile_rows_ * g.oh + oy) * g.ow + ox;
+    const int64_t pixel = (line / plan_.tile_rows * g.oh + oy) * g.ow + ox;
     epilogue.y += pixel * epilogue.y_stride + channel;
     if (epilogue.residual)
       epilogue.residual += pixel % operands.residual_pixels * epilogue.residual_stride + channel;
     if (epilogue.thresholds) epilogue.thresholds += channel;
     if (epilogue.mask) epilogue.mask += pixel * epilogue.mask_stride + first_block;
     args.m = m.data + tile * m.row_stride;
-    args.rows = std::min(outputs_, g.oh - oy);
-    args.columns = std::min(outputs_, g.ow - ox);
+    args.rows = std::min(plan_.outputs, g.oh - oy);
+    args.columns = std::min(plan_.outputs, g.ow - ox);
     args.epilogue = &epilogue;
     finish_tile_(args);
   }
@@ -156,27 +133,28 @@ void WinogradConv::finish(const Operands& operands, const Task& task, const Matr
 
 // Scratch: every thread's V and M.
 int64_t WinogradConv::v_floats() const {
-  return kWinogradMatrices * matrix_floats(schedule_.tiles_per_task, work_.channels);
+  return kWinogradMatrices * matrix_floats(plan_.schedule.tiles_per_task, plan_.work.channels);
 }
 
 int64_t WinogradConv::m_floats() const {
-  return kWinogradMatrices * matrix_floats(schedule_.tiles_per_task, schedule_.slabs_per_task * kSlab);
+  return kWinogradMatrices *
+         matrix_floats(plan_.schedule.tiles_per_task, plan_.schedule.slabs_per_task * kSlab);
 }
 
-std::string WinogradConv::kernel_name() const { return "f32_winograd" + std::to_string(outputs_); }
+std::string WinogradConv::kernel_name() const { return "f32_winograd" + std::to_string(plan_.outputs); }
 
 size_t WinogradConv::scratch_bytes() const {
-  return static_cast<size_t>(num_threads_ * (v_floats() + m_floats())) * sizeof(float);
+  return static_cast<size_t>(plan_.work.num_threads * (v_floats() + m_floats())) * sizeof(float);
 }
 
 void WinogradConv::run(const Operands& operands, std::span<std::byte> scratch) const {
-  const int64_t tasks =
-      ceil_div(work_.tiles, schedule_.tiles_per_task) * ceil_div(work_.slabs, schedule_.slabs_per_task);
-  parallel_for(num_threads_, tasks, [&](int64_t index, int thread) {
+  const int64_t tasks = ceil_div(plan_.work.tiles, plan_.schedule.tiles_per_task) *
+                        ceil_div(plan_.work.slabs, plan_.schedule.slabs_per_task);
+  parallel_for(plan_.work.num_threads, tasks, [&](int64_t index, int thread) {
     const Task task = task_at(index);
     float* own = reinterpret_cast<float*>(scratch.data()) + thread * (v_floats() + m_floats());
-    const Matrices v{own, v_floats() / kWinogradMatrices, work_.channels};
-    const Matrices m{own + v_floats(), m_floats() / kWinogradMatrices, schedule_.slabs_per_task * kSlab};
+    const Matrices v{own, v_floats() / kWinogradMatrices, plan_.work.channels};
+    const Matrices m{own + v_floats(), m_floats() / kWinogradMatrices, plan_.schedule.slabs_per_task * kSlab};
     transform_inputs(operands, task, v);
     multiply(task, v, m);
     finish(operands, task, m);

@@ -10,14 +10,8 @@ namespace zeroskip {
 
 class WinogradConv {
  public:
-  // Whether it pays to look at the cost: 3x3, stride 1, not dilated, ungrouped, at least 16 channels in and
-  // out.
-  static bool supports(const ConvGeometry& geometry);
-  // The cost of the layer, in multiply-accumulates of the sparse kernel on one thread.
-  static double cost(const ConvGeometry& geometry, int num_threads);
-
   // `weight` is [o][c][kh][kw], transformed once for each `key`.
-  WinogradConv(const ConvGeometry& geometry, const float* weight, const std::string& key,
+  WinogradConv(const WinogradPlan& plan, const float* weight, const std::string& key,
                const BuildContext& context);
 
   struct Operands {
@@ -48,14 +42,9 @@ class WinogradConv {
   int64_t v_floats() const;
   int64_t m_floats() const;
 
-  ConvGeometry geometry_;
-  KernelTable kernels_;
-  int num_threads_;
-  int64_t outputs_;  // per tile and side
+  WinogradPlan plan_;
+  const KernelTable& kernels_;
   WinogradOutputFn finish_tile_;
-  int64_t tile_rows_, tile_columns_;
-  WinogradWork work_;
-  WinogradSchedule schedule_;
   WeightStore::Packed weights_;  // [36][slab][in][64]
 };
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <limits>
 
-#include "base/tensor.h"
 #include "kernels/spconv/spconv.h"
 #include "kernels/winograd/winograd.h"
 
@@ -65,6 +64,25 @@ WinogradSchedule schedule_winograd(const WinogradWork& work) {
       if (tiles <= 4) break;
     }
   return best;
+}
+
+bool supports_winograd(const ConvGeometry& g) {
+  const bool is_3x3 = g.kh == 3 && g.kw == 3 && g.sh == 1 && g.sw == 1 && g.dh == 1 && g.dw == 1;
+  return is_3x3 && g.groups == 1 && g.c >= kChannelBlock && g.o >= kChannelBlock;
+}
+
+WinogradPlan plan_winograd(const ConvGeometry& g, int num_threads) {
+  WinogradPlan plan{};
+  plan.geometry = g;
+  plan.outputs = winograd_outputs(static_cast<int>(g.kh));
+  plan.tile_rows = ceil_div(g.oh, plan.outputs);
+  plan.tile_columns = ceil_div(g.ow, plan.outputs);
+  plan.work = {.tiles = g.n * plan.tile_rows * plan.tile_columns,
+               .channels = round_up(g.c, kChannelBlock),
+               .slabs = ceil_div(g.o, kSlab),
+               .num_threads = num_threads};
+  plan.schedule = schedule_winograd(plan.work);
+  return plan;
 }
 
 }  // namespace zeroskip

@@ -1,7 +1,7 @@
 // How a Winograd convolution is cut into tasks, and what it costs beside direct convolution.
 #pragma once
 
-#include <cstdint>
+#include "ops/conv/geometry.h"
 
 namespace zeroskip {
 
@@ -19,6 +19,22 @@ struct WinogradSchedule {
   int64_t slabs_per_task;
   double cost;  // of the longest thread, in multiply-accumulates of the sparse kernel
 };
+
+// A layer of stride 1 as it is computed: tiles of `outputs` x `outputs`, 4 of a 3x3 kernel and 3 of a 4x4 one.
+struct WinogradPlan {
+  ConvGeometry geometry;
+  int64_t outputs;
+  int64_t tile_rows, tile_columns;  // of an image
+  WinogradWork work;
+  WinogradSchedule schedule;
+
+  double cost() const { return schedule.cost * work.num_threads; }  // in multiply-accumulates on one thread
+};
+
+// Whether it pays to look at the cost: 3x3, stride 1, not dilated, ungrouped, at least 16 channels in and out.
+bool supports_winograd(const ConvGeometry& geometry);
+
+WinogradPlan plan_winograd(const ConvGeometry& geometry, int num_threads);
 
 // The cheapest cut. Transformed weights and inputs that leave L2 are what there is to avoid.
 WinogradSchedule schedule_winograd(const WinogradWork& work);
