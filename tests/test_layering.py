@@ -19,6 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("thresholds",),
     ("data", "onnx"),
     ("engine",),
+    ("learning",),
     ("analysis", "calibration", "conformance"),
     ("baselines", "bench", "verification"),
     ("pipeline", "report", "summary", "torch"),

@@ -73,3 +73,18 @@ def test_network_has_zeros_to_skip(reference: Reference) -> None:
         {reference.input_name: reference.x[:1]}, iterations=1
     )
     assert 0.2 < profile.sparsity < 0.95
+
+
+def test_the_trainable_copy_computes_what_onnxruntime_computes(reference: Reference) -> None:
+    """The torch module is made from the canonical graph that the engine carries out too."""
+    torch = pytest.importorskip("torch")
+    from zeroskip.learning import GraphModule
+
+    module = GraphModule(reference.file).eval()
+    with torch.inference_mode():
+        results = module(torch.from_numpy(reference.x[:1].copy()))
+    for result, whole in zip(results, reference.outputs, strict=True):
+        difference = np.abs(result.numpy() - whole[:1]).max() / np.abs(whole[:1]).max()
+        assert difference < TOLERANCE
+    assert module.layer_names
+    assert module.activation_names == tuple(item.name for item in zs.InferenceSession(reference.file).activations())

@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import EngineError
+from ..learning.operators import OPERATORS, Operator
 from .engine import Engine, Feed, ModelContent, Precision, Shapes
-from .torch_operators import OPERATORS, Operator
 
 _DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
 

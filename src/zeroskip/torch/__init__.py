@@ -10,12 +10,12 @@ try:
 except ImportError as error:
     raise ImportError(f"zeroskip.torch needs PyTorch: pip install 'zeroskip[torch]' ({error})") from error
 
+from ..learning.fatrelu import FATReLU, fatrelus
 from .batches import Loaders
 from .calibrating import calibrate
 from .compile import CompiledModule, compile, zeroskip_backend
 from .data import picture_loader
 from .export import export
-from .fatrelu import FATReLU, fatrelus
 from .finetune import finetune
 from .monitor import SparsityMonitor
 from .names import activation_names, from_thresholds, to_thresholds

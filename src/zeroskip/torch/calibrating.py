@@ -9,8 +9,8 @@ import numpy as np
 from torch import Tensor, nn
 
 from ..errors import RecipeError
+from ..learning.fatrelu import fatrelus
 from .export import to_onnx
-from .fatrelu import fatrelus
 
 if TYPE_CHECKING:
     from ..calibration import CalibrationResult

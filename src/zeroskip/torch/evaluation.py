@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from ..errors import DataError
+from ..learning.fatrelu import fatrelus
 from ..progress import Progress
 from .batches import Batch
 from .distributed import Processes
-from .fatrelu import fatrelus
 from .monitor import SparsityMonitor
 from .objective import Objective
 

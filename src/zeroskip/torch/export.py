@@ -16,8 +16,8 @@ import torch.nn.functional as F  # noqa: N812 (its usual name)
 from torch import Tensor, nn
 
 from ..errors import ModelError
+from ..learning.fatrelu import FATReLU
 from ..thresholds import ThresholdSet
-from .fatrelu import FATReLU
 
 if TYPE_CHECKING:
     import onnx_ir as ir

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from ..errors import RecipeError
-from .fatrelu import FATReLU, fatrelus
+from ..learning.fatrelu import FATReLU, fatrelus
 
 
 class SparsityMonitor:

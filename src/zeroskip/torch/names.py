@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import RecipeError
+from ..learning.fatrelu import FATReLU, fatrelus
 from ..thresholds import Threshold, ThresholdSet
-from .fatrelu import FATReLU, fatrelus
 from .surgery import replace_relu
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import torch.nn.functional as F  # noqa: N812 (its usual name)
 from torch import Tensor, nn
 
 from ..errors import DataError
+from ..learning.fatrelu import FATReLU
 from .batches import Batch
-from .fatrelu import FATReLU
 from .recipe import Recipe
 
 LossFunction = Callable[[Any, Any], Tensor]

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .functional import keep_where_positive, with_signs_of
+from ..learning.functional import keep_where_positive, with_signs_of
 
 _TINY = torch.finfo(torch.float32).tiny
 

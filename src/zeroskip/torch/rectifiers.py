@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
 from torch import fx, nn
 
-from .fatrelu import FATReLU
+from ..learning.fatrelu import FATReLU
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from ..errors import RecipeError
-from .fatrelu import fatrelus
+from ..learning.fatrelu import fatrelus
 from .penalties import hoyer_square, l1, transformed_l1
 
 

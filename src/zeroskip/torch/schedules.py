@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .fatrelu import FATReLU, fatrelus
+from ..learning.fatrelu import FATReLU, fatrelus
 from .recipe import Recipe
 from .regularizers import ActivationRegularizer
 

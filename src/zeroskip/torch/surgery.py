@@ -10,8 +10,8 @@ import torch.nn.functional as F  # noqa: N812 (its usual name)
 from torch import fx, nn
 
 from ..errors import RecipeError
-from .fatrelu import FATReLU, ThresholdLike
-from .functional import Form
+from ..learning.fatrelu import FATReLU, ThresholdLike
+from ..learning.functional import Form
 from .rectifiers import Rectifier, RectifierTracer, find_rectifier, later_users, module_clip
 
 _LOGGER = logging.getLogger("zeroskip.torch")

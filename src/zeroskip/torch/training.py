@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ..errors import DataError, RecipeError
+from ..learning.fatrelu import fatrelus
 from ..progress import Progress, Steps
 from . import checkpoint as checkpoints
 from .batches import Batch, Loaders, batches, set_epoch
 from .distributed import Processes
 from .evaluation import evaluate
-from .fatrelu import fatrelus
 from .mixing import mixed
 from .monitor import SparsityMonitor, mean_sparsity
 from .objective import LossFunction, MetricFunction, Objective, densified

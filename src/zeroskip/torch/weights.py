@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from ..errors import RecipeError
-from .fatrelu import fatrelus
+from ..learning.fatrelu import fatrelus
 
 if TYPE_CHECKING:
     from ..analysis import SparsityProfile

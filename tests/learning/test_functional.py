@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from zeroskip.torch.functional import FORMS, fatrelu, non_negative, smooth_fatrelu  # noqa: E402
+from zeroskip.learning.functional import FORMS, fatrelu, non_negative, smooth_fatrelu  # noqa: E402
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16, torch.float64]
 SPECIAL = [float("nan"), float("-inf"), float("inf"), -0.0, 0.0, -1.0]
