@@ -63,11 +63,20 @@ def unsupported_nodes(canonical: ir.Model) -> list[UnsupportedNode]:
     """
     found = []
     for node in canonical.graph:
-        with malformed_as_model_error(node):
-            reason = _reason(node)
+        reason = reason_against(node)
         if reason is not None:
             found.append(UnsupportedNode.of(node, _opset(canonical, node), reason))
     return found
+
+
+def reason_against(node: ir.Node) -> str | None:
+    """Return why the native engine does not execute a node of a specialised model, None if it does.
+
+    Raises:
+        ModelError: If the node is malformed.
+    """
+    with malformed_as_model_error(node):
+        return _reason(node)
 
 
 def check_supported(canonical: ir.Model) -> None:
@@ -284,6 +293,10 @@ _CONDITIONS: dict[str, Condition] = {
     "Tanh": _always,
     "Transpose": _always,
 }
+
+
+SIZE_DEPENDENT = frozenset(("Add", "AveragePool", "MaxPool", "Mul", "Reshape", "Resize"))
+"""Operators with a condition on the sizes of their operands; those of the others are on ranks and constants."""
 
 
 def native_operators() -> frozenset[str]:

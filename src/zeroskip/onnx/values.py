@@ -16,6 +16,9 @@ ZEROSKIP_DOMAIN = "zeroskip"
 """Domain of the operators that exist only in the canonical form."""
 
 
+_INTEGER = frozenset((int,))
+
+
 def constant(value: ir.Value | None) -> NDArray[Any] | None:
     """Return the array of a constant (an initializer that is not a graph input), else None. Not copied."""
     if value is None or value.const_value is None or value.is_graph_input():
@@ -59,10 +62,11 @@ def dims(value: ir.Value | None) -> tuple[int | None, ...] | None:
 
 def static_shape(value: ir.Value | None) -> tuple[int, ...] | None:
     """Return the shape when every dimension is known, else None."""
-    known = dims(value)
-    if known is None or None in known:
+    if value is None or value.shape is None:
         return None
-    return tuple(dim for dim in known if dim is not None)
+    known = value.shape.dims
+    # The planner asks this several times for every node of every input shape: no loop of Python's own.
+    return known if _INTEGER.issuperset(map(type, known)) else None  # type: ignore[return-value]
 
 
 def is_op(node: ir.Node | None, *op_types: str) -> bool:

@@ -80,10 +80,12 @@ class Draft:
                 readers[tensor].append(step)
         return readers
 
-    def eliminate(self, step: DraftStep, reason: str) -> None:
-        """Drop ``step`` and remember why it costs nothing."""
-        self.steps = [other for other in self.steps if other is not step]
-        self.eliminated += [EliminatedNode(node, reason) for node in step.nodes or [step.name]]
+    def eliminate(self, reasons: dict[int, str]) -> None:
+        """Drop steps and remember why they cost nothing, by ``id`` of the step."""
+        for step in self.steps:
+            if (reason := reasons.get(id(step))) is not None:
+                self.eliminated += [EliminatedNode(node, reason) for node in step.nodes or [step.name]]
+        self.steps = [step for step in self.steps if id(step) not in reasons]
 
     def root(self, index: int) -> int:
         """Return the tensor whose storage holds tensor ``index``."""

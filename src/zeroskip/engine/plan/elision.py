@@ -13,10 +13,17 @@ from .types import CHANNEL_BLOCK
 def elide(draft: Draft) -> None:
     """Elide what can be elided, in place."""
     _share_concat_prefixes(draft)
-    for step in [step for step in draft.steps if step.op == "concat"]:
-        _elide_concat(draft, step)
-    for step in [step for step in draft.steps if step.op in ("copy", "to_row", "to_nhwc")]:
-        _elide_move(draft, step)
+    producers = draft.producers()
+    reasons: dict[int, str] = {}
+    for step in draft.steps:
+        if step.op == "concat" and (reason := _elide_concat(draft, step, producers)):
+            reasons[id(step)] = reason
+    draft.eliminate(reasons)
+    reasons.clear()
+    for step in draft.steps:
+        if step.op in ("copy", "to_row", "to_nhwc") and (reason := _elide_move(draft, step)):
+            reasons[id(step)] = reason
+    draft.eliminate(reasons)
 
 
 def _share_concat_prefixes(draft: Draft) -> None:
@@ -34,26 +41,26 @@ def _share_concat_prefixes(draft: Draft) -> None:
                 break
 
 
-def _elide_concat(draft: Draft, step: DraftStep) -> None:
+def _elide_concat(draft: Draft, step: DraftStep, producers: dict[int, DraftStep]) -> str:
+    """Let the operands be slices of the result; return why the step is not needed then, nothing if it is."""
     result = step.outputs[0]
     if draft.tensors[result].layout != "nhwc":
-        return
-    obstacle = _concat_obstacle(draft, step)
+        return ""
+    obstacle = _concat_obstacle(draft, step, producers)
     if obstacle:
         step.notes.append(f"copies: {obstacle}")
-        return
+        return ""
     offset = 0
     for operand in step.inputs:
         draft.tensors[operand].base = result
         draft.tensors[operand].channel_offset = offset
         offset += draft.tensors[operand].shape[1]
-    draft.eliminate(step, "concatenation absorbed: the producers write into slices of one buffer")
+    return "concatenation absorbed: the producers write into slices of one buffer"
 
 
-def _concat_obstacle(draft: Draft, step: DraftStep) -> str:
+def _concat_obstacle(draft: Draft, step: DraftStep, producers: dict[int, DraftStep]) -> str:
     """Return why the operands cannot be slices of the result, or nothing."""
     offset = 0
-    producers = draft.producers()
     for position, operand in enumerate(step.inputs):
         tensor = draft.tensors[operand]
         if offset % CHANNEL_BLOCK != 0:
@@ -68,15 +75,16 @@ def _concat_obstacle(draft: Draft, step: DraftStep) -> str:
     return ""
 
 
-def _elide_move(draft: Draft, step: DraftStep) -> None:
+def _elide_move(draft: Draft, step: DraftStep) -> str:
+    """Let the result be another name of the operand; return why the step is not needed then, nothing if it is."""
     source, result = step.inputs[0], step.outputs[0]
     before, after = draft.tensors[source], draft.tensors[result]
     if before.is_external or after.is_external or after.base is not None:
-        return
+        return ""
     if not _same_bytes(draft, step, source, result):
-        return
+        return ""
     after.base = source
-    draft.eliminate(step, f"no copy: the same bytes as '{before.name}'")
+    return f"no copy: the same bytes as '{before.name}'"
 
 
 def _same_bytes(draft: Draft, step: DraftStep, source: int, result: int) -> bool:

@@ -53,16 +53,14 @@ class _Uses:
 
 def _fuse_all(draft: Draft, op: str, fuse_one: Callable[[_Uses, DraftStep], DraftStep | None]) -> None:
     uses = _Uses(draft)
-    steps: list[DraftStep] = []
+    steps: dict[int, DraftStep] = {}
     for step in draft.steps:
         producer = fuse_one(uses, step) if step.op == op else None
-        if producer is None:
-            steps.append(step)
-            continue
-        # The producer takes the later place, where all its operands exist; everything between the two stays
-        # put because nothing between them reads what the producer wrote.
-        steps = [other for other in steps if other is not producer] + [producer]
-    draft.steps = steps
+        # A producer takes the later place, where all its operands exist; everything between the two stays put
+        # because nothing between them reads what the producer wrote.
+        last = step if producer is None else steps.pop(id(producer))
+        steps[id(last)] = last
+    draft.steps = list(steps.values())
 
 
 def _fuse_residual(uses: _Uses, step: DraftStep) -> DraftStep | None:

@@ -251,7 +251,6 @@ class Region:
         with self._templates_lock:
             template = self.templates.specialize(shapes)
             if template is not None:
-                check_supported(template.model)
                 return self._plan(template.model, template.sources, taps)
         model = specialize(self.prepared, dict(zip(self.input_names, shapes, strict=True)))
         is_kept = False

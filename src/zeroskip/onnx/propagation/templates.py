@@ -12,6 +12,7 @@ import onnx_ir as ir
 from ..canonical.pipeline import MAX_ELEMENTS
 from ..rewriting import let_go
 from ..settled import OutputSource
+from ..supported import SIZE_DEPENDENT, reason_against
 from ..values import constant, is_op, is_own, static_shape
 from .functions import FUNCTIONS
 from .program import Facts, ShapeProgram
@@ -56,6 +57,7 @@ class Template:
         self._steps: list[Step] = []
         self._values: list[tuple[ir.Value, int]] = []
         self._slices: list[tuple[ir.Node, ir.Node]] = []
+        self._judged = [node for node in model.graph if node.op_type in SIZE_DEPENDENT]
         for value in model.graph.inputs:
             self._take(value, program.slots[value.name or ""])
         for value in model.graph.initializers.values():
@@ -70,7 +72,7 @@ class Template:
         """Write the sizes of another propagation of equal facts.
 
         Raises:
-            UnpredictableError: If a value would be too large, or its size cannot be told.
+            UnpredictableError: If a value would be too large, or a node is not supported at its size.
         """
         shapes = self._shapes(state)
         if any(math.prod(shape) > MAX_ELEMENTS for shape in shapes):
@@ -79,6 +81,8 @@ class Template:
             value.shape = ir.Shape(shape)
         for node, original in self._slices:
             self._resize_slice(node, original, state)
+        if any(reason_against(node) is not None for node in self._judged):  # for the long way to say
+            raise UnpredictableError
 
     def _shapes(self, state: State) -> list[Shape]:
         del state.shapes[self._count :]  # of another template

@@ -110,6 +110,8 @@ def _title(node: ir.Node) -> str:
 
 
 def _find_values(model: ir.Model, names: Sequence[str]) -> list[ir.Value]:
+    if not names:
+        return []
     values = {value.name: value for node in model.graph for value in node.outputs}
     missing = [name for name in names if name not in values]
     if missing:

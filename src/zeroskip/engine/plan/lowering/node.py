@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ....onnx.values import static_shape
+
 if TYPE_CHECKING:
     import onnx_ir as ir
 
@@ -58,10 +60,10 @@ def shape_of(value: ir.Value) -> tuple[int, ...]:
     Raises:
         LoweringError: If a dimension is unknown.
     """
-    shape = value.shape
-    if shape is None or not all(isinstance(size, int) for size in shape):
-        raise LoweringError(f"the shape of '{value.name}' depends on the data: {shape}")
-    return tuple(int(size) for size in shape.numpy())
+    shape = static_shape(value)
+    if shape is None:
+        raise LoweringError(f"the shape of '{value.name}' depends on the data: {value.shape}")
+    return shape
 
 
 def operand(node: ir.Node, index: int) -> ir.Value:
