@@ -4,6 +4,7 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
+#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -144,7 +145,8 @@ std::vector<float*> pointers(const std::vector<FloatArray>& arrays) {
 
 void init_program(Program* self, const std::vector<nb::dict>& tensors, const std::vector<nb::dict>& steps,
                   std::vector<int> inputs, std::vector<int> outputs, int64_t arena_bytes, int num_threads,
-                  const std::optional<std::string>& isa, WeightStore* weights) {
+                  const std::optional<std::string>& isa, WeightStore* weights,
+                  std::shared_ptr<ArenaPool> memory) {
   ProgramSpec spec{.tensors = {},
                    .steps = {},
                    .inputs = std::move(inputs),
@@ -157,7 +159,7 @@ void init_program(Program* self, const std::vector<nb::dict>& tensors, const std
   for (const nb::dict& step : steps) spec.steps.push_back(to_step(step, owners));
   WeightStore own;  // operators hold what they take from it
   const GilRelease release;
-  new (self) Program(std::move(spec), weights ? *weights : own);
+  new (self) Program(std::move(spec), weights ? *weights : own, std::move(memory));
 }
 
 std::vector<FloatArray> run(const Program& program, const nb::list& arrays) {
@@ -290,9 +292,13 @@ NB_MODULE(_core, m) {
       .def(nb::init<>())
       .def_prop_ro("bytes", &WeightStore::bytes);
 
+  nb::class_<ArenaPool>(m, "ArenaPool", "Memory that the programs of one session take turns with.")
+      .def(nb::init<>())
+      .def_prop_ro("bytes", &ArenaPool::bytes);
+
   nb::class_<Program>(m, "Program", "A validated, executable plan. Safe to run from several threads at once.")
       .def("__init__", &init_program, "tensors"_a, "steps"_a, "inputs"_a, "outputs"_a, "arena_bytes"_a,
-           "num_threads"_a = 0, "isa"_a = nb::none(), "weights"_a = nb::none())
+           "num_threads"_a = 0, "isa"_a = nb::none(), "weights"_a = nb::none(), "memory"_a = nb::none())
       .def("run", &run, "inputs"_a,
            "Run on float32 arrays in the order of the graph inputs; returns fresh arrays.")
       .def(

@@ -47,7 +47,7 @@ StepProfile summarize(const StepSpec& step, const Op& op, std::vector<double> ti
 
 }  // namespace
 
-Program::Program(ProgramSpec spec, WeightStore& weights)
+Program::Program(ProgramSpec spec, WeightStore& weights, std::shared_ptr<ArenaPool> memory)
     : spec_(std::move(spec)), isa_(choose_isa(spec_.isa)) {
   check(spec_.num_threads >= 0 && spec_.num_threads <= kMaxThreads, "num_threads is ", spec_.num_threads,
         ", needs 0 (all CPUs of this process) to ", kMaxThreads);
@@ -69,7 +69,8 @@ Program::Program(ProgramSpec spec, WeightStore& weights)
     layout.step_inputs.push_back(step.inputs);
     layout.step_outputs.push_back(step.outputs);
   }
-  pool_ = std::make_unique<WorkspacePool>(std::move(layout));
+  if (!memory) memory = std::make_shared<ArenaPool>();
+  pool_ = std::make_unique<WorkspacePool>(std::move(layout), std::move(memory));
   pool_->take();  // the first run must not pay for the memory
 }
 

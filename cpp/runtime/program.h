@@ -42,7 +42,8 @@ struct StepProfile {
 class Program {
  public:
   // Throws Error for anything wrong with the spec; afterwards it cannot fail at run time. Keeps no constants.
-  Program(ProgramSpec spec, WeightStore& weights);
+  // Runs take their memory from `memory`, which programs may share; null stands for a pool of its own.
+  Program(ProgramSpec spec, WeightStore& weights, std::shared_ptr<ArenaPool> memory = nullptr);
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 

@@ -37,12 +37,20 @@ class WeightStore:
     @property
     def bytes(self) -> int: ...
 
+class ArenaPool:
+    """Memory that the programs of one session take turns with."""
+
+    def __init__(self) -> None: ...
+
+    @property
+    def bytes(self) -> int: ...
+
 class Program:
     """
     A validated, executable plan. Safe to run from several threads at once.
     """
 
-    def __init__(self, tensors: Sequence[dict], steps: Sequence[dict], inputs: Sequence[int], outputs: Sequence[int], arena_bytes: int, num_threads: int = 0, isa: str | None = None, weights: WeightStore | None = None) -> None: ...
+    def __init__(self, tensors: Sequence[dict], steps: Sequence[dict], inputs: Sequence[int], outputs: Sequence[int], arena_bytes: int, num_threads: int = 0, isa: str | None = None, weights: WeightStore | None = None, memory: ArenaPool | None = None) -> None: ...
 
     def run(self, inputs: list) -> list[NDArray[numpy.float32]]:
         """

@@ -68,7 +68,14 @@ def new_weight_store() -> Any:
     return core().WeightStore()
 
 
-def compile_plan(plan: Plan, weights: Any, threads: int = 0, isa: str | None = None) -> CompiledPlan:
+def new_arena_pool() -> Any:
+    """Return an empty pool of memory that the runs of one model take turns with, whatever their input shapes."""
+    return core().ArenaPool()
+
+
+def compile_plan(
+    plan: Plan, weights: Any, threads: int = 0, isa: str | None = None, memory: Any = None
+) -> CompiledPlan:
     """Make a plan executable.
 
     Args:
@@ -76,6 +83,7 @@ def compile_plan(plan: Plan, weights: Any, threads: int = 0, isa: str | None = N
         weights: Store of packed weights, from :func:`new_weight_store`.
         threads: Threads that share the work of a run; 0 for all CPUs of the process's affinity.
         isa: Instruction set; None for the best.
+        memory: Where runs take their memory from, from :func:`new_arena_pool`; None for a pool of its own.
 
     Raises:
         EngineError: If the core refuses the plan or the instruction set.
@@ -91,6 +99,7 @@ def compile_plan(plan: Plan, weights: Any, threads: int = 0, isa: str | None = N
             num_threads=threads,
             isa=isa,
             weights=weights,
+            memory=memory,
         )
     except native.Error as error:
         raise EngineError(f"the native core refused the plan: {error}") from error

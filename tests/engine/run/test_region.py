@@ -220,3 +220,22 @@ def test_a_shape_that_does_not_fit_is_refused_as_at_first() -> None:
     with pytest.raises(ShapeError) as first:
         new_region(named_model("classifier")).planned(((1, 4, 9, 9),))
     assert str(quick.value) == str(first.value)
+
+
+def test_shapes_share_their_memory() -> None:
+    region = new_region(named_model("upsampling"))
+    largest = region.compiled(((1, 3, 64, 64),)).native.program
+    held = region.memory.bytes
+    for extent in (8, 20, 33, 48):
+        region.compiled(((1, 3, extent, 64),))
+    assert region.memory.bytes == held
+    assert held < 1.1 * (largest.arena_bytes + largest.scratch_bytes) + 4096
+
+
+def test_what_a_larger_shape_left_in_memory_does_not_matter() -> None:
+    session = zs.InferenceSession(named_model("upsampling"), SessionOptions(intra_op_num_threads=1))
+    session.run(None, {"x": np.full((1, 3, 64, 64), np.nan, np.float32)})
+    for height, width in ((8, 30), (17, 9), (31, 5)):
+        x = np.random.default_rng(height).standard_normal((1, 3, height, width), np.float32)
+        other = zs.InferenceSession(named_model("upsampling"), SessionOptions(intra_op_num_threads=1))
+        assert np.array_equal(session.run(None, {"x": x})[0], other.run(None, {"x": x})[0])

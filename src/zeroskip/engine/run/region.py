@@ -16,7 +16,7 @@ import numpy as np
 from ...errors import ZeroskipError
 from ..cost import with_crossovers
 from ..locks import ForkSafeLock
-from ..native import CompiledPlan, compile_plan, new_weight_store
+from ..native import CompiledPlan, compile_plan, new_arena_pool, new_weight_store
 from ..options import SessionOptions
 from ..plan.build import build_plan
 from ..plan.types import Plan
@@ -109,6 +109,7 @@ class Region:
         self._templates_lock = ForkSafeLock()
         weakref.finalize(self, self.templates.release).atexit = False
         self.weights = new_weight_store()
+        self.memory = new_arena_pool()
         self.latest: InputShapes | None = None
         self.input_names = tuple(value.name or "" for value in self.prepared.graph.inputs)
         self.costs = options.chosen_cost_model()
@@ -237,7 +238,8 @@ class Region:
         return CompiledRegion(self._native(plan), feeds, planned.sources, self.input_names)
 
     def _native(self, plan: Plan) -> CompiledPlan:
-        return compile_plan(plan, self.weights, self._options.num_threads, self._options.isa)
+        options = self._options
+        return compile_plan(plan, self.weights, options.num_threads, options.isa, self.memory)
 
     def planned(self, shapes: InputShapes, taps: tuple[str, ...] = ()) -> PlannedRegion:
         """Plan for input shapes in graph order, from a kept canonical graph where that is possible.
