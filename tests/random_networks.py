@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from random_spellings import clip, pad, reduce_mean, slices, split
+
 Array = NDArray[Any]
 Choose = Callable[[Sequence[Any]], Any]
 """Returns one of the items."""
@@ -19,8 +21,9 @@ Choose = Callable[[Sequence[Any]], Any]
 class Writer:
     """Writes a random network as ONNX text; ``pick`` decides."""
 
-    def __init__(self, pick: Choose, shape: tuple[int, int, int, int]) -> None:
+    def __init__(self, pick: Choose, shape: tuple[int, int, int, int], opset: int = 18) -> None:
         self.pick = pick
+        self.opset = opset
         self.lines: list[str] = []
         self.constants: dict[str, Array] = {}
         self.tensors = [("x", shape)]
@@ -35,8 +38,14 @@ class Writer:
         return name
 
     def integers(self, *items: int) -> str:
+        return self.array(np.array(items, np.int64))
+
+    def filled(self, value: float) -> str:
+        return self.array(np.array(value, np.float32))
+
+    def array(self, array: Array) -> str:
         name = f"k{len(self.constants)}"
-        self.constants[name] = np.array(items, np.int64)
+        self.constants[name] = array
         return name
 
     def write(self, text: str, shape: tuple[int, ...]) -> None:
@@ -77,12 +86,13 @@ def arithmetic(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
 
 
 def activation(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
-    kind = w.choose("relu", "relu6", "threshold", "where", "channels", "mask", "smooth", "hardswish")
+    kinds = ("relu", "relu6", "smooth", "hardswish", "threshold", "where", "channels", "mask")
+    kind = w.choose(*(kinds if w.opset >= 12 else kinds[:4]))
     zero, low = w.constant(low=0.0, high=0.0), w.constant(low=0.1, high=0.6)
     if kind == "relu":
         text = f"Relu({x})"
     elif kind == "relu6":
-        text = f"Clip({x}, {zero}, {w.constant(low=1.0, high=2.0)})"
+        text = clip(w, x, 0.0, w.choose(1.0, 1.5, 2.0))
     elif kind == "threshold":
         text = f"ThresholdedRelu <alpha = 0.25> ({x})"
     elif kind == "where":
@@ -98,7 +108,7 @@ def activation(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
     else:
         three, six = w.constant(low=3.0, high=3.0), w.constant(low=6.0, high=6.0)
         shifted = w.part(f"Add({x}, {three})")
-        clipped = w.part(f"Clip({shifted}, {zero}, {six})")
+        clipped = w.part(clip(w, shifted, 0.0, 6.0))
         text = f"Mul({x}, {w.part(f'Div({clipped}, {six})')})"
     w.write(text, (n, c, h, v))
 
@@ -114,8 +124,8 @@ def layout(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
         y = w.part(f"Add({w.part(f'Mul({y}, {w.constant(c)})')}, {w.constant(c)})")
     elif kind == "pad":
         pads = w.choose((1, 1), (0, 2))
-        y = w.part(f"Pad({y}, {w.integers(0, pads[0], pads[0], 0, 0, pads[1], pads[1], 0)})")
-    elif kind == "threshold":
+        y = w.part(pad(w, y, [pads[0]] * 2, [pads[1]] * 2, [1, 2]))
+    elif kind == "threshold" and w.opset >= 12:
         condition = w.part(f"Greater({y}, {w.constant(c, low=0.0, high=0.6)})")
         y = w.part(f"Where({condition}, {y}, {w.constant(low=0.0, high=0.0)})")
     elif kind == "sum":
@@ -127,13 +137,15 @@ def window(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
     if min(h, v) < 3:
         return
     kind, ceil = w.choose("MaxPool", "AveragePool"), w.choose(0, 1)
+    ceil = ceil if w.opset >= 10 else 0
     size = [(extent - 3 + ceil) // 2 + 1 for extent in (h, v)]
-    w.write(f"{kind} <kernel_shape = [3, 3], strides = [2, 2], ceil_mode = {ceil}> ({x})", (n, c, *size))
+    mode = f", ceil_mode = {ceil}" if ceil else ""
+    w.write(f"{kind} <kernel_shape = [3, 3], strides = [2, 2]{mode}> ({x})", (n, c, *size))
 
 
 def padding(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
     a, b = w.choose((0, 0), (1, 1), (0, 1))
-    w.write(f"Pad({x}, {w.integers(0, 0, a, a, 0, 0, b, b)})", (n, c, h + a + b, v + a + b))
+    w.write(pad(w, x, [a, a], [b, b], [2, 3]), (n, c, h + a + b, v + a + b))
 
 
 def joining(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
@@ -152,8 +164,7 @@ def gate(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
 
 
 def selection(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
-    start, axis = w.integers(0), w.integers(1)
-    w.write(f"Slice({x}, {start}, {w.integers((c + 1) // 2)}, {axis})", (n, (c + 1) // 2, h, v))
+    w.write(slices(w, x, {1: (0, (c + 1) // 2, 1)}, (n, c, h, v)), (n, (c + 1) // 2, h, v))
 
 
 def wide_convolution(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
@@ -182,7 +193,7 @@ def residual(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
     )
     a = w.part(f"Relu({w.part(f'Conv({x}, {first})')})")
     b = w.part(f"Conv <pads = [1, 1, 1, 1]> ({a}, {second})")
-    b = w.part(f"ThresholdedRelu <alpha = 0.3> ({b})")
+    b = w.part(f"ThresholdedRelu <alpha = 0.3> ({b})" if w.opset >= 10 else f"Relu({b})")
     y = w.part(f"Add({x}, {w.part(f'Conv({b}, {third})')})")
     w.write(f"Relu({y})", (n, c, h, v))
 
@@ -213,9 +224,10 @@ def pooling(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
 
 
 def resizing(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
-    name = f"k{len(w.constants)}"
+    if w.opset < 13:
+        return
     factors = (w.choose(1, 2), w.choose(1, 2, 3))
-    w.constants[name] = np.array([1, 1, *factors], np.float32)
+    name = w.array(np.array([1, 1, *factors], np.float32))
     mode = w.choose(
         'mode = "nearest", coordinate_transformation_mode = "asymmetric", nearest_mode = "floor"',
         'mode = "linear", coordinate_transformation_mode = "half_pixel"',
@@ -226,8 +238,7 @@ def resizing(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
 
 def reduction(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
     kind = w.choose("GlobalAveragePool", "GlobalMaxPool", "ReduceMean")
-    axes = f", {w.integers(2, 3)}" if kind == "ReduceMean" else ""
-    w.write(f"{kind}({x}{axes})", (n, c, 1, 1))
+    w.write(reduce_mean(w, x, [2, 3]) if kind == "ReduceMean" else f"{kind}({x})", (n, c, 1, 1))
 
 
 def parting(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
@@ -235,13 +246,15 @@ def parting(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
     if c < 2:
         return
     first, second = f"t{len(w.lines)}a", f"t{len(w.lines)}b"
-    w.lines.append(f"{first}, {second} = Split <axis = 1> ({x}, {w.integers(1, c - 1)})")
+    w.lines.append(f"{first}, {second} = {split(w, x, 1, [1, c - 1])}")
     w.write(f"Concat <axis = 1> ({second}, {w.part(f'Relu({first})')})", (n, c, h, v))
 
 
 def island(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
     """Write something that the engine does not run."""
-    w.write(w.choose(f"Erf({x})", f"Softsign({x})", f"Elu({x})", f"Sub({x}, {w.part(f'Round({x})')})"), (n, c, h, v))
+    text = w.choose(f"Softsign({x})", f"Elu({x})", f"Softplus({x})") if w.opset < 11 else w.choose(
+        f"Erf({x})", f"Softsign({x})", f"Elu({x})", f"Sub({x}, {w.part(f'Round({x})')})")  # fmt: skip
+    w.write(text, (n, c, h, v))
 
 
 STEPS = (
@@ -257,7 +270,10 @@ ENGINE_STEPS = (
 
 
 def network(
-    pick: Choose, steps: Sequence[Callable[..., None]] = STEPS, shape: tuple[int, int, int, int] = (2, 3, 8, 7)
+    pick: Choose,
+    steps: Sequence[Callable[..., None]] = STEPS,
+    shape: tuple[int, int, int, int] = (2, 3, 8, 7),
+    opset: int = 18,
 ) -> tuple[str, str, dict[str, Array]]:
     """Return body, name of the output and constants of a network of up to ten steps, with or without a linear head.
 
@@ -265,8 +281,9 @@ def network(
         pick: Decides.
         steps: What it may consist of.
         shape: Of the input ``x``.
+        opset: Version of ONNX in which it is written, 7 or newer.
     """
-    writer = Writer(pick, shape)
+    writer = Writer(pick, shape, opset)
     for _ in range(pick(range(1, 11))):
         name, sizes = writer.tensors[-1] if pick((False, True)) else writer.choose(*writer.tensors)
         if np.prod(sizes) < 20_000:

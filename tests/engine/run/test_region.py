@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,6 +12,7 @@ import onnx.parser
 import pytest
 
 import zeroskip as zs
+from random_edges import EDGE_STEPS
 from random_networks import ENGINE_STEPS, network
 from zeroskip.engine.options import SessionOptions
 from zeroskip.engine.plan.types import Plan
@@ -70,10 +72,10 @@ def other_shapes(shape: tuple[int, ...]) -> list[InputShapes]:
     return [((n, channels, max(1, height + dh), max(1, width + dw)),) for n, dh, dw in _FACTORS]
 
 
-def random_model(seed: int) -> tuple[onnx.ModelProto, tuple[int, ...]]:
+def random_model(seed: int, steps: Sequence[Callable[..., None]] = ENGINE_STEPS) -> tuple[onnx.ModelProto, tuple[int, ...]]:
     source = random.Random(seed)
     shape = (source.choice((1, 2)), source.choice((1, 3, 16, 20)), source.randint(5, 15), source.randint(5, 15))
-    body, output, constants = network(source.choice, ENGINE_STEPS, shape)
+    body, output, constants = network(source.choice, steps, shape)
     return text_model(f"{body}\n y = Identity({output})", shape[1], **constants), shape
 
 
@@ -81,6 +83,21 @@ def random_model(seed: int) -> tuple[onnx.ModelProto, tuple[int, ...]]:
 def test_further_shapes_of_random_networks_are_planned_as_the_first(seed: int) -> None:
     model, shape = random_model(seed)
     quick_plans(model, other_shapes(shape))
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_further_shapes_at_the_edges_are_planned_as_the_first(seed: int) -> None:
+    model, shape = random_model(seed, (*ENGINE_STEPS[:8], *EDGE_STEPS))
+    quick_plans(model, other_shapes(shape))
+
+
+def test_a_gather_of_all_there_is_at_batch_one_takes_less_of_more() -> None:
+    """Of a batch of one the first is all; the graph kept for it has nothing left to take."""
+    model = text_model("r = Relu(x) y = Gather <axis = 0> (r, first)", first=np.array([0]))
+    region = new_region(model)
+    for batch in (1, 1, 2, 3):
+        (y,) = region.run(((batch, 3, 4, 5),), [np.ones((batch, 3, 4, 5), np.float32)])
+        assert y.shape == (1, 3, 4, 5)
 
 
 def test_further_shapes_of_random_networks_take_the_quick_way() -> None:

@@ -8,6 +8,7 @@ computes them.
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -200,7 +201,8 @@ def _evaluate_standard(node: ir.Node, arrays: list[NDArray[Any] | None]) -> list
     )
     evaluator = onnx.reference.ReferenceEvaluator(function)
     feeds = {name: array for name, array in zip(proto.input, arrays, strict=True) if name}
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         results: list[Any] = list(evaluator.run(None, feeds, attributes={}))
     if not all(isinstance(result, np.ndarray | np.generic) for result in results):
         raise TypeError("the result is not a tensor")

@@ -313,6 +313,8 @@ def slices(site: Site) -> Step:
                 raise UnpredictableError
             first, last, _ = slice(start, end).indices(shape[axis])
             shape[axis] = max(0, -(-(last - first) // stride))
+        if 0 in shape:
+            raise UnpredictableError  # it is a constant
         state.facts.append(tuple(shape) == state.shape(source))
         state.shapes[result] = tuple(shape)
 
@@ -331,7 +333,7 @@ def gather(site: Site) -> Step:
         infer(state)
         shape = state.shape(source)
         size = shape[axis_from_front(given, len(shape))]
-        state.facts.append(size if counts_from_end or indices.max() >= size else True)
+        state.facts.append(size if counts_from_end or indices.max() >= size else indices.size == size)  # all of it
 
     return step
 
@@ -378,8 +380,8 @@ def inferred(site: Site) -> Step:
 
 def _static(value: ir.Value) -> Shape:
     shape = value.shape
-    if shape is None or not all(isinstance(size, int) for size in shape):
-        raise UnpredictableError
+    if shape is None or not all(isinstance(size, int) and size > 0 for size in shape):
+        raise UnpredictableError  # what has no elements is a constant
     return tuple(int(size) for size in shape.numpy())
 
 
