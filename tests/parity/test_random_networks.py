@@ -11,7 +11,7 @@ from parity.campaign import TOLERANCE, NoReferenceError, differences
 from zeroskip.engine.native import core
 from zeroskip.engine.options import ISAS
 
-SEEDS = 60
+SEEDS = 50
 
 
 @pytest.mark.parametrize("isa", ISAS)

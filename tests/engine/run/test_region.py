@@ -72,7 +72,9 @@ def other_shapes(shape: tuple[int, ...]) -> list[InputShapes]:
     return [((n, channels, max(1, height + dh), max(1, width + dw)),) for n, dh, dw in _FACTORS]
 
 
-def random_model(seed: int, steps: Sequence[Callable[..., None]] = ENGINE_STEPS) -> tuple[onnx.ModelProto, tuple[int, ...]]:
+def random_model(
+    seed: int, steps: Sequence[Callable[..., None]] = ENGINE_STEPS
+) -> tuple[onnx.ModelProto, tuple[int, ...]]:
     source = random.Random(seed)
     shape = (source.choice((1, 2)), source.choice((1, 3, 16, 20)), source.randint(5, 15), source.randint(5, 15))
     body, output, constants = network(source.choice, steps, shape)
