@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from ..errors import ModelError
 from ..files import read_ordinary
 from .external import Digest, read_external_data
+from .inlining import check_expansion
 from .opset import check_opset
 from .rewriting import damaged_as_model_error, describe, name_nodes
 from .save import MAX_FILE_BYTES
@@ -125,6 +126,7 @@ def _checked(
     arrays = read_external_data(proto, what, path, digest)
     with damaged_as_model_error(f"{what} is not a valid ONNX graph"):
         model = ir.serde.deserialize_model(proto)
+        check_expansion(model)
         common_passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
         model.graph.sort()
     for imports in (model.opset_imports, *(function.opset_imports for function in model.functions.values())):
@@ -172,6 +174,7 @@ def _read_tensors(graph: ir.Graph, what: str, arrays: Mapping[str, NDArray[Any]]
             raise ModelError(f"{what}: initializer '{name}' has no data")
         with damaged_as_model_error(f"{what}: initializer '{name}' cannot be read"):
             if tensor.dtype == ir.DataType.STRING:
+                _check_strings(tensor)
                 continue
             array = arrays[str(tensor.location)] if isinstance(tensor, ir.ExternalTensor) else tensor.numpy()
         # A NaN anywhere makes the sum NaN; summing is several times cheaper than looking at every element.
@@ -182,6 +185,12 @@ def _read_tensors(graph: ir.Graph, what: str, arrays: Mapping[str, NDArray[Any]]
                 raise ModelError(f"{what}: initializer '{name}' holds {count} NaN among {array.size} values")
         value.const_value = ir.Tensor(array, dtype=tensor.dtype, name=name)
         value.shape, value.type = ir.Shape(array.shape), ir.TensorType(tensor.dtype)
+
+
+def _check_strings(tensor: ir.TensorProtocol) -> None:
+    count = len(tensor.string_data()) if isinstance(tensor, ir.StringTensor) else 0
+    if count != tensor.size:
+        raise ValueError(f"{count} strings for a shape of {tensor.size}")
 
 
 def _is_weight(value: ir.Value) -> bool:

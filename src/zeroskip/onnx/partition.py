@@ -11,7 +11,7 @@ cross every island on its way as a value that nobody knows beforehand.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -27,6 +27,9 @@ _TYPES_NUMPY_HAS = frozenset(
         ir.DataType.UINT64, ir.DataType.BOOL, ir.DataType.STRING,
     }
 )  # fmt: skip
+
+MAX_PARTS = 200
+"""Each costs two copies and a session; a model cut into more is faster in the other runtime as a whole."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +63,7 @@ class Partitioner:
         self._model = model
         self._values = values
         self._nodes = list(model.graph)
+        self._position = {node: index for index, node in enumerate(self._nodes)}
         self._reads = {node: list(dict.fromkeys(_computed_reads(node, model.graph))) for node in self._nodes}
         self._readers: dict[ir.Value, list[ir.Node]] = {}
         for node, values_read in self._reads.items():
@@ -82,7 +86,7 @@ class Partitioner:
         return found
 
     def split(self, islands: Collection[str]) -> tuple[Part, ...]:
-        """Return the parts in an order in which they can run.
+        """Return the parts in an order in which they can run; none if there would be too many to be worth it.
 
         Args:
             islands: Names of the nodes that the native engine shall not run.
@@ -92,6 +96,8 @@ class Partitioner:
         for node in self._nodes:
             if node in stages:
                 groups.setdefault(stages[node], []).append(node)
+        if len(groups) > MAX_PARTS:
+            return ()
         return tuple(self._part(groups[stage], is_native=stage % 2 == 0) for stage in sorted(groups))
 
     # ------------------------------------------------------------------ stages
@@ -117,12 +123,15 @@ class Partitioner:
 
     def _boundary_reads(self, nodes: Sequence[ir.Node]) -> list[ir.Value]:
         """Return the values that nodes, with the shape arithmetic they need, read from elsewhere."""
-        inside = set(self._with_arithmetic(nodes))
-        reads = [value for node in self._nodes if node in inside for value in self._reads[node]]
+        inside = self._with_arithmetic(nodes)
+        reads = [value for node in self._ordered(inside) for value in self._reads[node]]
         return [value for value in dict.fromkeys(reads) if value.producer() not in inside]
 
-    def _with_arithmetic(self, nodes: Sequence[ir.Node]) -> list[ir.Node]:
-        """Return nodes and the shape arithmetic in front of them, in the order of the graph."""
+    def _ordered(self, nodes: Iterable[ir.Node]) -> list[ir.Node]:
+        return sorted(nodes, key=self._position.__getitem__)
+
+    def _with_arithmetic(self, nodes: Sequence[ir.Node]) -> Collection[ir.Node]:
+        """Return nodes and the shape arithmetic in front of them."""
         inside = dict.fromkeys(nodes)
         pending = list(nodes)
         while pending:
@@ -131,7 +140,7 @@ class Partitioner:
                 if producer in self._folded and producer not in inside:
                     inside[producer] = None
                     pending.append(producer)
-        return list(inside)
+        return inside.keys()
 
     def _is_folded(self, node: ir.Node) -> bool:
         infos = [self._values.get(value.name or "") for value in node.outputs]
@@ -140,8 +149,7 @@ class Partitioner:
     # ------------------------------------------------------------------- parts
 
     def _part(self, nodes: list[ir.Node], *, is_native: bool) -> Part:
-        inside = set(self._with_arithmetic(nodes))
-        ordered = [node for node in self._nodes if node in inside]
+        ordered = self._ordered(self._with_arithmetic(nodes))
         inputs = self._boundary_reads(nodes)
         own = set(nodes)
         outputs = [value for node in nodes for value in node.outputs if self._is_read_outside(value, own)]
@@ -226,17 +234,24 @@ def can_cross(parts: Sequence[Part]) -> bool:
 
 def _merged(stages: dict[ir.Node, int], producers: Mapping[ir.Node, list[ir.Node]]) -> dict[ir.Node, int]:
     """Move whole stages back to the next one of their kind where nothing in between reads them."""
-    for stage in range(max(stages.values(), default=0) - 1):
-        members = {node for node, own in stages.items() if own == stage}
-        between = (node for node, own in stages.items() if own == stage + 1)
-        if members and not any(members.intersection(producers[node]) for node in between):
-            for node in members:
-                stages[node] = stage + 2
+    groups: dict[int, list[ir.Node]] = {}
+    for node, stage in stages.items():
+        groups.setdefault(stage, []).append(node)
+    for stage in range(max(groups, default=0) - 1):
+        members = set(groups.get(stage, ()))
+        if members and members.isdisjoint(other for node in groups.get(stage + 1, ()) for other in producers[node]):
+            _move(groups, stage, stage + 2)
             # Its neighbours on both sides are of one kind and can be one part now.
-            for node, own in list(stages.items()):
-                if own == stage - 1:
-                    stages[node] = stage + 1
-    return stages
+            _move(groups, stage - 1, stage + 1)
+    return {node: stage for stage, nodes in groups.items() for node in nodes}
+
+
+def _move(groups: dict[int, list[ir.Node]], source: int, target: int) -> None:
+    """Put a group to another one, the smaller to the larger, so that many moves take no square of the time."""
+    smaller, larger = sorted((groups.pop(source, []), groups.pop(target, [])), key=len)
+    if larger:
+        groups[target] = larger
+        larger.extend(smaller)
 
 
 def _is_quantizer(node: ir.Node) -> bool:

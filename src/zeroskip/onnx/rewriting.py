@@ -11,7 +11,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnx_ir as ir
@@ -19,6 +19,7 @@ import onnx_ir.passes.common as common_passes
 from numpy.typing import NDArray
 
 from ..errors import ModelError, ZeroskipError
+from .inlining import inline_functions
 from .values import ZEROSKIP_DOMAIN, value_names
 
 Rule = Callable[[ir.Node], bool]
@@ -26,6 +27,9 @@ RuleTable = Mapping[str, Sequence[Rule]]
 """Rules by the operator type of the node they look at, in the default or the zeroskip domain."""
 
 AttributeValue = int | float | str | Sequence[int] | ir.Attr
+
+Origin: TypeAlias = "str | tuple[Origin, ...]"
+"""The name of a node of the file, or the origins of several that became one."""
 
 _SOURCES = "zeroskip.sources"
 _NAMES = "zeroskip.names."
@@ -69,14 +73,12 @@ def flat_copy(model: ir.Model) -> ir.Model:
     """Return a copy without functions, whose constants are initializers and no inputs; tensors are shared.
 
     Raises:
+        LimitError: If its functions would make too many nodes.
         ModelError: If a function cannot be inlined.
     """
     copy = copy_model(model)
     if copy.functions:
-        try:
-            common_passes.InlinePass()(copy)
-        except Exception as error:  # versions that contradict each other, recursion, ...
-            raise ModelError(f"the functions of the model cannot be inlined: {error}") from error
+        inline_functions(copy)
         name_nodes(copy.graph)
     # From IR version 4 on, an initializer among the inputs is a default that runtimes do not fold.
     common_passes.RemoveInitializersFromInputsPass()(copy)
@@ -185,7 +187,7 @@ def become(
     Returns:
         True, so that a rule can end with it.
     """
-    node.meta[_SOURCES] = _merged_sources([*absorbs, node])
+    node.meta[_SOURCES] = _merged_origins([*absorbs, node])
     node.domain = ZEROSKIP_DOMAIN if own else ""
     node.op_type = op_type
     node.resize_inputs(len(inputs))
@@ -251,7 +253,7 @@ def insert_before(
     output = new.outputs[0]
     output.name = name or fresh_name(graph, f"{node.outputs[0].name}.{op_type.lower()}")
     new.name = fresh_node_name(graph, f"{node.name}.{op_type.lower()}")
-    new.meta[_SOURCES] = sources(node)
+    new.meta[_SOURCES] = _origin(node)
     output.type = inputs[0].type if inputs and inputs[0] is not None else None
     if shape is not None:
         output.shape = shape.copy() if isinstance(shape, ir.Shape) else ir.Shape(shape)
@@ -351,12 +353,27 @@ def _taken(graph: ir.Graph, kind: str) -> set[str]:
 
 def sources(node: ir.Node) -> tuple[str, ...]:
     """Return the names of the nodes of the original model whose work a canonical node does."""
-    known: tuple[str, ...] | None = node.meta.get(_SOURCES)
-    return known if known is not None else (node.name or "",)
+    names: dict[str, None] = {}
+    pending, seen = [_origin(node)], set()
+    while pending:
+        origin = pending.pop()
+        if isinstance(origin, str):
+            names[origin] = None
+        elif id(origin) not in seen:
+            seen.add(id(origin))
+            pending.extend(reversed(origin))
+    return tuple(names)
 
 
-def _merged_sources(nodes: Iterable[ir.Node]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for node in nodes for name in sources(node)))
+def _origin(node: ir.Node) -> Origin:
+    known: Origin | None = node.meta.get(_SOURCES)
+    return known if known is not None else node.name or ""
+
+
+def _merged_origins(nodes: Iterable[ir.Node]) -> Origin:
+    # Not a list of names: in a chain whose nodes absorb each other that would be copied once for every node.
+    origins = list({id(origin): origin for origin in map(_origin, nodes)}.values())
+    return origins[0] if len(origins) == 1 else tuple(origins)
 
 
 def describe(node: ir.Node) -> str:
