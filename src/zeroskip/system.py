@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import platform
+import re
 import sys
 from collections.abc import Sequence
 from importlib import metadata
@@ -21,6 +22,7 @@ from .short_repr import ShortRepr
 ENGINE_PACKAGES = ("onnxruntime", "openvino", "ncnn", "pnnx", "torch", "deepsparse")
 
 _CPUINFO = Path("/proc/cpuinfo")
+_MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")
 _OWN_CGROUPS = Path("/proc/self/cgroup")
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
@@ -113,6 +115,16 @@ def usable_cpus() -> int:
         return max(1, os.cpu_count() or 1)
     cpus = len(os.sched_getaffinity(0))
     return max(1, min(cpus, _quota_cores() or cpus))
+
+
+def available_memory_bytes() -> int | None:
+    """Return how much memory this process could still get, by the kernel and its control group; None if unknown."""
+    found = re.search(r"^MemAvailable:\s+(\d+) kB", _read(_MEMINFO), re.MULTILINE)
+    free = [int(found[1]) * 1024] if found else []
+    limit, used = _read(_CGROUP / "memory.max").strip(), _read(_CGROUP / "memory.current").strip()
+    if limit.isdigit() and used.isdigit():
+        free.append(max(0, int(limit) - int(used)))
+    return min(free, default=None)
 
 
 def cache_bytes(level: int) -> int:

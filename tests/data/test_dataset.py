@@ -93,9 +93,7 @@ def test_wrong_fraction_is_named(fraction: float) -> None:
 def test_split_needs_enough_pictures() -> None:
     with pytest.raises(DataError, match=r"cannot split 1 pictures.*both sides need at least one"):
         numbered(4, per_group=4).split()
-    with pytest.raises(
-        DataError, match=r"40 inputs of 10 pictures into 30 for calibration and 12 .* 11 pictures"
-    ):
+    with pytest.raises(DataError, match=r"40 inputs of 10 pictures into 30 for calibration and 12 .* 11 pictures"):
         numbered(40, per_group=4).split(counts=(30, 12))
     with pytest.raises(DataError, match=r"counts are \(0, 3\)"):
         numbered(4).split(counts=(0, 3))
@@ -114,7 +112,7 @@ def test_parts_say_where_they_come_from() -> None:
     calibration, holdout = numbered(5).split(0.4)
     assert calibration.description == "calibration part, 2 of numbers"
     assert holdout.description == "holdout, 3 of numbers"
-    assert repr(holdout) == "Dataset(holdout, 3 of numbers)"
+    assert repr(holdout) == "Dataset(3 inputs, no labels: 'holdout, 3 of numbers')"
 
 
 def test_names_and_labels_follow_the_part() -> None:

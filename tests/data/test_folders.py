@@ -13,7 +13,8 @@ from .pictures import write_png
 
 
 def found(root: Path, labels: object = "auto") -> list[tuple[str, int | None]]:
-    files, indices = find_images(root, labels)  # type: ignore[arg-type]
+    listed = find_images(root, labels)  # type: ignore[arg-type]
+    files, indices = listed.files, listed.labels
     numbers = [None] * len(files) if indices is None else indices.tolist()
     return [(file.relative_to(root).as_posix(), number) for file, number in zip(files, numbers, strict=True)]
 
@@ -59,9 +60,19 @@ def test_csv_gives_files_and_classes(tmp_path: Path) -> None:
         ("file,label\na.png,1\n", r"has no column \['class_index'\].*\['file', 'label'\]"),
         ("file,class_index\n", "lists no images"),
         ("file,class_index\na.png,cat\n", "line 2: class_index is 'cat'"),
-        ("file,class_index\na.png,1\na.png,-1\n", "line 3: class_index is '-1'"),
+        ("file,class_index\na.png,-1\n", "line 2: class_index is '-1'"),
+        ("file,class_index\na.png,1\n\na.png,1\n", "line 4: 'a.png' is listed a second time"),
+        ("file,class_index\r\na.png,1.0\r\n", "line 2: class_index is '1.0'"),
+        ("file,class_index\na.png,1_0\n", "line 2: class_index is '1_0'"),
+        ("file,class_index\na.png,99999999999999999999\n", "line 2: class_index is '9999"),
+        ("file,class_index\na, b.png,1\n", "line 2 has 3 fields and the header 2: put names with ',' in quotes"),
+        ("file,class_index\n,1\n", "line 2 names no file"),
+        ("file,class_index,class_index\na.png,1,2\n", r"has the column \['class_index'\] twice"),
+        ("file,class_index\na.png\0,1\n", "labels"),
+        ('file,class_index\n"a.png,1\n', "line"),
+        ("file,class_index\n.,1\n", "do not exist or are no files"),
         ("file,class_index\na.png\n", "line 2: class_index is ''"),
-        ("file,class_index\nabsent.png,1\na.png,1\n", "1 of 2 files do not exist, first 'absent.png'"),
+        ("file,class_index\nabsent.png,1\na.png,1\n", "1 of 2 files do not exist or are no files, first 'absent.png'"),
         ("", "has no column"),
     ],
 )
@@ -78,7 +89,7 @@ def test_missing_and_empty_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is not a folder"):
         find_images(write_png(tmp_path / "a.png"), "auto")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"there are no images in '.*empty' \(looked for .bmp, .gif"):
+    with pytest.raises(DataError, match=r"there are no images in '.*empty' \(read are AVIF, BMP"):
         find_images(tmp_path / "empty", "auto")
     with pytest.raises(DataError, match=r"cannot read labels from '.*absent.csv'"):
         find_images(tmp_path, tmp_path / "absent.csv")
@@ -87,9 +98,7 @@ def test_missing_and_empty_folders_are_named(tmp_path: Path) -> None:
 def test_unclear_layout_asks(tmp_path: Path) -> None:
     for name in ("a.png", "cat/b.png", "dog/c.png"):
         write_png(tmp_path / name)
-    with pytest.raises(
-        DataError, match=r"both in itself and in 2 sub-folders.*labels='folders' or labels='none'"
-    ):
+    with pytest.raises(DataError, match=r"both in itself and in 2 sub-folders.*labels='folders' or labels='none'"):
         find_images(tmp_path, "auto")
     assert len(found(tmp_path, "folders")) == 2
 

@@ -80,7 +80,7 @@ def test_nothing_readable_is_an_error_even_when_skipping(tmp_path: Path) -> None
 def test_long_lists_of_bad_files_are_cut(tmp_path: Path) -> None:
     for index in range(15):
         (tmp_path / f"{index:02}.png").touch()
-    with pytest.raises(DataError, match=r"(?s)15 of 15.*09\.png.*\.\.\. and 5 more"):
+    with pytest.raises(DataError, match=r"(?s)none of the 15.*09\.png.*\.\.\. and 5 more"):
         image_folder(tmp_path, RAW)
 
 
@@ -104,7 +104,7 @@ def test_pictures_of_different_size_cannot_be_batched(tmp_path: Path) -> None:
     write_png(tmp_path / "b.png", plain(0, 8, 9))
     data = image_folder(tmp_path, RAW)
     assert [x.shape[2] for x, _ in data.batches(1)] == [8, 9]
-    with pytest.raises(DataError, match=r"\(8, 8\) and \(8, 9\).*set crop or size"):
+    with pytest.raises(DataError, match=r"\(8, 8\) of a\.png and \(8, 9\) of b\.png\): set crop or size"):
         data.array()
 
 
@@ -158,9 +158,7 @@ def test_uint8_arrays_are_preprocessed_like_pictures(tmp_path: Path) -> None:
 
 
 def test_grey_arrays_get_three_channels() -> None:
-    data = arrays(
-        np.full((2, 32, 32), 255, np.uint8), preprocess=Preprocess.preset("cifar", mean=0.0, std=1.0)
-    )
+    data = arrays(np.full((2, 32, 32), 255, np.uint8), preprocess=Preprocess.preset("cifar", mean=0.0, std=1.0))
     assert data.sample_shape == (3, 32, 32)
     assert data.array().min() == 1.0
 
@@ -187,9 +185,7 @@ def test_float_arrays_pass_as_they_are() -> None:
         (np.zeros((2, 3), np.float32), [0, -1], None, "labels hold -1"),
     ],
 )
-def test_wrong_arrays_are_named(
-    x: np.ndarray, y: list[int] | None, preprocess: str | None, message: str
-) -> None:
+def test_wrong_arrays_are_named(x: np.ndarray, y: list[int] | None, preprocess: str | None, message: str) -> None:
     with pytest.raises(DataError, match=message):
         arrays(x, y, preprocess)
 
@@ -213,7 +209,7 @@ def test_wrong_npz_is_named(tmp_path: Path) -> None:
     (tmp_path / "single.npy").rename(tmp_path / "single.npz")
     for name, message in {
         "a.npz": r"'a\.npz' has no array 'x'; it holds \['images'\]",
-        "objects.npz": r"cannot read 'objects\.npz'.*allow_pickle",
+        "objects.npz": r"'objects\.npz': array 'x' is made of Python objects",
         "broken.npz": r"cannot read 'broken\.npz'",
         "single.npz": r"cannot read 'single\.npz'",
         "absent.npz": r"cannot read 'absent\.npz'",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,22 +32,14 @@ def input_shape(model: ModelSource) -> tuple[int | str | None, ...]:
 
 
 def holds_pictures(path: Path) -> bool:
-    """Say whether the array ``x`` of an .npz file is uint8, without reading it; False if it cannot be told.
+    """Say whether the array ``x`` of an .npz file is uint8, without reading it.
 
     Args:
         path: The file.
-    """
-    import numpy as np
 
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open("x.npy") as stream:
-            version = np.lib.format.read_magic(stream)
-            reader = (
-                np.lib.format.read_array_header_1_0
-                if version == (1, 0)
-                else np.lib.format.read_array_header_2_0
-            )
-            dtype = reader(stream)[2]
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
-        return False  # opening it properly reports what is wrong
-    return bool(dtype == np.uint8)
+    Raises:
+        DataError: If it cannot be read.
+    """
+    from ..data.archives import read_header
+
+    return read_header(path, "x").dtype == "uint8"

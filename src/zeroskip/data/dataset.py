@@ -11,10 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
+from ..progress import Progress
 from ..short_repr import shorten
+from .classes import ClassFolders
 from .preprocessing import Preprocess
 
 Indices = NDArray[np.int64]
+_REASONS_SHOWN = 10
+
 Batch = tuple[NDArray[np.float32], "NDArray[np.int64] | None"]
 
 
@@ -37,6 +41,10 @@ class PictureSource(Source, Protocol):
         """Return the same pictures with another recipe."""
         ...
 
+    def unreadable(self, indices: Indices, progress: Progress | None = None) -> dict[int, str]:
+        """Decode what was not decoded yet and return the reason for each file that fails, by its number."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
@@ -53,6 +61,8 @@ class Dataset:
         is_random: Whether the values are noise, from which no sparsity may be claimed.
         skipped: What could not be read and was left out, one line each.
         preprocess: How pixels became these inputs; None where the inputs were given as they are.
+        classes: Which class each folder is; None where labels come from elsewhere.
+        notes: What was decided about labels and what was left out, one line each.
 
     Raises:
         DataError: If there is nothing in it.
@@ -67,6 +77,8 @@ class Dataset:
     is_random: bool = False
     skipped: tuple[str, ...] = ()
     preprocess: Preprocess | None = None
+    classes: ClassFolders | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.indices) == 0:
@@ -144,6 +156,21 @@ class Dataset:
         if count >= len(self):
             return self
         return self._part(np.arange(count) * len(self) // count, f"{count} of")
+
+    def check(self, progress: Progress | None = None) -> None:
+        """Decode every picture once, so that none fails later; what fits into the cache is kept.
+
+        Args:
+            progress: Told of each.
+
+        Raises:
+            DataError: If pictures cannot be read; the message names them all.
+        """
+        if self.preprocess is None:
+            return
+        bad = cast(PictureSource, self.source).unreadable(self.indices, progress)
+        if bad:
+            raise DataError(unreadable_message(list(bad.values()), len(np.unique(self.groups))))
 
     def reprocessed(self, preprocess: Preprocess) -> Dataset:
         """Return the same pictures with another recipe.
@@ -232,6 +259,22 @@ class Dataset:
     def _part(self, places: Indices, words: str) -> Dataset:
         description = f"{words.format(count=len(places))} {self.description}"
         return replace(self, indices=self.indices[places], description=description)
+
+
+def unreadable_message(reasons: list[str], count: int) -> str:
+    """Return an error's text that lists pictures that cannot be read.
+
+    Args:
+        reasons: One line each.
+        count: Pictures there are.
+    """
+    shown = [f"  {reason}" for reason in reasons[:_REASONS_SHOWN]]
+    more = len(reasons) - len(shown)
+    listed = "\n".join(shown + ([f"  ... and {more} more"] if more > 0 else []))
+    if len(reasons) == count:
+        return f"none of the {count} images can be read:\n{listed}"
+    way = "on_error='skip' (--skip-unreadable) leaves them out"
+    return f"{len(reasons)} of {count} images cannot be read; {way}:\n{listed}"
 
 
 def _every_nth(items: Indices, count: int) -> tuple[Indices, Indices]:

@@ -1,21 +1,15 @@
-"""Decoding pictures and cutting views out of them: from a file to uint8 RGB pixels of the recipe's size."""
+"""Cutting views out of pictures: from RGB pixels as decoded to those of the recipe's size."""
 
 from __future__ import annotations
 
-import os
-import struct
-import warnings
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from ..errors import DataError
 from .preprocessing import Preprocess
-
-IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -24,8 +18,8 @@ _FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
-# What Pillow's decoders raise on broken files: each format has its own taste.
-_DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+_MAX_ENLARGED_PIXELS = 1 << 26
+"""Of a picture that resizing made larger: a strip of one row, its short side resized to 256, has gigabytes."""
 
 
 @dataclass(frozen=True)
@@ -61,44 +55,6 @@ VIEWS: tuple[View, ...] = (
 """The crops taken from a picture, in order: centre, corners at zoom 2, 1.5, 1, zoomed centres, mirrored."""
 
 
-def decode(path: str | os.PathLike[str]) -> Image.Image:
-    """Read a picture file as 8-bit RGB, upright.
-
-    EXIF orientation is applied; grey, palette, CMYK and 16-bit pictures are converted; alpha is dropped; of
-    an animation the first frame is taken.
-
-    Args:
-        path: The file.
-
-    Raises:
-        DataError: If the file cannot be read as a picture; the message names it.
-    """
-    try:
-        with warnings.catch_warnings():
-            # Pillow warns on odd metadata and on large pictures that decode all the same.
-            warnings.simplefilter("ignore")
-            with Image.open(path) as image:
-                image.load()
-                return _to_rgb(ImageOps.exif_transpose(image))
-    except _DECODE_ERRORS as error:
-        raise DataError(f"cannot read image '{Path(path).name}': {error}") from error
-
-
-def check_header(path: str | os.PathLike[str]) -> str | None:
-    """Return why the file is no picture, or None if its header can be read. Pixels are not decoded.
-
-    Args:
-        path: The file.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path):
-                return None
-    except _DECODE_ERRORS as error:
-        return f"{Path(path).name}: {error}"
-
-
 def cut(image: Image.Image, preprocess: Preprocess, view: View = CENTRE) -> NDArray[np.uint8]:
     """Resize and crop a picture as the recipe says.
 
@@ -111,7 +67,7 @@ def cut(image: Image.Image, preprocess: Preprocess, view: View = CENTRE) -> NDAr
         uint8 ``[H, W, 3]`` in RGB order.
 
     Raises:
-        DataError: If the picture is smaller than the crop.
+        DataError: If the picture is smaller than the crop, or resizing would make an absurd one of it.
     """
     resized = _resized(image, preprocess, view.zoom)
     if preprocess.crop is not None:
@@ -131,7 +87,14 @@ def _resized(image: Image.Image, preprocess: Preprocess, zoom: float) -> Image.I
         target = (int(wanted * width / short), int(wanted * height / short))
     else:
         target = image.size
-    return image if target == image.size else image.resize(target, _FILTERS[preprocess.interpolation])
+    if target == image.size:
+        return image
+    if target[0] * target[1] > max(_MAX_ENLARGED_PIXELS, width * height):
+        raise DataError(
+            f"a picture of {height}x{width} pixels would be resized to {target[1]}x{target[0]}: leave it out, or "
+            "stretch to a size (--size) instead of resizing the short side"
+        )
+    return image.resize(target, _FILTERS[preprocess.interpolation])
 
 
 def _cropped(image: Image.Image, preprocess: Preprocess, view: View) -> Image.Image:
@@ -145,16 +108,3 @@ def _cropped(image: Image.Image, preprocess: Preprocess, view: View) -> Image.Im
         )
     top, left = round(spare_rows * view.row), round(spare_columns * view.column)
     return image.crop((left, top, left + width, top + height))
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB":
-        return image
-    if image.mode == "F":
-        raise ValueError("floating-point pictures have no defined range")
-    if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion clips it to white
-        high_bytes = (np.asarray(image).astype(np.int64) >> 8).clip(0, 255)
-        return Image.fromarray(high_bytes.astype(np.uint8)).convert("RGB")
-    if image.mode == "P":
-        image = image.convert("RGBA")  # the way that keeps palettes with transparency
-    return image.convert("RGB")

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError
-from .dataset import Dataset
-from .folders import find_images
+from .archives import read_arrays
+from .classes import ClassNames
+from .dataset import Dataset, unreadable_message
+from .decoding import check_header
+from .folders import Found, Labels, find_images
+from .label_table import MAX_CLASS
 from .loading import DEFAULT_CACHE_BYTES, ArraySource, FileSource, NoiseSource, PixelSource
-from .pictures import VIEWS, check_header
+from .naming import printable
+from .pictures import VIEWS
 from .preprocessing import Preprocess
 
 OnError = Literal["raise", "skip"]
-_NAMES_SHOWN = 10
 
 
 def load(path: str | os.PathLike[str], preprocess: str | Preprocess | None = None, **options: Any) -> Dataset:
@@ -54,7 +55,8 @@ def image_folder(
     path: str | os.PathLike[str],
     preprocess: str | Preprocess = "imagenet",
     *,
-    labels: str | os.PathLike[str] | Mapping[str, int] | None = "auto",
+    labels: Labels = "auto",
+    classes: str | os.PathLike[str] | ClassNames | None = None,
     crops: int = 1,
     on_error: OnError = "raise",
     cache_bytes: int = DEFAULT_CACHE_BYTES,
@@ -69,6 +71,9 @@ def image_folder(
             with pictures, else none. ``"folders"``: sub-folder names; when all are integers they are the
             class indices, else their sorted order is. A mapping: sub-folder name to class index. A path:
             another CSV. ``"none"`` or None: every picture under the folder, unlabelled.
+        classes: Names of the model's classes, for class folders: a file (see ``ClassNames.load``), or names that were
+            read, for example out of the model. Folders of classes that the model has and the data have not then shift
+            nothing. Names that were found rather than given may fit no folder at all.
         crops: Views taken from each picture, 1..30: the centre, then corners at several zooms, then mirrored.
         on_error: What an unreadable picture does: ``"raise"``, or ``"skip"``, which decodes everything once
             at the start and lists what was left out in ``skipped``.
@@ -86,17 +91,18 @@ def image_folder(
         >>> data = image_folder("photos/", Preprocess.preset("caffe-bgr", crop=227))  # doctest: +SKIP
         >>> calibration, holdout = data.split(0.5)  # doctest: +SKIP
     """
-    files, class_indices = find_images(Path(path), labels)
     root = Path(path)
+    is_given = classes is not None and not isinstance(classes, ClassNames)
+    names = classes if classes is None or isinstance(classes, ClassNames) else ClassNames.load(classes)
+    found = find_images(root, labels, names, is_asked=is_given)
     return _pictures(
-        files,
-        [file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name for file in files],
+        found,
+        [file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name for file in found.files],
         _recipe(preprocess),
-        class_indices,
         crops,
         on_error,
         cache_bytes,
-        f"'{root.resolve().name}'",
+        f"'{printable(root.resolve().name)}'",
     )
 
 
@@ -129,7 +135,7 @@ def images(
         raise DataError("the list of pictures is empty")
     names = [file.name for file in files]
     indices = None if labels is None else _class_indices(labels, len(files))
-    return _pictures(files, names, _recipe(preprocess), indices, crops, on_error, cache_bytes, description)
+    return _pictures(Found(files, indices), names, _recipe(preprocess), crops, on_error, cache_bytes, description)
 
 
 def npz(path: str | os.PathLike[str], preprocess: str | Preprocess | None = None) -> Dataset:
@@ -142,18 +148,9 @@ def npz(path: str | os.PathLike[str], preprocess: str | Preprocess | None = None
     Raises:
         DataError: If the file cannot be read, has no ``x``, or its arrays cannot be used.
     """
-    name = Path(path).name
-    try:
-        with open(path, "rb") as stream:
-            content = np.load(stream, allow_pickle=False)
-            if not isinstance(content, NpzFile):
-                raise ValueError("it holds a single array, as .npy files do")
-            if "x" not in content:
-                raise DataError(f"'{name}' has no array 'x'; it holds {sorted(content)}")
-            x, y = content["x"], content.get("y")
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"cannot read '{name}' as an .npz file: {error}") from error
-    return arrays(x, y, preprocess, description=f"'{name}'")
+    name = printable(Path(path).name)
+    content = read_arrays(path, "x", "y")
+    return arrays(content["x"], content.get("y"), preprocess, description=f"'{name}'")
 
 
 def arrays(
@@ -236,10 +233,9 @@ def random_input(sample_shape: Sequence[int], count: int = 64, *, seed: int = 0)
 
 
 def _pictures(
-    files: Sequence[Path],
+    found: Found,
     names: Sequence[str],
     preprocess: Preprocess,
-    labels: NDArray[np.int64] | None,
     crops: int,
     on_error: OnError,
     cache_bytes: int,
@@ -251,15 +247,11 @@ def _pictures(
         raise DataError(f"crops={crops} needs a recipe with a crop, got {preprocess.describe()}")
     if on_error not in ("raise", "skip"):
         raise DataError(f"on_error is {on_error!r}, expected 'raise' or 'skip'")
+    files, labels = found.files, found.labels
     source = FileSource(files, VIEWS[:crops], preprocess, cache_bytes)
-    bad = source.unreadable() if on_error == "skip" else _bad_headers(files)
-    if bad and on_error == "raise":
-        raise DataError(
-            f"{len(bad)} of {len(files)} images cannot be read; on_error='skip' leaves them out:\n"
-            + _listed(bad.values())
-        )
-    if len(bad) == len(files):
-        raise DataError(f"none of the {len(files)} images can be read:\n{_listed(bad.values())}")
+    bad = source.unreadable(np.arange(len(files) * crops)) if on_error == "skip" else _bad_headers(files)
+    if bad and (on_error == "raise" or len(bad) == len(files)):
+        raise DataError(unreadable_message(list(bad.values()), len(files)))
     kept = np.array([index for index in range(len(files)) if index not in bad], np.int64)
     cut = f" x {crops} crops" if crops > 1 else ""
     labelled = "unlabelled" if labels is None else "labelled"
@@ -267,24 +259,20 @@ def _pictures(
     return Dataset(
         source,
         (kept[:, None] * crops + np.arange(crops)).ravel(),
-        tuple(name for name in names for _ in range(crops)),
+        tuple(printable(name) for name in names for _ in range(crops)),
         None if labels is None else np.repeat(labels, crops),
         np.repeat(np.arange(len(files)), crops),
         f"{len(kept)} images{cut} from {origin} ({labelled}; {preprocess.describe()}{left_out})",
         skipped=tuple(bad.values()),
         preprocess=preprocess,
+        classes=found.classes,
+        notes=found.notes,
     )
 
 
 def _bad_headers(files: Sequence[Path]) -> dict[int, str]:
     reasons = {index: check_header(file) for index, file in enumerate(files)}
     return {index: reason for index, reason in reasons.items() if reason is not None}
-
-
-def _listed(lines: Any) -> str:
-    shown = [f"  {line}" for line in lines]
-    more = len(shown) - _NAMES_SHOWN
-    return "\n".join(shown[:_NAMES_SHOWN] + ([f"  ... and {more} more"] if more > 0 else []))
 
 
 def _recipe(preprocess: str | Preprocess) -> Preprocess:
@@ -305,6 +293,7 @@ def _class_indices(labels: ArrayLike, count: int) -> NDArray[np.int64]:
         raise DataError(f"labels have shape {values.shape}, expected ({count},): one per input")
     if not np.issubdtype(values.dtype, np.integer):
         raise DataError(f"labels have dtype {values.dtype}, expected integers (class indices)")
-    if values.min() < 0:
-        raise DataError(f"labels hold {values.min()}, expected class indices >= 0")
+    if values.min() < 0 or values.max() > MAX_CLASS:
+        wrong = values.min() if values.min() < 0 else values.max()
+        raise DataError(f"labels hold {wrong}, expected class indices >= 0")
     return values.astype(np.int64)

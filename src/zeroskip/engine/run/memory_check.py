@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...errors import OutOfMemoryError
+from ...system import available_memory_bytes
 from ..plan.types import Plan
 
 _BYTES_PER_ELEMENT = 4
-_MEMINFO = Path("/proc/meminfo")
-_CGROUP = Path("/sys/fs/cgroup")
-
-
-def available_memory_bytes() -> int | None:
-    """Return how much memory this process could still get, by the kernel and its control group; None if unknown."""
-    found = re.search(r"^MemAvailable:\s+(\d+) kB", _read(_MEMINFO), re.MULTILINE)
-    free = [int(found[1]) * 1024] if found else []
-    limit, used = _read(_CGROUP / "memory.max"), _read(_CGROUP / "memory.current")
-    if limit.isdigit() and used.isdigit():
-        free.append(max(0, int(limit) - int(used)))
-    return min(free, default=None)
 
 
 def check_memory(plan: Plan) -> None:
@@ -76,10 +63,3 @@ def check_copies(values: Iterable[Any]) -> None:
             f"contiguous copies of the inputs need {needed / 1e9:.1f} GB of memory, "
             f"available are {available / 1e9:.1f} GB"
         )
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""
