@@ -259,7 +259,7 @@ def test_ctrl_c_during_the_search_keeps_the_best_so_far(monkeypatch: pytest.Monk
 
     def impatient(self: Evaluator, thresholds: dict[str, float]) -> object:
         calls.append(thresholds)
-        if len(calls) == 5:  # the dense model on the data and the probes, then the third trial
+        if len(calls) == 6:  # the dense model on both halves and the probes, then the third trial
             raise KeyboardInterrupt
         return evaluate(self, thresholds)
 

@@ -76,6 +76,7 @@ CASES: Mapping[str, Case] = MappingProxyType(
             ),
             Case("efficientnet_lite0", lambda folder: efficientnet_lite0(), _photos(_LITE), "top1"),
             _resnet(20),
+            _resnet(32),
             _resnet(56),
             _packaged("open_nsfw", "agreement"),
             _packaged("tumor_vgg16", "agreement"),

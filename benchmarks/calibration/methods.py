@@ -91,7 +91,7 @@ class Comparison:
             found = Found(self._search(method.strategy).under(self.setting.budget_of(budget)))
             self._finder.look(found)
             self._finder.compensate(found, method.compensation)
-            self._finder.confirm(found)
+            self._finder.confirm(found, is_final=True)
             seconds = time.monotonic() - started
             yield outcome(self.setting, self._finder, found, (), was_interrupted=False, seconds=seconds)
             self.setting.network.set_weights({})

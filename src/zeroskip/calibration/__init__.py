@@ -12,7 +12,7 @@ from .compensation.compensation import COMPENSATIONS, CompensationName
 from .judging.metric import METRICS, MetricFunction, MetricName
 from .network.timing import MeasuredSpeed
 from .options import DEFAULT_MAX_DROP, STRATEGIES, StrategyName
-from .records import Correction, CurvePoint, LayerSensitivity, Score, Trial
+from .records import Correction, CurvePoint, DropEstimate, LayerSensitivity, Score, Trial
 from .result import CalibrationResult
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "CompensationName",
     "Correction",
     "CurvePoint",
+    "DropEstimate",
     "LayerSensitivity",
     "MeasuredSpeed",
     "MetricFunction",

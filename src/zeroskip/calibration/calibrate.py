@@ -179,5 +179,5 @@ def _found(setting: Setting, finder: Finder) -> tuple[Found, bool]:
     except KeyboardInterrupt:
         was_interrupted = True
         found.strength = found.search.best(budget) if budget is not None else 0.0
-    finder.confirm(found)
+    finder.confirm(found, is_final=not was_interrupted)
     return found, was_interrupted

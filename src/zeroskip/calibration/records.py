@@ -17,7 +17,8 @@ class Score(BaseModel):
         agreement: Share of inputs that both models answer alike; None for outputs that are no classes.
         likely_drop: How far the metric really falls, from the drop as counted and from what the dense model's own
             probabilities let expect; top-1 only. On few inputs it depends on luck far less than ``drop``.
-        interval: 95 % confidence interval of the drop, by paired bootstrap; None where it was not asked for.
+        interval: 95 % confidence interval of the drop, exact where the metric counts inputs; None where it was not
+            asked for or nothing can be said.
         p_value: Of McNemar's test for "the two models are equally good"; top-1 only.
     """
 
@@ -43,6 +44,38 @@ class Score(BaseModel):
         if self.likely_drop is None:
             return self.drop
         return 0.0 if 0.0 < self.likely_drop <= 0.5 / self.samples else self.likely_drop
+
+
+class DropEstimate(BaseModel):
+    """The best estimate of how far the metric falls on inputs like those of the calibration, by both halves together.
+
+    Attributes:
+        drop: For top-1 what was counted and what the dense model's probabilities let expect, each weighed by its error;
+            else what was counted. ``optimism`` is in it.
+        interval: 95 % confidence interval of the drop, which lies inside; it covers what choosing among the thresholds
+            tried, by the same inputs, makes better than it is. None where a metric of one's own is the same on all of
+            them.
+        samples: Inputs of both halves.
+        changed: How many of them are answered otherwise.
+        counted: Drop of the metric over both halves, as counted; half of them guided the search.
+        counted_interval: Exact 95 % interval of that, without regard to the choice; None for metrics that do not count
+            inputs.
+        optimism: What was added to ``drop`` because the thresholds were chosen by these inputs, >= 0; 0 where a target
+            chose them, None for a metric of one's own, whose choice the interval does not cover.
+        factor: By what expected drops are multiplied in this network, top-1 only: 1 where the dense model's
+            probabilities mean what they say.
+    """
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
+
+    drop: float
+    interval: tuple[float, float] | None
+    samples: int
+    changed: int
+    counted: float
+    counted_interval: tuple[float, float] | None = None
+    optimism: float | None = None
+    factor: float | None = None
 
 
 class Trial(BaseModel):

@@ -15,7 +15,8 @@ from ..short_repr import ShortRepr
 from ..thresholds import ThresholdSet
 from .judging.baseline import Baseline
 from .network.timing import MeasuredSpeed
-from .records import Correction, CurvePoint, LayerSensitivity, Score, Trial
+from .records import Correction, CurvePoint, DropEstimate, LayerSensitivity, Score, Trial
+from .wording import loss_words
 
 if TYPE_CHECKING:
     from ..onnx import ThresholdedModel
@@ -36,6 +37,8 @@ class CalibrationResult(ShortRepr, BaseModel):
         calibration: Score on the data of the search.
         holdout: Score on the other data.
         baseline: How good the model as it is is by the labels; None where top-1 was not bounded.
+        estimate: The best estimate of the drop there is, from both halves together, with an interval that covers the
+            choice; the budget holds for it. None where no threshold is above zero, and in files of earlier versions.
         sparsity_before: Of what the skipping layers read, weighted by MACs, on the calibration data.
         sparsity_after: The same with the thresholds.
         predicted_speedup: Time before over time after, by the engine's cost model.
@@ -65,6 +68,7 @@ class CalibrationResult(ShortRepr, BaseModel):
     calibration: Score
     holdout: Score
     baseline: Baseline | None = None
+    estimate: DropEstimate | None = None
     sparsity_before: float
     sparsity_after: float
     predicted_speedup: float = 1.0
@@ -105,9 +109,21 @@ class CalibrationResult(ShortRepr, BaseModel):
     @property
     def message(self) -> str:
         """What came out, in one or two sentences."""
-        from .wording import message
+        start = "Stopped early; the best so far: " if self.was_interrupted else ""
+        if not self.sensitivities:
+            return start + "No activation feeds a layer that can skip zeros: there is nothing to threshold."
+        if self.is_zero:
+            return start + "No thresholds passed the budget: the model stays as it is (all thresholds are 0)."
+        change = f"sparsity {self.sparsity_before:.1%} -> {self.sparsity_after:.1%}"
+        loss = loss_words(self.metric, self.estimate, self.holdout, self.max_drop)
+        return f"{start}{change}{self._speed_words}; {loss}"
 
-        return message(self)
+    @property
+    def _speed_words(self) -> str:
+        predicted = f"predicted {self.predicted_speedup:.2f}x"
+        if self.measured_speed is None:
+            return f", {predicted} as fast"
+        return f", measured {self.measured_speed.ratio:.2f}x as fast ({predicted})"
 
     def __str__(self) -> str:
         return self.message

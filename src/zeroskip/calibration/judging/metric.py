@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import CalibrationError, ShapeError
-from ...metrics import agreement, is_probability, kl_divergence, log_scores, top1
+from ...metrics import agreement, is_probability, kl_divergence, log_scores, log_softmax, predictions, top1
 from .likely import expected_drop, fitted_temperature, likely_drop
+from .losses import Losses
 
 Outputs = NDArray[np.float32]
 Labels = NDArray[np.int64] | None
@@ -44,6 +45,10 @@ class Metric(Protocol):
 
     def likely_drop(self, reference: Outputs, outputs: Outputs, counted: float) -> float | None:
         """Return how far the metric really falls if ``counted`` is its drop; None where no more is known than that."""
+        ...
+
+    def losses(self, reference: Outputs, outputs: Outputs, labels: Labels) -> Losses | None:
+        """Return what each input lost; None where the metric is no sum over inputs."""
         ...
 
     def information_loss(self, reference: Outputs, outputs: Outputs) -> float:
@@ -86,6 +91,27 @@ class ClassMetric:
         expected = expected_drop(scores, others, self.temperature)
         return likely_drop(counted, expected, 1.0 - agreement(reference, outputs), len(scores))
 
+    def losses(self, reference: Outputs, outputs: Outputs, labels: Labels) -> Losses:
+        """See :class:`Metric`."""
+        before, after = predictions(reference), predictions(outputs)
+        changed = (before != after) | (after < 0)
+        ones = np.ones(len(before), np.float32)
+        if self.name == "agreement" or labels is None:
+            return Losses("changes", changed.astype(np.float32), changed, None, ones)
+        counted = (before == labels).astype(np.float32) - (after == labels)
+        expected = None
+        if self.temperature is not None:
+            lost = self._expected(reference, before, after, self.temperature)
+            expected = np.where(after < 0, np.inf, lost).astype(np.float32)
+        return Losses("answers", counted, changed, expected, ones)
+
+    def _expected(
+        self, reference: Outputs, before: NDArray[np.int64], after: NDArray[np.int64], temperature: float
+    ) -> NDArray[np.float64]:
+        scores, rows = log_scores(reference, probabilities=self.is_probability), np.arange(len(before))
+        probabilities = np.exp(log_softmax(scores / temperature))
+        return np.asarray(probabilities[rows, before] - probabilities[rows, after])
+
     def information_loss(self, reference: Outputs, outputs: Outputs) -> float:
         """See :class:`Metric`."""
         lost = kl_divergence(reference, outputs, probabilities=self.is_probability)
@@ -121,6 +147,15 @@ class FidelityMetric:
     def likely_drop(self, reference: Outputs, outputs: Outputs, counted: float) -> float | None:
         """See :class:`Metric`."""
         return None
+
+    def losses(self, reference: Outputs, outputs: Outputs, labels: Labels) -> Losses:
+        """See :class:`Metric`."""
+        rows = reference.reshape(len(reference), -1).astype(np.float64)
+        others = outputs.reshape(len(outputs), -1)
+        error = np.square(rows - others).sum(axis=1)
+        variation = np.square(rows - rows.mean(axis=0)).sum(axis=1)
+        changed = (rows != others).any(axis=1)
+        return Losses("amounts", error.astype(np.float32), changed, None, variation.astype(np.float32))
 
     def information_loss(self, reference: Outputs, outputs: Outputs) -> float:
         """See :class:`Metric`."""
@@ -163,6 +198,9 @@ class CustomMetric:
     def likely_drop(self, reference: Outputs, outputs: Outputs, counted: float) -> float | None:
         """See :class:`Metric`."""
         return None
+
+    def losses(self, reference: Outputs, outputs: Outputs, labels: Labels) -> None:
+        """See :class:`Metric`."""
 
     def information_loss(self, reference: Outputs, outputs: Outputs) -> float:
         """See :class:`Metric`."""

@@ -105,9 +105,14 @@ class Finder:
         """Set the strength that reaches the goal on the calibration data."""
         found.strength = self._reached(found.search)
 
-    def confirm(self, found: Found) -> None:
-        """Reduce the strength until the holdout keeps within the budget too."""
-        found.strength = self._confirmed(found.search, found.strength)
+    def confirm(self, found: Found, *, is_final: bool = False) -> None:
+        """Reduce the strength until both halves together, and the holdout, keep within the budget too.
+
+        Args:
+            found: What the search has come to.
+            is_final: Whether what the choice hides is to be estimated as well, which takes a few more trials.
+        """
+        found.strength = self._confirmed(found.search, found.strength, is_final=is_final)
 
     def compensate(self, found: Found, kind: CompensationName) -> None:
         """Correct the layers for the thresholds found, and look again how far these may go with it.
@@ -161,8 +166,10 @@ class Finder:
         return search.under_budget(search.budget)
 
     @staticmethod
-    def _confirmed(search: Search, strength: float) -> float:
-        return strength if search.budget is None else search.confirmed(strength, search.budget)
+    def _confirmed(search: Search, strength: float, *, is_final: bool = False) -> float:
+        if search.budget is None:
+            return strength
+        return search.confirmed(strength, search.budget, is_final=is_final)
 
 
 def _is_better(trial: Trial, before: Trial, budget: Budget | None) -> bool:

@@ -13,7 +13,7 @@ from ...thresholds import Threshold, ThresholdSet
 from ..judging.metric import Labels, Outputs
 from ..judging.statistics import drop_interval, mcnemar
 from ..problem import Setting
-from ..records import CurvePoint, LayerSensitivity, Score
+from ..records import CurvePoint, DropEstimate, LayerSensitivity, Score
 from ..result import CalibrationResult
 from ..strategies.allocation import GRID, SensitivityStrategy
 from .finder import Finder, Found
@@ -48,6 +48,7 @@ def outcome(
     trial = search.trial(found.strength, on_holdout=False)
     holdout = checked_score(setting, search, found.strength)
     labels = labels_of(setting.model)
+    estimate = _estimate(setting, search, found.strength)
     return CalibrationResult(
         thresholds=_threshold_set(
             setting, written, budget, {"calibration": trial.score, "holdout": holdout}, curve, len(layers)
@@ -61,6 +62,7 @@ def outcome(
         calibration=trial.score,
         holdout=holdout,
         baseline=setting.baseline,
+        estimate=estimate,
         sparsity_before=setting.calibration.dense.sparsity,
         sparsity_after=trial.sparsity,
         predicted_speedup=trial.predicted_speedup,
@@ -89,6 +91,36 @@ def checked_score(setting: Setting, search: Search, strength: float) -> Score:
     is_top1 = setting.metric.name == "top1"
     p_value = _mcnemar(reference, evaluation.outputs, labels) if is_top1 else None
     return score.model_copy(update={"interval": interval, "p_value": p_value})
+
+
+def _estimate(setting: Setting, search: Search, strength: float) -> DropEstimate | None:
+    """Return the best estimate of the drop from both halves; None where nothing is changed."""
+    if strength <= 0.0:
+        return None
+    for on_holdout in (False, True):
+        search.trial(strength, on_holdout=on_holdout)
+    budget = None if setting.options.has_target else search.budget
+    estimate = search.estimate(strength, budget)
+    return _pooled(setting, search, strength) if estimate is None else estimate
+
+
+def _pooled(setting: Setting, search: Search, strength: float) -> DropEstimate:
+    """Return what a metric of one's own says of both halves together."""
+    halves = (setting.calibration, setting.holdout)
+    reference = np.concatenate([half.dense.outputs for half in halves])
+    outputs = np.concatenate([search.evaluation(strength, on_holdout=half).outputs for half in (False, True)])
+    parts = [half.data.labels for half in halves]
+    labels = None if parts[0] is None or parts[1] is None else np.concatenate([parts[0], parts[1]])
+    metric = setting.metric
+    drop = metric.value(reference, reference, labels) - metric.value(reference, outputs, labels)
+    different = (reference != outputs).reshape(len(reference), -1).any(axis=1)
+    return DropEstimate(
+        drop=drop,
+        interval=drop_interval(metric, reference, outputs, labels, seed=setting.options.seed),
+        samples=len(reference),
+        changed=int(different.sum()),
+        counted=drop,
+    )
 
 
 def _mcnemar(reference: Outputs, outputs: Outputs, labels: Labels) -> float | None:

@@ -1,4 +1,8 @@
-"""The search along a strategy's strength: a walk under one budget, then the holdout has its say."""
+"""The search along a strategy's strength: a walk under one budget on the calibration half, then a check with both.
+
+In the check a place has to keep within the budget by the best estimate there is, from both halves together
+(:mod:`..judging.estimate`), and on the holdout as counted.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,11 @@ from dataclasses import dataclass, field, replace
 
 from ...errors import CalibrationError
 from ...progress import Progress, Steps
+from ..judging.estimate import ANCHOR_DROPS, Estimator
+from ..judging.losses import Losses, LossPath
 from ..judging.metric import Metric, agreement_of
 from ..network.evaluation import Evaluation, Evaluator
-from ..records import Score, Trial
+from ..records import DropEstimate, Score, Trial
 from ..strategies.allocation import Strategy
 from .walk import NEAR, Budget, Walk
 
@@ -18,6 +24,9 @@ GRID = 1 << _STEPS
 """Strengths are multiples of 1/512, so that searches under different budgets share trials."""
 _FIRST_STEP = 4
 _EXPECTED = 20
+_ANCHORS = 2
+_AROUND = (-64, -32, -16, -8, 8, 16, 32)
+"""How far from the place that was found others show what the choice among them hides."""
 
 Measure = Callable[[Trial], float]
 
@@ -35,6 +44,7 @@ class Search:
         progress: Told of each trial.
         lowest: Least strength, apart from 0, that the family is made for; weights that were corrected for strong
             thresholds do harm with weak ones.
+        is_fitted: Whether weights were fitted to the calibration data, which then say too little of what is lost.
         trials: What was tried so far.
     """
 
@@ -45,8 +55,10 @@ class Search:
     budget: Budget | None
     progress: Progress | None = None
     lowest: float = 0.0
+    is_fitted: bool = False
     trials: list[Trial] = field(default_factory=list)
     _known: dict[tuple[float, bool], Trial] = field(default_factory=dict)
+    _losses: tuple[dict[float, Losses], dict[float, Losses]] = field(default_factory=lambda: ({}, {}))
 
     def trial(self, strength: float, *, on_holdout: bool) -> Trial:
         """Return what a strength does, from memory if it was tried before."""
@@ -102,7 +114,7 @@ class Search:
 
     def again(self, lowest: float) -> Search:
         """Return a search of the same family that remembers nothing, for a network that has changed."""
-        return replace(self, lowest=lowest, trials=[], _known={})
+        return replace(self, lowest=lowest, is_fitted=True, trials=[], _known={}, _losses=({}, {}))
 
     def under(self, budget: Budget) -> Search:
         """Return a search of the same family that remembers the same, for another budget."""
@@ -116,33 +128,92 @@ class Search:
         )
         return next(iter(walk.passing()), 0) / GRID
 
-    def confirmed(self, strength: float, budget: Budget) -> float:
+    def confirmed(self, strength: float, budget: Budget, *, is_final: bool = False) -> float:
         """Return the largest strength found, up to the given one, that keeps within a budget on both sets of data.
 
         Args:
             strength: What passed on the calibration data.
             budget: As for the search.
+            is_final: Whether what the choice hides is to be estimated as well, which takes a few more trials.
         """
         place = round(strength * GRID)
+        if place == 0:
+            return 0.0
         steps = Steps(self.progress, "checking on the holdout", _EXPECTED)
+        self._anchor()
         walk = self._walk(budget, place, steps, on_holdout=True)
-        if not (place == 0 or walk.visit(place)):
+        if not walk.visit(place):
             walk.descend(_FIRST_STEP)
             place = next((tried for tried in walk.downward() if self._passes(tried, budget)), 0)
+        if is_final and place:
+            self._surround(place)
+            lower = {round(known * GRID) for known in self._losses[True] if self.lowest <= known < place / GRID}
+            tried = [place, *sorted({*lower, *(item for item in walk.downward() if item < place)}, reverse=True)]
+            place = next((item for item in tried if self._holds(item, budget)), 0)
         steps.finish()
         return place / GRID
+
+    def estimate(self, strength: float, budget: Budget | None) -> DropEstimate | None:
+        """Return the best estimate of the drop at a strength tried on both halves; None if losses do not add up to it.
+
+        Args:
+            strength: > 0.
+            budget: What the strength was chosen by; None where it was not chosen by losses.
+        """
+        estimator = self._estimator(budget)
+        return None if estimator is None else estimator.estimate(strength)
+
+    def _estimator(self, budget: Budget | None) -> Estimator | None:
+        halves = self._losses[1:] if self.is_fitted else self._losses
+        common = set.intersection(*map(set, halves))
+        if not common:
+            return None
+        return Estimator(LossPath.of(halves), None if budget is None else budget.max_drop)
+
+    def _holds(self, place: int, budget: Budget) -> bool:
+        """Whether a place keeps within the budget with what the choice hides added to the estimate."""
+        if not self._passes(place, budget):
+            return False
+        estimate = self.estimate(place / GRID, budget) if place else None
+        return estimate is None or estimate.drop <= budget.max_drop + 0.5 / estimate.samples
+
+    def _anchor(self) -> None:
+        """Try on the holdout, too, what shows best how expected drops are to be read."""
+        low, high = ANCHOR_DROPS
+        drops = {strength: losses.expected_drop for strength, losses in self._losses[False].items()}
+        fitting = sorted(strength for strength, drop in drops.items() if drop is not None and low <= drop <= high)
+        for strength in fitting[:: max(1, (len(fitting) - 1) // (_ANCHORS - 1))][:_ANCHORS]:
+            self.trial(strength, on_holdout=True)
+
+    def _surround(self, place: int) -> None:
+        """Try on the holdout, too, some of what was tried on the calibration data around a place."""
+        known = [round(strength * GRID) for strength in self._losses[False]]
+        for goal in (place + offset for offset in _AROUND) if known else ():
+            distances = [abs(item - goal) for item in known]
+            self.trial(known[distances.index(min(distances))] / GRID, on_holdout=True)
 
     def _walk(self, budget: Budget, highest: int, steps: Steps | None, *, on_holdout: bool) -> Walk:
         def score(place: int) -> Score:
             if steps is not None:
                 steps.advance()
-            return self._score(place, on_holdout=on_holdout)
+            return self._checked(place) if on_holdout else self._score(place, on_holdout=False)
 
         return Walk(budget, score, round(self.lowest * GRID), highest, is_check=on_holdout)
 
     def _passes(self, place: int, budget: Budget) -> bool:
         # Less strength nearly always means less damage, but "nearly" is not what was promised.
-        return all(budget.allows(self._score(place, on_holdout=half), as_counted=half) for half in (True, False))
+        is_fine = budget.allows(self._score(place, on_holdout=False), as_counted=False)
+        return is_fine and budget.allows(self._checked(place), as_counted=True)
+
+    def _checked(self, place: int) -> Score:
+        """Return the score on the holdout, its likely drop replaced by the best estimate from both halves."""
+        score, strength = self._score(place, on_holdout=True), place / GRID
+        self._score(place, on_holdout=False)
+        if strength not in self._losses[True] or score.likely_drop is None:
+            return score
+        estimator = self._estimator(None)
+        likely = score.likely_drop if estimator is None else estimator.drop(strength)
+        return score.model_copy(update={"likely_drop": likely})
 
     def _score(self, place: int, *, on_holdout: bool) -> Score:
         return self.trial(place / GRID, on_holdout=on_holdout).score
@@ -151,6 +222,9 @@ class Search:
         evaluator = self.holdout if on_holdout else self.calibration
         evaluation = self.evaluation(strength, on_holdout=on_holdout)
         score = score_of(self.metric, evaluator, evaluation)
+        losses = self.metric.losses(evaluator.dense.outputs, evaluation.outputs, evaluator.data.labels)
+        if strength > 0.0 and losses is not None and losses.is_finite:
+            self._losses[on_holdout][strength] = losses
         return Trial(
             stage="holdout" if on_holdout else "search",
             strength=strength,
