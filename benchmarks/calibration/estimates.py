@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +63,9 @@ class Plan:
 
 
 PLANS = (
-    Plan("resnet20", 400, 6000, 8, (0.005, 0.01, 0.02)),
-    Plan("resnet32", 400, 5000, 4, (0.01, 0.02)),
-    Plan("resnet56", 400, 4000, 4, (0.01, 0.02)),
+    Plan("resnet20", 400, 4000, 8, (0.005, 0.01, 0.02)),
+    Plan("resnet32", 400, 3000, 3, (0.01, 0.02)),
+    Plan("resnet56", 400, 3000, 3, (0.01, 0.02)),
     Plan("squeezenet", 250, 250, 2, (0.01, 0.02)),
 )
 
@@ -156,9 +155,13 @@ def load_estimates(path: Path = FILE) -> list[EstimatedDrop]:
 
 
 def _order(plans: Sequence[Plan]) -> Iterator[tuple[Plan, int]]:
-    """Yield the sets of pictures so that the networks take turns."""
-    for row in zip_longest(*([(plan, seed) for seed in range(plan.seeds)] for plan in plans)):
-        yield from filter(None, row)
+    """Yield the sets of pictures so that the networks take turns, those with few sets at the end."""
+    most = max(plan.seeds for plan in plans)
+    for turn in range(most):
+        for plan in plans:
+            seed = turn - (most - plan.seeds)
+            if seed >= 0:
+                yield plan, seed
 
 
 def _estimated(folder: Path, plan: Plan, seed: int, budgets: Sequence[float]) -> Iterator[EstimatedDrop]:
