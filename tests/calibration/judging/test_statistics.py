@@ -66,7 +66,7 @@ def test_a_drop_lies_in_its_own_interval(samples: int, data: st.DataObject) -> N
 
 
 @pytest.mark.parametrize("samples", [12, 30])
-@pytest.mark.parametrize(("loss", "gain"), [(0.0, 0.0), (0.01, 0.01), (0.05, 0.0), (0.1, 0.05), (0.3, 0.2), (0.02, 0.3)])
+@pytest.mark.parametrize(("loss", "gain"), [(0.0, 0.0), (0.01, 0.01), (0.05, 0.0), (0.1, 0.05), (0.3, 0.2), (0.0, 0.3)])
 def test_intervals_of_lost_and_won_answers_cover_what_they_promise(samples: int, loss: float, gain: float) -> None:
     """Over all that may be counted, each with its probability."""
     covered = 0.0
