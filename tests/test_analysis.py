@@ -16,6 +16,7 @@ from zeroskip.data import random_input
 from zeroskip.engine import CostModel
 from zeroskip.engine.cost import Fit
 from zeroskip.errors import DataError, ShapeError
+from zeroskip.gain import Gain
 
 
 @pytest.fixture(scope="module")
@@ -78,11 +79,46 @@ def test_printing_ends_with_the_verdict(profile: SparsityProfile) -> None:
 def test_the_verdict_compares_with_another_engine(
     profile: SparsityProfile, peer_ms: float, answer: str
 ) -> None:
-    reference = Reference(engine="ONNX Runtime", version="1", latency_ms=peer_ms, zeroskip_latency_ms=1.0)
-    verdict = profile.compared_with(reference).verdict
+    compared = profile.compared_with(reference(peer_ms, 0.99 * peer_ms, 1.02 * peer_ms))
+    verdict = compared.verdict
     assert verdict.startswith(f"{answer}: ")
-    assert f"({peer_ms:.2f}x)" in verdict
+    assert f"({peer_ms:.2f}x, {0.99 * peer_ms:.2f}x to {1.02 * peer_ms:.2f}x)" in verdict
     assert "20 points more sparsity" in verdict
+
+
+def reference(ratio: float, low: float, high: float) -> Reference:
+    gain = Gain(ratio=ratio, low=low, high=high)
+    return Reference(engine="ONNX Runtime", version="1", latency_ms=ratio, zeroskip_latency_ms=1.0, gain=gain)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "answer"), [(1.6, 3.64, "Yes"), (0.9, 1.5, "Perhaps"), (0.6, 0.9, "Not as it is")]
+)
+def test_rounds_that_disagree_give_a_range_and_no_ratio(
+    profile: SparsityProfile, low: float, high: float, answer: str
+) -> None:
+    verdict = profile.compared_with(reference((low + high) / 2, low, high)).verdict
+    assert verdict.startswith(f"{answer}: ")
+    assert f"too busy to say by how much: zeroskip's speed-up over ONNX Runtime came out from {low:.2f}x to" in verdict
+    assert f" to {high:.2f}x; " in verdict
+    assert f"{(low + high) / 2:.2f}x," not in verdict
+    assert "measure again when it is idle" in verdict
+
+
+def test_a_compared_profile_has_one_time_for_the_whole_model(profile: SparsityProfile) -> None:
+    compared = profile.compared_with(reference(2.0, 1.9, 2.1))
+    assert compared.latency_ms == 1.0
+    shares = [layer.latency_ms for layer in compared.layers]
+    assert sum(shares) <= 1.0 + 1e-9
+    assert [layer.latency_share for layer in compared.layers] == [layer.latency_share for layer in profile.layers]
+    assert compared.predicted_latency_ms[0] == pytest.approx(profile.predicted_latency_ms[0] / profile.latency_ms)
+
+
+def test_sparsity_is_that_of_all_inputs(profile: SparsityProfile) -> None:
+    sparsity = {item.name: item.sparsity for item in profile.activations}
+    layers = {layer.name: layer.input_sparsity for layer in profile.layers}
+    assert layers["conv2"] == pytest.approx(sparsity["relu1"], abs=1e-6)
+    assert layers["conv3"] == pytest.approx(sparsity["relu2"], abs=1e-6)
 
 
 def test_a_model_with_nothing_to_sparsify_says_so() -> None:

@@ -8,12 +8,18 @@ import pytest
 from rich.console import Console
 
 from zeroskip.calibration import CalibrationResult, Correction, LayerSensitivity, MeasuredSpeed, Score, Trial
+from zeroskip.gain import Gain
 from zeroskip.report import caution, headline, render_sensitivities, speed_caution
 from zeroskip.report.chart import search_chart
 from zeroskip.report.sensitivities import sensitivity_rows
-from zeroskip.report.words import budget_words, method_words, price
+from zeroskip.report.words import budget_words, contributions, method_words, price
 from zeroskip.summary import LatencyMs, Summary
 from zeroskip.thresholds import ThresholdSet
+
+
+def around(ratio: float) -> Gain:
+    """Return a gain that is known to 5 %."""
+    return Gain(ratio=ratio, low=ratio / 1.05, high=ratio * 1.05)
 
 
 def summary(onnxruntime: float | None, exact: float, thresholded: float) -> Summary:
@@ -27,6 +33,9 @@ def summary(onnxruntime: float | None, exact: float, thresholded: float) -> Summ
         latency_ms=LatencyMs(onnxruntime=onnxruntime, zeroskip_exact=exact, zeroskip=thresholded),
         speedup_exact=None if onnxruntime is None else onnxruntime / exact,
         speedup=None if onnxruntime is None else onnxruntime / thresholded,
+        gain_exact=None if onnxruntime is None else around(onnxruntime / exact),
+        gain_thresholds=around(exact / thresholded),
+        recommended="thresholds" if exact / thresholded > 1.05 else "exact",
         threads=2,
         batch_size=1,
         isa="generic",
@@ -63,7 +72,8 @@ def calibration(**changes: object) -> CalibrationResult:
             (20.0, 15.0, 10.0),
             "m runs 2.00x faster than with ONNX Runtime (20 ms -> 10 ms), 1.33x without changing",
         ),
-        ((20.0, 21.0, 20.0), "m is not faster with zeroskip than with ONNX Runtime (20 ms -> 20 ms)."),
+        ((20.0, 21.0, 20.0), "m is not faster with zeroskip than with ONNX Runtime (20 ms -> 21 ms)."),
+        ((20.0, 10.0, 9.8), "m runs 2.00x faster than with ONNX Runtime (20 ms -> 10 ms), no result changed."),
         ((None, 15.0, 10.0), "m runs 1.50x faster with thresholds (15 ms -> 10 ms)."),
         ((None, 10.0, 10.0), "thresholds in the budget gain nothing"),
     ],
@@ -72,6 +82,17 @@ def test_the_headline_claims_what_was_measured(
     numbers: tuple[float | None, float, float], words: str
 ) -> None:
     assert words in headline("m", summary(*numbers))
+
+
+def test_contributions_count_no_noise_as_gain() -> None:
+    exact, thresholds, advice = contributions(summary(20.0, 10.0, 9.8))
+    assert exact == "exact engine over ONNX Runtime: 2.00x (95 % interval 1.90x to 2.10x)"
+    assert thresholds.startswith("thresholds over the exact engine: 1.02x (95 % interval 0.97x to 1.07x), no gain")
+    assert "recommended: the original model" in advice
+    *_, thresholds, advice = contributions(summary(20.0, 10.0, 5.0))
+    assert "no gain" not in thresholds
+    assert "recommended: the model with thresholds" in advice
+    assert len(contributions(summary(None, 10.0, 5.0))) == 2
 
 
 def test_the_price_counts_predictions() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from .gain import Gain
 from .saved_value import SavedValue
 
 
@@ -39,6 +40,10 @@ class Summary(SavedValue):
         latency_ms: Times.
         speedup_exact: ONNX Runtime's time over zeroskip's on the original model; None without ONNX Runtime.
         speedup: ONNX Runtime's time over zeroskip's with thresholds; None without ONNX Runtime.
+        gain_exact: The former with the range that the measurement leaves open; None without ONNX Runtime.
+        gain_thresholds: What thresholds add: zeroskip's time on the original model over that with thresholds.
+        recommended: ``"thresholds"``, or ``"exact"`` where these gain less than the measurement leaves open: then the
+            original model is as fast, and its results are unchanged.
         threads: Threads of every engine.
         batch_size: Inputs per run.
         isa: Instruction set zeroskip used.
@@ -58,6 +63,9 @@ class Summary(SavedValue):
     latency_ms: LatencyMs
     speedup_exact: float | None
     speedup: float | None
+    gain_exact: Gain | None
+    gain_thresholds: Gain
+    recommended: Literal["exact", "thresholds"]
     threads: int
     batch_size: int
     isa: str

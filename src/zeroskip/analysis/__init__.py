@@ -9,7 +9,8 @@ from __future__ import annotations
 from .analyze import GAINS, analyze, refuse_noise
 from .inputs import ModelInput, run_batches
 from .observation import ActivationValues, observe
-from .profile import ActivationSparsity, LayerSparsity, Reference, SparsityProfile
+from .profile import SparsityProfile
+from .records import ActivationSparsity, LayerSparsity, Reference
 
 __all__ = [
     "GAINS",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,8 @@ from ..thresholds import ThresholdSet
 from .curves import ROUNDS, StepMeasurement, measure_steps
 from .inputs import Feed, ModelInput
 from .observation import ActivationValues, observe
-from .profile import ActivationSparsity, LayerSparsity, SparsityProfile
+from .profile import SparsityProfile
+from .records import ActivationSparsity, LayerSparsity
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -92,7 +94,11 @@ def analyze(
     observed = observe(session, [item.name for item in activations], data, seed=seed, progress=progress)
     variants = _thinned_variants(loaded.model, activations, observed, options) if predict else []
     feeds = [feed for feed, _ in islice(_full_batches(model_input, data, batch_size), ROUNDS)]
-    measured = measure_steps([session, *variants], feeds, progress)
+    densities = _densities(session, (feed for feed, _ in _full_batches(model_input, data, batch_size)))
+    measured = [
+        replace(item, density=densities.get(item.step.name, item.density))
+        for item in measure_steps([session, *variants], feeds, progress)
+    ]
     machine = session.profile(feeds[0], iterations=1)
     labels = labels_of(loaded.model)
     return SparsityProfile(
@@ -150,6 +156,16 @@ def _full_batches(model_input: ModelInput, data: Dataset, batch_size: int) -> It
     else:
         values = data.array()
         yield {model_input.name: np.resize(values, (batch_size, *values.shape[1:]))}, batch_size
+
+
+def _densities(session: InferenceSession, feeds: Iterable[Feed]) -> dict[str, float]:
+    """Return the density of what each step reads that can skip, mean over all inputs."""
+    found: dict[str, list[float]] = {}
+    for feed in feeds:
+        for step in session.profile(feed, iterations=1).steps:
+            if step.input_density is not None:
+                found.setdefault(step.name, []).append(step.input_density)
+    return {name: float(np.mean(values)) for name, values in found.items()}
 
 
 def _times(

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..text import printable, time_cell, time_words
-
-if TYPE_CHECKING:
-    from .profile import LayerSparsity, SparsityProfile
+from .records import LayerSparsity, ProfileData, Reference
 
 _CLEARLY_FASTER = 1.10
 _NOTICEABLE = 1.03
 _PROSPECT_GAIN = 0.2
 
 
-def verdict(profile: SparsityProfile) -> str:
+def verdict(profile: ProfileData) -> str:
     """Return one sentence that answers "will my model get faster, and by how much?"."""
     if not profile.skippable_macs:
         return _nothing_to_skip(profile)
@@ -24,7 +20,7 @@ def verdict(profile: SparsityProfile) -> str:
     return answer
 
 
-def _nothing_to_skip(profile: SparsityProfile) -> str:
+def _nothing_to_skip(profile: ProfileData) -> str:
     why = (
         "it has no ReLU-like activation"
         if not profile.activations
@@ -33,7 +29,7 @@ def _nothing_to_skip(profile: SparsityProfile) -> str:
     return f"No: there is nothing to sparsify in this model ({why}), so zeroskip runs it densely."
 
 
-def _answer(profile: SparsityProfile) -> str:
+def _answer(profile: ProfileData) -> str:
     zeros = f"{profile.sparsity:.0%} of the multiplications that can be skipped are by zero on this data"
     reference = profile.reference
     if reference is None:
@@ -44,11 +40,28 @@ def _answer(profile: SparsityProfile) -> str:
             f"{_word(factor)}: {zeros}, and zeroskip needs {time_words(profile.latency_ms)} where it would need "
             f"about {time_words(profile.dense_latency_ms)} without skipping ({factor:.2f}x), results unchanged"
         )
-    factor = reference.speedup
+    return _compared(reference, zeros)
+
+
+def _compared(reference: Reference, zeros: str) -> str:
+    gain = reference.gain
+    span = f"{gain.low:.2f}x to {gain.high:.2f}x"
+    if not reference.is_reliable:
+        return (
+            f"{_unsure_word(gain.low, gain.high)}: {zeros}, but the machine is too busy to say by how much: zeroskip's "
+            f"speed-up over {reference.engine} came out from {span}; measure again when it is idle"
+        )
     return (
-        f"{_word(factor)}: {zeros}, and zeroskip needs {time_words(reference.zeroskip_latency_ms)} where "
-        f"{reference.engine} needs {time_words(reference.latency_ms)} ({factor:.2f}x), results unchanged"
+        f"{_word(gain.low if gain.ratio >= 1.0 else gain.ratio)}: {zeros}, and zeroskip needs "
+        f"{time_words(reference.zeroskip_latency_ms)} where {reference.engine} needs "
+        f"{time_words(reference.latency_ms)} ({gain.ratio:.2f}x, {span}), results unchanged"
     )
+
+
+def _unsure_word(low: float, high: float) -> str:
+    if low >= _CLEARLY_FASTER:
+        return "Yes"
+    return "Not as it is" if high < _NOTICEABLE else "Perhaps"
 
 
 def _word(factor: float) -> str:
@@ -57,19 +70,19 @@ def _word(factor: float) -> str:
     return "Hardly" if factor >= _NOTICEABLE else "Not as it is"
 
 
-def _prospect(profile: SparsityProfile) -> str:
+def _prospect(profile: ProfileData) -> str:
     """Say what more sparsity would bring, at the gain nearest to twenty points."""
     index = min(range(len(profile.gains)), key=lambda i: abs(profile.gains[i] - _PROSPECT_GAIN))
     factor = profile.latency_ms / profile.predicted_latency_ms[index]
     points = round(100 * profile.gains[index])
-    if profile.reference is None:
+    if profile.reference is None or not profile.reference.is_reliable:
         return f"{points} points more sparsity would make it about {factor:.2f}x faster still"
     latency = profile.reference.zeroskip_latency_ms / factor
     overall = profile.reference.latency_ms / latency
     return f"{points} points more sparsity would bring about {time_words(latency)} ({overall:.2f}x)"
 
 
-def as_text(profile: SparsityProfile) -> str:
+def as_text(profile: ProfileData) -> str:
     """Return the profile as a plain-text table of its layers with totals and the verdict."""
     header = ["layer", "MMACs", "sparsity", "ms", "share", *(f"+{100 * gain:.0f}" for gain in profile.gains)]
     rows = [header, *(_row(layer) for layer in profile.layers)]
@@ -90,7 +103,7 @@ def as_text(profile: SparsityProfile) -> str:
         for row in rows
     ]
     settings = f"batch {profile.batch_size}, {profile.threads} threads, {profile.isa}, {profile.cpu}"
-    return "\n".join([*lines, f"{printable(profile.data)}; {settings}", profile.verdict])
+    return "\n".join([*lines, f"{printable(profile.data)}; {settings}", verdict(profile)])
 
 
 def _row(layer: LayerSparsity) -> list[str]:

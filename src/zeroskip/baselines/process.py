@@ -59,6 +59,7 @@ class EngineProcess:
         precision: What it shall compute in.
         python: Interpreter of another environment, for engines whose requirements contradict ours; it needs
             NumPy and the engine's package.
+        isa: Instruction set that zeroskip takes there; None for the best.
 
     Raises:
         EngineError: If the engine is unknown, not installed, or has no such precision, or the interpreter
@@ -72,12 +73,19 @@ class EngineProcess:
     """
 
     def __init__(
-        self, name: str, threads: int, precision: Precision = "f32", *, python: str | None = None
+        self,
+        name: str,
+        threads: int,
+        precision: Precision = "f32",
+        *,
+        python: str | None = None,
+        isa: str | None = None,
     ) -> None:
         check_engine(name, precision, is_elsewhere=python is not None)
         self.name = name
         self.threads = threads
         self.precision: Precision = precision
+        self._isa = isa
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close(), it lives as long as the process)
         self._folder = tempfile.TemporaryDirectory(prefix="zeroskip-engine-")
         self._connection, theirs = Pipe()
@@ -190,7 +198,9 @@ class EngineProcess:
         # and nothing else of our environment.
         (Path(self._folder.name) / _PACKAGE.name).symlink_to(_PACKAGE, target_is_directory=True)
         # It works in that folder too: should an engine follow a relative path, it finds nothing there.
+        forced = {} if self._isa is None else {"ZEROSKIP_FORCE_ISA": self._isa}
         inherited = [os.path.abspath(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+        path = os.pathsep.join([self._folder.name, *inherited])
         program = os.path.abspath(python) if os.sep in python else python
         return subprocess.Popen(
             [program, "-m", "zeroskip.baselines.worker", str(connection), str(life), self._folder.name],
@@ -200,7 +210,7 @@ class EngineProcess:
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
-            env={**NO_TELEMETRY, **os.environ, "PYTHONPATH": os.pathsep.join([self._folder.name, *inherited])},
+            env={**NO_TELEMETRY, **os.environ, **forced, "PYTHONPATH": path},
         )
 
     def _clean_up(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import shlex
 import sys
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timezone
@@ -21,6 +20,7 @@ from ..onnx import LoadedModel
 from ..onnx.load import ModelSource
 from ..system import SystemInfo, physical_cores
 from .compare import TOLERANCES, mark_differences
+from .load import OthersLoad
 from .result import BenchResult
 from .row import Row
 from .specs import EngineSpec
@@ -48,6 +48,7 @@ def bench(
     seconds: float = 10.0,
     rounds: int = MIN_ROUNDS,
     precision: Precision = "f32",
+    isa: str | None = None,
     tolerance: float | None = None,
     random_input: bool = False,
     progress: Progress | None = None,
@@ -69,6 +70,7 @@ def bench(
         seconds: Time given to each engine over all rounds.
         rounds: Interleaved rounds, >= 5.
         precision: What engines compute in unless their spec says otherwise.
+        isa: Instruction set of zeroskip; None for the best.
         tolerance: Largest accepted output difference, relative to the largest output. By default 1e-3 for
             f32 and 0.1 for bf16, and for models with thresholds more on some inputs: as much as they move under noise
             of the size of rounding. A larger one is logged as a warning and marked in the result.
@@ -95,18 +97,19 @@ def bench(
     threads = physical_cores() if threads is None else threads
     batches = _batches(data, batch_size)
     if any(spec.engine == "zeroskip" for spec in specs):
-        fitted_cost_model(threads=threads, progress=progress)  # for the engine's process, which reads it from the cache
+        fitted_cost_model(isa, threads, progress=progress)  # for the engine's process, which reads it from the cache
     with ExitStack() as processes:
         loaded = LoadedModel.of(model)
         models = [loaded if spec.model is None else LoadedModel.of(spec.model) for spec in specs]
         rows = [
-            Row(spec, one, threads, precision, processes) for spec, one in zip(specs, models, strict=True)
+            Row(spec, one, threads, precision, processes, isa) for spec, one in zip(specs, models, strict=True)
         ]
         for row in rows:
             steps.begin(f"loading {row.label}")
             row.load(batches)
         mark_differences(rows, tolerance)
-        collapsed = _time_rounds(rows, rounds, seconds / rounds, steps)
+        load = OthersLoad()
+        collapsed = _time_rounds(rows, rounds, seconds / rounds, steps, load)
     is_unstable = len(collapsed) > len(rows[0].rounds) // 2
     if is_unstable:
         _logger.warning("the machine is too busy to measure: engines fell to half speed in most rounds")
@@ -124,6 +127,7 @@ def bench(
         tolerance=TOLERANCES[precision] if tolerance is None else tolerance,
         dropped_rounds=dropped,
         is_unstable=is_unstable,
+        others_cores=load.cores,
         rows=tuple(row.summary(dropped) for row in rows),
     )
 
@@ -172,7 +176,9 @@ def _batches(data: Dataset, batch_size: int) -> list[NDArray[np.float32]]:
     return np.split(inputs[: count * batch_size], count)
 
 
-def _time_rounds(rows: Sequence[Row], rounds: int, seconds: float, steps: _Steps) -> tuple[int, ...]:
+def _time_rounds(
+    rows: Sequence[Row], rounds: int, seconds: float, steps: _Steps, load: OthersLoad
+) -> tuple[int, ...]:
     """Time rounds until enough of them are good, or twice as many are done; return the collapsed ones."""
     collapsed: tuple[int, ...] = ()
     done = 0
@@ -180,7 +186,7 @@ def _time_rounds(rows: Sequence[Row], rounds: int, seconds: float, steps: _Steps
         done += 1
         for row in rows:
             steps.begin(f"round {done} of {rounds + len(collapsed)}: {row.label}")
-            time.sleep(_REST_S)
+            load.rest(_REST_S)
             row.time_round(seconds)
         collapsed = _collapsed_rounds(rows)
     return collapsed

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
+from ..gain import Gain
 from ..saved_value import SavedValue
 from ..system import SystemInfo
+
+_SHARED = 0.5
+"""Part of a core that others may take from the threads before the machine counts as busy."""
 
 
 class EngineResult(BaseModel):
@@ -82,6 +87,7 @@ class BenchResult(SavedValue):
         precision: What engines computed in unless their row says otherwise.
         dropped_rounds: Numbers of the rounds left out because an engine collapsed in them.
         is_unstable: Whether engines collapsed so often that nothing was left out and the times mean little.
+        others_cores: Cores that other programs used while the engines rested; None if not known.
         rows: The engines, in the order given.
     """
 
@@ -101,6 +107,7 @@ class BenchResult(SavedValue):
     tolerance: float
     dropped_rounds: tuple[int, ...]
     is_unstable: bool
+    others_cores: float | None = None
     rows: tuple[EngineResult, ...]
 
     def __getitem__(self, label: str) -> EngineResult:
@@ -123,6 +130,12 @@ class BenchResult(SavedValue):
         return None if peer is None else {row.label: peer.p50_ms / row.p50_ms for row in self.rows}
 
     @property
+    def is_busy(self) -> bool:
+        """Whether other programs left the engines fewer cores than they have threads."""
+        free = None if self.others_cores is None else (os.cpu_count() or 1) - self.others_cores
+        return self.is_unstable or (free is not None and free < self.threads - _SHARED)
+
+    @property
     def mismatches(self) -> tuple[str, ...]:
         """Labels of the rows whose outputs differ by more than is accepted."""
         return tuple(row.label for row in self.rows if row.is_match is False)
@@ -139,6 +152,18 @@ class BenchResult(SavedValue):
         """
         return self[over].p50_ms / self[label].p50_ms
 
+    def gain(self, label: str, over: str) -> Gain:
+        """Return :meth:`speedup` with what the measurement leaves open, by the kept rounds.
+
+        Args:
+            label: The row in question.
+            over: The row it is compared with.
+
+        Raises:
+            KeyError: If there is no such row.
+        """
+        return Gain.of(self.speedup(label, over), self._round_ratios(label, over))
+
     def speedup_range(self, label: str, over: str) -> tuple[float, float]:
         """Return the lowest and the highest speed-up among the kept rounds, see :meth:`speedup`.
 
@@ -149,8 +174,9 @@ class BenchResult(SavedValue):
         Raises:
             KeyError: If there is no such row.
         """
-        pairs = zip(self[over].round_p50_ms, self[label].round_p50_ms, strict=True)
-        ratios = [
-            theirs / ours for number, (theirs, ours) in enumerate(pairs) if number not in self.dropped_rounds
-        ]
+        ratios = [*self._round_ratios(label, over), self.speedup(label, over)]
         return min(ratios), max(ratios)
+
+    def _round_ratios(self, label: str, over: str) -> list[float]:
+        pairs = zip(self[over].round_p50_ms, self[label].round_p50_ms, strict=True)
+        return [theirs / ours for number, (theirs, ours) in enumerate(pairs) if number not in self.dropped_rounds]

@@ -32,6 +32,7 @@ class Row:
         threads: Threads of the engine.
         precision: What it computes in unless its spec says otherwise.
         processes: Where its process is entered, to be ended with the others.
+        isa: Instruction set, for zeroskip.
 
     Attributes:
         model: The model it runs.
@@ -45,7 +46,8 @@ class Row:
     """
 
     def __init__(
-        self, spec: EngineSpec, model: LoadedModel, threads: int, precision: Precision, processes: ExitStack
+        self, spec: EngineSpec, model: LoadedModel, threads: int, precision: Precision, processes: ExitStack,
+        isa: str | None = None,
     ) -> None:
         self.label = spec.name
         self.engine = spec.engine
@@ -57,7 +59,7 @@ class Row:
         self.rounds: list[list[float]] = []
         self.model = model
         self._threads = threads
-        process = EngineProcess(spec.engine, threads, self.precision, python=spec.python)
+        process = EngineProcess(spec.engine, threads, self.precision, python=spec.python, isa=isa)
         self._process = processes.enter_context(process)
 
     def load(self, batches: Sequence[NDArray[np.float32]]) -> None:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from ..data import Dataset
     from ..onnx import LoadedModel
 
-_COMPARISON_SECONDS = 2.0
+_COMPARISON_SECONDS, _COMPARISON_ROUNDS = 3.0, 12
+"""For each engine: enough rounds for an interval that a few bad ones do not move."""
 
 
 @command
@@ -82,6 +83,8 @@ def _compared(
         threads=profile.threads,
         batch_size=engine.batch_size,
         seconds=_COMPARISON_SECONDS,
+        rounds=_COMPARISON_ROUNDS,
+        isa=engine.isa,
         random_input=random_input,
         progress=progress,
     )
@@ -91,5 +94,7 @@ def _compared(
             version=measured[peer].version,
             latency_ms=measured[peer].p50_ms,
             zeroskip_latency_ms=measured["zeroskip"].p50_ms,
+            gain=measured.gain("zeroskip", over=peer),
+            is_busy=measured.is_busy,
         )
     )

@@ -51,6 +51,7 @@ def bench(
             seconds=time,
             rounds=rounds,
             precision=precision,
+            isa=engine_options.isa,
             random_input=random_input,
             progress=progress,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -28,9 +27,7 @@ from ..torch.distributed import processes
 from ..torch.loading import load_module, load_weights
 from .console import Terminal
 from .data_options import DataOptions
-
-if TYPE_CHECKING:
-    from .finetune import RecipeOptions
+from .recipe_options import RecipeOptions
 
 _VALIDATION_SHARE = 0.1
 

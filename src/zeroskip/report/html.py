@@ -19,7 +19,7 @@ from ..text import time_cell, time_words
 from ..verification import Verification
 from .chart import search_chart
 from .sensitivities import sensitivity_rows
-from .words import budget_words, caution, headline, measurement_caution, method_words, price
+from .words import budget_words, caution, contributions, headline, measurement_caution, method_words, price
 
 
 def write_report(
@@ -82,6 +82,7 @@ def render_report(
         model=profile.model,
         headline=headline(profile.model, summary),
         price=price(calibration),
+        contributions=contributions(summary),
         cautions=[text for text in (caution(calibration), measurement_caution(bench)) if text],
         budget=budget_words(calibration),
         method=method_words(calibration),

@@ -14,7 +14,7 @@ from ..fitted_table import Column, FittedTable
 from ..summary import Summary
 from ..text import time_cell
 from .sensitivities import sensitivity_rows
-from .words import METRIC_HEADINGS, budget_words, caution, headline, measurement_caution, price
+from .words import METRIC_HEADINGS, budget_words, caution, contributions, headline, measurement_caution, price
 
 _BAR_WIDTH = 10
 _BAR_COLUMN = Column("", rank=4, justify="left")
@@ -186,6 +186,7 @@ def render_summary(
         table,
         Text(""),
     ]
+    lines += [Text(line) for line in contributions(summary)]
     lines.append(Text(price(calibration)))
     for warning in (caution(calibration), measurement_caution(bench)):
         if warning is not None:

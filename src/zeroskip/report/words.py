@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..bench import BenchResult
 from ..calibration import CalibrationResult
 from ..calibration.wording import METRIC_WORDS, changed_predictions
+from ..gain import Gain
 from ..summary import Summary
 from ..text import time_words
 
@@ -18,26 +19,58 @@ _STEADY = 1.5
 def headline(model: str, summary: Summary) -> str:
     """Return the outcome in one sentence: how much faster, against what, at what price.
 
+    What is recommended is what counts: no gain of thresholds that the measurement cannot tell from noise.
+
     Args:
         model: What to call the model.
         summary: The outcome.
     """
     latency = summary.latency_ms
-    if summary.speedup is None or latency.onnxruntime is None:
-        factor = latency.zeroskip_exact / latency.zeroskip
-        if factor < _NO_FASTER:
-            return f"{model}: {time_words(latency.zeroskip_exact)} per run; thresholds in the budget gain nothing."
+    ours, exact = latency.zeroskip, latency.zeroskip_exact
+    has_gain = summary.recommended == "thresholds"
+    if summary.speedup is None or latency.onnxruntime is None or summary.gain_exact is None:
+        if not has_gain:
+            return f"{model}: {time_words(exact)} per run; thresholds in the budget gain nothing."
         return (
-            f"{model} runs {factor:.2f}x faster with thresholds ({time_words(latency.zeroskip_exact)} -> "
-            f"{time_words(latency.zeroskip)})."
+            f"{model} runs {summary.gain_thresholds.ratio:.2f}x faster with thresholds ({time_words(exact)} -> "
+            f"{time_words(ours)})."
         )
-    times = f"{time_words(latency.onnxruntime)} -> {time_words(latency.zeroskip)}"
-    if summary.speedup < _NO_FASTER:
+    best = ours if has_gain else exact
+    factor = latency.onnxruntime / best
+    times = f"{time_words(latency.onnxruntime)} -> {time_words(best)}"
+    if factor < _NO_FASTER or not (has_gain or summary.gain_exact.is_clear):
         return f"{model} is not faster with zeroskip than with ONNX Runtime ({times})."
-    return (
-        f"{model} runs {summary.speedup:.2f}x faster than with ONNX Runtime ({times}), "
-        f"{summary.speedup_exact:.2f}x without changing any result."
-    )
+    unchanged = f"{summary.speedup_exact:.2f}x without changing any result" if has_gain else "no result changed"
+    return f"{model} runs {factor:.2f}x faster than with ONNX Runtime ({times}), {unchanged}."
+
+
+def contributions(summary: Summary) -> tuple[str, ...]:
+    """Return what each part of the gain is worth, and what is recommended.
+
+    Args:
+        summary: The outcome.
+    """
+    lines = []
+    if summary.gain_exact is not None:
+        lines.append(f"exact engine over ONNX Runtime: {_gain_words(summary.gain_exact)}")
+    lines.append(f"thresholds over the exact engine: {_gain_words(summary.gain_thresholds)}")
+    lines.append(f"recommended: {_advice(summary)}")
+    return tuple(lines)
+
+
+def _advice(summary: Summary) -> str:
+    if summary.recommended == "thresholds":
+        return "the model with thresholds, if their price is acceptable"
+    if summary.gain_exact is not None and summary.gain_exact.high <= 1.0:
+        return "the original model where it runs now; zeroskip is slower on it"
+    return "the original model in zeroskip; thresholds gain no more than the measurement leaves open"
+
+
+def _gain_words(gain: Gain) -> str:
+    text = f"{gain.ratio:.2f}x (95 % interval {gain.low:.2f}x to {gain.high:.2f}x)"
+    if gain.high < 1.0:
+        return f"{text}, slower"
+    return text if gain.is_clear else f"{text}, no gain beyond the noise"
 
 
 def price(calibration: CalibrationResult) -> str:
@@ -58,14 +91,15 @@ def price(calibration: CalibrationResult) -> str:
 
 
 def speed_caution(calibration: CalibrationResult) -> str | None:
-    """Return a warning if thresholds were measured to gain no speed, or None."""
+    """Return a warning if thresholds were measured to gain no speed beyond noise, or None."""
     speed = calibration.measured_speed
-    if speed is None or speed.ratio >= 1.0:
+    if speed is None or speed.low > 1.0:
         return None
     return (
-        f"With these thresholds the model is no faster here: measured {speed.ratio:.2f}x ({speed.low:.2f} to "
-        f"{speed.high:.2f}) at batch {speed.batch_size} on {speed.threads} threads, predicted "
-        f"{calibration.predicted_speedup:.2f}x. Use it as it is, or train it sparser (zeroskip finetune)."
+        "With these thresholds the model is no faster here beyond noise: measured "
+        f"{speed.ratio:.2f}x ({speed.low:.2f} to {speed.high:.2f}) at batch {speed.batch_size} on "
+        f"{speed.threads} threads, predicted {calibration.predicted_speedup:.2f}x. Use it as it is, or train it "
+        "sparser (zeroskip finetune)."
     )
 
 
