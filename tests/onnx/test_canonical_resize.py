@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from onnx_graphs import assert_parity, build, node_of, op_types, random_array, run, values_of
+from zeroskip.engine import InferenceSession
 from zeroskip.errors import ModelError
 from zeroskip.onnx import canonicalize, load_model, unsupported_nodes
 from zeroskip.onnx.canonical.pipeline import infer_values
@@ -154,3 +155,16 @@ def test_scales_that_make_no_sense(scales: list[float]) -> None:
     model = build("y = Resize(x, , scales)", constants={"scales": np.float32([1, 1, *scales])})
     with pytest.raises(ModelError, match="must be positive"):
         canonicalize(load_model(model))
+
+
+@pytest.mark.parametrize("opset", [10, 13])
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+@pytest.mark.parametrize("scales", [[1.0, 1.2], [1.05, 1.1], [0.6, 1.1], [2.0, 1.1]])
+def test_a_result_of_the_size_of_the_input_is_the_input(opset: int, mode: str, scales: list[float]) -> None:
+    """But only if no axis changes."""
+    arguments = "x, scales" if opset == 10 else "x, , scales"
+    body = f'y = Resize <mode = "{mode}"> ({arguments}) z = Relu(x)'
+    model = build(body, inputs=(2, 3, 6, 4), constants={"scales": np.float32([1, 1, *scales])}, opset=opset)
+    x = {"x": random_array(2, 3, 6, 4)}
+    np.testing.assert_allclose(InferenceSession(model).run(None, x)[0], run(model, x)[0], atol=1e-6)
+    assert ("Resize" in op_types(canonicalize(load_model(model)))) == (int(6 * scales[0]) != 6)

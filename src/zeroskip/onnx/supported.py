@@ -17,6 +17,7 @@ import onnx_ir as ir
 from ..errors import UnsupportedOperatorError
 from .canonical.pipeline import REWRITTEN, SOURCE_OPSET
 from .canonical.shift import added_map
+from .opset import SIMPLE_ROUNDING
 from .rewriting import malformed_as_model_error, sources
 from .values import ZEROSKIP_DOMAIN, constant, integers, operand, producer, rank, static_shape
 
@@ -245,6 +246,8 @@ def _resize(node: ir.Node) -> str | None:
         return f"mode '{mode}' is not supported, only 'nearest' and 'linear'"
     if coordinates not in _COORDINATES:
         return f"coordinate_transformation_mode '{coordinates}' is not supported, only {', '.join(_COORDINATES)}"
+    if attributes.get_string("nearest_mode") == SIMPLE_ROUNDING:
+        return "one axis becomes shorter, and another has a scale above 1 that does not make it longer"
     if attributes.get_int("antialias", 0) or attributes.get_int("exclude_outside", 0):
         return "antialias and exclude_outside are not supported"
     if attributes.get_string("keep_aspect_ratio_policy", "stretch") != "stretch":

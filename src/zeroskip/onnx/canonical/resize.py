@@ -8,7 +8,16 @@ import numpy as np
 import onnx_ir as ir
 
 from ..opset import SIMPLE_ROUNDING
-from ..rewriting import RuleTable, add_constant, add_integers, become, insert_before, owner, set_attributes
+from ..rewriting import (
+    RuleTable,
+    add_constant,
+    add_integers,
+    become,
+    insert_before,
+    owner,
+    replace_value,
+    set_attributes,
+)
 from ..values import axis_from_front, constant, dims, integers, operand, static_shape
 
 
@@ -61,11 +70,16 @@ def _places(node: ir.Node, rank: int) -> list[int]:
 
 
 def explicit_resize(node: ir.Node) -> bool:
-    """Write out attributes, and the scales or the sizes of every axis; drop the region of interest."""
-    sizes, attributes = static_shape(node.inputs[0]), node.attributes
+    """Write out attributes, and the scales or the sizes of every axis; drop the region of interest.
+
+    A result of the size of the input is the input, whatever the scales say: ONNX Runtime copies it.
+    """
+    x, sizes, attributes = node.inputs[0], static_shape(node.inputs[0]), node.attributes
     mode = attributes.get_string("coordinate_transformation_mode", "half_pixel")
-    if sizes is None or mode == "tf_crop_and_resize":
+    if x is None or sizes is None or mode == "tf_crop_and_resize":
         return False
+    if static_shape(node.outputs[0]) == sizes:
+        return replace_value(node.outputs[0], x)
     changed = set_attributes(
         node,
         mode=attributes.get_string("mode", "nearest"),
@@ -105,11 +119,13 @@ def _explicit_rounding(node: ir.Node) -> bool:
     if not (scales > 1.0).any():
         return become(node, "Resize", node.inputs, shrunk)
     graph, name, x = owner(node), node.outputs[0].name, node.inputs[0]
+    kept = list(zip(is_shorter, dims(x) or (), dims(node.outputs[0]) or (), strict=True))
+    if all(is_short or before == after for is_short, before, after in kept):
+        return False  # the second would be a copy, see above, and is none here
     down, up = (
         add_constant(graph, np.where(mask, scales.reshape(-1), 1.0).astype(np.float32), f"{name}.scales")
         for mask in (is_shorter, ~is_shorter)
     )
-    kept = zip(is_shorter, dims(x) or (), dims(node.outputs[0]) or (), strict=True)
     shape = ir.Shape([after if is_short else before for is_short, before, after in kept])
     between = insert_before(node, "Resize", [x, None, down], shrunk, shape=shape)
     return become(node, "Resize", [between, None, up], attributes)

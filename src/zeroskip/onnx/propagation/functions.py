@@ -350,6 +350,17 @@ def expand(site: Site) -> Step:
     return step
 
 
+def resize(site: Site) -> Step:
+    """Resize: one that changes no size vanishes."""
+    source, (result,), infer = site.slot(0), _one(site), inferred(site)
+
+    def step(state: State) -> None:
+        infer(state)
+        state.facts.append(state.shape(result) == state.shape(source))
+
+    return step
+
+
 def inferred(site: Site) -> Step:
     """Any operator whose structure depends on no shape: by the shape inference that the long way uses.
 
@@ -419,7 +430,7 @@ FUNCTIONS: dict[tuple[str, str], StepMaker] = {
     ("", "Pad"): inferred,
     ("", "ReduceMean"): inferred,
     ("", "Reshape"): reshape,
-    ("", "Resize"): inferred,
+    ("", "Resize"): resize,
     ("", "Sigmoid"): same,
     ("", "Slice"): slices,
     ("", "Softmax"): same,
