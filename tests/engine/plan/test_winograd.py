@@ -121,3 +121,23 @@ def test_one_session_takes_images_of_sizes_that_pad_a_first_layer_differently() 
         fast, direct = (session.run(None, image)[0] for session in sessions)
         assert "winograd" in sessions[0].explain().steps[0].kernel
         np.testing.assert_allclose(fast, direct, rtol=0, atol=1e-5 * np.abs(direct).max())
+
+
+@pytest.mark.parametrize("magnitude", [1e36, 3e37])
+def test_numbers_near_the_end_of_the_range_are_summed_directly_on_request(magnitude: float) -> None:
+    """Winograd adds inputs up before it multiplies; ``docs/semantics.md`` promises it up to 1e36."""
+    weight = np.random.default_rng(0).standard_normal((64, 64, 3, 3)).astype(np.float32) / 24
+    node = helper.make_node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1])
+    infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 64, 28, 28]) for name in "xy"]
+    graph = helper.make_graph([node], "g", infos[:1], infos[1:], [numpy_helper.from_array(weight, "w")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    x = np.random.default_rng(1).uniform(-1.0, 1.0, (1, 64, 28, 28)).astype(np.float32)
+    scaled = {"x": x * np.float32(magnitude)}
+    ((want,), (direct,), (quick,)) = (
+        zs.InferenceSession(model, zs.SessionOptions(winograd=winograd)).run(None, feed)
+        for winograd, feed in ((False, {"x": x}), (False, scaled), (True, scaled))
+    )
+    np.testing.assert_allclose(direct / magnitude, want, atol=1e-5)
+    assert np.isfinite(quick).all() == (magnitude <= 1e36)
+    if magnitude <= 1e36:
+        np.testing.assert_allclose(quick / magnitude, want, atol=1e-4)
