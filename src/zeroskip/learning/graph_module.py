@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,8 @@ from ..thresholds import Threshold
 from .fatrelu import FATReLU
 from .operators import OPERATORS, Operator
 
+Rectify = Callable[[str, Tensor], Tensor]
+
 _NO_CLIP = float("inf")
 _WEIGHT, _BIAS = "weight of ", "bias of "
 
@@ -33,6 +36,7 @@ class GraphNode:
 
     Attributes:
         name: Of the layer, activation or operation, as plans and threshold sets know it.
+        op_type: What it is.
         operator: Carries it out; None for an activation.
         inputs: Names of what it reads, None where an input is left out; constants under their own names.
         outputs: Names of what it computes.
@@ -40,6 +44,7 @@ class GraphNode:
     """
 
     name: str
+    op_type: str
     operator: Operator | None
     inputs: tuple[str | None, ...]
     outputs: tuple[str, ...]
@@ -107,28 +112,37 @@ class GraphModule(nn.Module):
         self.run(values, nodes, set(self.outputs))
         return tuple(values[name] if name in values else self._constants[name] for name in self.outputs)
 
-    def run(self, values: dict[str, Tensor], nodes: Sequence[GraphNode], kept: set[str] | None = None) -> None:
+    def run(
+        self,
+        values: dict[str, Tensor],
+        nodes: Sequence[GraphNode],
+        kept: set[str] | None = None,
+        rectify: Rectify | None = None,
+    ) -> None:
         """Carry out nodes on values by name, in place.
 
         Args:
             values: What the nodes read, apart from constants; what they compute is added.
             nodes: A part of :meth:`nodes`, in order.
             kept: Values that are still wanted afterwards; others go as soon as no node reads them. None keeps all.
+            rectify: Carries out activations, given the name and the input; by default their own modules.
         """
         last = _last_reads(nodes) if kept is not None else {}
         for place, node in enumerate(nodes):
             arguments = [None if name is None else self._value(name, values) for name in node.inputs]
-            result = self._carried_out(node, arguments)
+            result = self._carry_out(node, arguments, rectify)
             results = result if isinstance(result, tuple | list) else (result,)
             values.update(zip(node.outputs, results, strict=False))
             for name in last.get(place, ()):
                 if kept is not None and name not in kept:
                     values.pop(name, None)
 
-    def _carried_out(self, node: GraphNode, arguments: Sequence[Tensor | None]) -> Any:
-        if node.operator is None:
-            return self.rectifier(node.name)(arguments[0])
-        return node.operator(node.attributes, *arguments)
+    def _carry_out(self, node: GraphNode, arguments: Sequence[Tensor | None], rectify: Rectify | None) -> Any:
+        if node.operator is not None:
+            return node.operator(node.attributes, *arguments)
+        x = arguments[0]
+        assert x is not None
+        return self.rectifier(node.name)(x) if rectify is None else rectify(node.name, x)
 
     def nodes(self, shapes: Sequence[Sequence[int]]) -> tuple[GraphNode, ...]:
         """Return the nodes of the graph for given shapes of its inputs, in an order in which they can be carried out.
@@ -146,6 +160,13 @@ class GraphModule(nn.Module):
                     self._constants[name] = _tensor(value.const_value.numpy())
             self._nodes[key] = tuple(self._node(node) for node in model.graph)
         return self._nodes[key]
+
+    def duplicate(self) -> GraphModule:
+        """Return a copy with weights and thresholds of its own; the graph is shared."""
+        twin = copy.copy(self)
+        twin._modules = dict(self._modules)
+        twin.weights, twin.rectifiers = copy.deepcopy(self.weights), copy.deepcopy(self.rectifiers)
+        return twin
 
     @property
     def layer_names(self) -> tuple[str, ...]:
@@ -209,7 +230,7 @@ class GraphModule(nn.Module):
         if operator is None and not is_own(node, "FatRelu"):
             raise ModelError(f"{describe(node)} has no counterpart in PyTorch here")
         outputs = tuple(value.name or "" for value in node.outputs)
-        return GraphNode(name, operator, tuple(inputs), outputs, attributes)
+        return GraphNode(name, node.op_type, operator, tuple(inputs), outputs, attributes)
 
     def _value(self, name: str, values: Mapping[str, Tensor]) -> Tensor:
         if name in values:
