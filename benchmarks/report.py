@@ -14,8 +14,9 @@ from zeroskip.files import atomic_write_text
 from .kernels.result import KernelTable, load_kernels
 from .layers.result import LayerTable, load_tables
 from .models.result import RESULTS, CaseResult, load_cases
-from .page import kernels, layers, networks, plot, readme, trained
+from .page import kernels, layers, networks, plot, readme, shapes, trained
 from .page.words import HOW_TO_READ, NOTHING_YET, TITLE
+from .shapes.result import ShapeTable, load_shapes
 
 _ROOT = Path(__file__).resolve().parents[1]
 _PLOT = "images/speedup.svg"
@@ -36,7 +37,13 @@ def main(arguments: list[str] | None = None) -> int:
     options.docs.mkdir(parents=True, exist_ok=True)
     atomic_write_text(
         options.docs / "performance.md",
-        page(cases, tables, load_kernels(options.results / "kernels"), _PLOT if has_plot else None),
+        page(
+            cases,
+            tables,
+            load_kernels(options.results / "kernels"),
+            _PLOT if has_plot else None,
+            load_shapes(options.results / "shapes"),
+        ),
     )
     if options.readme.exists():
         text = options.readme.read_text(encoding="utf-8")
@@ -45,7 +52,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def page(
-    cases: list[CaseResult], tables: list[LayerTable], measured_kernels: KernelTable | None, plot_file: str | None
+    cases: list[CaseResult],
+    tables: list[LayerTable],
+    measured_kernels: KernelTable | None,
+    plot_file: str | None,
+    measured_shapes: ShapeTable | None = None,
 ) -> str:
     """Return the page in Markdown.
 
@@ -54,6 +65,7 @@ def page(
         tables: Measured layers.
         measured_kernels: Measured kernels, if there are any.
         plot_file: The plot, relative to the page, if there is one.
+        measured_shapes: What new input shapes cost, if it was measured.
     """
     parts = [TITLE, HOW_TO_READ]
     if not (cases or tables):
@@ -61,6 +73,7 @@ def page(
     parts += trained.section(cases)
     parts += networks.section(cases, plot_file)
     parts += layers.section(tables)
+    parts += shapes.section(measured_shapes)
     parts += kernels.section(measured_kernels)
     return "\n\n".join(parts) + "\n"
 

@@ -107,8 +107,7 @@ class _Graph:
     ) -> str:
         weight = self.arrays[f"{name}.weight"].astype(np.float64)
         gamma, beta, mean, variance = (
-            self.arrays[f"{norm}.{key}"].astype(np.float64)
-            for key in ("weight", "bias", "running_mean", "running_var")
+            self.arrays[f"{norm}.{key}"].astype(np.float64) for key in ("weight", "bias", "running_mean", "running_var")
         )
         scale = gamma / np.sqrt(variance + self._epsilon)
         operands = [

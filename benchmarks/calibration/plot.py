@@ -79,9 +79,7 @@ def _draw_network(axes: Axes, name: str, results: Sequence[MethodResult]) -> Non
 
 def _fitted(result: MethodResult) -> tuple[list[float], list[float]]:
     """Return gained sparsity and fitted drop on the calibration half, in points, up to the first beyond the chart."""
-    trials = sorted(
-        (trial for trial in result.trials if trial.stage == "search"), key=lambda trial: trial.strength
-    )
+    trials = sorted((trial for trial in result.trials if trial.stage == "search"), key=lambda trial: trial.strength)
     drops = [100 * float(drop) for drop in monotone([trial.score.drop for trial in trials])]
     shown = sum(drop <= _LARGEST_DROP for drop in drops) + 1
     return [_gain(result, trial.sparsity) for trial in trials[:shown]], drops[:shown]

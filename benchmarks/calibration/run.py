@@ -114,9 +114,7 @@ def model_file(folder: Path, result: MethodResult, budget: float) -> Path:
     return folder / f"{result.stem}.{budget}.onnx"
 
 
-def _write_models(
-    folder: Path, model: bytes, summary: MethodResult, results: Sequence[CalibrationResult]
-) -> None:
+def _write_models(folder: Path, model: bytes, summary: MethodResult, results: Sequence[CalibrationResult]) -> None:
     """Write what is to be timed: the model as it is, and one for each budget under which something passed."""
     folder.mkdir(parents=True, exist_ok=True)
     atomic_write_bytes(folder / f"{summary.network}.onnx", model)

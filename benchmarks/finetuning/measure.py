@@ -98,9 +98,7 @@ def variant(model: bytes, budget: float | None, pictures: Cifar, options: argpar
     """Measure one model."""
     test = pictures.dataset("test").subset(options.test_pictures)
     session = zs.InferenceSession(model, zs.SessionOptions(intra_op_num_threads=options.threads))
-    right = sum(
-        int((session.run(None, {"image": x})[0].argmax(axis=1) == y).sum()) for x, y in test.batches(100)
-    )
+    right = sum(int((session.run(None, {"image": x})[0].argmax(axis=1) == y).sum()) for x, y in test.batches(100))
     profile = zs.analyze(model, test, samples=64, threads=options.threads, predict=False)
     return Variant(
         max_drop=budget,

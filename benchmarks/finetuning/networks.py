@@ -102,9 +102,7 @@ def load_weights(model: nn.Module, file: Path) -> None:
     missing = [name for name in own if name not in names and not name.endswith("num_batches_tracked")]
     if missing:
         raise SystemExit(f"{file.name} lacks {missing}; it has {sorted(names)[:8]} ...")
-    model.load_state_dict(
-        {name: torch.from_numpy(stored[names[name]]) if name in names else own[name] for name in own}
-    )
+    model.load_state_dict({name: torch.from_numpy(stored[names[name]]) if name in names else own[name] for name in own})
 
 
 def _stage(inputs: int, outputs: int, blocks: int, stride: int) -> nn.Sequential:

@@ -62,9 +62,7 @@ def timings(
     for threads in options.threads:
         # Two networks: their outputs differ, as was intended.
         rows = bench(dense, pictures, engines, threads=threads, seconds=options.time, tolerance=float("inf"))
-        found.append(
-            Timing(threads=threads, latency_ms=rows[_SPARSE].p50_ms, dense_latency_ms=rows[_DENSE].p50_ms)
-        )
+        found.append(Timing(threads=threads, latency_ms=rows[_SPARSE].p50_ms, dense_latency_ms=rows[_DENSE].p50_ms))
     return tuple(found)
 
 

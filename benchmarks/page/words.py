@@ -57,6 +57,15 @@ compares the choice per tile, as networks run it, with the better of the two: 1.
 oneDNN* is the time of oneDNN's dense convolution with fused ReLU (called through PyTorch) over ours."""
 
 
+SHAPES = """\
+## A new input shape
+
+A model with open dimensions is planned once for every shape it meets. Below, images of ten different sizes come one
+after the other; *more* is what the first run at a size took longer than further ones, its median and range over the
+sizes. A size larger than all before also pays for more memory, and now and then for weights that Winograd's algorithm
+needs in its own form at that size only: that is the upper end of the range. ONNX Runtime plans nothing; it pays for
+memory only."""
+
 KERNELS = """\
 ## Kernels
 

@@ -176,6 +176,28 @@ class NetworkBuilder:
         attributes: dict[str, Any] = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2}
         return self._node("AveragePool", name, [x], (channels, *size), **attributes)
 
+    def resize_like(self, name: str, x: str, like: str) -> str:
+        """Add a nearest resizing to height and width of another value, whatever they are when it runs."""
+        indices = {"zero": [0], "two": [2], "four": [4]}
+        for key, value in indices.items():
+            self._initializers.append(numpy_helper.from_array(np.array(value, np.int64), f"{name}.{key}"))
+        zero, two, four = (f"{name}.{key}" for key in indices)
+        parts = []
+        for source, first, last in ((x, zero, two), (like, two, four)):
+            shape = self._node("Shape", f"{name}.shape.{source}", [source], (4,))
+            parts.append(self._node("Slice", f"{shape}.part", [shape, first, last, zero], (2,)))
+        sizes = self._node("Concat", f"{name}.sizes", parts, (4,), axis=0)
+        shape = (self.channels(x), *self._shapes[like][1:])
+        return self._node(
+            "Resize",
+            name,
+            [x, "", "", sizes],
+            shape,
+            mode="nearest",
+            nearest_mode="floor",
+            coordinate_transformation_mode="asymmetric",
+        )
+
     def batch_norm(self, name: str, x: str) -> str:
         """Add a batch normalisation that changes nothing yet."""
         values = {"scale": 1.0, "bias": 0.0, "mean": 0.0, "variance": 1.0}

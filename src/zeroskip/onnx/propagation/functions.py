@@ -175,13 +175,20 @@ def _window(site: Site, kernel: Shape) -> _Extents | None:
 
 
 def _inferred_window(site: Site) -> Step:
-    """A window whose pads follow from the size: they depend on what is left of it after whole strides."""
+    """A window that the shape inference must see: rounded up, or with pads that follow from the size.
+
+    Such pads depend on what is left of the size after whole strides.
+    """
     infer, source, strides = inferred(site), site.slot(0), site.integers("strides") or ()
     kernel = site.integers("kernel_shape")
+    has_fixed_pads = site.node.attributes.get_string("auto_pad", "NOTSET") == "NOTSET"
 
     def step(state: State) -> None:
         spatial = state.shape(source)[2:]
         infer(state)
+        if has_fixed_pads:  # a last window that is not whole
+            state.facts.append(spatial == kernel)
+            return
         lengths = strides or (1,) * len(spatial)
         remainders = tuple(size % stride for size, stride in zip(spatial, lengths, strict=True))
         state.facts.append((remainders, spatial == kernel))
