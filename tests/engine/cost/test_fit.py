@@ -7,7 +7,8 @@ import pytest
 
 from zeroskip.engine.cost.fit import fit_cost_model, non_negative_least_squares
 from zeroskip.engine.cost.probes import Measurement, Sample
-from zeroskip.engine.cost.work import DENSE_AMOUNTS, FAMILIES, SPARSE_AMOUNTS, Family
+from zeroskip.engine.cost.work import DENSE_AMOUNTS, FAMILIES, SPARSE_AMOUNTS
+from zeroskip.engine.operators import Family
 
 RANDOM = np.random.default_rng(0)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ...engine.plan.wiring import WEIGHTED
+from ...engine.operators import OPERATORS
 from ...onnx import LayerWeights
 from ...progress import Progress, Steps
 from ..judging.metric import Metric
@@ -102,7 +102,7 @@ class Compensator:
         for place, step in enumerate(self._network.plan.steps):
             reads = self._network.plan.tensors[step.inputs[0]]
             is_known = step.name in self._layers and not reads.is_external
-            if step.op in WEIGHTED and place > first and is_known and "input_layout" not in step.attributes:
+            if OPERATORS[step.op].is_weighted and place > first and is_known and "input_layout" not in step.attributes:
                 yield place
 
     def _correct(self, place: int, damage: float, kept: dict[str, LayerWeights]) -> Correction | None:

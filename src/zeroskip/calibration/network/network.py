@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...engine.cost import CostModel, can_skip
-from ...engine.plan.wiring import WEIGHTED
+from ...engine.operators import OPERATORS
 from ...thresholds import Threshold
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class Network:
     def set_weights(self, layers: Mapping[str, LayerWeights]) -> None:
         """Give layers these weights; those not named get the ones that the model came with."""
         for number, step in enumerate(self.plan.steps):
-            if step.op not in WEIGHTED:
+            if not OPERATORS[step.op].is_weighted:
                 continue
             if step.name in layers:
                 given = layers[step.name]

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from typing_extensions import Self
 
 from ...saved_value import SavedValue
+from ..operators import Family
 from ..plan.types import Plan, Step
 from .work import (
     DENSE_AMOUNTS,
@@ -23,7 +24,6 @@ from .work import (
     SPARSE_AMOUNTS,
     WINOGRAD_AMOUNTS,
     Amounts,
-    Family,
     can_skip,
     dense_amounts,
     family_of,

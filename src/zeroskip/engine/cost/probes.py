@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from ...progress import Progress, Steps
 from ..native import CompiledPlan, compile_plan, core, new_weight_store
+from ..operators import Family
 from ..plan.types import CHANNEL_BLOCK, FloatArray, Plan
 from .synthetic import Algorithm, SyntheticPlan, sparse_values
-from .work import Amounts, Family, dense_amounts, family_of, sparse_amounts, winograd_amounts
+from .work import Amounts, dense_amounts, family_of, sparse_amounts, winograd_amounts
 
 _CONVOLUTIONS: tuple[tuple[int, int, int, int, int], ...] = (
     # input channels, output channels, input size, kernel, stride: as in real networks

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
+from ..operators import OPERATORS, Family
 from ..plan.types import CHANNEL_BLOCK, Plan, Step, round_up
 
-Family: TypeAlias = Literal["point", "rows", "taps", "stem", "depthwise", "linear", "pool", "move"]
 Amounts: TypeAlias = tuple[float, ...]
 
 FAMILIES: tuple[Family, ...] = ("point", "rows", "taps", "stem", "depthwise", "linear", "pool", "move")
@@ -47,12 +47,6 @@ matrices. ``transforms``: of one tile and channel, input or output."""
 _PANEL_CHANNELS = 64
 _SLAB_CHANNELS = 64
 _TILE_INPUTS = 6  # per side of a Winograd tile, whatever its outputs
-_FAMILY_OF_OP: dict[str, Family] = {
-    "depthwise": "depthwise",
-    "linear": "linear",
-    "max_pool": "pool",
-    "avg_pool": "pool",
-}
 
 
 def can_skip(step: Step) -> bool:
@@ -62,8 +56,9 @@ def can_skip(step: Step) -> bool:
 
 def family_of(plan: Plan, step: Step) -> Family:
     """Return the family a step belongs to."""
-    if step.op != "conv":
-        return _FAMILY_OF_OP.get(step.op, "move")
+    family = OPERATORS[step.op].family
+    if family is not None:
+        return family
     source = plan.tensors[step.inputs[0]]
     (kh, kw), (_, stride) = _pair(step, "kernel"), _pair(step, "strides")
     if source.layout == "row" or (source.shape[1] < CHANNEL_BLOCK and kw > 1):

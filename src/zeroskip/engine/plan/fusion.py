@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..operators import OPERATORS
 from .draft import Draft, DraftStep
-
-_TAKES_ACTIVATION = ("conv", "depthwise", "linear", "add", "affine")
 
 
 def fuse(draft: Draft) -> None:
@@ -89,7 +88,7 @@ def _fuse_activation(uses: _Uses, step: DraftStep) -> DraftStep | None:
     producer = uses.sole_producer(step.inputs[0])
     if step.attributes["kind"] != "fatrelu" or producer is None:
         return None
-    if producer.op not in _TAKES_ACTIVATION or producer.activation != "none":
+    if not OPERATORS[producer.op].takes_activation or producer.activation != "none":
         return None
     if not _same_channel_axis(uses, producer, step):
         return None

@@ -6,29 +6,14 @@ can hold exact zeros because it went through a rectifier.
 
 from __future__ import annotations
 
+from ..operators import OPERATORS
 from .draft import Draft, DraftStep
-
-_KEEPS_ZEROS = frozenset(
-    (
-        "avg_pool",
-        "concat",
-        "copy",
-        "max_pool",
-        "mul",
-        "pad",
-        "resize",
-        "slice",
-        "to_nhwc",
-        "to_row",
-        "transpose",
-    )
-)
 
 
 def mark_zeros(draft: Draft) -> None:
     """Mark the tensors that can hold exact zeros, in place; before elision: every edge is still a step."""
     for step in draft.steps:
-        keeps = step.op in _KEEPS_ZEROS and any(draft.tensors[index].holds_zeros for index in step.inputs)
+        keeps = OPERATORS[step.op].keeps_zeros and any(draft.tensors[index].holds_zeros for index in step.inputs)
         if keeps or _makes_zeros(step):
             for index in step.outputs:
                 draft.tensors[index].holds_zeros = True

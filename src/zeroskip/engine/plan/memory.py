@@ -11,21 +11,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..operators import OPERATORS
 from .draft import Draft, DraftStep
 from .types import ALIGNMENT_BYTES, CHANNEL_BLOCK, EXTERNAL, round_up
 
 _FLOAT_BYTES = 4
 _MASK_WORD_BYTES = 2
-
-# Operators whose output may overwrite these inputs, because each element is read before it is written.
-_IN_PLACE_INPUTS: dict[str, tuple[int, ...]] = {
-    "activation": (0,),
-    "add": (0, 1),
-    "affine": (0,),
-    "conv": (1,),  # the residual
-    "mul": (0, 1),
-    "softmax": (0,),
-}
 
 
 @dataclass
@@ -117,7 +108,7 @@ def _share_in_place(
 
 def in_place_inputs(op: str, inputs: Sequence[int]) -> list[int]:
     """Return those inputs of a step that its output may overwrite."""
-    return [inputs[item] for item in _IN_PLACE_INPUTS.get(op, ()) if item < len(inputs)]
+    return [inputs[item] for item in OPERATORS[op].in_place if item < len(inputs)]
 
 
 def _is_slice(draft: Draft, index: int) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from ..operators import OPERATORS
 from .types import CHANNEL_BLOCK, Plan, TensorSpec, round_up
 
 FLOAT_BYTES = 4
@@ -18,12 +19,6 @@ MASK_WORD_BYTES = 2
 
 ByteRange = tuple[int, int]
 """Offset and size in bytes."""
-
-WEIGHTED = frozenset(("conv", "depthwise", "linear"))
-"""Operators with a constant ``weight``."""
-_KEEPS_CHANNELS = frozenset(
-    ("avg_pool", "copy", "global_avg_pool", "global_max_pool", "max_pool", "pad", "resize")
-)
 
 
 @dataclass(frozen=True)
@@ -104,10 +99,11 @@ class Wiring:
 
     def _consumers(self, step: int, channel: int) -> Iterator[Link]:
         for link in self.readers.get(step, ()):
-            op, place = self._plan.steps[link.step].op, channel + link.channel
-            if op in WEIGHTED:
+            operator, place = OPERATORS[self._plan.steps[link.step].op], channel + link.channel
+            kept = operator.keeps_channels
+            if operator.is_weighted:
                 yield Link(link.step, place)
-            elif op in _KEEPS_CHANNELS or (op == "concat" and self._is_map(link.step)):
+            elif kept == "always" or (kept == "maps" and self._is_map(link.step)):
                 yield from self._consumers(link.step, place)
 
     def _is_map(self, step: int) -> bool:

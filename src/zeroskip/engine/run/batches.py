@@ -7,12 +7,11 @@ image of a batch of 16 than of 4 (Zen 4, 32 MB of L3, November 2026). Owns the d
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from ...system import cache_bytes
-from ..plan.types import Plan, Step
+from ..operators import OPERATORS
+from ..plan.types import Plan
 from .memory_check import outside_bytes
 
 PROBES = (3, 5)
@@ -23,35 +22,6 @@ FEWEST_INPUTS = 4
 _CACHE_SHARE = 0.75
 _UNKNOWN_CACHE_BYTES = 16 << 20
 _WORTH = 2.0  # bytes moved for activations to bytes of weights read again, from which on cutting was seen to pay
-
-Keeps: TypeAlias = Callable[[Step, int], bool]
-
-
-def _always(step: Step, batch: int) -> bool:
-    return True
-
-
-def _slice_keeps(step: Step, batch: int) -> bool:
-    return tuple(_ints(step, name)[0] for name in ("starts", "ends", "steps")) == (0, batch, 1)
-
-
-def _pad_keeps(step: Step, batch: int) -> bool:
-    pads = _ints(step, "pads")
-    return pads[0] == pads[len(pads) // 2] == 0
-
-
-_KEEPS: dict[str, Keeps] = {
-    **dict.fromkeys(
-        ("conv", "depthwise", "max_pool", "avg_pool", "global_avg_pool", "global_max_pool", "linear", "lrn"), _always
-    ),
-    **dict.fromkeys(("activation", "add", "affine", "copy", "mul", "resize", "to_nhwc", "to_row"), _always),
-    "concat": lambda step, _: step.attributes["axis"] != 0,
-    "softmax": lambda step, _: step.attributes["axis"] != 0,
-    "reduce_mean": lambda step, _: 0 not in _ints(step, "axes"),
-    "transpose": lambda step, _: _ints(step, "perm")[0] == 0,
-    "slice": _slice_keeps,
-    "pad": _pad_keeps,
-}
 
 
 @dataclass(frozen=True)
@@ -103,10 +73,4 @@ def treats_inputs_alone(plan: Plan, batch: int) -> bool:
         batch: The size.
     """
     has_batch_first = all(tensor.shape[:1] == (batch,) for tensor in plan.tensors)
-    return has_batch_first and all(step.op in _KEEPS and _KEEPS[step.op](step, batch) for step in plan.steps)
-
-
-def _ints(step: Step, name: str) -> tuple[int, ...]:
-    value = step.attributes[name]
-    assert isinstance(value, tuple)
-    return tuple(int(item) for item in value)
+    return has_batch_first and all(OPERATORS[step.op].treats_inputs_alone(step, batch) for step in plan.steps)
