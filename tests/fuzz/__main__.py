@@ -25,6 +25,8 @@ def main() -> int:
     total = run(arguments.target, arguments.executions, arguments.seed, arguments.output.resolve())
     for name, count in sorted(total["outcomes"].items(), key=lambda item: -item[1]):
         print(f"  {count:9d}  {name}")
+    seconds, resident = total["slowest"], total["largest"]
+    print(f"slowest {seconds[0]} s ({seconds[1]}), most memory {resident[0] >> 20} MB ({resident[1]})")
     for what, finding in total["findings"].items():
         print(f"finding, {finding['count']} times, first {finding['seed']}: {what}: {finding.get('message', '')}")
     return 1 if total["findings"] else 0

@@ -3,7 +3,8 @@
 Every execution is made from its seed alone, so a finding is repeated by giving that seed. An execution may end in
 an exception (noted, the process goes on), by a signal (a crash, a sanitizer's report, more than ten seconds of
 its own time), or by using too much memory; after these a new process goes on with the next seed. Executions are
-counted exactly; how the last thousand before such an end ended is lost.
+counted exactly; how the last thousand before such an end ended is lost. The slowest execution and the one after
+which most memory had been in use are recorded with their seeds, also where neither was too much.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ def run(target: str, executions: int, seed: int, output: Path) -> dict[str, Any]
     """
     output.mkdir(parents=True, exist_ok=True)
     total: dict[str, Any] = {"target": target, "seed": seed, "executions": 0, "outcomes": {}, "findings": {}}
+    total |= {"slowest": [0.0, ""], "largest": [0, ""]}
     outcomes: collections.Counter[str] = collections.Counter()
     start, began = 0, time.monotonic()
     execute = importlib.import_module(f"fuzz.{target}").execute
@@ -56,6 +58,8 @@ def run(target: str, executions: int, seed: int, output: Path) -> dict[str, Any]
         for what, finding in part["findings"].items():
             known = total["findings"].setdefault(what, {**finding, "count": 0})
             known["count"] += finding["count"]
+        for record in ("slowest", "largest"):
+            total[record] = max(total[record], part.get(record, total[record]))
         total |= {"executions": start, "outcomes": dict(outcomes), "seconds": round(time.monotonic() - began, 1)}
         (output / f"{target}-{seed}.json").write_text(json.dumps(total, indent=2) + "\n")
         print(f"{target}: {start} executions, {len(total['findings'])} findings, {total['seconds']} s", flush=True)
@@ -111,6 +115,8 @@ class _Worker:
         self._state = mmap.mmap(self._file.fileno(), 8)
         self._outcomes: collections.Counter[str] = collections.Counter()
         self._findings: dict[str, dict[str, Any]] = {}
+        self._slowest: tuple[float, str] = (0.0, "")
+        self._largest: tuple[int, str] = (0, "")
 
     def work(self, start: int, stop: int) -> None:
         # The process's own time, because a machine that is busy or a process that is stopped is no hang.
@@ -118,12 +124,14 @@ class _Worker:
         for index in range(start, stop):
             self._state[:8] = index.to_bytes(8, "little")
             signal.setitimer(signal.ITIMER_PROF, SECONDS_PER_EXECUTION)
+            began = time.process_time()
             self._step(f"{self._seed}:{index}")
+            self._record(time.process_time() - began, f"{self._seed}:{index}")
             if index % 1000 == 999:
                 self._save()
                 if os.getppid() == 1:  # the campaign was ended
                     os._exit(5)
-            if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > MAX_RESIDENT_BYTES:
+            if self._largest[0] > MAX_RESIDENT_BYTES:
                 print(f"{self._seed}:{index} used more than {MAX_RESIDENT_BYTES} bytes", file=sys.stderr)
                 self._save()
                 os._exit(3)
@@ -146,5 +154,13 @@ class _Worker:
             finding["count"] += 1
             self._save()
 
+    def _record(self, seconds: float, seed: str) -> None:
+        resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        if seconds > self._slowest[0]:
+            self._slowest = (round(seconds, 3), seed)
+        if resident > self._largest[0]:
+            self._largest = (resident, seed)
+
     def _save(self) -> None:
-        self._result.write_text(json.dumps({"outcomes": self._outcomes, "findings": self._findings}))
+        result = {"outcomes": self._outcomes, "findings": self._findings}
+        self._result.write_text(json.dumps({**result, "slowest": self._slowest, "largest": self._largest}))

@@ -9,13 +9,17 @@ import random
 import warnings
 
 import numpy as np
+import onnx_ir as ir
 
 from zeroskip.engine.native import compile_plan, new_weight_store
 from zeroskip.engine.plan.build import build_plan
+from zeroskip.engine.plan.types import Plan
 from zeroskip.engine.signature import Signature
 from zeroskip.errors import EngineError, ZeroskipError
 from zeroskip.onnx import check_supported, load_model, prepare, specialize
+from zeroskip.onnx.rewriting import let_go
 
+from .bombs import bombs
 from .model_mutator import ModelMutator
 from .seeds import onnx_node_tests, own_models
 
@@ -27,9 +31,10 @@ _MAX_MACS = 1 << 22
 
 @functools.cache
 def mutator() -> ModelMutator:
-    """Return the mutator of the whole corpus, in which our own models weigh as much as all others."""
+    """Return the mutator of the whole corpus: our own models weigh as much as all others; one in thirty is a bomb."""
     own, others = own_models(), () if os.environ.get("FUZZ_OWN_MODELS_ONLY") else onnx_node_tests()
-    return ModelMutator([*own * max(1, len(others) // len(own)), *others])
+    usual = [*own * max(1, len(others) // len(own)), *others]
+    return ModelMutator([*usual * max(1, 30 * len(bombs()) // len(usual)), *bombs()])
 
 
 def execute(seed: str) -> str:
@@ -51,22 +56,16 @@ def import_model(data: bytes, runs: bool = True) -> str:
         AssertionError: If the core refuses what the planner made.
         Exception: Whatever else escapes: a finding.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            loaded = load_model(data)
-            signature = Signature.of(loaded)
-            prepared = prepare(loaded)
-            shapes = signature.default_shapes()
-            if shapes is None:
-                wanted = signature.guessed_shapes()
-            else:
-                wanted = dict(zip([argument.name for argument in signature.inputs], shapes, strict=True))
-            model = specialize(prepared, wanted)
-            check_supported(model)
-            plan = build_plan(model)
-        except ZeroskipError as error:
-            return type(error).__name__
+    made: list[ir.Model] = []
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            plan = _planned(data, made)
+    except ZeroskipError as error:
+        return type(error).__name__
+    finally:
+        for model in made:  # as a session does when it ends
+            let_go(model)
     if not runs or plan.arena_bytes > _MAX_ARENA_BYTES or plan.macs > _MAX_MACS:
         return "planned"
     if any(len(tensor.shape) and np.prod(tensor.shape) > _MAX_ARENA_BYTES for tensor in plan.tensors):
@@ -77,3 +76,21 @@ def import_model(data: bytes, runs: bool = True) -> str:
         raise AssertionError(f"the planner made what the core refuses: {error}") from error
     compiled.run([np.ones(plan.tensors[index].shape, np.float32) for index in plan.inputs])
     return "ran"
+
+
+def _planned(data: bytes, made: list[ir.Model]) -> Plan:
+    """Return the plan of a serialized model; the graphs on the way are added to a list."""
+    loaded = load_model(data)
+    made.append(loaded)
+    signature = Signature.of(loaded)
+    prepared = prepare(loaded)
+    made.append(prepared)
+    shapes = signature.default_shapes()
+    if shapes is None:
+        wanted = signature.guessed_shapes()
+    else:
+        wanted = dict(zip([argument.name for argument in signature.inputs], shapes, strict=True))
+    model = specialize(prepared, wanted)
+    made.append(model)
+    check_supported(model)
+    return build_plan(model)

@@ -25,6 +25,7 @@ from ..errors import LimitError, ModelError
 MAX_DEPTH = 100
 """Of subgraphs in subgraphs."""
 
+_DATA_FIELDS = ("float_data", "int32_data", "string_data", "int64_data", "double_data", "uint64_data")
 _KEYS = frozenset({"location", "offset", "length", "checksum", "basepath"})
 _MAX_INTEGER_DIGITS = 19
 _MAX_READ_BYTES = 1 << 30  # of one system call; Linux ends at 2 GB
@@ -58,19 +59,21 @@ def read_external_data(
         Location, as it now stands in the model, to array.
 
     Raises:
-        ModelError: If a reference is absolute, leaves the folder (also by a symbolic link), names no ordinary
-            file, or a place outside it; if it says something twice; if a function holds one; or if there is no
-            folder.
+        ModelError: If a tensor has no data; if a reference is absolute, leaves the folder (also by a symbolic link),
+            names no ordinary file, or a place outside it; if it says something twice; if a function holds one; or if
+            there is no folder.
         LimitError: If the tensors together are larger than the files they lie in, or than memory.
     """
     for function in model.functions:
         for tensor in _tensors_of_function(function):
+            _check_data(tensor, what)
             if _is_external(tensor):
                 raise ModelError(f"{what}: function '{function.name}' keeps a constant in another file: not supported")
     found: dict[str, NDArray[Any]] = {}
     with closing(_Reader(what, path, digest)) as reader:
         for tensor, is_initializer in tensors_of_graph(model.graph):
             if not _is_external(tensor):
+                _check_data(tensor, what)
                 continue
             content = reader.read(tensor)
             dtype = ir.DataType(tensor.data_type)
@@ -216,6 +219,13 @@ def _absent(location: str, where: str) -> ModelError:
 
 def _is_external(tensor: onnx.TensorProto) -> bool:
     return tensor.data_location == onnx.TensorProto.EXTERNAL
+
+
+def _check_data(tensor: onnx.TensorProto, what: str) -> None:
+    """Refuse a tensor of a shape without data, which would be taken for that many zeros."""
+    has_data = tensor.HasField("raw_data") or any(len(getattr(tensor, field)) for field in _DATA_FIELDS)
+    if not has_data and not _is_external(tensor) and 0 not in tensor.dims:
+        raise ModelError(f"{what}: tensor '{tensor.name}' of shape {list(tensor.dims)} cannot be read: it has no data")
 
 
 def _entries(tensor: onnx.TensorProto, where: str) -> dict[str, str]:

@@ -28,6 +28,9 @@ _TYPES_NUMPY_HAS = frozenset(
     }
 )  # fmt: skip
 
+BOUNDED_CONSTANTS = "zeroskip.bounded_constants"
+"""Entry of a graph's ``meta``: whether everything it computes of constants only has been, within the limits."""
+
 MAX_PARTS = 200
 """Each costs two copies and a session; a model cut into more is faster in the other runtime as a whole."""
 
@@ -70,6 +73,8 @@ class Partitioner:
             for value in values_read:
                 self._readers.setdefault(value, []).append(node)
         self._folded = {node for node in self._nodes if self._is_folded(node)}
+        self._has_bounded_constants = not self._unfolded_constants()
+        model.graph.meta[BOUNDED_CONSTANTS] = self._has_bounded_constants
 
     def quantized_nodes(self) -> set[str]:
         """Return the nodes beside DequantizeLinear and QuantizeLinear of computed values.
@@ -99,6 +104,16 @@ class Partitioner:
         if len(groups) > MAX_PARTS:
             return ()
         return tuple(self._part(groups[stage], is_native=stage % 2 == 0) for stage in sorted(groups))
+
+    def _unfolded_constants(self) -> bool:
+        """Tell whether some nodes compute constants that were not computed here, so that nobody knows their cost."""
+        constants: set[ir.Node] = set()
+        for node in self._nodes:
+            if node not in self._folded and _has_constant_inside(node):
+                return True
+            if all(value.producer() in constants for value in self._reads[node]):
+                constants.add(node)
+        return not constants <= self._folded
 
     # ------------------------------------------------------------------ stages
 
@@ -193,6 +208,7 @@ class Partitioner:
             name=graph.name or "part",
         )
         model = ir.Model(view.clone(), ir_version=self._model.ir_version)
+        model.graph.meta[BOUNDED_CONSTANTS] = self._has_bounded_constants
         sources = {value.name for value in graph.inputs}
         for value in model.graph.inputs:
             self._complete_type(value)
@@ -252,6 +268,16 @@ def _move(groups: dict[int, list[ir.Node]], source: int, target: int) -> None:
     if larger:
         groups[target] = larger
         larger.extend(smaller)
+
+
+def _has_constant_inside(node: ir.Node) -> bool:
+    """Tell whether a body of control flow computes something of constants only."""
+    return any(
+        all(value is None or value.const_value is not None for value in inner.inputs)
+        for attribute in node.attributes.values()
+        for body in _bodies(attribute)
+        for inner in body.all_nodes()
+    )
 
 
 def _is_quantizer(node: ir.Node) -> bool:

@@ -69,6 +69,16 @@ def let_go_with(owner: object, model: ir.Model) -> None:
     weakref.finalize(owner, let_go, model).atexit = False
 
 
+@contextmanager
+def let_go_on_error(model: ir.Model) -> Iterator[None]:
+    """Let go of the weights of a model that is not finished because of an error: its folded constants are no less."""
+    try:
+        yield
+    except BaseException:
+        let_go(model)
+        raise
+
+
 def flat_copy(model: ir.Model) -> ir.Model:
     """Return a copy without functions, whose constants are initializers and no inputs; tensors are shared.
 

@@ -98,6 +98,8 @@ class Island:
             let_go(model)
 
     def _load_copy(self, model: ir.Model, taps: tuple[str, ...], values: Mapping[str, Any]) -> Any:
+        from ...onnx.partition import BOUNDED_CONSTANTS
+
         onnxruntime = runtime()
         model.ir_version = 10
         for item in model.graph.inputs:
@@ -107,6 +109,9 @@ class Island:
             known = {value.name: value for node in model.graph for value in node.outputs}
             model.graph.outputs.extend(known[name] for name in taps)
         tensors = _externalized(model)
+        # It would compute at once, without limits, whatever a model computes of constants.
+        is_bounded = bool(model.graph.meta.get(BOUNDED_CONSTANTS))
+        disabled = set() if is_bounded else {"ConstantFolding"}
         for attempt in range(_RELABEL_ATTEMPTS):
             options = _session_options(self._options)
             if tensors:
@@ -114,7 +119,15 @@ class Island:
                 options.add_external_initializers(list(tensors), arrays)
             data = _serialized(model)
             try:
-                return create(partial(onnxruntime.InferenceSession, data, options, providers=["CPUExecutionProvider"]))
+                return create(
+                    partial(
+                        onnxruntime.InferenceSession,
+                        data,
+                        options,
+                        providers=["CPUExecutionProvider"],
+                        disabled_optimizers=disabled,
+                    )
+                )
             except Exception as error:  # as above
                 if attempt == _RELABEL_ATTEMPTS - 1 or not ("opset" in str(error).lower() and _relabel(model)):
                     raise ModelError(f"ONNX Runtime cannot load {_contents(model)}: {error}") from error

@@ -20,6 +20,7 @@ from ..rewriting import (
     describe,
     flat_copy,
     let_go,
+    let_go_on_error,
     reserve_value_names,
     sweep,
 )
@@ -100,6 +101,12 @@ def prepare(model: ir.Model) -> ir.Model:
         return model
     with damaged_as_model_error("the model is damaged"):
         prepared = flat_copy(model)
+    with let_go_on_error(prepared):
+        _prepare(prepared)
+    return prepared
+
+
+def _prepare(prepared: ir.Model) -> None:
     graph = prepared.graph
     graph.meta[SOURCE_OPSET] = prepared.opset_imports.get("")
     raise_opset(prepared)
@@ -118,7 +125,6 @@ def prepare(model: ir.Model) -> ir.Model:
     for value, shape in zip(graph.inputs, declared, strict=True):
         value.shape = shape
     graph.meta[_PREPARED] = True
-    return prepared
 
 
 @dataclass(frozen=True)
@@ -149,14 +155,15 @@ def infer_values(model: ir.Model, input_shapes: Mapping[str, Sequence[int]]) -> 
     """
     copy = copy_model(model)
     graph = copy.graph
-    raise_opset(copy)
-    values = [*graph.inputs, *(output for node in graph for output in node.outputs)]
-    _set_input_shapes(graph, input_shapes, partial=True)
-    _forget_shapes(graph)
-    infer(graph)
-    found = {value.name or "": ValueInfo(value.type, static_shape(value), _is_constant(value)) for value in values}
-    let_go(copy)
-    return found
+    try:
+        raise_opset(copy)
+        values = [*graph.inputs, *(output for node in graph for output in node.outputs)]
+        _set_input_shapes(graph, input_shapes, partial=True)
+        _forget_shapes(graph)
+        infer(graph)
+        return {value.name or "": ValueInfo(value.type, static_shape(value), _is_constant(value)) for value in values}
+    finally:
+        let_go(copy)
 
 
 def _is_constant(value: ir.Value) -> bool:
@@ -186,9 +193,15 @@ def specialize(
     if not _is_prepared(prepared):
         prepared = prepare(prepared)
     model = copy_model(prepared)
+    with let_go_on_error(model):
+        _specialize(model, input_shapes or {}, partial=partial)
+    return model
+
+
+def _specialize(model: ir.Model, input_shapes: Mapping[str, Sequence[int]], *, partial: bool) -> None:
     graph = model.graph
     reserve_value_names(graph)  # a name stands for one value in all graphs made from one prepared model
-    frozen = _set_input_shapes(graph, input_shapes or {}, partial=partial)
+    frozen = _set_input_shapes(graph, input_shapes, partial=partial)
     _forget_shapes(graph)
     try:
         infer(graph)
@@ -203,7 +216,6 @@ def specialize(
     infer(graph, only_missing=True)
     sweep(graph)
     _check_sizes(graph)
-    return model
 
 
 def _is_prepared(model: ir.Model) -> bool:
