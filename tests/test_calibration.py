@@ -161,7 +161,10 @@ def test_contradictory_targets_are_refused() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"max_drop": -0.1}, r"max_drop is -0\.1, expected a value in \[0, 1\]"),
+        ({"max_drop": -0.1}, r"max_drop is -0\.1, expected a value in \[0, inf\]"),
+        ({"max_drop": 5}, r"max_drop is 5: did you mean per cent\? A drop is a share, 0\.05 for 5 of a hundred"),
+        ({"max_drop": 1}, r"max_drop is 1: did you mean per cent\? A drop is a share, 0\.01 for 1 of a hundred"),
+        ({"max_drop": 0.21}, r"Budgets end at 0\.2"),
         ({"max_drop": float("nan")}, r"max_drop is nan"),
         ({"target_sparsity": 1.5}, r"target_sparsity is 1\.5"),
         ({"strategy": "best"}, r"unknown strategy 'best', known are \['sensitivity', 'uniform', 'energy', 'greedy'\]"),
@@ -236,6 +239,44 @@ def test_a_metric_of_ones_own_is_bounded() -> None:
     result = calibrate(tiny_network(), tiny_data(COUNT), 0.01, metric=mean_margin, threads=1)
     assert result.metric == "mean_margin"
     assert result.holdout.drop <= 0.01
+
+
+def test_a_metric_of_ones_own_has_its_own_scale() -> None:
+    def score(outputs: np.ndarray, labels: object) -> float:
+        return 100.0 * mean_range(outputs)
+
+    result = calibrate(tiny_network(), tiny_data(COUNT), 5.0, metric=score, threads=1, measure_seconds=0.0)
+    assert result.max_drop == 5.0
+    assert result.holdout.drop <= 5.0
+    assert result.estimate is not None
+    words = "falls" if result.estimate.drop >= 0.0 else "rises"
+    assert f"score likely {words} by {abs(result.estimate.drop):.4g} (95 % interval" in result.message
+    before, after = result.holdout.baseline, result.holdout.optimized
+    assert f"{before:.4g} -> {after:.4g} (drop" in result.message
+
+
+def mean_range(outputs: np.ndarray) -> float:
+    return float(np.ptp(outputs, axis=1).mean())
+
+
+@pytest.mark.parametrize("what", ["errors", "cross_entropy"])
+def test_a_metric_of_which_lower_is_better_is_refused(what: str) -> None:
+    """Thresholds that break the model would always pass."""
+
+    def errors(outputs: np.ndarray, labels: np.ndarray) -> float:
+        return float((outputs.argmax(axis=1) != labels).mean())
+
+    def cross_entropy(outputs: np.ndarray, labels: np.ndarray) -> float:
+        shares = np.exp(outputs) / np.exp(outputs).sum(axis=1, keepdims=True)
+        return float(-np.log(shares[np.arange(len(labels)), labels]).mean())
+
+    metric = {"errors": errors, "cross_entropy": cross_entropy}[what]
+    logits = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+    labels = logits.argmax(axis=1)
+    labels[::5] = 0
+    with pytest.raises(CalibrationError, match=rf"the metric '{what}' is .* lower seems to be better.*its negative"):
+        choose_metric(metric, logits, labels)
+    assert choose_metric(lambda outputs, labels: -metric(outputs, labels), logits, labels).name == "<lambda>"
 
 
 def test_a_model_with_nothing_to_sparsify_keeps_its_results() -> None:

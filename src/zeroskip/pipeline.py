@@ -27,6 +27,7 @@ from .calibration import (
     StrategyName,
     calibrate,
 )
+from .calibration.options import CalibrationOptions
 from .data import Dataset
 from .errors import DataError
 from .files import atomic_write_text
@@ -192,6 +193,9 @@ def optimize(
 
     tell = announce or (lambda line: None)
     refuse_noise(data, random_input=False)
+    CalibrationOptions(  # a budget that cannot be is refused before the analysis
+        max_drop=max_drop, target_sparsity=target_sparsity, target_speedup=target_speedup, metric=metric
+    )
     original = LoadedModel.of(model)
     threads = physical_cores() if threads is None else threads
     options = SessionOptions(intra_op_num_threads=threads, isa=isa)

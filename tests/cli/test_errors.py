@@ -106,6 +106,25 @@ def test_contradictory_targets(call: Call, model: Path, folder: Path) -> None:
     assert not Path("thresholds.json").exists()
 
 
+@pytest.mark.parametrize("command", ["calibrate", "optimize"])
+@pytest.mark.parametrize(("given", "meant"), [("5", "0.05"), ("1", "0.01"), ("0.5", "0.005")])
+def test_a_budget_in_per_cent_is_refused_at_once(call: Call, command: str, given: str, meant: str) -> None:
+    """Before the model is read and the data are, which are not even there."""
+    result = call(command, "gone.onnx", "--data", "nowhere", "--max-drop", given)
+    assert result.exit_code == FAILURE
+    text = words(result.stderr)
+    assert f"--max-drop {given}: did you mean per cent?" in text.replace("is ", "")
+    assert f"A drop is a share, {meant} for {given} of a hundred" in text
+    assert list(Path().iterdir()) == []
+
+
+def test_black_pictures_are_refused(call: Call, model: Path) -> None:
+    np.savez("black.npz", x=np.zeros((8, 3, SIDE, SIDE), np.float32))
+    result = call("calibrate", model, "--data", "black.npz")
+    assert result.exit_code == FAILURE
+    assert "all 8 inputs are blank" in words(result.stderr)
+
+
 def test_an_unknown_engine(call: Call, model: Path, folder: Path) -> None:
     result = call("bench", model, "--data", folder, "--engine", "warpdrive", "--preprocess", "unit")
     assert result.exit_code == FAILURE

@@ -15,6 +15,8 @@ StrategyName = Literal["sensitivity", "uniform", "energy", "greedy"]
 STRATEGIES: tuple[StrategyName, ...] = get_args(StrategyName)
 
 DEFAULT_MAX_DROP = 0.005
+MOST_DROP = 0.2
+"""Largest budget, for metrics that are shares."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class CalibrationOptions:
     def __post_init__(self) -> None:
         self._check_goals()
         for name, value, low, high in (
-            ("max_drop", self.max_drop, 0.0, 1.0),
+            ("max_drop", self.max_drop, 0.0, math.inf),
             ("target_sparsity", self.target_sparsity, 0.0, 1.0),
             ("target_speedup", self.target_speedup, 1.0, math.inf),
             ("max_information_loss", self.max_information_loss, 0.0, math.inf),
@@ -51,6 +53,7 @@ class CalibrationOptions:
         ):
             if value is not None and not low <= value <= high:
                 raise CalibrationError(f"{name} is {value}, expected a value in [{low:g}, {high:g}]")
+        self._check_share()
         known: tuple[tuple[str, str, Sequence[str]], ...] = (
             ("strategy", self.strategy, STRATEGIES),
             ("compensation", self.compensation, COMPENSATIONS),
@@ -71,6 +74,17 @@ class CalibrationOptions:
     def budget(self) -> float:
         """Largest drop of the metric."""
         return DEFAULT_MAX_DROP if self.max_drop is None else self.max_drop
+
+    def _check_share(self) -> None:
+        """Refuse per cent where a share is meant; a metric of one's own may have any scale."""
+        value = self.max_drop
+        if value is None or value <= MOST_DROP or callable(self.metric):
+            return
+        raise CalibrationError(
+            f"max_drop is {value:g}: did you mean per cent? A drop is a share, {value / 100:g} for {value:g} of a "
+            f"hundred. Budgets end at {MOST_DROP:g}, a model that loses more than that is of no use; to see what more "
+            "damage would buy, trace a curve or give target_sparsity"
+        )
 
     def _check_goals(self) -> None:
         goals = {

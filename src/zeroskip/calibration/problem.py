@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -20,10 +21,13 @@ from .network.evaluation import Evaluator
 from .network.network import Network
 from .options import CalibrationOptions
 from .search.walk import Budget
+from .variety import check_variety
 
 if TYPE_CHECKING:
     from ..engine import ProbeProgram
     from ..onnx.load import ModelSource
+
+_log = logging.getLogger(__name__)
 
 _FEWEST_INPUTS = 4
 _FEWEST_PROBES, _MOST_PROBES, _PROBED_MACS = 48, 256, 4e10
@@ -51,11 +55,12 @@ class Setting:
         holdout: Runs it on the other data.
         metric: Judges outputs.
         baseline: How good the model as it is is; None where top-1 is not what is bounded.
+        notes: What is to be said of the inputs: copies, blank ones.
 
     Raises:
         CalibrationError: If the metric does not fit, the model only guesses by the labels and that is not accepted, or
             its own outputs are not finite.
-        DataError: If there are too few inputs, or they are noise and that is not accepted.
+        DataError: If there are too few inputs, all are the same or blank, or they are noise and that is not accepted.
         ShapeError: If the data do not fit the model.
         ModelError: If the model cannot be read or run.
     """
@@ -85,6 +90,9 @@ class Setting:
         self.network = self._compiled(calibration_data)
         self.calibration = Evaluator(self.network, self._input, calibration_data)
         self.holdout = Evaluator(self.network, self._input, holdout_data)
+        self.notes = check_variety([half.batches() for half in (self.calibration, self.holdout)])
+        for note in self.notes:
+            _log.warning(note)
         # Runs both while the network still is as it came: what is compared with may know of no correction.
         for half in (self.calibration, self.holdout):
             check_outputs(half.dense.outputs)

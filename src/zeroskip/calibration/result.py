@@ -39,6 +39,7 @@ class CalibrationResult(ShortRepr, BaseModel):
         baseline: How good the model as it is is by the labels; None where top-1 was not bounded.
         estimate: The best estimate of the drop there is, from both halves together, with an interval that covers the
             choice; the budget holds for it. None where no threshold is above zero, and in files of earlier versions.
+        notes: What is to be said of the inputs: copies of others, blank ones.
         sparsity_before: Of what the skipping layers read, weighted by MACs, on the calibration data.
         sparsity_after: The same with the thresholds.
         predicted_speedup: Time before over time after, by the engine's cost model.
@@ -69,6 +70,7 @@ class CalibrationResult(ShortRepr, BaseModel):
     holdout: Score
     baseline: Baseline | None = None
     estimate: DropEstimate | None = None
+    notes: tuple[str, ...] = ()
     sparsity_before: float
     sparsity_after: float
     predicted_speedup: float = 1.0

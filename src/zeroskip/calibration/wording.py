@@ -38,7 +38,8 @@ def loss_words(metric: str, estimate: DropEstimate | None, holdout: Score, max_d
 
 def estimate_words(metric: str, estimate: DropEstimate) -> str:
     """Return the best estimate of the drop with its interval, and what it holds for."""
-    likely = f"{metric_words(metric)} likely falls by {amount(metric, estimate.drop)}"
+    moves = "falls" if estimate.drop >= 0.0 else "rises"
+    likely = f"{metric_words(metric)} likely {moves} by {amount(metric, abs(estimate.drop))}"
     if estimate.interval is not None:
         likely += f" (95 % interval {interval_words(metric, estimate.interval)})"
     return f"{likely} on inputs like these {estimate.samples}"

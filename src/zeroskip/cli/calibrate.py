@@ -53,6 +53,7 @@ def calibrate(
     from ..onnx import LoadedModel
     from ..report import caution, render_calibration, render_sensitivities, save_curve, speed_caution
 
+    budget.check()
     if budget.compensation != "none" and model_output is None:
         raise typer.BadParameter("corrected weights are in the model only: give --model-output as well")
     loaded = LoadedModel.of(model)

@@ -36,6 +36,7 @@ def optimize(
     from ..onnx import LoadedModel
     from .optimizing import run_and_show
 
+    budget.check()
     loaded = LoadedModel.of(model)
     run_and_show(
         terminal,

@@ -74,6 +74,21 @@ class BudgetOptions:
     ] = False
     seed: Annotated[int, typer.Option(help="Seed of split and sampling.")] = 0
 
+    def check(self) -> None:
+        """Refuse what cannot be asked for, before anything is read.
+
+        Raises:
+            CalibrationError: If a value is out of range or options contradict each other.
+        """
+        from ..calibration.options import CalibrationOptions
+
+        CalibrationOptions(
+            max_drop=self.max_drop,
+            target_sparsity=self.target_sparsity,
+            target_speedup=self.target_speedup,
+            metric=self.metric,
+        )
+
 
 @dataclass(frozen=True)
 class OutputOptions:

@@ -180,7 +180,7 @@ def test_the_budget_holds_for_the_estimate(metric: Any) -> None:
     assert estimate.drop <= 0.1 + 0.5 / COUNT
     assert estimate.interval is not None
     assert estimate.interval[0] <= estimate.drop <= estimate.interval[1]
-    assert f"likely falls by {estimate.drop:.2%}" in result.message or metric is margin
+    assert f"by {abs(estimate.drop):.2%} (95 % interval" in result.message or metric is margin
     assert "on inputs like these 64" in result.message
     assert "32 held-out inputs" in result.message
 

@@ -143,9 +143,7 @@ class Estimator:
         path = self._path
         search = _likely(_Means.of(path, weights, slice(0, path.first))) if path.first else drawn.drops
         check = _Means.of(path, weights, slice(path.first, None)).counted
-        return np.array(
-            [self._choice(*rows) for rows in zip(search, check, drawn.drops, strict=True)], dtype=np.int64
-        )
+        return np.array([self._choice(*rows) for rows in zip(search, check, drawn.drops, strict=True)], dtype=np.int64)
 
     def _choice(self, search: Floats, check: Floats, both: Floats) -> int:
         assert self._max_drop is not None

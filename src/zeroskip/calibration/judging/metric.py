@@ -188,9 +188,7 @@ class CustomMetric:
         try:
             value = float(self.function(outputs, labels))
         except Exception as error:
-            raise CalibrationError(
-                f"the metric '{self.name}' raised {type(error).__name__}: {error}"
-            ) from error
+            raise CalibrationError(f"the metric '{self.name}' raised {type(error).__name__}: {error}") from error
         if not np.isfinite(value):
             raise CalibrationError(f"the metric '{self.name}' returned {value}, expected a finite number")
         return value
@@ -231,14 +229,16 @@ def choose_metric(wanted: MetricName | MetricFunction, reference: Outputs, label
         labels: Class indices, or None.
 
     Raises:
-        CalibrationError: If the metric is unknown or needs what is not there, or the dense outputs are not
-            finite.
+        CalibrationError: If the metric is unknown or needs what is not there, lower is better of it, or the dense
+            outputs are not finite.
     """
     check_outputs(reference)
     is_classes = _is_classes(reference)
     base = ClassMetric("agreement", is_probability(reference)) if is_classes else FidelityMetric()
     if callable(wanted):
-        return CustomMetric(wanted, base)
+        metric = CustomMetric(wanted, base)
+        _check_direction(metric, reference, labels)
+        return metric
     if wanted not in METRICS:
         raise CalibrationError(f"unknown metric {wanted!r}, known are {list(METRICS)} or a function")
     if wanted == "fidelity":
@@ -253,6 +253,21 @@ def choose_metric(wanted: MetricName | MetricFunction, reference: Outputs, label
     if wanted == "agreement":
         return base
     return _top1(base, reference, labels)
+
+
+def _check_direction(metric: CustomMetric, reference: Outputs, labels: Labels) -> None:
+    """Refuse a metric that is better for a model which answers the same to everything: it counts errors."""
+    blind = np.broadcast_to(reference.mean(axis=0), reference.shape).astype(reference.dtype)
+    now = metric.value(reference, reference, labels)
+    try:
+        without = metric.value(reference, blind, labels)
+    except CalibrationError:  # it cannot judge such outputs, and that says nothing
+        return
+    if without > now:
+        raise CalibrationError(
+            f"the metric '{metric.name}' is {now:.4g} for the model and {without:.4g} for one that answers the same to "
+            "every input: lower seems to be better, and a budget on it would allow everything; return its negative"
+        )
 
 
 def _top1(base: ClassMetric, reference: Outputs, labels: Labels) -> ClassMetric:

@@ -63,6 +63,7 @@ def outcome(
         holdout=holdout,
         baseline=setting.baseline,
         estimate=estimate,
+        notes=setting.notes,
         sparsity_before=setting.calibration.dense.sparsity,
         sparsity_after=trial.sparsity,
         predicted_speedup=trial.predicted_speedup,
