@@ -7,9 +7,17 @@ import io
 import pytest
 from rich.console import Console
 
-from zeroskip.calibration import CalibrationResult, Correction, LayerSensitivity, MeasuredSpeed, Score, Trial
+from zeroskip.calibration import (
+    CalibrationResult,
+    Correction,
+    DropEstimate,
+    LayerSensitivity,
+    MeasuredSpeed,
+    Score,
+    Trial,
+)
 from zeroskip.gain import Gain
-from zeroskip.report import caution, headline, render_sensitivities, speed_caution
+from zeroskip.report import caution, headline, render_calibration, render_sensitivities, speed_caution
 from zeroskip.report.chart import search_chart
 from zeroskip.report.sensitivities import sensitivity_rows
 from zeroskip.report.words import budget_words, contributions, method_words, price
@@ -96,15 +104,30 @@ def test_contributions_count_no_noise_as_gain() -> None:
 
 
 def test_the_price_counts_predictions() -> None:
-    assert price(calibration()).startswith("On 100 held-out inputs 1 prediction changed, and 0.40%")
+    assert price(calibration()).startswith("Counted on 100 held-out inputs: 1 prediction changed, 0.40%")
     labelled = calibration(
         metric="top1", holdout=Score(samples=9, baseline=0.8, optimized=0.75, information_loss=0)
     )
-    assert price(labelled) == "On 9 held-out inputs top-1 accuracy went from 80.00% to 75.00%."
+    counted = "Counted on 9 held-out inputs: top-1 accuracy 80.00% -> 75.00% (drop 5.00%)."
+    assert price(labelled).startswith(f"{counted} Counted over both halves the drop is ")
     assert "all zero" in price(calibration(thresholds=ThresholdSet({"relu": 0.0})))
 
 
+def test_the_best_estimate_comes_first() -> None:
+    estimate = DropEstimate(drop=0.0062, interval=(0.001, 0.0114), samples=200, changed=2, counted=0.01)
+    assert price(calibration(estimate=estimate)).startswith(
+        "Agreement with the original model likely falls by 0.62% (95 % interval 0.10% to 1.14%) on inputs like these "
+        "200. Counted on 100 held-out inputs: 1 prediction changed"
+    )
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(render_calibration(calibration(estimate=estimate)))
+    row = next(line for line in console.export_text().splitlines() if " both " in line)
+    assert [cell for cell in row.replace("│", " ").split() if cell] == ["both", "200", "1.00%", "0.62%"]
+
+
 def test_few_inputs_are_no_proof() -> None:
+    """The same exact interval as everywhere: 3.6 % where nothing was seen in 100."""
+    assert "up to 3.6% may be affected" in (caution(calibration()) or "")
     assert "100 held-out inputs cannot prove a budget of 1.0%" in (caution(calibration()) or "")
     many = Score(samples=500, baseline=1.0, optimized=1.0, information_loss=0.0)
     assert caution(calibration(holdout=many)) is None

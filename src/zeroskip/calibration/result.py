@@ -16,7 +16,7 @@ from ..thresholds import ThresholdSet
 from .judging.baseline import Baseline
 from .network.timing import MeasuredSpeed
 from .records import Correction, CurvePoint, DropEstimate, LayerSensitivity, Score, Trial
-from .wording import loss_words
+from .wording import excess_words, loss_words
 
 if TYPE_CHECKING:
     from ..onnx import ThresholdedModel
@@ -109,6 +109,12 @@ class CalibrationResult(ShortRepr, BaseModel):
         return self.thresholds.is_zero
 
     @property
+    def pooled_drop(self) -> float:
+        """Drop as counted over both halves, each weighted by its inputs; half of these guided the search."""
+        halves = (self.calibration, self.holdout)
+        return sum(half.drop * half.samples for half in halves) / sum(half.samples for half in halves)
+
+    @property
     def message(self) -> str:
         """What came out, in one or two sentences."""
         start = "Stopped early; the best so far: " if self.was_interrupted else ""
@@ -117,8 +123,9 @@ class CalibrationResult(ShortRepr, BaseModel):
         if self.is_zero:
             return start + "No thresholds passed the budget: the model stays as it is (all thresholds are 0)."
         change = f"sparsity {self.sparsity_before:.1%} -> {self.sparsity_after:.1%}"
-        loss = loss_words(self.metric, self.estimate, self.holdout, self.max_drop)
-        return f"{start}{change}{self._speed_words}; {loss}"
+        loss = loss_words(self.metric, self.estimate, self.holdout)
+        excess = excess_words(self.metric, self.pooled_drop, self.max_drop)
+        return f"{start}{change}{self._speed_words}; {loss}{excess}"
 
     @property
     def _speed_words(self) -> str:

@@ -21,19 +21,16 @@ def amount(metric: str, value: float) -> str:
     return f"{value:.2%}" if metric in METRIC_WORDS else f"{value:.4g}"
 
 
-def loss_words(metric: str, estimate: DropEstimate | None, holdout: Score, max_drop: float | None) -> str:
-    """Return what was lost, in sentences: the best estimate first, then what was counted on the holdout.
+def loss_words(metric: str, estimate: DropEstimate | None, holdout: Score) -> str:
+    """Return what was lost, in one sentence: the best estimate first, then what was counted on the holdout.
 
     Args:
         metric: Name of the metric.
         estimate: From both halves; None where there is none.
         holdout: What was counted.
-        max_drop: Budget; None where a target was asked for.
     """
-    counted = _counted(metric, holdout)
-    if estimate is None:
-        return f"{counted}."
-    return f"{estimate_words(metric, estimate)}; {counted}.{excess_words(metric, estimate, max_drop)}"
+    counted = counted_words(metric, holdout)
+    return f"{counted}." if estimate is None else f"{estimate_words(metric, estimate)}; {counted}."
 
 
 def estimate_words(metric: str, estimate: DropEstimate) -> str:
@@ -51,28 +48,32 @@ def interval_words(metric: str, interval: tuple[float, float]) -> str:
     return f"{amount(metric, low)} to {amount(metric, high)}"
 
 
-def excess_words(metric: str, estimate: DropEstimate, max_drop: float | None) -> str:
-    """Return a sentence where the drop counted over both halves is above the budget, else nothing."""
-    if max_drop is None or estimate.counted <= max_drop + 1e-9:
+def excess_words(metric: str, pooled_drop: float, max_drop: float | None) -> str:
+    """Return a sentence, with a space before it, where the drop counted over both halves is above the budget.
+
+    Args:
+        metric: Name of the metric.
+        pooled_drop: What was counted over both halves.
+        max_drop: Budget; None where a target was asked for.
+    """
+    if max_drop is None or pooled_drop <= max_drop + 1e-9:
         return ""
     return (
-        f" Counted over both halves the drop is {amount(metric, estimate.counted)}, above the budget of "
-        f"{amount(metric, max_drop)}: half of these inputs guided the search."
+        f" Counted over both halves the drop is {amount(metric, pooled_drop)}, above the budget of "
+        f"{amount(metric, max_drop)}: what is counted on few inputs is partly luck."
     )
 
 
-def changed_predictions(score: Score) -> int:
-    """Return how many predictions differ, for the metric agreement."""
-    return round((score.baseline - score.optimized) * score.samples)
-
-
-def _counted(metric: str, score: Score) -> str:
+def counted_words(metric: str, score: Score) -> str:
     """Return what was counted on the holdout."""
     inputs = f"{score.samples} held-out inputs"
     if metric == "agreement":
         lost = f"{score.information_loss:.2%} of the information in the outputs lost"
-        return f"counted on {inputs}: {changed_predictions(score)} predictions changed, {lost}"
+        changed = round(score.drop * score.samples)
+        interval = "" if score.interval is None else f" (95 % interval {interval_words(metric, score.interval)})"
+        what = {0: "no prediction", 1: "1 prediction"}.get(changed, f"{changed} predictions")
+        return f"counted on {inputs}: {what} changed{interval}, {lost}"
     interval = "" if score.interval is None else f", interval {interval_words(metric, score.interval)}"
     before, after, drop = (amount(metric, value) for value in (score.baseline, score.optimized, score.drop))
     same = "" if score.agreement is None else f", {score.agreement:.2%} answered as by the original"
-    return f"counted on {inputs}: {before} -> {after} (drop {drop}{interval}){same}"
+    return f"counted on {inputs}: {metric_words(metric)} {before} -> {after} (drop {drop}{interval}){same}"

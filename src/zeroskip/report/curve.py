@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..calibration import CalibrationResult
-from ..calibration.wording import METRIC_WORDS
+from ..calibration.wording import metric_words
 from ..files import atomic_path, atomic_write_text
 
 # Without the salt the file would differ from run to run on the same numbers.
@@ -62,7 +62,7 @@ def _draw(calibration: CalibrationResult, path: Path) -> None:
         axes.plot(*_places(efficient), marker="o", label="efficient")
         if calibration.max_drop is not None:
             axes.axhline(100 * calibration.max_drop, color="tab:red", linewidth=0.8, label="budget")
-        words = METRIC_WORDS.get(calibration.metric, calibration.metric)
+        words = metric_words(calibration.metric)
         axes.set_xlabel("predicted speed-up over the model as it is")
         axes.set_ylabel(f"drop in points: {words}, held-out inputs")
         axes.grid(alpha=0.3)

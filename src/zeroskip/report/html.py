@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -12,7 +13,7 @@ from ..analysis import SparsityProfile
 from ..bench import BenchResult
 from ..calibration import CalibrationResult
 from ..calibration.strategies.sensitivity import MIDDLE_LEVEL
-from ..calibration.wording import METRIC_WORDS
+from ..calibration.wording import amount, metric_words
 from ..files import atomic_write_text
 from ..summary import Summary
 from ..text import time_cell, time_words
@@ -75,6 +76,7 @@ def render_report(
         lstrip_blocks=True,
     )
     environment.filters["percent"] = lambda value, digits=1: f"{value:.{digits}%}"
+    environment.filters["amount"] = partial(amount, calibration.metric)
     environment.filters["fixed"] = lambda value, digits=2: f"{value:.{digits}f}"
     environment.filters["time"] = time_words
     environment.filters["cell"] = time_cell
@@ -86,7 +88,7 @@ def render_report(
         cautions=[text for text in (caution(calibration), measurement_caution(bench)) if text],
         budget=budget_words(calibration),
         method=method_words(calibration),
-        metric=METRIC_WORDS.get(calibration.metric, calibration.metric),
+        metric=metric_words(calibration.metric),
         summary=summary,
         profile=profile,
         profile_after=profile_after,

@@ -10,6 +10,7 @@ from ..analysis import LayerSparsity, SparsityProfile
 from ..bench import BenchResult
 from ..calibration import CalibrationResult
 from ..calibration.strategies.sensitivity import MIDDLE_LEVEL
+from ..calibration.wording import amount
 from ..fitted_table import Column, FittedTable
 from ..summary import Summary
 from ..text import time_cell
@@ -107,10 +108,12 @@ def render_calibration(calibration: CalibrationResult) -> RenderableType:
     Args:
         calibration: What ``calibrate`` returned.
     """
+    metric = calibration.metric
     columns = [
         Column("inputs"),
-        Column(METRIC_HEADINGS.get(calibration.metric, calibration.metric)),
+        Column(METRIC_HEADINGS.get(metric, metric)),
         Column("now"),
+        Column("drop"),
         Column("same answer", 1),
         Column("likely drop"),
         Column("information lost", 1),
@@ -120,12 +123,16 @@ def render_calibration(calibration: CalibrationResult) -> RenderableType:
         table.add_row(
             name,
             str(score.samples),
-            f"{score.baseline:.2%}",
-            f"{score.optimized:.2%}",
+            amount(metric, score.baseline),
+            amount(metric, score.optimized),
+            amount(metric, score.drop),
             "-" if score.agreement is None else f"{score.agreement:.2%}",
             "-" if score.likely_drop is None else f"{score.likely_drop:.2%}",
             f"{score.information_loss:.2%}",
         )
+    estimate, samples = calibration.estimate, calibration.calibration.samples + calibration.holdout.samples
+    likely = "-" if estimate is None else amount(metric, estimate.drop)
+    table.add_row("both", str(samples), "", "", amount(metric, calibration.pooled_drop), "", likely, "")
     return Group(table, Text(calibration.message, style="bold"))
 
 

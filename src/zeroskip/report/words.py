@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ..bench import BenchResult
 from ..calibration import CalibrationResult
-from ..calibration.wording import METRIC_WORDS, changed_predictions
+from ..calibration.wording import amount, counted_words, estimate_words, excess_words, metric_words
 from ..gain import Gain
+from ..metrics import clopper_pearson
 from ..summary import Summary
 from ..text import time_words
 
@@ -74,20 +75,18 @@ def _gain_words(gain: Gain) -> str:
 
 
 def price(calibration: CalibrationResult) -> str:
-    """Return what the thresholds cost on held-out data, in one sentence."""
-    score = calibration.holdout
+    """Return what the thresholds cost: the best estimate from all data, and what was counted on those held out."""
     if calibration.is_zero:
         return "The thresholds are all zero: results are those of the original model."
-    words = METRIC_WORDS.get(calibration.metric, calibration.metric)
-    if calibration.metric == "agreement":
-        return (
-            f"On {score.samples} held-out inputs {_count(changed_predictions(score))} changed, and "
-            f"{score.information_loss:.2%} of the information in the outputs was lost."
-        )
-    same = "" if score.agreement is None else f"; {score.agreement:.2%} are answered as by the original"
-    return (
-        f"On {score.samples} held-out inputs {words} went from {score.baseline:.2%} to {score.optimized:.2%}{same}."
-    )
+    metric, text = calibration.metric, ""
+    if calibration.estimate is not None:
+        text = f"{_sentence(estimate_words(metric, calibration.estimate))} "
+    text += _sentence(counted_words(metric, calibration.holdout))
+    return text + excess_words(metric, calibration.pooled_drop, calibration.max_drop)
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."
 
 
 def speed_caution(calibration: CalibrationResult) -> str | None:
@@ -104,20 +103,16 @@ def speed_caution(calibration: CalibrationResult) -> str | None:
 
 
 def caution(calibration: CalibrationResult) -> str | None:
-    """Return what a reader must know before trusting the check, or None.
-
-    With n inputs and no change seen, the true rate of changes may still be up to about 3 / n (95 %
-    confidence).
-    """
+    """Return what a reader must know before trusting the check, or None: that few inputs cannot prove a budget."""
     samples = calibration.holdout.samples
     budget = calibration.max_drop
     if calibration.is_zero or budget is None or calibration.metric not in ("agreement", "top1"):
         return None
-    unseen = 3.0 / samples
+    _, unseen = clopper_pearson(0, samples)
     if unseen <= max(budget, 1e-9):
         return None
     return (
-        f"{samples} held-out inputs cannot prove a budget of {budget:.1%}: with no change seen at all, "
+        f"Counting on {samples} held-out inputs cannot prove a budget of {budget:.1%}: with no change seen at all, "
         f"up to {unseen:.1%} may be affected (95% confidence). More data make it stronger."
     )
 
@@ -144,8 +139,10 @@ def budget_words(calibration: CalibrationResult) -> str:
         return f"sparsity of at least {calibration.target_sparsity:.1%}"
     if calibration.target_speedup is not None:
         return f"at least {calibration.target_speedup:g}x as fast, by the cost model"
-    words = METRIC_WORDS.get(calibration.metric, calibration.metric)
-    text = f"{words} may drop by {calibration.max_drop:.2%}"
+    words = metric_words(calibration.metric)
+    text = words
+    if calibration.max_drop is not None:
+        text += f" may drop by {amount(calibration.metric, calibration.max_drop)}"
     if calibration.max_information_loss is not None:
         text += f", and {calibration.max_information_loss:.2%} of the information in the outputs may be lost"
     return text
@@ -161,7 +158,3 @@ def method_words(calibration: CalibrationResult) -> str:
         what = {"bias": "biases", "reconstruct": "weights"}[calibration.compensation]
         parts.append(f"{what} of {kept} layers corrected" if kept else f"corrected {what} tried, without gain")
     return ", ".join(parts)
-
-
-def _count(changed: int) -> str:
-    return {0: "no prediction", 1: "1 prediction"}.get(changed, f"{changed} predictions")
