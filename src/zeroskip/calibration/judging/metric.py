@@ -256,17 +256,21 @@ def choose_metric(wanted: MetricName | MetricFunction, reference: Outputs, label
 
 
 def _check_direction(metric: CustomMetric, reference: Outputs, labels: Labels) -> None:
-    """Refuse a metric that is better for a model which answers the same to everything: it counts errors."""
-    blind = np.broadcast_to(reference.mean(axis=0), reference.shape).astype(reference.dtype)
+    """Refuse a metric that is better for models which do not look at the input: it counts errors.
+
+    One such model answers the same to everything, the other one gives each input the answer to another one.
+    """
     now = metric.value(reference, reference, labels)
+    same = np.broadcast_to(reference.mean(axis=0), reference.shape).astype(reference.dtype)
+    others = np.roll(reference, len(reference) // 2, axis=0)
     try:
-        without = metric.value(reference, blind, labels)
+        blind = [metric.value(reference, outputs, labels) for outputs in (same, others)]
     except CalibrationError:  # it cannot judge such outputs, and that says nothing
         return
-    if without > now:
+    if min(blind) > now:
         raise CalibrationError(
-            f"the metric '{metric.name}' is {now:.4g} for the model and {without:.4g} for one that answers the same to "
-            "every input: lower seems to be better, and a budget on it would allow everything; return its negative"
+            f"the metric '{metric.name}' is {now:.4g} for the model and {min(blind):.4g} for one that does not look at "
+            "its input: lower seems to be better, and a budget on it would allow everything; return its negative"
         )
 
 
