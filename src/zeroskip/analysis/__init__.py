@@ -7,7 +7,7 @@ accuracy is judged.
 from __future__ import annotations
 
 from .analyze import GAINS, analyze, refuse_noise
-from .inputs import ModelInput, run_batches
+from .inputs import ModelInput, run_batches, warn_of_other_preprocessing
 from .observation import ActivationValues, observe
 from .profile import SparsityProfile
 from .records import ActivationSparsity, LayerSparsity, Reference
@@ -24,4 +24,5 @@ __all__ = [
     "observe",
     "refuse_noise",
     "run_batches",
+    "warn_of_other_preprocessing",
 ]

@@ -16,7 +16,7 @@ from ..progress import Progress
 from ..system import cpu_model
 from ..thresholds import ThresholdSet
 from .curves import ROUNDS, StepMeasurement, measure_steps
-from .inputs import Feed, ModelInput
+from .inputs import Feed, ModelInput, warn_of_other_preprocessing
 from .observation import ActivationValues, observe
 from .profile import SparsityProfile
 from .records import ActivationSparsity, LayerSparsity
@@ -83,12 +83,14 @@ def analyze(
 
     refuse_noise(data, random_input)
     loaded = LoadedModel.of(model)
+    warn_of_other_preprocessing(loaded, data)
     costs = fitted_cost_model(isa, threads or 0, progress=progress)
     options = SessionOptions(intra_op_num_threads=threads or 0, isa=isa, cost_model=costs)
     session = InferenceSession(loaded, options)
     model_input = ModelInput.of(session)
     model_input.check(data)
     data = data.subset(samples)
+    data.check(progress)
     batch_size = model_input.batch_size(batch_size)
     activations = session.activations()
     observed = observe(session, [item.name for item in activations], data, seed=seed, progress=progress)

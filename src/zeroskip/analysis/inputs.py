@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..data import Dataset
 from ..errors import DataError, ShapeError
+
+if TYPE_CHECKING:
+    from ..onnx.load import ModelSource
+
+_logger = logging.getLogger(__name__)
 
 Feed = dict[str, NDArray[np.float32]]
 
@@ -102,6 +109,31 @@ class ModelInput:
             if self.fixed_batch_size is not None and count < size:
                 batch = np.concatenate([batch, np.repeat(batch[-1:], size - count, axis=0)])
             yield {self.name: batch}, count
+
+
+def warn_of_other_preprocessing(model: ModelSource, data: Dataset) -> None:
+    """Log a warning, once for each pair of recipes, if a model states another preprocessing than the data have.
+
+    Args:
+        model: ONNX file, or the loaded model.
+        data: What it is to be fed with.
+    """
+    from ..data import Preprocess
+
+    try:
+        stated = Preprocess.from_model(model)
+    except DataError as error:
+        _logger.warning("%s", error)
+        return
+    if stated is not None and data.preprocess is not None:
+        _warn_of_differences(tuple(data.preprocess.differences(stated)))
+
+
+@lru_cache(maxsize=64)
+def _warn_of_differences(differences: tuple[str, ...]) -> None:
+    if differences:
+        text = "the pictures are not preprocessed as the model states (zeroskip.preprocess): %s"
+        _logger.warning(text, "; ".join(differences))
 
 
 def run_batches(

@@ -130,7 +130,7 @@ def calibrate(
 
     started = time.monotonic()
     model = LoadedModel.of(model)  # once: a file may be another one when it is applied
-    setting = Setting(model, data, holdout, options)
+    setting = Setting(model, data, holdout, options, progress)
     finder = Finder(setting, progress)
     found, was_interrupted = _found(setting, finder)
     points = trace(found.search) if curve and not was_interrupted and finder.values else ()

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..analysis import ModelInput, refuse_noise
+from ..analysis import ModelInput, refuse_noise, warn_of_other_preprocessing
 from ..data import Dataset
-from ..data.neighbours import neighbours
 from ..errors import CalibrationError, DataError
+from ..progress import Progress
 from .compensation.compensation import MAX_INPUTS
-from .judging.baseline import Alternative, Baseline, judge_baseline, predicted
+from .judging.baseline import Baseline, judge_data
 from .judging.metric import check_outputs, choose_metric, is_top1
 from .network.evaluation import Evaluator
 from .network.network import Network
@@ -34,8 +32,6 @@ _FEWEST_PROBES, _MOST_PROBES, _PROBED_MACS = 48, 256, 4e10
 """Inputs to probe with unless told otherwise: as many as take this many multiply-accumulates, within bounds."""
 _BLIND = 0.1
 """Information loss that is tolerated at most unless told otherwise."""
-_COMPARED_INPUTS = 32
-"""Inputs to try other preprocessings on."""
 
 
 class Setting:
@@ -46,6 +42,7 @@ class Setting:
         data: Real inputs, labelled or not.
         holdout: The data for the check; None takes a part of ``data``.
         options: How to calibrate.
+        progress: Told of the pictures that are checked.
 
     Attributes:
         sha256: Hash of the model.
@@ -60,7 +57,8 @@ class Setting:
     Raises:
         CalibrationError: If the metric does not fit, the model only guesses by the labels and that is not accepted, or
             its own outputs are not finite.
-        DataError: If there are too few inputs, all are the same or blank, or they are noise and that is not accepted.
+        DataError: If there are too few inputs, some cannot be read, all are the same or blank, or they are noise and
+            that is not accepted.
         ShapeError: If the data do not fit the model.
         ModelError: If the model cannot be read or run.
     """
@@ -71,6 +69,7 @@ class Setting:
         data: Dataset,
         holdout: Dataset | None,
         options: CalibrationOptions,
+        progress: Progress | None = None,
     ) -> None:
         from ..engine import InferenceSession, SessionOptions
         from ..onnx import LoadedModel, branched
@@ -80,6 +79,9 @@ class Setting:
         self.options = options
         self.data = data
         loaded = LoadedModel.of(model)
+        warn_of_other_preprocessing(loaded, data)
+        for half in (calibration_data, holdout_data):
+            half.check(progress)
         self.sha256 = loaded.sha256
         self.model = branched(loaded.model) if options.branches else loaded.model
         self._session = InferenceSession(
@@ -131,22 +133,14 @@ class Setting:
         if not halves or not is_top1(self.options.metric, self.calibration.dense.outputs):
             return None
         outputs = np.concatenate([half.dense.outputs for half in halves])
-        labels = np.concatenate([half.data.labels for half in halves if half.data.labels is not None])
-        baseline = judge_baseline(outputs, labels, (), self._alternatives())
+        baseline = judge_data(
+            outputs,
+            [half.data for half in halves],
+            lambda data: Evaluator(self.network, self._input, data).outputs({}),
+        )
         if baseline.problem is not None and not self.options.accept_baseline:
             raise CalibrationError(baseline.message)
         return baseline
-
-    def _alternatives(self) -> Iterator[Alternative]:
-        """Yield what compares other preprocessings with the present one, on a few inputs."""
-        few = self.calibration.data.subset(_COMPARED_INPUTS)
-        now: NDArray[np.bool_] = self._hits(few)
-        for words, other in neighbours(few):
-            yield words, lambda other=other: (now, self._hits(other))  # type: ignore[misc]
-
-    def _hits(self, data: Dataset) -> NDArray[np.bool_]:
-        outputs = Evaluator(self.network, self._input, data).outputs({})
-        return np.asarray(predicted(outputs) == data.labels)
 
     @property
     def _affordable_probes(self) -> int:

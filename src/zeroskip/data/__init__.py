@@ -7,7 +7,8 @@ A :class:`Dataset` is made by :func:`image_folder`, :func:`images`, :func:`npz`,
 from __future__ import annotations
 
 from .dataset import Dataset
-from .preprocessing import PRESETS, Preprocess
+from .preprocessing import Preprocess
+from .presets import PRESETS
 from .sources import arrays, image_folder, images, load, npz, random_input
 
 __all__ = [

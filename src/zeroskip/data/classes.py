@@ -88,10 +88,12 @@ class ClassFolders:
     Args:
         index_of: Folder's name to class index.
         rule: How it was decided, in words.
+        is_stated: Whether somebody said so, rather than the folders' order.
     """
 
     index_of: Mapping[str, int]
     rule: str
+    is_stated: bool = True
 
     @classmethod
     def by_name(cls, folders: list[str]) -> ClassFolders:
@@ -104,7 +106,7 @@ class ClassFolders:
             DataError: If two names are the same number.
         """
         if not all(re.fullmatch(r"[0-9]{1,9}", folder) for folder in folders):
-            return cls({folder: index for index, folder in enumerate(folders)}, "the sorted order of the folders")
+            return cls({folder: index for index, folder in enumerate(folders)}, "the sorted order of the folders", False)
         numbers = {folder: int(folder) for folder in folders}
         if len(set(numbers.values())) < len(numbers):
             raise DataError(f"two of the class folders {folders[:_NAMES_SHOWN]} ... are the same number")

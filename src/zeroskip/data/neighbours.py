@@ -9,7 +9,8 @@ import numpy as np
 
 from .dataset import Dataset
 from .loading import Change, MappedSource
-from .preprocessing import PRESETS, Preprocess
+from .preprocessing import Preprocess
+from .presets import PRESETS
 
 _PIXEL_RANGE = np.float32(255.0)
 

@@ -1,4 +1,4 @@
-"""How pixels become a model's input: an explicit value with every parameter, and presets for known recipes.
+"""How pixels become a model's input: an explicit value with every parameter, see ``presets`` for known ones.
 
 Owns the numbers and the pixel arithmetic. Decoding, resizing and cropping of pictures follow the value's
 geometry fields in ``pictures.py``.
@@ -6,17 +6,22 @@ geometry fields in ``pictures.py``.
 
 from __future__ import annotations
 
+import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
-from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
+from ..files import atomic_write_text, read_ordinary
+
+if TYPE_CHECKING:
+    from ..onnx.load import ModelSource
 
 Interpolation = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 ChannelOrder = Literal["rgb", "bgr"]
@@ -24,6 +29,10 @@ Layout = Literal["nchw", "nhwc"]
 
 _GEOMETRY = ("resize", "size", "crop", "interpolation")
 _NORMALIZATION = ("channel_order", "scale", "mean", "std")
+_OWN_KEYS = {*_GEOMETRY, *_NORMALIZATION, "layout", "schema_version"}
+_SCHEMA_VERSION = 1
+_MAX_BYTES = 1 << 20
+_MAX_SIDE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -79,10 +88,10 @@ class Preprocess:
             raise DataError(
                 f"preprocess has both resize={self.resize} and size={self.size}: give one of them"
             )
-        if self.resize is not None and self.resize < 1:
-            raise DataError(f"preprocess resize is {self.resize}, expected pixels >= 1")
-        if not math.isfinite(self.scale):
-            raise DataError(f"preprocess scale is {self.scale}, expected a finite number")
+        if self.resize is not None and not (type(self.resize) is int and self.resize >= 1):
+            raise DataError(f"preprocess resize is {self.resize!r}, expected pixels >= 1")
+        if isinstance(self.scale, bool) or not (isinstance(self.scale, int | float) and math.isfinite(self.scale)):
+            raise DataError(f"preprocess scale is {self.scale!r}, expected a finite number")
         object.__setattr__(self, "size", _pair("size", self.size))
         object.__setattr__(self, "crop", _pair("crop", self.crop))
         object.__setattr__(self, "mean", _triple("mean", self.mean))
@@ -92,21 +101,160 @@ class Preprocess:
 
     @classmethod
     def preset(cls, name: str, **overrides: Any) -> Preprocess:
-        """Return a named recipe of :data:`PRESETS`, with some fields replaced.
+        """Return a named recipe of ``PRESETS``, with some fields replaced.
 
         Args:
-            name: A key of :data:`PRESETS`.
+            name: A key of ``PRESETS``.
             **overrides: Fields of this class.
 
         Raises:
             DataError: If the name or a field is unknown; the message lists the known ones.
         """
+        from .presets import PRESETS
+
         if name not in PRESETS:
             raise DataError(f"unknown preprocess preset {name!r}, known are {sorted(PRESETS)}")
         known = [field.name for field in fields(cls)]
         if unknown := sorted(set(overrides) - set(known)):
             raise DataError(f"unknown preprocess fields {unknown}, known are {known}")
         return replace(PRESETS[name], **overrides)
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Preprocess:
+        """Return the recipe that :meth:`to_dict` made, for example after a way through JSON.
+
+        Args:
+            values: All fields or some; ``schema_version`` may be among them.
+
+        Raises:
+            DataError: If it is no such dictionary, of another version, or a field is unknown or of the wrong type.
+        """
+        if not isinstance(values, Mapping):
+            raise DataError(f"a recipe is a dictionary, got {type(values).__name__}")
+        rest = {key: tuple(item) if isinstance(item, list) else item for key, item in values.items()}
+        version = rest.pop("schema_version", _SCHEMA_VERSION)
+        if version != _SCHEMA_VERSION:
+            raise DataError(f"the recipe has schema_version {str(version)[:20]}, expected {_SCHEMA_VERSION}")
+        return cls.preset("raw", **rest)
+
+    @classmethod
+    def from_json(cls, text: str, what: str = "the recipe") -> Preprocess:
+        """Return the recipe in a JSON text: ours, timm's or Hugging Face's.
+
+        Args:
+            text: What :meth:`save` writes, a ``config.json`` of timm, or a ``preprocessor_config.json``.
+            what: How messages call it.
+
+        Raises:
+            DataError: If it is none of these.
+        """
+        try:
+            values = json.loads(text)
+            if not isinstance(values, dict) or set(values) <= _OWN_KEYS:
+                return cls.from_dict(values)
+            if {"pretrained_cfg", "data_config", "input_size"} & set(values):
+                return cls.from_timm(values)
+            return cls.from_hf(values)
+        except (ValueError, TypeError, RecursionError, DataError) as error:
+            raise DataError(f"{what} is no preprocessing: {error}") from error
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Preprocess:
+        """Read a recipe from a file.
+
+        Args:
+            path: As for :meth:`from_json`.
+
+        Raises:
+            DataError: If it cannot be read or is no recipe.
+        """
+        try:
+            text = read_ordinary(path, _MAX_BYTES).decode("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"cannot read a preprocessing from '{os.fspath(path)}': {error}") from error
+        return cls.from_json(text, f"'{os.fspath(path)}'")
+
+    @classmethod
+    def from_timm(cls, config: Mapping[str, Any]) -> Preprocess:
+        """Return the evaluation recipe of a model of timm.
+
+        Args:
+            config: ``model.pretrained_cfg``, what ``timm.data.resolve_data_config`` returns, or a ``config.json``.
+
+        Raises:
+            DataError: If it says what a recipe cannot: padding, or a centre crop that is not square.
+
+        Example:
+            >>> Preprocess.from_timm({"input_size": [3, 224, 224], "crop_pct": 0.95}).resize
+            235
+        """
+        from .recipes import from_timm
+
+        return from_timm(config)
+
+    @classmethod
+    def from_hf(cls, config: Mapping[str, Any]) -> Preprocess:
+        """Return the recipe of an image processor of Hugging Face.
+
+        Args:
+            config: The content of ``preprocessor_config.json``, or ``image_processor.to_dict()``.
+
+        Raises:
+            DataError: If it says what a recipe cannot, padding for example.
+
+        Example:
+            >>> Preprocess.from_hf({"size": {"height": 384, "width": 384}, "do_normalize": False}).size
+            (384, 384)
+        """
+        from .recipes import from_hf
+
+        return from_hf(config)
+
+    @classmethod
+    def from_model(cls, model: ModelSource) -> Preprocess | None:
+        """Return the recipe that a model states under ``zeroskip.preprocess``, None if it states none.
+
+        Args:
+            model: ONNX file, its content, or a loaded model.
+
+        Raises:
+            DataError: If what it states is no recipe.
+            ModelError: If the model cannot be read.
+        """
+        from ..onnx import LoadedModel
+        from ..onnx.metadata import PREPROCESS_KEY
+
+        text = LoadedModel.of(model).model.metadata_props.get(PREPROCESS_KEY)
+        return None if text is None else cls.from_json(text, f"what the model states under '{PREPROCESS_KEY}'")
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the recipe as JSON; the file appears whole or not at all.
+
+        Args:
+            path: File to create or replace.
+
+        Raises:
+            OutputError: If it cannot be written.
+        """
+        atomic_write_text(path, json.dumps(self.to_dict(), indent=2) + "\n")
+
+    def differences(self, other: Preprocess) -> list[str]:
+        """Return where the recipe differs from another one, layout apart, in words: ``"scale 1 instead of 0.5"``.
+
+        Args:
+            other: The other one.
+        """
+        mine, others = self.to_dict(), other.to_dict()
+        return [
+            f"{name} {mine[name]} instead of {others[name]}"
+            for name in mine
+            if name != "layout" and mine[name] != others[name]
+        ]
+
+    @property
+    def channel_means(self) -> tuple[float, float, float]:
+        """``mean`` as one number per channel."""
+        return _triple("mean", self.mean)
 
     @property
     def output_size(self) -> tuple[int, int] | None:
@@ -196,6 +344,8 @@ class Preprocess:
             >>> Preprocess.preset("efficientnet-lite").describe()
             'efficientnet-lite: short side 256 bicubic, crop 224x224, RGB, (pixel*1 - 127) / 128, NCHW'
         """
+        from .presets import PRESETS
+
         preset = next((name for name, value in PRESETS.items() if value == self), None)
         steps = []
         if self.resize is not None:
@@ -225,17 +375,17 @@ class Preprocess:
 def _pair(name: str, value: Any) -> tuple[int, int] | None:
     if value is None:
         return None
-    pair = (value, value) if isinstance(value, int) else tuple(value)
-    if len(pair) != 2 or not all(isinstance(side, int) and side >= 1 for side in pair):
+    pair = tuple(value) if isinstance(value, tuple | list) else (value, value)
+    if len(pair) != 2 or not all(type(side) is int and 1 <= side <= _MAX_SIDE for side in pair):
         raise DataError(f"preprocess {name} is {value!r}, expected pixels >= 1 or (height, width)")
     return pair[0], pair[1]
 
 
 def _triple(name: str, value: Any) -> tuple[float, float, float]:
-    triple = (value, value, value) if isinstance(value, (int, float)) else tuple(value)
+    triple = tuple(value) if isinstance(value, tuple | list) else (value,)
     if len(triple) == 1:
         triple *= 3
-    if len(triple) != 3 or not all(isinstance(item, (int, float)) and math.isfinite(item) for item in triple):
+    if len(triple) != 3 or not all(isinstance(item, int | float) and math.isfinite(item) for item in triple):
         raise DataError(f"preprocess {name} is {value!r}, expected one finite number or three")
     return float(triple[0]), float(triple[1]), float(triple[2])
 
@@ -243,23 +393,3 @@ def _triple(name: str, value: Any) -> tuple[float, float, float]:
 def _short(values: Any) -> str:
     numbers = [f"{value:g}" for value in _triple("", values)]
     return numbers[0] if len(set(numbers)) == 1 else f"({', '.join(numbers)})"
-
-
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)
-_IMAGENET_STD = (0.229, 0.224, 0.225)
-
-PRESETS: Mapping[str, Preprocess] = MappingProxyType(
-    {
-        # torchvision's evaluation recipe.
-        "imagenet": Preprocess(resize=256, crop=224, scale=1 / 255, mean=_IMAGENET_MEAN, std=_IMAGENET_STD),
-        # Caffe's: BGR minus the ImageNet mean, unscaled. Some models want crop=227 or layout="nhwc".
-        "caffe-bgr": Preprocess(resize=256, crop=224, channel_order="bgr", mean=(104.0, 117.0, 123.0)),
-        "efficientnet-lite": Preprocess(resize=256, crop=224, interpolation="bicubic", mean=127.0, std=128.0),
-        # Inception's: the middle 87.5 % of the picture at 299, values in -1..1.
-        "tf-inception": Preprocess(resize=342, crop=299, scale=1 / 127.5, mean=1.0),
-        # CIFAR ResNets trained with ImageNet statistics; override mean and std for CIFAR's own.
-        "cifar": Preprocess(size=(32, 32), scale=1 / 255, mean=_IMAGENET_MEAN, std=_IMAGENET_STD),
-        "unit": Preprocess(scale=1 / 255),
-        "raw": Preprocess(),
-    }
-)

@@ -6,7 +6,6 @@ them is the prepared model written in standard operators.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,8 +20,9 @@ from .activation import activation_key
 from .canonical import prepare
 from .canonical.shift import is_shift
 from .lowering import to_standard
+from .metadata import state_thresholds
 from .rewriting import add_constant, become, copy_model
-from .thresholding import METADATA_KEY, ThresholdedModel, Thresholds, with_branches
+from .thresholding import ThresholdedModel, Thresholds, with_branches
 from .values import constant, is_op, is_own, operand
 
 
@@ -80,7 +80,7 @@ def reweighted(
         if threshold.any():
             _set_threshold(rectifiers[name], threshold)
     standard = to_standard(changed)
-    standard.metadata_props[METADATA_KEY] = json.dumps(thresholds.to_dict(), sort_keys=True)
+    state_thresholds(standard, thresholds.to_dict())
     return ThresholdedModel(standard)
 
 

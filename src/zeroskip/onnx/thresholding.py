@@ -7,7 +7,6 @@ operators.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Collection, Mapping
@@ -26,15 +25,13 @@ from .canonical.inference import infer
 from .canonical.thresholds import match
 from .load import ModelSource, load_model
 from .lowering import along_axis, write_fat_relu
+from .metadata import state_thresholds
 from .opset import TARGET_OPSET, raise_opset
 from .rewriting import flat_copy, owner, sweep
 from .save import save_model, to_bytes
 from .values import ZEROSKIP_DOMAIN
 
 _logger = logging.getLogger(__name__)
-
-METADATA_KEY = "zeroskip.thresholds"
-"""Key of ``metadata_props`` under which a model says which thresholds were written into it, as JSON."""
 
 _CARRIER_OPSET = 10
 """First opset of the default domain with ThresholdedRelu."""
@@ -144,7 +141,7 @@ def apply_thresholds(model: ir.Model, thresholds: Thresholds) -> ir.Model:
         if threshold.any():
             _write(producers[name], known[name], threshold)
     sweep(changed.graph)
-    changed.metadata_props[METADATA_KEY] = json.dumps(thresholds.to_dict(), sort_keys=True)
+    state_thresholds(changed, thresholds.to_dict())
     return changed
 
 

@@ -8,13 +8,15 @@ the labels or pixels may fit far better. Where something is wrong, the usual mis
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from ...data import Dataset
+from ...data.neighbours import neighbours
 from ...errors import CalibrationError
 from .metric import Outputs
 
@@ -38,6 +40,8 @@ _FEWEST_HITS = 3
 _CONSTANT_INPUTS = 8
 _MAJORITY = 0.9
 _PER_CLASS = 4
+_COMPARED_INPUTS = 32
+"""Inputs to try other preprocessings on."""
 _NO_CLASS = -2
 
 CAUSES = (
@@ -121,6 +125,39 @@ def judge_baseline(
         problem=problem,
         hint=hint,
     )
+
+
+def judge_data(outputs: Outputs, parts: Sequence[Dataset], run: Callable[[Dataset], Outputs]) -> Baseline:
+    """Return the same for data sets with labels.
+
+    Args:
+        outputs: Of the model as it is on all inputs of the parts.
+        parts: At least one; what else the labels and pixels of the first might mean is tried.
+        run: Returns the model's outputs on other inputs.
+
+    Raises:
+        CalibrationError: If labels lie outside the classes of the model.
+    """
+    labels = np.concatenate([part.labels for part in parts if part.labels is not None])
+    folders = parts[0].classes
+    readings = () if folders is None else folders.readings(labels)
+    baseline = judge_baseline(outputs, labels, readings, _preprocessings(parts[0].subset(_COMPARED_INPUTS), run))
+    if baseline.problem is None or baseline.hint is not None or folders is None or folders.is_stated:
+        return baseline
+    if len(folders.index_of) == baseline.classes:
+        return baseline
+    hint = (
+        f"the data have {len(folders.index_of)} class folders and the model {baseline.classes} classes, so {folders.rule} "
+        "says little: name the model's classes by classes=FILE (--classes)"
+    )
+    return baseline.model_copy(update={"hint": hint})
+
+
+def _preprocessings(few: Dataset, run: Callable[[Dataset], Outputs]) -> Iterator[Alternative]:
+    """Yield what compares other preprocessings with the present one."""
+    now = predicted(run(few)) == few.labels
+    for words, other in neighbours(few):
+        yield words, lambda other=other: (now, predicted(run(other)) == other.labels)  # type: ignore[misc]
 
 
 def predicted(outputs: Outputs) -> Truth:

@@ -151,6 +151,8 @@ def _threshold_set(
             "corrected_layers": corrected_layers,
             "branches": options.branches,
             "seed": options.seed,
+            "preprocess": None if setting.data.preprocess is None else setting.data.preprocess.to_dict(),
+            "classes": None if setting.data.classes is None else setting.data.classes.to_dict(),
             "max_drop": None if budget is None else budget.max_drop,
             "target_sparsity": options.target_sparsity,
             "target_speedup": options.target_speedup,
