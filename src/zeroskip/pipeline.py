@@ -28,6 +28,7 @@ from .calibration import (
     calibrate,
 )
 from .calibration.options import CalibrationOptions
+from .calibration.preflight import preflight
 from .data import Dataset
 from .errors import DataError
 from .files import atomic_write_text
@@ -193,14 +194,20 @@ def optimize(
 
     tell = announce or (lambda line: None)
     refuse_noise(data, random_input=False)
-    CalibrationOptions(  # a budget that cannot be is refused before the analysis
-        max_drop=max_drop, target_sparsity=target_sparsity, target_speedup=target_speedup, metric=metric
+    asked = CalibrationOptions(
+        max_drop=max_drop,
+        target_sparsity=target_sparsity,
+        target_speedup=target_speedup,
+        accept_baseline=accept_baseline,
+        metric=metric,
+        strategy=strategy,
+        compensation=compensation,
+        threads=threads,
+        isa=isa,
     )
-    original = LoadedModel.of(model)
-    threads = physical_cores() if threads is None else threads
-    options = SessionOptions(intra_op_num_threads=threads, isa=isa)
     with staged_directory(output) as stage:
         calibration_data, holdout_data = (data, holdout) if holdout else data.split(0.5, seed=seed)
+        preflight(original, calibration_data, holdout_data, asked, progress)
         look = partial(
             analyze,
             data=calibration_data,

@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 import numpy as np
 from numpy.typing import NDArray
 
+from ..analysis import warn_of_other_preprocessing
 from ..baselines import Precision
 from ..data import Dataset
 from ..engine import fitted_cost_model
@@ -100,6 +101,7 @@ def bench(
         fitted_cost_model(isa, threads, progress=progress)  # for the engine's process, which reads it from the cache
     with ExitStack() as processes:
         loaded = LoadedModel.of(model)
+        warn_of_other_preprocessing(loaded, data)
         models = [loaded if spec.model is None else LoadedModel.of(spec.model) for spec in specs]
         rows = [
             Row(spec, one, threads, precision, processes, isa) for spec, one in zip(specs, models, strict=True)

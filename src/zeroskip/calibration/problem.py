@@ -80,8 +80,8 @@ class Setting:
         self.data = data
         loaded = LoadedModel.of(model)
         warn_of_other_preprocessing(loaded, data)
-        for half in (calibration_data, holdout_data):
-            half.check(progress)
+        for part in (calibration_data, holdout_data):
+            part.check(progress)
         self.sha256 = loaded.sha256
         self.model = branched(loaded.model) if options.branches else loaded.model
         self._session = InferenceSession(

@@ -8,7 +8,7 @@ import typer
 
 from .command import command
 from .console import Stages, Terminal
-from .data_options import DataOptions, RandomInputOption
+from .data_options import DataOptions, RandomInputOption, show_notes
 from .options import EngineOptions, ModelArgument
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def analyze(
 
     loaded = LoadedModel.of(model)
     inputs = data.open_or_noise(loaded, random_input)
+    show_notes(terminal, inputs)
     with terminal.progress() as progress:
         profile = run_analysis(
             loaded,

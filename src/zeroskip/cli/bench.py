@@ -8,7 +8,7 @@ import typer
 
 from .command import command
 from .console import Terminal
-from .data_options import DataOptions, RandomInputOption
+from .data_options import DataOptions, RandomInputOption, show_notes
 from .options import EngineOptions, ModelArgument, Precision
 
 
@@ -41,10 +41,12 @@ def bench(
     from ..onnx import LoadedModel
 
     loaded = LoadedModel.of(model)
+    inputs = data.open_or_noise(loaded, random_input)
+    show_notes(terminal, inputs)
     with terminal.progress() as progress:
         result = run_bench(
             loaded,
-            data.open_or_noise(loaded, random_input),
+            inputs,
             [name for name in engine.split(",") if name.strip()],
             threads=engine_options.threads,
             batch_size=engine_options.batch_size,

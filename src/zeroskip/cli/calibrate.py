@@ -10,7 +10,7 @@ import typer
 
 from .command import command
 from .console import Terminal
-from .data_options import DataOptions
+from .data_options import DataOptions, show_notes
 from .options import BudgetOptions, EngineOptions, ModelArgument
 
 
@@ -58,6 +58,7 @@ def calibrate(
         raise typer.BadParameter("corrected weights are in the model only: give --model-output as well")
     loaded = LoadedModel.of(model)
     inputs = data.open(loaded)
+    show_notes(terminal, inputs)
     with terminal.progress() as progress:
         result = run_calibration(
             loaded,

@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from ..errors import DataError
+from .console import Terminal
+from .model_input import class_names
 
 if TYPE_CHECKING:
     from ..data import Dataset, Preprocess
+    from ..data.classes import ClassNames
+    from ..data.sources import OnError
     from ..onnx.load import ModelSource
 
 _PANEL = "Data and preprocessing"
 _NOISE_COUNT = 16
 _NOISE_SIDE = 224
+_SKIPPED_SHOWN = 5
 
-Preset = Literal["imagenet", "caffe-bgr", "efficientnet-lite", "tf-inception", "cifar", "unit", "raw"]
+_DEFAULT_PRESET = "imagenet"
+_PRESETS = ("imagenet", "caffe-bgr", "efficientnet-lite", "tf-inception", "cifar", "unit", "raw")
+_PIXEL_OPTIONS = (
+    "preprocess",
+    "resize",
+    "size",
+    "crop",
+    "interpolation",
+    "channel_order",
+    "scale",
+    "mean",
+    "std",
+    "layout",
+)
+_FOLDER_OPTIONS = ("labels", "classes", "crops", "skip_unreadable")
+
 Interpolation = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 ChannelOrder = Literal["rgb", "bgr"]
 Layout = Literal["nchw", "nhwc"]
@@ -50,40 +69,41 @@ class DataOptions:
         str,
         typer.Option(help="auto, none, folders, or a CSV file (file,class_index).", rich_help_panel=_PANEL),
     ] = "auto"
-    crops: Annotated[
-        int, typer.Option(help="Views taken from each image.", min=1, max=30, rich_help_panel=_PANEL)
-    ] = 1
-    skip_unreadable: Annotated[
-        bool,
+    classes: Annotated[
+        Path | None,
         typer.Option(
-            "--skip-unreadable", help="Leave out images that cannot be read.", rich_help_panel=_PANEL
-        ),
-    ] = False
-    preprocess: Annotated[
-        Preset,
-        typer.Option(
-            help="Preset; layout and size follow the model, what follows overrides it.",
+            help="Names of the model's classes, one a line or JSON, for class folders; by default the model's own.",
+            show_default=False,
             rich_help_panel=_PANEL,
         ),
-    ] = "imagenet"
-    resize: Annotated[
-        int | None, typer.Option(help="Short side after resizing.", min=1, rich_help_panel=_PANEL)
     ] = None
+    crops: Annotated[int, typer.Option(help="Views taken from each image.", min=1, max=30, rich_help_panel=_PANEL)] = 1
+    skip_unreadable: Annotated[
+        bool,
+        typer.Option("--skip-unreadable", help="Leave out images that cannot be read.", rich_help_panel=_PANEL),
+    ] = False
+    preprocess: Annotated[
+        str | None,
+        typer.Option(
+            help=f"{', '.join(_PRESETS)}, or a .json file (ours, timm's or Hugging Face's). By default what the model "
+            f"states, else {_DEFAULT_PRESET}. Layout and size follow the model; what follows overrides it.",
+            metavar="PRESET or FILE",
+            show_default=False,
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+    resize: Annotated[int | None, typer.Option(help="Short side after resizing.", min=1, rich_help_panel=_PANEL)] = None
     size: Annotated[
         str | None, typer.Option(help="Stretch to this size instead.", metavar="HxW", rich_help_panel=_PANEL)
     ] = None
-    crop: Annotated[
-        str | None, typer.Option(help="Centre crop.", metavar="N or HxW", rich_help_panel=_PANEL)
-    ] = None
+    crop: Annotated[str | None, typer.Option(help="Centre crop.", metavar="N or HxW", rich_help_panel=_PANEL)] = None
     interpolation: Annotated[
         Interpolation | None, typer.Option(help="Filter of the resizing.", rich_help_panel=_PANEL)
     ] = None
     channel_order: Annotated[
         ChannelOrder | None, typer.Option(help="What the model takes.", rich_help_panel=_PANEL)
     ] = None
-    scale: Annotated[float | None, typer.Option(help="Factor on pixels 0..255.", rich_help_panel=_PANEL)] = (
-        None
-    )
+    scale: Annotated[float | None, typer.Option(help="Factor on pixels 0..255.", rich_help_panel=_PANEL)] = None
     mean: Annotated[
         str | None,
         typer.Option(help="Subtracted after scaling.", metavar="A or A,B,C", rich_help_panel=_PANEL),
@@ -91,9 +111,7 @@ class DataOptions:
     std: Annotated[
         str | None, typer.Option(help="Divides at the end.", metavar="A or A,B,C", rich_help_panel=_PANEL)
     ] = None
-    layout: Annotated[Layout | None, typer.Option(help="By default the model's.", rich_help_panel=_PANEL)] = (
-        None
-    )
+    layout: Annotated[Layout | None, typer.Option(help="By default the model's.", rich_help_panel=_PANEL)] = None
 
     def open(self, model: ModelSource) -> Dataset:
         """Return the data set, fitted to the model's input.
@@ -102,24 +120,21 @@ class DataOptions:
             model: The ONNX file, or the loaded model, whose input decides layout and size where the options do not.
 
         Raises:
-            DataError: If no data were named, or they cannot be used.
+            DataError: If no data were named, they cannot be used, or an option does not apply to them.
             ModelError: If the model cannot be read.
         """
-        return self._opened(self.data, lambda: self.recipe(model))
+        return self._opened(self.data, lambda: self.recipe(model), lambda: class_names(model))
 
     def open_for_torch(self, path: Path | None = None) -> Dataset:
-        """Return the data set as the preset and the options say, for a network without a file that states its input.
+        """Return the data set as the options say, for a network without a file that states its input.
 
         Args:
             path: Folder or .npz file; by default ``--data``.
 
         Raises:
-            DataError: If there are no such data, or they cannot be used.
+            DataError: If there are no such data, they cannot be used, or an option does not apply to them.
         """
-        from ..data import Preprocess
-
-        preset = Preprocess.preset(self.preprocess)
-        return self._opened(path or self.data, lambda: dataclasses.replace(preset, **self._overrides()))
+        return self._opened(path or self.data, lambda: replace(self._named(), **self._overrides()), lambda: None)
 
     def open_or_noise(self, model: ModelSource, random_input: bool) -> Dataset:
         """Return the data set, or noise of the model's input shape if that was asked for.
@@ -129,7 +144,7 @@ class DataOptions:
             random_input: Whether ``--random-input`` was given.
 
         Raises:
-            DataError: As :meth:`open`, or if both data and noise were asked for.
+            DataError: As :meth:`open`, or if other options of this group were given with noise.
             ModelError: If the model cannot be read.
         """
         from ..data import random_input as noise
@@ -139,11 +154,12 @@ class DataOptions:
             return self.open(model)
         if self.data is not None:
             raise DataError("both --data and --random-input were given: give one of them")
+        self.refuse([*_PIXEL_OPTIONS, *_FOLDER_OPTIONS], "--random-input")
         sides = [side if isinstance(side, int) else _NOISE_SIDE for side in input_shape(model)[1:]]
         return noise(sides, _NOISE_COUNT)
 
     def recipe(self, model: ModelSource) -> Preprocess:
-        """Return the preprocessing: what the options say, then the model's layout and size, then the preset.
+        """Return the preprocessing: what the options say, then what the model states, its layout and size, the preset.
 
         Args:
             model: The ONNX file, or the loaded model.
@@ -155,22 +171,56 @@ class DataOptions:
         from ..data import Preprocess
         from .model_input import input_shape
 
-        fitted = Preprocess.preset(self.preprocess).fitted_to(input_shape(model))
-        return dataclasses.replace(fitted, **self._overrides())
+        stated = None if self.preprocess is not None else Preprocess.from_model(model)
+        return replace((stated or self._named()).fitted_to(input_shape(model)), **self._overrides())
 
-    def _opened(self, path: Path | None, recipe: Callable[[], Preprocess]) -> Dataset:
-        from ..data import load, npz
+    def refuse(self, names: Sequence[str], what: str) -> None:
+        """Refuse options that have no effect.
+
+        Args:
+            names: Fields of this class that do not apply.
+            what: To what, for the message.
+
+        Raises:
+            DataError: If one of them was given.
+        """
+        unused = {field.name: field.default for field in fields(self)}
+        if given := [f"--{name.replace('_', '-')}" for name in names if getattr(self, name) != unused[name]]:
+            raise DataError(f"{', '.join(given)} does not apply to {what}: leave it out")
+
+    def _named(self) -> Preprocess:
+        from ..data import PRESETS, Preprocess
+
+        name = self.preprocess or _DEFAULT_PRESET
+        if name in PRESETS:
+            return Preprocess.preset(name)
+        if name.lower().endswith(".json"):
+            return Preprocess.load(name)
+        raise DataError(f"--preprocess is '{name}', expected one of {', '.join(PRESETS)}, or a .json file")
+
+    def _opened(
+        self, path: Path | None, recipe: Callable[[], Preprocess], names: Callable[[], ClassNames | None]
+    ) -> Dataset:
+        from ..data import image_folder, npz
         from .model_input import holds_pictures
 
         if path is None:
             raise DataError("no data: name a folder of images or an .npz file with --data")
         if not path.exists():
             raise DataError(f"there is no folder or file '{path}'")
-        if path.suffix.lower() == ".npz":
-            # Pictures are uint8 and need the recipe; floating point is ready and refuses one.
-            return npz(path, recipe() if holds_pictures(path) else None)
-        on_error = "skip" if self.skip_unreadable else "raise"
-        return load(path, recipe(), labels=self.labels, crops=self.crops, on_error=on_error)
+        if path.is_dir():
+            on_error: OnError = "skip" if self.skip_unreadable else "raise"
+            classes = names() if self.classes is None else self.classes
+            return image_folder(
+                path, recipe(), labels=self.labels, classes=classes, crops=self.crops, on_error=on_error
+            )
+        if path.suffix.lower() != ".npz":
+            raise DataError(f"'{path}' is neither a folder nor an .npz file")
+        self.refuse(_FOLDER_OPTIONS, f"an .npz file ('{path.name}')")
+        if holds_pictures(path):
+            return npz(path, recipe())
+        self.refuse(_PIXEL_OPTIONS, f"'{path.name}', whose values are taken as they stand (only uint8 are pixels)")
+        return npz(path)
 
     def _overrides(self) -> dict[str, Any]:
         given: dict[str, Any] = {
@@ -187,6 +237,12 @@ class DataOptions:
         overrides = {key: value for key, value in given.items() if value is not None}
         # Stretching takes the place of the preset's resizing and cropping.
         return {"resize": None, "crop": None, **overrides} if "size" in overrides else overrides
+
+
+def show_notes(terminal: Terminal, data: Dataset) -> None:
+    """Print what was decided about labels and what was left out."""
+    for note in (*data.notes, *(f"left out: {line}" for line in data.skipped[:_SKIPPED_SHOWN])):
+        terminal.note(note)
 
 
 def _pixels(name: str, text: str | None) -> int | tuple[int, int] | None:

@@ -111,7 +111,14 @@ def _write(request: Request, model: nn.Module, result: FinetuneResult, data: Dat
         raise ZeroskipError(f"nothing to write: {result.stop_reason}")
     example = torch.zeros(1, *data.sample_shape)
     with staged_directory(request.output) as stage:
-        export(model, example, stage / "model.onnx", input_names=["input"], output_names=["output"])
+        export(
+            model,
+            example,
+            stage / "model.onnx",
+            input_names=["input"],
+            output_names=["output"],
+            preprocess=data.preprocess,
+        )
         torch.save(model.state_dict(), stage / "weights.pt")
         to_thresholds(model).save(stage / "thresholds.json")
         result.save(stage / "finetune.json")

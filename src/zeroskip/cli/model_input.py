@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..errors import DataError
 
 if TYPE_CHECKING:
+    from ..data.classes import ClassNames
     from ..onnx.load import ModelSource
 
 
@@ -29,6 +30,26 @@ def input_shape(model: ModelSource) -> tuple[int | str | None, ...]:
         names = [item.name for item in inputs]
         raise DataError(f"the model has {len(inputs)} inputs {names}, but a data set feeds exactly one")
     return tuple(inputs[0].shape)
+
+
+def class_names(model: ModelSource) -> ClassNames | None:
+    """Return the names of a model's classes that its file states, None if it states none that can be read.
+
+    Args:
+        model: ONNX file, or the loaded model.
+
+    Raises:
+        ModelError: If it cannot be read.
+    """
+    from ..data.classes import ClassNames
+    from ..onnx import LoadedModel
+    from ..onnx.metadata import NAMES_KEY
+
+    text = LoadedModel.of(model).model.metadata_props.get(NAMES_KEY)
+    try:
+        return None if text is None else ClassNames.from_metadata(text)
+    except DataError:
+        return None  # other exporters may mean other things by the key
 
 
 def holds_pictures(path: Path) -> bool:

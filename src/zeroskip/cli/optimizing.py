@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .console import Terminal
+from .data_options import show_notes
 
 if TYPE_CHECKING:
     from ..data import Dataset
@@ -29,6 +30,7 @@ def run_and_show(terminal: Terminal, model: LoadedModel, data: Dataset, output: 
     from ..pipeline import MODEL_FILE, REPORT_FILE, optimize
 
     terminal.note(f"model {model.path or model.name}\ndata  {data.description}")
+    show_notes(terminal, data)
     with terminal.progress() as progress:
         result = optimize(model, data, output=output, progress=progress, announce=terminal.note, **settings)
     show(terminal, result)

@@ -10,7 +10,7 @@ import typer
 
 from .command import command
 from .console import Terminal
-from .data_options import DataOptions
+from .data_options import DataOptions, show_notes
 from .options import EngineOptions, ModelArgument
 
 if TYPE_CHECKING:
@@ -44,12 +44,14 @@ def run(
 
     Example: zeroskip run model.onnx cat.jpg dog.jpg --preprocess imagenet --class-names classes.txt
     """
-    from ..analysis import ModelInput, run_batches
+    from ..analysis import ModelInput, run_batches, warn_of_other_preprocessing
     from ..engine import InferenceSession, SessionOptions
     from ..onnx import LoadedModel
 
     loaded = LoadedModel.of(model)
     inputs = _open(loaded, data, images or [])
+    show_notes(terminal, inputs)
+    warn_of_other_preprocessing(loaded, inputs)
     session = InferenceSession(
         loaded, SessionOptions(intra_op_num_threads=engine.threads or 0, isa=engine.isa)
     )
@@ -75,6 +77,7 @@ def _open(model: ModelSource, options: DataOptions, images: list[Path]) -> Datas
         return options.open(model)
     if options.data is not None:
         raise DataError("both images and --data were given: give one of them")
+    options.refuse(["labels", "classes"], "a list of images")
     return image_list(
         images,
         options.recipe(model),

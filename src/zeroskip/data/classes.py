@@ -106,7 +106,8 @@ class ClassFolders:
             DataError: If two names are the same number.
         """
         if not all(re.fullmatch(r"[0-9]{1,9}", folder) for folder in folders):
-            return cls({folder: index for index, folder in enumerate(folders)}, "the sorted order of the folders", False)
+            places = {folder: index for index, folder in enumerate(folders)}
+            return cls(places, "the sorted order of the folders", is_stated=False)
         numbers = {folder: int(folder) for folder in folders}
         if len(set(numbers.values())) < len(numbers):
             raise DataError(f"two of the class folders {folders[:_NAMES_SHOWN]} ... are the same number")

@@ -22,6 +22,8 @@ from ..thresholds import ThresholdSet
 if TYPE_CHECKING:
     import onnx_ir as ir
 
+    from ..data import Preprocess
+
 _SCOPES = "pkg.torch.onnx.name_scopes"
 _CLASSES = "pkg.torch.onnx.class_hierarchy"
 _OPSET = 20
@@ -35,6 +37,7 @@ def export(
     dynamic_batch: bool = True,
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
+    preprocess: Preprocess | None = None,
 ) -> None:
     """Write a model as standard ONNX, FATReLUs as ThresholdedRelu (Greater and Where per channel).
 
@@ -48,6 +51,7 @@ def export(
         dynamic_batch: Whether the first dimension of every input is left open.
         input_names: Names in the file; by default those of ``forward``'s parameters.
         output_names: Names in the file.
+        preprocess: How pixels become the model's input; the file states it, and commands that read it need no flags.
 
     Raises:
         ModelError: If torch cannot export the model; the message says why.
@@ -57,10 +61,13 @@ def export(
         >>> export(model, torch.zeros(1, 3, 224, 224), "model.onnx")  # doctest: +SKIP
     """
     from ..onnx import save_model
+    from ..onnx.metadata import state_preprocess
 
     made = to_onnx(
         model, example_inputs, dynamic_batch=dynamic_batch, input_names=input_names, output_names=output_names
     )
+    if preprocess is not None:
+        state_preprocess(made, preprocess.to_dict())
     save_model(made, path)
 
 

@@ -147,8 +147,8 @@ def judge_data(outputs: Outputs, parts: Sequence[Dataset], run: Callable[[Datase
     if len(folders.index_of) == baseline.classes:
         return baseline
     hint = (
-        f"the data have {len(folders.index_of)} class folders and the model {baseline.classes} classes, so {folders.rule} "
-        "says little: name the model's classes by classes=FILE (--classes)"
+        f"the data have {len(folders.index_of)} class folders and the model {baseline.classes} classes, so "
+        f"{folders.rule} says little: name the model's classes by classes=FILE (--classes)"
     )
     return baseline.model_copy(update={"hint": hint})
 
