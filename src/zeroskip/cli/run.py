@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ..data import Dataset
     from ..onnx.load import ModelSource
 
+_MOST_CLASSES = 1 << 20
+
 
 @command
 def run(
@@ -63,7 +65,7 @@ def run(
             outputs.append(batch)
             done += len(batch[0])
             progress("running", done, len(inputs))
-    _show(terminal, inputs, [rows for batch in outputs for rows in batch[0]], _read_names(names), top)
+    _show(terminal, inputs, [rows for batch in outputs for rows in batch[0]], _names(loaded, names), top)
     if output is not None:
         _save(output, [item.name for item in session.get_outputs()], outputs)
         terminal.note(f"outputs written to {output}")
@@ -136,12 +138,16 @@ def _predictions(row: NDArray[np.float32], names: list[str], top: int) -> list[d
     ]
 
 
-def _read_names(path: Path | None) -> list[str]:
+def _names(model: ModelSource, path: Path | None) -> list[str]:
+    """Return the names of the classes: those in the file, else those that the model states, else none."""
     from ..errors import DataError
     from ..files import read_ordinary
+    from .model_input import class_names
 
     if path is None:
-        return []
+        stated = class_names(model)
+        found = {} if stated is None else {index: name for name, index in stated.index_of.items()}
+        return [found.get(index, str(index)) for index in range(min(max(found, default=-1) + 1, _MOST_CLASSES))]
     try:
         return read_ordinary(path).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
