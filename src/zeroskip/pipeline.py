@@ -194,7 +194,7 @@ def optimize(
 
     tell = announce or (lambda line: None)
     refuse_noise(data, random_input=False)
-    asked = CalibrationOptions(
+    asked = CalibrationOptions(  # what cannot be is refused before the analysis
         max_drop=max_drop,
         target_sparsity=target_sparsity,
         target_speedup=target_speedup,
@@ -205,6 +205,9 @@ def optimize(
         threads=threads,
         isa=isa,
     )
+    original = LoadedModel.of(model)
+    threads = physical_cores() if threads is None else threads
+    options = SessionOptions(intra_op_num_threads=threads, isa=isa)
     with staged_directory(output) as stage:
         calibration_data, holdout_data = (data, holdout) if holdout else data.split(0.5, seed=seed)
         preflight(original, calibration_data, holdout_data, asked, progress)
