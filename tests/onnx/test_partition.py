@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import onnx_ir as ir
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,7 +14,7 @@ from onnx_graphs import build, random_array, run
 from random_networks import network
 from zeroskip.onnx import load_model, to_bytes
 from zeroskip.onnx.canonical.pipeline import infer_values
-from zeroskip.onnx.partition import Part, Partitioner, can_cross, whole_part
+from zeroskip.onnx.partition import BOUNDED_CONSTANTS, MAX_PARTS, Part, Partitioner, can_cross, whole_part
 from zeroskip.onnx.rewriting import flat_copy, sweep
 
 SHAPE = (2, 3, 8, 7)
@@ -80,6 +83,35 @@ def test_types_that_numpy_lacks_do_not_cross() -> None:
 def test_a_whole_model_is_a_part() -> None:
     part = whole_part(load_model(build("y = Erf (x)")))
     assert (part.is_native, part.nodes, part.inputs, part.outputs) == (False, ("y",), ("x",), ("y",))
+
+
+def test_a_model_cut_into_very_many_parts_is_left_whole() -> None:
+    """Each cut costs copies; and cutting, once, took the square of the number of parts."""
+    count = 3000
+    chain = " ".join(f"v{index + 1} = {('Relu', 'Erf')[index % 2]} (v{index})" for index in range(count))
+    flat = flat_copy(load_model(build(chain.replace("(v0)", "(x)").replace(f"v{count} ", "y "))))
+    partitioner = Partitioner(flat, infer_values(flat, {"x": (1, 3, 2, 2)}))
+    erfs = [node.name for node in flat.graph if node.op_type == "Erf"]
+    start = time.process_time()
+    assert partitioner.split(erfs) == ()
+    assert time.process_time() - start < 5
+    assert len(partitioner.split(erfs[: MAX_PARTS // 2 - 1])) == MAX_PARTS - 1
+
+
+@pytest.mark.parametrize(
+    ("body", "is_bounded"),
+    [
+        ("s = Shape(x) c = ConstantOfShape(s) e = Erf(c) y = Add(x, e)", True),
+        ("m = MaxPool <kernel_shape = [2, 2]> (k) r = ReduceMax(m) y = Add(x, r)", False),
+        ("t = Transpose(k) r = ReduceMax(t) e = Erf(x) y = Add(e, r)", True),
+    ],
+)
+def test_constants_that_were_not_computed_here_are_known(body: str, is_bounded: bool) -> None:
+    """ONNX Runtime may compute at load only what has been, within our limits."""
+    flat = flat_copy(load_model(build(body, constants={"k": random_array(1, 2, 4, 4)})))
+    partitioner = Partitioner(flat, infer_values(flat, {"x": SHAPE}))
+    (part,) = partitioner.split({node.name or "" for node in flat.graph})
+    assert part.model.graph.meta[BOUNDED_CONSTANTS] is is_bounded
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)
