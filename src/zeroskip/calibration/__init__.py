@@ -12,7 +12,7 @@ from .compensation.compensation import COMPENSATIONS, CompensationName
 from .judging.metric import METRICS, MetricFunction, MetricName
 from .network.timing import MeasuredSpeed
 from .options import DEFAULT_MAX_DROP, STRATEGIES, StrategyName
-from .records import Correction, CurvePoint, DropEstimate, LayerSensitivity, Score, Trial
+from .records import Correction, CurvePoint, DropEstimate, LayerSensitivity, LearningTrial, Score, Trial
 from .result import CalibrationResult
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "CurvePoint",
     "DropEstimate",
     "LayerSensitivity",
+    "LearningTrial",
     "MeasuredSpeed",
     "MetricFunction",
     "MetricName",

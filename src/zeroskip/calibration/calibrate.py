@@ -15,6 +15,7 @@ from .problem import Setting
 from .result import CalibrationResult
 from .search.curve import trace
 from .search.finder import Finder, Found
+from .search.learner import BlockLearner
 from .search.outcome import outcome
 from .strategies.allocation import UniformStrategy
 
@@ -71,9 +72,11 @@ def calibrate(
         metric: ``"auto"``: top-1 with labels; else agreement with the dense model's predictions for outputs
             ``[N, classes]``, and fidelity (share of preserved energy) for others. Or a function of
             (outputs, labels) that returns a number, higher is better. The model's first output is judged.
-        strategy: ``"sensitivity"`` gives each layer what saves most time for the damage it does. To compare
-            with: ``"uniform"`` drops the same share of non-zero values everywhere, ``"energy"`` the same share
-            of energy, ``"greedy"`` searches layer by layer (Kurtz et al. 2020).
+        strategy: ``"sensitivity"`` gives each layer what saves most time for the damage it does. ``"blockwise"``
+            goes on from there: thresholds and weights are learnt block by block, without labels (needs PyTorch); what
+            that gives is taken only where it is better. To compare with: ``"uniform"`` drops the same share of
+            non-zero values everywhere, ``"energy"`` the same share of energy, ``"greedy"`` searches layer by layer
+            (Kurtz et al. 2020).
         compensation: Correct the layers behind thresholds: ``"bias"``, or ``"reconstruct"`` for weights and
             biases; each layer's correction is kept only if it lowers the damage. The corrected weights are in
             ``result.apply``.
@@ -132,7 +135,7 @@ def calibrate(
     model = LoadedModel.of(model)  # once: a file may be another one when it is applied
     setting = Setting(model, data, holdout, options, progress)
     finder = Finder(setting, progress)
-    found, was_interrupted = _found(setting, finder)
+    found, was_interrupted = _found(setting, finder, progress)
     points = trace(found.search) if curve and not was_interrupted and finder.values else ()
     seconds = time.monotonic() - started
     result = outcome(setting, finder, found, points, was_interrupted=was_interrupted, seconds=seconds)
@@ -166,7 +169,7 @@ def _timed(
     return speed
 
 
-def _found(setting: Setting, finder: Finder) -> tuple[Found, bool]:
+def _found(setting: Setting, finder: Finder, progress: Progress | None) -> tuple[Found, bool]:
     """Observe, probe, search, check; return what was found, and whether it was interrupted."""
     options, budget, was_interrupted = setting.options, setting.budget(), False
     found = Found(finder.search(UniformStrategy({}), budget))
@@ -176,6 +179,10 @@ def _found(setting: Setting, finder: Finder) -> tuple[Found, bool]:
             found = Found(finder.search(finder.strategy(options.strategy), budget))
             finder.look(found)
             finder.compensate(found, options.compensation)
+            if options.strategy == "blockwise":
+                learner = BlockLearner(setting, finder, progress)
+                learner.improve(found)
+                found.learning = tuple(learner.trials)
     except KeyboardInterrupt:
         was_interrupted = True
         found.strength = found.search.best(budget) if budget is not None else 0.0

@@ -11,7 +11,7 @@ from ..errors import CalibrationError
 from .compensation.compensation import COMPENSATIONS, CompensationName
 from .judging.metric import MetricFunction, MetricName
 
-StrategyName = Literal["sensitivity", "uniform", "energy", "greedy"]
+StrategyName = Literal["sensitivity", "blockwise", "uniform", "energy", "greedy"]
 STRATEGIES: tuple[StrategyName, ...] = get_args(StrategyName)
 
 DEFAULT_MAX_DROP = 0.005

@@ -149,6 +149,30 @@ class LayerSensitivity(BaseModel):
     label: str = ""
 
 
+class LearningTrial(BaseModel):
+    """What block-wise learning gave for one price.
+
+    Attributes:
+        price: Of density, in units of relative squared error.
+        factor: Of the learnt thresholds that budget or target allow.
+        inputs: Inputs it was learnt from.
+        sparsity: Of what skipping layers read, weighted by MACs.
+        predicted_speedup: By the engine's cost model.
+        likely_drop: On the calibration data; None where the metric knows none.
+        is_kept: Whether it is the outcome.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    price: float
+    factor: float
+    inputs: int
+    sparsity: float
+    predicted_speedup: float
+    likely_drop: float | None
+    is_kept: bool
+
+
 class Correction(BaseModel):
     """What compensation did to one layer.
 

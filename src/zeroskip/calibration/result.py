@@ -15,7 +15,7 @@ from ..short_repr import ShortRepr
 from ..thresholds import ThresholdSet
 from .judging.baseline import Baseline
 from .network.timing import MeasuredSpeed
-from .records import Correction, CurvePoint, DropEstimate, LayerSensitivity, Score, Trial
+from .records import Correction, CurvePoint, DropEstimate, LayerSensitivity, LearningTrial, Score, Trial
 from .wording import excess_words, loss_words
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class CalibrationResult(ShortRepr, BaseModel):
         curve: Accuracy against speed, by ascending strength; empty unless it was asked for.
         sensitivities: By activation, in the order of the graph.
         corrections: What compensation tried, layer by layer.
+        learning: What block-wise learning gave, price by price; the strategy is another where none of it was kept.
         was_interrupted: Whether the search was stopped early; the set is the best until then.
         seconds: How long it took.
     """
@@ -83,6 +84,7 @@ class CalibrationResult(ShortRepr, BaseModel):
     curve: tuple[CurvePoint, ...] = ()
     sensitivities: tuple[LayerSensitivity, ...]
     corrections: tuple[Correction, ...] = ()
+    learning: tuple[LearningTrial, ...] = ()
     was_interrupted: bool
     seconds: float
 

@@ -20,7 +20,7 @@ _OUTPUT = "Output"
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="ONNX file.", show_default=False)]
 Isa = Literal["generic", "avx2", "avx512", "neon"]
 Metric = Literal["auto", "top1", "agreement", "fidelity"]
-Strategy = Literal["sensitivity", "uniform", "energy", "greedy"]
+Strategy = Literal["sensitivity", "blockwise", "uniform", "energy", "greedy"]
 Compensation = Literal["none", "bias", "reconstruct"]
 Precision = Literal["f32", "bf16"]
 

@@ -16,7 +16,7 @@ from ..network.network import Thresholds
 from ..network.values import Values
 from ..options import StrategyName
 from ..problem import Setting
-from ..records import Correction, Trial
+from ..records import Correction, LearningTrial, Trial
 from ..strategies.allocation import GRID, EnergyStrategy, ScaledStrategy, SensitivityStrategy, Strategy, UniformStrategy
 from ..strategies.gains import saved_ms
 from ..strategies.greedy import greedy_thresholds
@@ -40,12 +40,14 @@ class Found:
         search: The family of threshold sets, and what was tried of it.
         strength: Place in the family; 0 changes nothing.
         corrections: What compensation tried.
+        learning: What block-wise learning tried.
         layers: Weights that it corrected, by layer; they belong to the thresholds of ``strength``.
     """
 
     search: Search
     strength: float = 0.0
     corrections: tuple[Correction, ...] = ()
+    learning: tuple[LearningTrial, ...] = ()
     layers: Mapping[str, LayerWeights] | None = None
 
     @property
@@ -103,7 +105,7 @@ class Finder:
 
     def look(self, found: Found) -> None:
         """Set the strength that reaches the goal on the calibration data."""
-        found.strength = self._reached(found.search)
+        found.strength = self.reach(found.search)
 
     def confirm(self, found: Found, *, is_final: bool = False) -> None:
         """Reduce the strength until both halves together, and the holdout, keep within the budget too.
@@ -112,7 +114,7 @@ class Finder:
             found: What the search has come to.
             is_final: Whether what the choice hides is to be estimated as well, which takes a few more trials.
         """
-        found.strength = self._confirmed(found.search, found.strength, is_final=is_final)
+        found.strength = self.confirmed(found.search, found.strength, is_final=is_final)
 
     def compensate(self, found: Found, kind: CompensationName) -> None:
         """Correct the layers for the thresholds found, and look again how far these may go with it.
@@ -139,9 +141,9 @@ class Finder:
             compensator = Compensator(setting.corrections, self._dense, setting.metric, kind, names)
             layers, corrections = compensator.run(self._progress)
             search = found.search.again(found.strength)
-            strength = self._confirmed(search, self._reached(search))
+            strength = self.confirmed(search, self.reach(search))
             trial = search.trial(strength, on_holdout=False)
-            is_kept = bool(layers) and _is_better(trial, before, search.budget)
+            is_kept = bool(layers) and is_better(trial, before, search.budget)
             if is_kept:
                 found.layers, found.search, found.strength = layers, search, strength
                 found.corrections = tuple(corrections)
@@ -156,7 +158,8 @@ class Finder:
     def _dense(self) -> ProbeProgram:
         return self._setting.dense_program()
 
-    def _reached(self, search: Search) -> float:
+    def reach(self, search: Search) -> float:
+        """Return the strength of a family that reaches the goal on the calibration data."""
         options = self._setting.options
         if options.target_sparsity is not None:
             return search.for_target(options.target_sparsity, lambda trial: trial.sparsity, "target_sparsity")
@@ -166,13 +169,15 @@ class Finder:
         return search.under_budget(search.budget)
 
     @staticmethod
-    def _confirmed(search: Search, strength: float, *, is_final: bool = False) -> float:
+    def confirmed(search: Search, strength: float, *, is_final: bool = False) -> float:
+        """Return the strength, or less, that both halves together, and the holdout, allow."""
         if search.budget is None:
             return strength
         return search.confirmed(strength, search.budget, is_final=is_final)
 
 
-def _is_better(trial: Trial, before: Trial, budget: Budget | None) -> bool:
+def is_better(trial: Trial, before: Trial, budget: Budget | None) -> bool:
+    """Whether a trial is to be preferred: faster under a budget, less damage where a target was asked for."""
     if budget is None:
         return trial.strength > 0.0 and trial.score.information_loss < before.score.information_loss
     return trial.predicted_speedup > before.predicted_speedup

@@ -67,7 +67,7 @@ def outcome(
         sparsity_before=setting.calibration.dense.sparsity,
         sparsity_after=trial.sparsity,
         predicted_speedup=trial.predicted_speedup,
-        strategy=options.strategy,
+        strategy=search.strategy.name if finder.values else options.strategy,
         compensation=options.compensation,
         branches=options.branches,
         seed=options.seed,
@@ -78,6 +78,7 @@ def outcome(
             for name in finder.values
         ),
         corrections=found.corrections,
+        learning=found.learning,
         was_interrupted=was_interrupted,
         seconds=seconds,
     )

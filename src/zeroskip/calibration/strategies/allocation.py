@@ -22,7 +22,7 @@ MAX_FRACTION = 0.95
 """Largest share of its non-zero values that an activation may drop."""
 GRID: NDArray[np.float64] = np.linspace(0.0, MAX_FRACTION, 96)
 """Shares that allocations are made of."""
-_LARGEST_FACTOR = 4.0
+LARGEST_FACTOR = 4.0
 
 
 class Strategy(Protocol):
@@ -94,7 +94,7 @@ class ScaledStrategy:
 
     def thresholds(self, strength: float) -> dict[str, float | NDArray[np.float32]]:
         """See :class:`Strategy`."""
-        return {name: value * strength * _LARGEST_FACTOR for name, value in self.base.items()}
+        return {name: value * strength * LARGEST_FACTOR for name, value in self.base.items()}
 
 
 @dataclass(frozen=True)

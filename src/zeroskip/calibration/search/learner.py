@@ -1,0 +1,141 @@
+"""Block-wise learning under the budget: a search for the price of density, judged as every other family is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...errors import CalibrationError
+from ...progress import Progress
+from ..problem import Setting
+from ..records import LearningTrial
+from ..strategies.allocation import LARGEST_FACTOR, ScaledStrategy
+from .finder import Finder, Found, is_better
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ...learning.blockwise import Learnt
+
+_FIRST_PRICE = 0.5
+_PRICES = 4
+_MOST_INPUTS = 256
+_LEAST_FACTOR, _NEAR = 0.6, 0.1
+_STEP = 2.0
+
+
+class BlockLearner:
+    """Learns thresholds and weights in one setting, for one price after the other.
+
+    Thresholds that were learnt for a price make a family, scaled by one factor around 1; the search finds the factor
+    that the budget (or the target) allows, and the factor tells which price to try next. What does not beat the plain
+    strategy is thrown away.
+
+    Args:
+        setting: Model, data, metric and options.
+        finder: Has observed the activations.
+        progress: Told of each block.
+
+    Raises:
+        CalibrationError: If torch is not installed.
+    """
+
+    def __init__(self, setting: Setting, finder: Finder, progress: Progress | None = None) -> None:
+        try:
+            from ...learning import GraphModule
+        except ModuleNotFoundError as error:
+            raise CalibrationError(
+                "the strategy 'blockwise' needs PyTorch: pip install 'zeroskip[torch]', or take another strategy"
+            ) from error
+        self._setting, self._finder, self._progress = setting, finder, progress
+        self._module = GraphModule(setting.model)
+        self._data = setting.calibration.data.subset(_MOST_INPUTS)
+        self.trials: list[LearningTrial] = []
+
+    def improve(self, found: Found) -> None:
+        """Put what learning gives in the place of what was found, where it is better; network and ``found`` agree."""
+        shares = self._shares()
+        if not shares:
+            return
+        self._finder.confirm(found)
+        price = _FIRST_PRICE
+        for _ in range(_PRICES):
+            factor = self._try(found, shares, price)
+            if abs(factor - 1.0) <= _NEAR or len(self.trials) == _PRICES:
+                return
+            price = self._next_price(price, factor)
+
+    def _try(self, found: Found, shares: Mapping[str, float], price: float) -> float:
+        """Learn for a price; return the factor of its thresholds that the goal allows."""
+        setting, finder, is_kept = self._setting, self._finder, False
+        learnt = self._learn(shares, price)
+        budget = found.search.budget
+        before = found.search.trial(found.strength, on_holdout=False)
+        setting.network.set_weights(learnt.layers)
+        try:
+            search = finder.search(ScaledStrategy(learnt.thresholds, name="blockwise"), budget)
+            search.lowest = _LEAST_FACTOR / LARGEST_FACTOR
+            reached = finder.reach(search)
+            strength = finder.confirmed(search, reached)
+            trial = search.trial(strength, on_holdout=False)
+            is_kept = strength > 0.0 and is_better(trial, before, budget)
+            if is_kept:
+                found.layers, found.search, found.strength, found.corrections = learnt.layers, search, strength, ()
+        finally:
+            if not is_kept:
+                setting.network.set_weights(found.layers or {})
+        kept = LearningTrial(
+            price=price,
+            factor=strength * LARGEST_FACTOR,
+            inputs=learnt.inputs,
+            sparsity=trial.sparsity,
+            predicted_speedup=trial.predicted_speedup,
+            likely_drop=trial.score.likely_drop,
+            is_kept=is_kept,
+        )
+        if is_kept:
+            self.trials = [item.model_copy(update={"is_kept": False}) for item in self.trials]
+        self.trials.append(kept)
+        return reached * LARGEST_FACTOR
+
+    def _next_price(self, price: float, factor: float) -> float:
+        """Return the price to try next; between the two that enclose the goal, once there are such."""
+        too_high = [trial.price for trial in self.trials if trial.factor < 1.0]
+        too_low = [trial.price for trial in self.trials if trial.factor >= 1.0]
+        if too_high and too_low:
+            return math.sqrt(max(too_low) * min(too_high))
+        return price * (_STEP if factor >= 1.0 else 1.0 / _STEP)
+
+    def _learn(self, shares: Mapping[str, float], price: float) -> Learnt:
+        import torch
+
+        from ...learning.blockwise import learn_blocks
+
+        inputs = torch.from_numpy(np.array(self._data.array(), np.float32))
+        with _threads(self._setting.network.program.num_threads):
+            return learn_blocks(
+                self._module, inputs, shares, price, seed=self._setting.options.seed, progress=self._progress
+            )
+
+    def _shares(self) -> dict[str, float]:
+        """Return what the density of each activation costs: the time it takes by the engine's cost model, 1 in all."""
+        values, gains = self._finder.values, self._finder.gains
+        slopes = {name: float(gains[name][-1]) / max(sample.density, 1e-3) for name, sample in values.items()}
+        total = sum(slopes.values())
+        return {name: slope / total for name, slope in slopes.items() if slope > 0.0} if total > 0.0 else {}
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
