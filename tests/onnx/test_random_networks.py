@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from onnx_graphs import build, random_array, run
-from random_networks import network
+from random_edges import EDGE_STEPS
+from random_networks import STEPS, network
 from zeroskip.onnx import canonicalize, load_model, to_bytes, to_standard
 
 
@@ -15,8 +16,10 @@ from zeroskip.onnx import canonicalize, load_model, to_bytes, to_standard
 @settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_random_networks(data: st.DataObject) -> None:
-    body, output, constants = network(lambda items: data.draw(st.sampled_from(items)))
-    model = build(body, inputs=("N", 3, "H", "W"), outputs=output, constants=constants)
+    opset = data.draw(st.sampled_from((18, 9, 11, 13, 17, 20)))
+    steps = (*STEPS, *EDGE_STEPS)
+    body, output, constants = network(lambda items: data.draw(st.sampled_from(items)), steps, opset=opset)
+    model = build(body, inputs=("N", 3, "H", "W"), outputs=output, constants=constants, opset=opset)
     x = random_array(2, 3, 8, 7)
     lowered = to_bytes(to_standard(canonicalize(load_model(model), {"x": x.shape})))
     (want,), (got,) = run(model, {"x": x}), run(lowered, {"x": x})
