@@ -343,9 +343,12 @@ def reserve_value_names(graph: ir.Graph) -> None:
 
 def _fresh(graph: ir.Graph, name: str, kind: str) -> str:
     taken = _taken(graph, kind)
-    candidate, number = name, 1
+    # What was found taken stays so, so the search for a number goes on where it ended the last time.
+    numbers: dict[str, int] = graph.meta.setdefault(f"{_NAMES}{kind}.numbers", {})
+    candidate, number = name, numbers.get(name, 1)
     while candidate in taken:
         candidate, number = f"{name}_{number}", number + 1
+    numbers[name] = max(1, number - 1)
     taken.add(candidate)
     return candidate
 
