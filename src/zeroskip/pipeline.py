@@ -32,6 +32,7 @@ from .calibration.preflight import preflight
 from .data import Dataset
 from .errors import DataError
 from .files import atomic_write_text
+from .journal import Journal
 from .progress import Progress
 from .report import write_report
 from .short_repr import ShortRepr
@@ -150,6 +151,7 @@ def optimize(
     isa: str | None = None,
     seconds: float = 5.0,
     seed: int = 0,
+    time_limit: float | None = None,
     progress: Progress | None = None,
     announce: Announce | None = None,
 ) -> OptimizeResult:
@@ -174,6 +176,7 @@ def optimize(
         isa: Instruction set for zeroskip; None for the best.
         seconds: Time given to each engine in the measurement.
         seed: Seed of split and sampling.
+        time_limit: Seconds for the search, see :func:`zeroskip.calibrate`; measuring comes after it.
         progress: Told of each step.
         announce: Told one line for each stage.
 
@@ -208,7 +211,7 @@ def optimize(
     original = LoadedModel.of(model)
     threads = physical_cores() if threads is None else threads
     options = SessionOptions(intra_op_num_threads=threads, isa=isa)
-    with staged_directory(output) as stage:
+    with _journal(Path(output)) as journal, staged_directory(output) as stage:
         calibration_data, holdout_data = (data, holdout) if holdout else data.split(0.5, seed=seed)
         preflight(original, calibration_data, holdout_data, asked, progress)
         look = partial(
@@ -239,6 +242,9 @@ def optimize(
             isa=isa,
             seed=seed,
             measure_seconds=0.0,  # measured below, against ONNX Runtime too
+            time_limit=time_limit,
+            work_folder=journal,
+            keep_best=False,  # who stops this wants it to end now; the work so far is kept
             progress=progress,
         )
         tell(f"calibrated: {calibration.message}")
@@ -253,6 +259,13 @@ def optimize(
         result = _result(Path(output), (profile, after), calibration, verifications, measured)
         _write(stage, result)
     return result
+
+
+def _journal(output: Path) -> Journal:
+    """Return the journal of a run: a folder beside the output, which is there until the run has succeeded."""
+    target = output.absolute()
+    anchor = next(folder for folder in target.parents if folder.is_dir())
+    return Journal(anchor / f".{target.name}.work")
 
 
 def _analyzed(profile: SparsityProfile) -> str:

@@ -11,6 +11,13 @@ from pathlib import Path
 
 from .errors import OutputError, ZeroskipError
 
+_open: set[Path] = set()
+
+
+def open_stages() -> list[Path]:
+    """Return the folders that are being written to in this process."""
+    return list(_open)
+
 
 @contextmanager
 def staged_directory(output: str | os.PathLike[str]) -> Iterator[Path]:
@@ -40,6 +47,7 @@ def staged_directory(output: str | os.PathLike[str]) -> Iterator[Path]:
         stage.mkdir()
     except OSError as error:
         raise OutputError(error.errno, error.strerror or str(error), os.fspath(output)) from error
+    _open.add(stage)
     try:
         yield stage
         _move(stage, target)
@@ -49,6 +57,7 @@ def staged_directory(output: str | os.PathLike[str]) -> Iterator[Path]:
         raise OutputError(error.errno, error.strerror or str(error), os.fspath(output)) from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
+        _open.discard(stage)
 
 
 def _move(stage: Path, target: Path) -> None:

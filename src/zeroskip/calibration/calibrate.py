@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import time
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..data import Dataset
+from ..journal import Journal
 from ..progress import Progress, Steps
 from .compensation.compensation import CompensationName
 from .judging.metric import MetricFunction, MetricName
 from .network.timing import MeasuredSpeed, time_thresholds
+from .network.work import TimeLimitError, Work
 from .options import CalibrationOptions, StrategyName
 from .problem import Setting
 from .result import CalibrationResult
@@ -47,6 +52,9 @@ def calibrate(
     seed: int = 0,
     random_input: bool = False,
     measure_seconds: float = 2.0,
+    time_limit: float | None = None,
+    work_folder: str | os.PathLike[str] | Journal | None = None,
+    keep_best: bool = True,
     progress: Progress | None = None,
 ) -> CalibrationResult:
     """Find thresholds that make a model's activations sparser within one end-to-end budget, without training.
@@ -92,6 +100,10 @@ def calibrate(
         seed: Seed of split and sampling; the same seed gives the same result.
         random_input: Whether noise is accepted as data.
         measure_seconds: How long to time the outcome against the model as it is; 0 for not at all.
+        time_limit: Seconds for the search; then the best set so far is checked and returned. None for no limit.
+        work_folder: Where evaluations are kept while the search runs, so that one that was killed goes on from there
+            with the same outcome; removed at the end. None keeps nothing.
+        keep_best: Whether Ctrl-C ends the search with the best set so far; otherwise it is raised at once.
         progress: Told of each step.
 
     Returns:
@@ -128,20 +140,30 @@ def calibrate(
         seed=seed,
         random_input=random_input,
         measure_seconds=measure_seconds,
+        time_limit=time_limit,
     )
     from ..onnx import LoadedModel
 
-    started = time.monotonic()
     model = LoadedModel.of(model)  # once: a file may be another one when it is applied
-    setting = Setting(model, data, holdout, options, progress)
-    finder = Finder(setting, progress)
-    found, was_interrupted = _found(setting, finder, progress)
-    points = trace(found.search) if curve and not was_interrupted and finder.values else ()
-    seconds = time.monotonic() - started
-    result = outcome(setting, finder, found, points, was_interrupted=was_interrupted, seconds=seconds)
-    if result.is_zero or was_interrupted or measure_seconds == 0.0:
+    with ExitStack() as stack:
+        journal = work_folder if isinstance(work_folder, Journal) or work_folder is None else None
+        if isinstance(work_folder, str | os.PathLike):
+            journal = stack.enter_context(Journal(Path(work_folder)))
+        setting = Setting(model, data, holdout, options, progress, Work(journal, time_limit))
+        result = _search(setting, keep_best, progress)
+    if result.is_zero or result.was_interrupted or measure_seconds == 0.0:
         return result
     return result.model_copy(update={"measured_speed": _timed(setting, model, result, progress)})
+
+
+def _search(setting: Setting, keep_best: bool, progress: Progress | None) -> CalibrationResult:
+    started = time.monotonic()
+    finder = Finder(setting, progress)
+    found, was_interrupted = _found(setting, finder, keep_best, progress)
+    wants_curve = setting.options.curve and not was_interrupted and bool(finder.values)
+    points = trace(found.search) if wants_curve else ()
+    seconds = time.monotonic() - started
+    return outcome(setting, finder, found, points, was_interrupted=was_interrupted, seconds=seconds)
 
 
 def _timed(
@@ -169,7 +191,9 @@ def _timed(
     return speed
 
 
-def _found(setting: Setting, finder: Finder, progress: Progress | None) -> tuple[Found, bool]:
+def _found(
+    setting: Setting, finder: Finder, keep_best: bool, progress: Progress | None
+) -> tuple[Found, bool]:
     """Observe, probe, search, check; return what was found, and whether it was interrupted."""
     options, budget, was_interrupted = setting.options, setting.budget(), False
     found = Found(finder.search(UniformStrategy({}), budget))
@@ -183,7 +207,9 @@ def _found(setting: Setting, finder: Finder, progress: Progress | None) -> tuple
                 learner = BlockLearner(setting, finder, progress)
                 learner.improve(found)
                 found.learning = tuple(learner.trials)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, TimeLimitError) as reason:
+        if isinstance(reason, KeyboardInterrupt) and not keep_best:
+            raise
         was_interrupted = True
         found.strength = found.search.best(budget) if budget is not None else 0.0
     finder.confirm(found, is_final=not was_interrupted)

@@ -41,6 +41,7 @@ class CalibrationOptions:
     seed: int = 0
     random_input: bool = False
     measure_seconds: float = 2.0
+    time_limit: float | None = None
 
     def __post_init__(self) -> None:
         self._check_goals()
@@ -50,6 +51,7 @@ class CalibrationOptions:
             ("target_speedup", self.target_speedup, 1.0, math.inf),
             ("max_information_loss", self.max_information_loss, 0.0, math.inf),
             ("measure_seconds", self.measure_seconds, 0.0, math.inf),
+            ("time_limit", self.time_limit, 0.0, math.inf),
         ):
             if value is not None and not low <= value <= high:
                 raise CalibrationError(f"{name} is {value}, expected a value in [{low:g}, {high:g}]")

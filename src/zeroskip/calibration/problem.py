@@ -11,12 +11,14 @@ import numpy as np
 from ..analysis import ModelInput, refuse_noise, warn_of_other_preprocessing
 from ..data import Dataset
 from ..errors import CalibrationError, DataError
+from ..journal import digest
 from ..progress import Progress
 from .compensation.compensation import MAX_INPUTS
 from .judging.baseline import Baseline, judge_data
 from .judging.metric import check_outputs, choose_metric, is_top1
 from .network.evaluation import Evaluator
 from .network.network import Network
+from .network.work import Work
 from .options import CalibrationOptions
 from .search.walk import Budget
 from .variety import check_variety
@@ -43,6 +45,7 @@ class Setting:
         holdout: The data for the check; None takes a part of ``data``.
         options: How to calibrate.
         progress: Told of the pictures that are checked.
+        work: Knows what an earlier run computed, and how much time is left.
 
     Attributes:
         sha256: Hash of the model.
@@ -70,6 +73,7 @@ class Setting:
         holdout: Dataset | None,
         options: CalibrationOptions,
         progress: Progress | None = None,
+        work: Work | None = None,
     ) -> None:
         from ..engine import InferenceSession, SessionOptions
         from ..onnx import LoadedModel, branched
@@ -78,6 +82,7 @@ class Setting:
         calibration_data, holdout_data = _split(data, holdout, options)
         self.options = options
         self.data = data
+        self._work = work or Work()
         loaded = LoadedModel.of(model)
         warn_of_other_preprocessing(loaded, data)
         for part in (calibration_data, holdout_data):
@@ -90,8 +95,8 @@ class Setting:
         self._input = ModelInput.of(self._session)
         self._input.check(calibration_data)
         self.network = self._compiled(calibration_data)
-        self.calibration = Evaluator(self.network, self._input, calibration_data)
-        self.holdout = Evaluator(self.network, self._input, holdout_data)
+        self.calibration = Evaluator(self.network, self._input, calibration_data, self._work)
+        self.holdout = Evaluator(self.network, self._input, holdout_data, self._work)
         self.notes = check_variety([half.batches() for half in (self.calibration, self.holdout)])
         for note in self.notes:
             _log.warning(note)
@@ -105,7 +110,7 @@ class Setting:
     def probes(self) -> Evaluator:
         """Runs the network on the part of the calibration data that sensitivities are measured with."""
         wanted = self.options.probe_samples or self._affordable_probes
-        return Evaluator(self.network, self._input, self.calibration.data.subset(wanted))
+        return Evaluator(self.network, self._input, self.calibration.data.subset(wanted), self._work)
 
     @cached_property
     def corrections(self) -> Evaluator:
@@ -147,10 +152,18 @@ class Setting:
         macs = sum(step.macs for step in self.network.plan.steps) / self.network.batch_size
         return round(min(_MOST_PROBES, max(_FEWEST_PROBES, _PROBED_MACS / max(macs, 1.0))))
 
+    @cached_property
+    def _hash(self) -> bytes:
+        from ..onnx import to_bytes
+
+        known = self.sha256
+        content = known.encode() if known is not None else to_bytes(self.model)
+        return digest(content, self.options.branches)
+
     def _compiled(self, data: Dataset) -> Network:
         size = self._input.batch_size(min(self.options.batch_size, len(data)))
         is_fixed = self._input.fixed_batch_size is not None
-        return Network(self._session, self._input.name, data.sample_shape, size, is_fixed=is_fixed)
+        return Network(self._session, self._input.name, data.sample_shape, size, is_fixed=is_fixed, model=self._hash)
 
 
 def _split(data: Dataset, holdout: Dataset | None, options: CalibrationOptions) -> tuple[Dataset, Dataset]:

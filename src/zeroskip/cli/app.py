@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -14,12 +11,14 @@ from .analyze import analyze
 from .apply import apply
 from .bench import bench
 from .calibrate import calibrate
+from .console import INTERRUPTED
 from .demo import demo
 from .finetune import finetune
 from .info import info
 from .optimize import optimize
 from .report import report
 from .run import run as run_command
+from .signals import exit_code, install
 
 app = typer.Typer(
     name="zeroskip",
@@ -52,10 +51,12 @@ for command in (optimize, analyze, calibrate, apply, finetune, run_command, benc
 
 
 def run() -> None:
-    """Run the application; a termination signal ends it as Ctrl-C does, so nothing half-written is left."""
-    signal.signal(signal.SIGTERM, _terminate)
-    app()
-
-
-def _terminate(signal_number: int, frame: FrameType | None) -> None:
-    sys.exit(128 + signal_number)
+    """Run the application; signals end it alike, with their exit codes and nothing half-written left."""
+    install()
+    try:
+        app()
+    except SystemExit as ending:
+        code = exit_code()
+        raise SystemExit(ending.code if code is None else code) from None
+    except KeyboardInterrupt:  # before a command has begun, or while it ends
+        raise SystemExit(exit_code() or INTERRUPTED) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,10 @@ from .command import command
 from .console import Terminal
 from .data_options import DataOptions, show_notes
 from .options import BudgetOptions, EngineOptions, ModelArgument
+from .signals import exit_code
+
+if TYPE_CHECKING:
+    from ..calibration import CalibrationResult
 
 
 @command
@@ -77,9 +81,13 @@ def calibrate(
             threads=engine.threads,
             isa=engine.isa,
             seed=budget.seed,
+            time_limit=budget.time_limit,
+            work_folder=output.with_name(f".{output.name}.work"),
             measure_seconds=time,
             progress=progress,
         )
+    if result.was_interrupted and exit_code() is not None:
+        refuse_worse(result, output)
     if model_output is not None:
         result.apply(loaded).save(model_output)
     result.thresholds.save(output)
@@ -94,3 +102,30 @@ def calibrate(
         terminal.note(f"curve written to {' and '.join(str(path) for path in written)}{missing}")
     terminal.note(f"thresholds written to {output}" + (f", model to {model_output}" if model_output else ""))
     terminal.json(json.dumps(result.to_dict(), indent=2))
+    if (code := exit_code()) is not None:
+        raise typer.Exit(code)
+
+
+def refuse_worse(result: CalibrationResult, output: Path) -> None:
+    """Make sure that a search that was stopped writes only what passed, and over no better set of an earlier run.
+
+    Args:
+        result: What it found.
+        output: The file it would write.
+
+    Raises:
+        ZeroskipError: If it must not.
+    """
+    from ..errors import ZeroskipError
+    from ..thresholds import ThresholdSet
+
+    if result.is_zero:
+        raise ZeroskipError("interrupted; no thresholds had passed, nothing was written")
+    try:
+        earlier = ThresholdSet.load(output)
+    except ZeroskipError:
+        return  # there is none, or it is no set
+    speed = earlier.provenance.get("predicted_speedup")
+    is_known_worse = isinstance(speed, float | int) and speed < result.predicted_speedup
+    if not earlier.is_zero and not is_known_worse:
+        raise ZeroskipError(f"interrupted; '{output}' holds a set as good as what was found so far, and was kept")

@@ -56,4 +56,5 @@ def optimize(
         isa=engine.isa,
         seconds=time,
         seed=budget.seed,
+        time_limit=budget.time_limit,
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .console import Terminal
 from .data_options import show_notes
+from .signals import prompt_stop
 
 if TYPE_CHECKING:
     from ..data import Dataset
@@ -31,7 +32,7 @@ def run_and_show(terminal: Terminal, model: LoadedModel, data: Dataset, output: 
 
     terminal.note(f"model {model.path or model.name}\ndata  {data.description}")
     show_notes(terminal, data)
-    with terminal.progress() as progress:
+    with prompt_stop(), terminal.progress() as progress:
         result = optimize(model, data, output=output, progress=progress, announce=terminal.note, **settings)
     show(terminal, result)
     terminal.note(f"written: {output / MODEL_FILE}, {output / REPORT_FILE} and the numbers behind them")

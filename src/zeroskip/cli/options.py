@@ -73,6 +73,10 @@ class BudgetOptions:
         typer.Option("--branches", help="Threshold what convolutions read apart from shortcuts that read the same."),
     ] = False
     seed: Annotated[int, typer.Option(help="Seed of split and sampling.")] = 0
+    time_limit: Annotated[
+        float | None,
+        typer.Option(help="Seconds for the search; then the best set so far is taken.", min=1.0),
+    ] = None
 
     def check(self) -> None:
         """Refuse what cannot be asked for, before anything is read.

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
 from ...analysis import ModelInput
 from ...data import Dataset
 from ...engine.plan.types import FloatArray
+from ...journal import Arrays, digest
 from ...progress import Progress, Steps
 from ...thresholds import Threshold
 from ..judging.metric import Outputs
 from .network import Densities, Network, Thresholds
 from .values import Sampler, Values
+from .work import Work
 
 _CACHE_BYTES = 1 << 30
 
@@ -44,12 +46,16 @@ class Evaluator:
         network: The network; several evaluators may share it.
         model_input: Its input.
         data: What to feed. Up to 1 GiB of it is kept in memory, preprocessed.
+        work: Knows what was computed before, and how much time is left.
     """
 
-    def __init__(self, network: Network, model_input: ModelInput, data: Dataset) -> None:
+    def __init__(
+        self, network: Network, model_input: ModelInput, data: Dataset, work: Work | None = None
+    ) -> None:
         self.network = network
         self.data = data
         self._model_input = model_input
+        self._work = work or Work()
 
     @cached_property
     def dense(self) -> Evaluation:
@@ -66,6 +72,13 @@ class Evaluator:
             EngineError: If the engine fails.
         """
         self.network.set_thresholds(thresholds)
+        found = self._work.recall(lambda: self._key("evaluate", dict(thresholds)), self._measure)
+        mean = dict(zip(found["steps"].tolist(), found["densities"].tolist(), strict=True))
+        sparsity, predicted = self.network.sparsity(mean), self.network.predicted_ms(mean)
+        return Evaluation(found["outputs"], mean, sparsity, predicted)
+
+    def _measure(self) -> Arrays:
+        """Run everything; return outputs and mean densities."""
         outputs, densities, weights = [], [], []
         for batch, count in self.batches():
             run = self.network.program.start([batch])
@@ -74,8 +87,18 @@ class Evaluator:
             densities.append(run.densities())
             weights.append(count)
         mean = {step: float(np.average([item[step] for item in densities], weights=weights)) for step in densities[0]}
-        sparsity, predicted = self.network.sparsity(mean), self.network.predicted_ms(mean)
-        return Evaluation(np.concatenate(outputs), mean, sparsity, predicted)
+        steps = np.array(list(mean), np.int64)
+        return {"outputs": np.concatenate(outputs), "steps": steps, "densities": np.array(list(mean.values()))}
+
+    def _key(self, kind: str, *parts: object) -> bytes:
+        return digest(kind, self.network.identity, self._fingerprint, *parts)
+
+    @cached_property
+    def _fingerprint(self) -> bytes:
+        """What the inputs are: all values where they are kept in memory, else their names and the first of them."""
+        if self._fits:
+            return digest([batch for batch, _ in self._cached])
+        return digest(self.data.description, self.data.names, next(iter(self._load()))[0])
 
     def outputs(self, thresholds: Thresholds) -> Outputs:
         """Return the outputs only, as :meth:`evaluate`."""
@@ -125,25 +148,45 @@ class Evaluator:
             what: What to call it.
         """
         self.network.set_thresholds(base)
-        program = self.network.program
         found: dict[str, list[list[Outputs]]] = {name: [[] for _ in tried] for name, tried in variants.items()}
         steps = Steps(progress, what, len(variants) * -(-len(self.data) // self.network.batch_size))
-        for batch, count in self.batches():
-            run = program.start([batch])
-            for name, tried in variants.items():
-                run.advance(self.network.place(name))
-                saved = run.save()
-                for results, threshold in zip(found[name], tried, strict=True):
-                    program.set_thresholds({name: threshold})
-                    run.restore(saved)
-                    run.advance()
-                    results.append(run.outputs()[0][:count])
-                self.network.set_thresholds(base)
-                if name not in base:
-                    program.reset_thresholds([name])
-                run.restore(saved)
-                steps.advance()
+        key = cache(lambda: self._key("variants", dict(base), {name: list(tried) for name, tried in variants.items()}))
+        for number, (batch, count) in enumerate(self.batches()):
+            outputs = self._work.recall(
+                lambda number=number: digest(key(), number),  # type: ignore[misc]
+                lambda batch=batch, count=count: self._batch_variants(batch, count, base, variants, steps),  # type: ignore[misc]
+            )
+            places = iter(range(len(outputs)))
+            for results in found.values():
+                for result in results:
+                    result.append(outputs[f"arr_{next(places)}"])
         return {name: [np.concatenate(parts) for parts in results] for name, results in found.items()}
+
+    def _batch_variants(
+        self,
+        batch: FloatArray,
+        count: int,
+        base: Thresholds,
+        variants: Mapping[str, Sequence[Threshold]],
+        steps: Steps,
+    ) -> Arrays:
+        """Return the outputs of one batch for all variants, in order, called as ``numpy.savez`` would."""
+        program = self.network.program
+        run, found = program.start([batch]), []
+        for name, tried in variants.items():
+            run.advance(self.network.place(name))
+            saved = run.save()
+            for threshold in tried:
+                program.set_thresholds({name: threshold})
+                run.restore(saved)
+                run.advance()
+                found.append(run.outputs()[0][:count])
+            self.network.set_thresholds(base)
+            if name not in base:
+                program.reset_thresholds([name])
+            run.restore(saved)
+            steps.advance()
+        return {f"arr_{place}": outputs for place, outputs in enumerate(found)}
 
     def batches(self) -> Iterable[tuple[FloatArray, int]]:
         """Yield the inputs batch by batch, with how many of them are real."""

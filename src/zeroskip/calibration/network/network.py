@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from ...engine.cost import CostModel, can_skip
 from ...engine.operators import OPERATORS
+from ...journal import digest
+from ...system import installed_version
 from ...thresholds import Threshold
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ class Network:
         sample_shape: Shape of one input, without the batch.
         batch_size: Inputs per run, if their activations fit into :data:`MAX_ARENA_BYTES`.
         is_fixed: Whether the model takes no other batch size.
+        model: Hash of the model.
     """
 
     def __init__(
@@ -62,12 +65,14 @@ class Network:
         batch_size: int,
         *,
         is_fixed: bool,
+        model: bytes = b"",
     ) -> None:
         self.program = self._program(session, input_name, sample_shape, batch_size, is_fixed)
         self.plan = self.program.plan
         self.batch_size = self.plan.tensors[self.plan.inputs[0]].shape[0]
         self._cost = CostModel.for_isa(self.program.isa)
         self._present: dict[str, Threshold] = {}
+        self._model = model
 
     @staticmethod
     def _program(
@@ -93,6 +98,18 @@ class Network:
             if readers:
                 found[name] = readers
         return found
+
+    @property
+    def identity(self) -> bytes:
+        """What outputs depend on besides inputs and thresholds: the model, its present weights, and how it is run."""
+        weights = [
+            self.program.constant(number, role)
+            for number, step in enumerate(self.plan.steps)
+            if OPERATORS[step.op].is_weighted
+            for role in ("weight", "bias")
+        ]
+        version = installed_version("zeroskip")
+        return digest(version, self._model, self.program.isa, self.program.num_threads, self.batch_size, weights)
 
     def place(self, name: str) -> int:
         """Return the step that rectifies an activation."""

@@ -51,7 +51,13 @@ def outcome(
     estimate = _estimate(setting, search, found.strength)
     return CalibrationResult(
         thresholds=_threshold_set(
-            setting, written, budget, {"calibration": trial.score, "holdout": holdout}, curve, len(layers)
+            setting,
+            written,
+            budget,
+            {"calibration": trial.score, "holdout": holdout},
+            curve,
+            len(layers),
+            trial.predicted_speedup,
         ),
         layers=layers,
         metric=setting.metric.name,
@@ -139,6 +145,7 @@ def _threshold_set(
     scores: Mapping[str, Score],
     curve: tuple[CurvePoint, ...],
     corrected_layers: int,
+    predicted_speedup: float,
 ) -> ThresholdSet:
     options = setting.options
     return ThresholdSet(
@@ -157,6 +164,7 @@ def _threshold_set(
             "max_drop": None if budget is None else budget.max_drop,
             "target_sparsity": options.target_sparsity,
             "target_speedup": options.target_speedup,
+            "predicted_speedup": predicted_speedup,
             "scores": {name: score.model_dump(mode="json") for name, score in scores.items()},
             "curve": [_summary(point) for point in curve if point.is_efficient],
             "zeroskip": installed_version("zeroskip"),

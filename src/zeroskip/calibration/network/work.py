@@ -1,0 +1,41 @@
+"""Work: what an evaluator asks before it computes: is it known already, and is there time left?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from ...journal import Arrays, Journal
+
+
+class TimeLimitError(Exception):
+    """The time for the search is over; the best set so far is to be checked and returned."""
+
+
+class Work:
+    """The journal and the time limit of one calibration.
+
+    Args:
+        journal: Where results are kept; None for nowhere.
+        seconds: Time for the search; None for no limit. Once it has run out :class:`TimeLimitError` is raised, and
+            never again: what was found is still to be checked.
+    """
+
+    def __init__(self, journal: Journal | None = None, seconds: float | None = None) -> None:
+        self._journal = journal
+        self._deadline = None if seconds is None else time.monotonic() + seconds
+
+    def recall(self, key: Callable[[], bytes], compute: Callable[[], Arrays]) -> Arrays:
+        """Return a result, from the journal if it is there.
+
+        Args:
+            key: Returns a hash of all that the result depends on; not asked without a journal.
+            compute: Returns the result.
+
+        Raises:
+            TimeLimitError: If the time is over.
+        """
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            self._deadline = None
+            raise TimeLimitError
+        return compute() if self._journal is None else self._journal.recall(key(), compute)
