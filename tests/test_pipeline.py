@@ -38,6 +38,7 @@ SUMMARY_KEYS = {
     "baseline",
     "optimized",
     "drop",
+    "agreement",
     "sparsity_before",
     "sparsity_after",
     "latency_ms",
