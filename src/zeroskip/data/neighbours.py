@@ -40,8 +40,6 @@ def _recipes(recipe: Preprocess) -> Iterator[tuple[str, Preprocess]]:
     yield "red and blue exchanged", exchanged(recipe)
     for name, preset in PRESETS.items():
         yield f"preprocessing '{name}'", recipe.normalized_as(preset)
-    for name, preset in PRESETS.items():
-        yield f"preprocessing '{name}' with red and blue exchanged", recipe.normalized_as(exchanged(preset))
 
 
 def exchanged(recipe: Preprocess) -> Preprocess:

@@ -127,13 +127,15 @@ def judge_baseline(
     )
 
 
-def judge_data(outputs: Outputs, parts: Sequence[Dataset], run: Callable[[Dataset], Outputs]) -> Baseline:
+def judge_data(
+    outputs: Outputs, parts: Sequence[Dataset], run: Callable[[Dataset], Outputs] | None = None
+) -> Baseline:
     """Return the same for data sets with labels.
 
     Args:
         outputs: Of the model as it is on all inputs of the parts.
         parts: At least one; what else the labels and pixels of the first might mean is tried.
-        run: Returns the model's outputs on other inputs.
+        run: Returns the model's outputs on other inputs; without it no other preprocessing is tried.
 
     Raises:
         CalibrationError: If labels lie outside the classes of the model.
@@ -141,7 +143,8 @@ def judge_data(outputs: Outputs, parts: Sequence[Dataset], run: Callable[[Datase
     labels = np.concatenate([part.labels for part in parts if part.labels is not None])
     folders = parts[0].classes
     readings = () if folders is None else folders.readings(labels)
-    baseline = judge_baseline(outputs, labels, readings, _preprocessings(parts[0].subset(_COMPARED_INPUTS), run))
+    alternatives = () if run is None else _preprocessings(parts[0].subset(_COMPARED_INPUTS), run)
+    baseline = judge_baseline(outputs, labels, readings, alternatives)
     if baseline.problem is None or baseline.hint is not None or folders is None or folders.is_stated:
         return baseline
     if len(folders.index_of) == baseline.classes:
