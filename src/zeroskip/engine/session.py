@@ -87,18 +87,11 @@ class InferenceSession:
 
     def _load(self) -> None:
         """Fail now rather than at the first run: plan for batch 1, or for a guess where the size is open."""
-        from ..onnx import check_supported, specialize
-        from ..onnx.rewriting import let_go
-
         shapes = self._signature.default_shapes()
         try:
             self._region = Region(self._model, self._options)
             if shapes is None:
-                guess = specialize(self._region.prepared, self._signature.guessed_shapes())
-                try:
-                    check_supported(guess)
-                finally:
-                    let_go(guess)
+                self._region.check(self._signature.guessed_shapes())
             else:
                 self._region.compiled(shapes)
         except UnsupportedOperatorError as error:

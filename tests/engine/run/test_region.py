@@ -258,3 +258,9 @@ def test_what_a_larger_shape_left_in_memory_does_not_matter() -> None:
         x = np.random.default_rng(height).standard_normal((1, 3, height, width), np.float32)
         other = zs.InferenceSession(named_model("upsampling"), SessionOptions(intra_op_num_threads=1))
         assert np.array_equal(session.run(None, {"x": x})[0], other.run(None, {"x": x})[0])
+
+
+def test_a_session_knows_the_model_before_its_first_run() -> None:
+    session = zs.InferenceSession(named_model("upsampling"))  # of open size: it was checked at a guess
+    assert session._region is not None
+    assert session._region.templates.specialize(SHAPES[3]) is not None

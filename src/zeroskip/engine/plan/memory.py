@@ -8,6 +8,7 @@ an arena that fits the cache is read from the cache.
 from __future__ import annotations
 
 import math
+from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -27,9 +28,6 @@ class _Buffer:
     first: int
     last: int
     offset: int = EXTERNAL
-
-    def overlaps(self, other: _Buffer) -> bool:
-        return self.first <= other.last and other.first <= self.last
 
 
 @dataclass(frozen=True)
@@ -141,13 +139,14 @@ def _place(buffers: list[_Buffer]) -> int:
     Largest first, each into the smallest gap that fits between the buffers it lives together with: on real
     networks this stays within a few percent of the largest sum of live buffers.
     """
-    placed: list[_Buffer] = []
+    placed: list[_Buffer] = []  # by offset
     total = 0
     for buffer in sorted(buffers, key=lambda item: (-item.size_bytes, item.first)):
         size = round_up(buffer.size_bytes, ALIGNMENT_BYTES)
-        neighbours = sorted((item for item in placed if item.overlaps(buffer)), key=lambda item: item.offset)
+        first, last = buffer.first, buffer.last
+        neighbours = [item for item in placed if item.first <= last and first <= item.last]
         buffer.offset = _best_gap(neighbours, size)
-        placed.append(buffer)
+        insort(placed, buffer, key=lambda item: item.offset)
         total = max(total, buffer.offset + size)
     return total
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import weakref
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -246,27 +247,48 @@ class Region:
 
         Raises like :meth:`compiled`.
         """
-        from ...onnx import check_supported, specialize
-        from ...onnx.rewriting import let_go
-        from ...onnx.settled import settle_outputs
-
         with self._templates_lock:
             template = self.templates.specialize(shapes)
             if template is not None:
                 return self._plan(template.model, template.sources, taps)
-        model = specialize(self.prepared, dict(zip(self.input_names, shapes, strict=True)))
+        with self._specialized(dict(zip(self.input_names, shapes, strict=True))) as (model, sources):
+            return self._plan(model, sources, taps)
+
+    def check(self, shapes: Mapping[str, Sequence[int]]) -> None:
+        """Raise what speaks against the model at these input shapes; its canonical graph is kept for further ones.
+
+        Args:
+            shapes: By name of the input; those left out must have a concrete shape in the model.
+
+        Raises:
+            UnsupportedOperatorError: Listing every node that cannot be run at these shapes.
+            ShapeError: If the shapes do not fit the model.
+            ModelError: If the model is malformed.
+        """
+        with self._specialized(shapes):
+            pass
+
+    @contextmanager
+    def _specialized(self, shapes: Mapping[str, Sequence[int]]) -> Iterator[tuple[ir.Model, tuple[OutputSource, ...]]]:
+        """Specialise the long way, check, and keep the canonical graph for other shapes if nothing is raised."""
+        from ...onnx import check_supported, specialize
+        from ...onnx.rewriting import let_go
+        from ...onnx.settled import settle_outputs
+
+        model = specialize(self.prepared, shapes)
         is_kept = False
         try:
             sources = settle_outputs(model)
             check_supported(model)
-            planned = self._plan(model, sources, taps)
-            with self._templates_lock:
-                self.templates.keep(shapes, model, sources)
-            is_kept = True
+            yield model, sources
+            if all(name in shapes for name in self.input_names):
+                ordered = [tuple(shapes[name]) for name in self.input_names]
+                with self._templates_lock:
+                    self.templates.keep(ordered, model, sources)
+                is_kept = True
         finally:
             if not is_kept:
                 let_go(model)
-        return planned
 
     def _plan(self, model: ir.Model, sources: tuple[OutputSource, ...], taps: tuple[str, ...]) -> PlannedRegion:
         from ...onnx import activation_keys
