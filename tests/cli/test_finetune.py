@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("onnxscript")
 
 import zeroskip as zs
+from tiny_network import tiny_data, tiny_network
 
 from .conftest import Call
 
@@ -74,3 +76,31 @@ def test_one_line_says_what_is_wrong(call: Call, network: str, arguments: tuple[
     assert result.exit_code == 1
     assert words in " ".join(result.stderr.split())
     assert not Path("finetune-output").exists()
+
+
+def test_an_onnx_file_is_trained_and_comes_back_as_one(call: Call, folder: Path) -> None:
+    Path("tiny.onnx").write_bytes(tiny_network())
+    zs.ThresholdSet({"relu1": 0.02}).save("thresholds.json")
+    options = ("--epochs", "2", "--learning-rate", "0.001", "--thresholds", "thresholds.json", "--output", "out")
+    result = call("finetune", "tiny.onnx", "--data", folder, *QUICK, *options)
+    assert result.exit_code == 0, result.output
+    session, dense = zs.InferenceSession("out/model.onnx"), zs.InferenceSession(tiny_network())
+    assert [item.name for item in session.activations()] == [item.name for item in dense.activations()]
+    assert session.activations()[0].threshold == pytest.approx(0.02)
+    assert zs.ThresholdSet.load("out/thresholds.json")["relu1"] == pytest.approx(0.02)
+    x = tiny_data(8).array()
+    before, after = (item.run(None, {"image": x})[0] for item in (dense, session))
+    assert not np.allclose(before, after)
+    assert np.abs(before - after).mean() < np.abs(before).mean()
+
+
+def test_options_that_an_onnx_file_leaves_no_use_for_are_refused(call: Call, folder: Path) -> None:
+    Path("tiny.onnx").write_bytes(tiny_network())
+    result = call("finetune", "tiny.onnx", "--data", folder, *QUICK, "--weights", "w.pt", "--output", "out")
+    assert result.exit_code == 1
+    assert "--weights has no effect on an ONNX file" in result.stderr
+    zs.ThresholdSet({"nothing": 0.1}).save("thresholds.json")
+    result = call("finetune", "tiny.onnx", "--data", folder, *QUICK, "--thresholds", "thresholds.json")
+    assert result.exit_code == 1
+    assert "no activation 'nothing'" in result.stderr
+    assert call("finetune", "missing.onnx", "--data", folder, *QUICK).exit_code == 1

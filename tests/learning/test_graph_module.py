@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import onnx
 import onnx.parser
 import pytest
 
 import zeroskip as zs
-from parity.test_random_networks import random_model
+from parity.campaign import random_model
 from tiny_network import tiny_network
 from zeroskip.onnx import load_model, reweighted, to_bytes
 
@@ -127,3 +129,21 @@ def test_operators_that_the_engine_does_not_run_are_named() -> None:
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
     with pytest.raises(zs.UnsupportedOperatorError, match="Cos"):
         GraphModule(model)(torch.zeros(1, 4))
+
+
+def test_one_module_takes_batches_of_several_sizes() -> None:
+    """Reshape has the batch in its target shape; constants of one size must not reach another."""
+    module, session = GraphModule(tiny_network()), zs.InferenceSession(tiny_network())
+    (item,) = session.get_inputs()
+    for batch in (3, 1, 4, 3):
+        x = np.random.default_rng(batch).standard_normal((batch, *item.shape[1:]), np.float32)
+        assert relative(outputs(module, x)[0], session.run(None, {item.name: x})[0]) < TOLERANCE
+
+
+def test_copies_have_weights_of_their_own() -> None:
+    module = GraphModule(tiny_network())
+    twin = copy.deepcopy(module)
+    with torch.no_grad():
+        next(twin.parameters()).add_(1.0)
+    assert not torch.equal(next(module.parameters()), next(twin.parameters()))
+    assert twin.activation_names == module.activation_names

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def finetune(
     terminal: Terminal,
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="MODULE:FUNCTION that returns a torch module.", show_default=False)
+        str,
+        typer.Argument(metavar="MODEL", help="MODULE:FUNCTION that returns a torch module, or an ONNX file."),
     ],
     data: DataOptions,
     recipe: RecipeOptions,
@@ -46,13 +47,15 @@ def finetune(
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Threads of PyTorch.", min=1, show_default=False)] = None,
 ) -> None:
-    """Train a PyTorch network for sparse activations within an accuracy budget, and export it.
+    """Train a network, in PyTorch or from an ONNX file, for sparse activations, and export it.
 
     Every ReLU becomes a FATReLU. The folder gets model.onnx (standard ONNX), weights.pt, thresholds.json and
     finetune.json, or nothing at all if it fails. With --checkpoint an interrupted run goes on where it was.
-    Under torchrun it trains in several processes.
+    Under torchrun it trains in several processes. Without labels the model as it is teaches: --distillation 1.
 
     Example: zeroskip finetune nets:resnet18 --weights resnet18.pt --data photos/ --epochs 4
+
+    Example: zeroskip finetune model.onnx --data photos/ --epochs 4 --distillation 1
     """
     try:
         from .finetuning import Request, run

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -15,9 +15,11 @@ from ..thresholds import ThresholdSet
 from ..torch import (
     FinetuneResult,
     Loaders,
+    OnnxNetwork,
     Recipe,
     export,
     finetune,
+    from_onnx,
     from_thresholds,
     picture_loader,
     replace_relu,
@@ -46,6 +48,11 @@ class Request:
     output: Path
     checkpoint: Path | None
     threads: int | None
+
+    @property
+    def is_onnx(self) -> bool:
+        """Whether the model is an ONNX file."""
+        return self.model.endswith(".onnx") or (":" not in self.model and Path(self.model).is_file())
 
 
 def run(request: Request, options: RecipeOptions, terminal: Terminal) -> FinetuneResult | None:
@@ -93,6 +100,13 @@ def _recipe(options: RecipeOptions) -> Recipe:
 
 
 def _network(request: Request) -> nn.Module:
+    if request.is_onnx:
+        if request.weights is not None:
+            raise ZeroskipError("--weights has no effect on an ONNX file, which holds its own: leave it out")
+        network = from_onnx(request.model)
+        if request.thresholds is not None:
+            network.set_thresholds(ThresholdSet.load(request.thresholds))
+        return network
     model = replace_relu(load_module(request.model))
     if request.weights is not None:
         load_weights(model, request.weights)
@@ -100,15 +114,25 @@ def _network(request: Request) -> nn.Module:
 
 
 def _data(request: Request) -> tuple[Dataset, Dataset]:
-    data = request.data.open_for_torch()
+    data = _opened(request, None)
     if request.valid_data is None:
         return data.split(1.0 - _VALIDATION_SHARE)
-    return data, request.data.open_for_torch(request.valid_data)
+    return data, _opened(request, request.valid_data)
+
+
+def _opened(request: Request, path: Path | None) -> Dataset:
+    if not request.is_onnx:
+        return request.data.open_for_torch(path)
+    data = request.data if path is None else replace(request.data, data=path)
+    return data.open(request.model)
 
 
 def _write(request: Request, model: nn.Module, result: FinetuneResult, data: Dataset) -> None:
     if not result.epochs:
         raise ZeroskipError(f"nothing to write: {result.stop_reason}")
+    if isinstance(model, OnnxNetwork):
+        _write_onnx(request, model, result, data)
+        return
     example = torch.zeros(1, *data.sample_shape)
     with staged_directory(request.output) as stage:
         export(
@@ -124,3 +148,14 @@ def _write(request: Request, model: nn.Module, result: FinetuneResult, data: Dat
         result.save(stage / "finetune.json")
 
 
+def _write_onnx(request: Request, model: OnnxNetwork, result: FinetuneResult, data: Dataset) -> None:
+    from ..onnx.metadata import state_preprocess
+
+    with staged_directory(request.output) as stage:
+        made = model.to_onnx()
+        if data.preprocess is not None:
+            state_preprocess(made.model, data.preprocess.to_dict())
+        made.save(stage / "model.onnx")
+        torch.save(model.state_dict(), stage / "weights.pt")
+        ThresholdSet(model.thresholds()).save(stage / "thresholds.json")
+        result.save(stage / "finetune.json")

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..errors import ModelError, ShapeError
+from ..errors import ModelError, RecipeError, ShapeError
 from ..onnx import LayerWeights, check_supported, layer_weights, load_model, prepare, specialize
 from ..onnx.activation import activation_key
 from ..onnx.load import ModelSource
@@ -38,7 +38,8 @@ class GraphNode:
         name: Of the layer, activation or operation, as plans and threshold sets know it.
         op_type: What it is.
         operator: Carries it out; None for an activation.
-        inputs: Names of what it reads, None where an input is left out; constants under their own names.
+        inputs: Names of what it reads, None where an input is left out.
+        constants: Those of them that never change, by name. They may depend on the shapes.
         outputs: Names of what it computes.
         attributes: Of the node, with the shape of its first output.
     """
@@ -47,6 +48,7 @@ class GraphNode:
     op_type: str
     operator: Operator | None
     inputs: tuple[str | None, ...]
+    constants: Mapping[str, Tensor]
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any]
 
@@ -83,7 +85,7 @@ class GraphModule(nn.Module):
         self.weights = nn.ParameterDict()
         self.rectifiers = nn.ModuleDict()
         self._keys: dict[str, str] = {}  # of layers and activations in the dictionaries above
-        self._constants: dict[str, Tensor] = {}
+        self._constants: dict[int, tuple[NDArray[Any], Tensor]] = {}  # by the identity of the array
         self._nodes: dict[tuple[tuple[int, ...], ...], tuple[GraphNode, ...]] = {}
         self._learnt: dict[str, nn.Parameter] = {}  # by the name of the constant in the graph, biases by the layer's
         known = layer_weights(self._prepared)
@@ -110,7 +112,7 @@ class GraphModule(nn.Module):
         values = dict(zip(self.inputs, inputs, strict=True))
         nodes = self.nodes(shapes)
         self.run(values, nodes, set(self.outputs))
-        return tuple(values[name] if name in values else self._constants[name] for name in self.outputs)
+        return tuple(values[name] for name in self.outputs)
 
     def run(
         self,
@@ -129,7 +131,7 @@ class GraphModule(nn.Module):
         """
         last = _last_reads(nodes) if kept is not None else {}
         for place, node in enumerate(nodes):
-            arguments = [None if name is None else self._value(name, values) for name in node.inputs]
+            arguments = [None if name is None else self._value(name, node, values) for name in node.inputs]
             result = self._carry_out(node, arguments, rectify)
             results = result if isinstance(result, tuple | list) else (result,)
             values.update(zip(node.outputs, results, strict=False))
@@ -155,11 +157,11 @@ class GraphModule(nn.Module):
         if key not in self._nodes:
             model = specialize(self._prepared, dict(zip(self.inputs, key, strict=True)))
             check_supported(model)
-            for name, value in model.graph.initializers.items():
-                if name not in self._learnt and value.const_value is not None:
-                    self._constants[name] = _tensor(value.const_value.numpy())
             self._nodes[key] = tuple(self._node(node) for node in model.graph)
         return self._nodes[key]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> GraphModule:
+        return self.duplicate()
 
     def duplicate(self) -> GraphModule:
         """Return a copy with weights and thresholds of its own; the graph is shared."""
@@ -183,7 +185,13 @@ class GraphModule(nn.Module):
         return self.weights[f"{self._keys[name]}_weight"], self.weights[f"{self._keys[name]}_bias"]
 
     def rectifier(self, name: str) -> FATReLU:
-        """Return the module of an activation."""
+        """Return the module of an activation.
+
+        Raises:
+            RecipeError: If the model has none of that name.
+        """
+        if name not in self.activation_names:
+            raise RecipeError(f"the model has no activation '{name}'; it has {list(self.activation_names)}")
         module = self.rectifiers[self._keys[name]]
         assert isinstance(module, FATReLU)
         return module
@@ -230,14 +238,32 @@ class GraphModule(nn.Module):
         if operator is None and not is_own(node, "FatRelu"):
             raise ModelError(f"{describe(node)} has no counterpart in PyTorch here")
         outputs = tuple(value.name or "" for value in node.outputs)
-        return GraphNode(name, node.op_type, operator, tuple(inputs), outputs, attributes)
+        constants = {
+            value.name or "": self._constant(value)
+            for value in node.inputs
+            if value is not None and value.const_value is not None
+        }
+        constants = {name: tensor for name, tensor in constants.items() if name in inputs}
+        return GraphNode(name, node.op_type, operator, tuple(inputs), constants, outputs, attributes)
 
-    def _value(self, name: str, values: Mapping[str, Tensor]) -> Tensor:
+    def _constant(self, value: ir.Value) -> Tensor:
+        """Return a constant as a tensor, made once for all shapes."""
+        assert value.const_value is not None
+        array = value.const_value.numpy()
+        known, tensor = self._constants.get(id(array), (None, None))
+        if known is not array or tensor is None:
+            tensor = _tensor(array)
+            self._constants[id(array)] = (array, tensor)
+        return tensor
+
+    def _value(self, name: str, node: GraphNode, values: Mapping[str, Tensor]) -> Tensor:
         if name in values:
             return values[name]
+        if name in node.constants:
+            return node.constants[name]
         if name.startswith(_WEIGHT):
             return self.layer(name.removeprefix(_WEIGHT))[0]
-        return self.layer(name.removeprefix(_BIAS))[1] if name.startswith(_BIAS) else self._constants[name]
+        return self.layer(name.removeprefix(_BIAS))[1]
 
 
 def _rectifier(node: ir.Node) -> FATReLU:

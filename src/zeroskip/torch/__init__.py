@@ -19,6 +19,7 @@ from .export import export
 from .finetune import finetune
 from .monitor import SparsityMonitor
 from .names import activation_names, from_thresholds, to_thresholds
+from .onnx_network import OnnxNetwork, from_onnx
 from .recipe import Recipe
 from .regularizers import L1, ActivationRegularizer, HoyerSquare, TransformedL1
 from .report import Callback, EpochReport, FinetuneResult, JsonLines, StepReport
@@ -36,6 +37,7 @@ __all__ = [
     "HoyerSquare",
     "JsonLines",
     "Loaders",
+    "OnnxNetwork",
     "Recipe",
     "SparsityMonitor",
     "StepReport",
@@ -46,6 +48,7 @@ __all__ = [
     "export",
     "fatrelus",
     "finetune",
+    "from_onnx",
     "from_thresholds",
     "picture_loader",
     "replace_relu",
