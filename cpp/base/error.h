@@ -13,6 +13,17 @@ class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// An operator refused the step that it was to carry out: the planner and the core disagree about what is
+// possible.
+class StepError : public Error {
+ public:
+  StepError(size_t step, const std::string& message) : Error(message), step_(step) {}
+  size_t step() const { return step_; }
+
+ private:
+  size_t step_;
+};
+
 // Builds a message from parts: throw_error("conv: kernel ", kh, "x", kw, " exceeds the padded input").
 template <typename... Parts>
 [[noreturn]] void throw_error(const Parts&... parts) {

@@ -252,6 +252,21 @@ class BoundRun {
   StepwiseRun run_;
 };
 
+// Gives Python's StepError the attribute `step`.
+void register_step_error(nb::handle type) {
+  nb::register_exception_translator(
+      [](const std::exception_ptr& thrown, void* type) {
+        try {
+          std::rethrow_exception(thrown);
+        } catch (const StepError& error) {
+          nb::object value = nb::handle(static_cast<PyObject*>(type))(error.what());
+          value.attr("step") = error.step();
+          PyErr_SetObject(static_cast<PyObject*>(type), value.ptr());
+        }
+      },
+      type.ptr());
+}
+
 std::vector<std::string> names(const std::vector<Isa>& isas) {
   std::vector<std::string> result;
   for (const Isa isa : isas) result.emplace_back(isa_name(isa));
@@ -267,7 +282,8 @@ NB_MODULE(_core, m) {
   nb::set_leak_warnings(false);
   m.doc() = "Native core of zeroskip: executes plans of fused steps.";
   m.attr("__version__") = ZEROSKIP_VERSION;
-  nb::exception<Error>(m, "Error", PyExc_RuntimeError);
+  const auto error = nb::exception<Error>(m, "Error", PyExc_RuntimeError);
+  register_step_error(nb::exception<StepError>(m, "StepError", error));
 
   m.def(
       "isas_compiled", [] { return names(isas_compiled()); },

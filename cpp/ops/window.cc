@@ -27,11 +27,12 @@ bool has_tap_inside(const Axis& axis, int64_t position) {
 
 void check_axis(const Axis& axis, bool allow_ceil) {
   const int64_t room = axis.in + axis.pad_begin + axis.pad_end - ((axis.kernel - 1) * axis.dilation + 1);
-  check(room >= 0, "the window is larger than the padded input along ", axis.name);
+  // Rounded up, a window that is larger than the input by less than a stride still has a place.
+  const bool is_ceil = allow_ceil && room > -axis.stride && axis.out == ceil_div(room, axis.stride) + 1;
+  check(room >= 0 || is_ceil, "the window is larger than the padded input along ", axis.name);
   const int64_t floor_extent = room / axis.stride + 1;
-  const int64_t ceil_extent = ceil_div(room, axis.stride) + 1;
-  check(axis.out == floor_extent || (allow_ceil && axis.out == ceil_extent), "output extent ", axis.out,
-        " along ", axis.name, ", needs ", floor_extent);
+  check(axis.out == floor_extent || is_ceil, "output extent ", axis.out, " along ", axis.name, ", needs ",
+        floor_extent);
   for (int64_t position = 0; allow_ceil && position < axis.out; ++position)
     check(has_tap_inside(axis, position), "window ", position, " along ", axis.name,
           " lies wholly in the padding");

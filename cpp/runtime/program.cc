@@ -96,7 +96,8 @@ std::unique_ptr<Op> Program::build_op(size_t index, WeightStore& weights) {
     for (auto& [role, constant] : step.constants) constant.name += shape_text(constant.shape);
     op = make(step, context);
   } catch (const Error& error) {
-    throw_error("step ", index, " '", step.name, "' (", step.op, "): ", error.what());
+    throw StepError(
+        index, "step " + std::to_string(index) + " '" + step.name + "' (" + step.op + "): " + error.what());
   } catch (const std::bad_alloc&) {
     throw_error("step ", index, " '", step.name, "' (", step.op, "): out of memory while packing constants");
   }

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 class Error(RuntimeError):
     pass
 
+class StepError(Error):
+    pass
+
 def isas_compiled() -> list[str]:
     """Instruction sets in this build, weakest first."""
 

@@ -9,6 +9,7 @@ from onnx_graphs import assert_parity, build, node_of, op_types, random_array, r
 from zeroskip.engine import InferenceSession, SessionOptions
 from zeroskip.errors import ShapeError
 from zeroskip.onnx import canonicalize, load_model, unsupported_nodes
+from zeroskip.onnx.values import constant
 
 
 @pytest.mark.parametrize(
@@ -37,16 +38,20 @@ def test_slice_of_everything_vanishes() -> None:
     ]
 
 
-def test_backward_slice_is_reported() -> None:
+def test_backward_slice_keeps_its_bounds() -> None:
+    """An end in front of the first element cannot be counted from the front."""
     constants = {
         "start": np.array([-1]),
         "end": np.array([-9]),
-        "axis": np.array([2]),
+        "axis": np.array([-2]),
         "step": np.array([-1]),
     }
     model = build("y = Slice(x, start, end, axis, step)", constants=constants)
-    (node,) = unsupported_nodes(canonicalize(load_model(model)))
-    assert "steps positive" in node.reason
+    canonical = canonicalize(load_model(model))
+    assert unsupported_nodes(canonical) == []
+    arguments = [constant(value) for value in node_of(canonical, "Slice").inputs[1:]]
+    assert [array.tolist() for array in arguments if array is not None] == [[-1], [-9], [2], [-1]]
+    assert_parity(model)
 
 
 @pytest.mark.parametrize(

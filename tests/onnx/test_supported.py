@@ -80,14 +80,16 @@ def test_supported_model_passes() -> None:
         ("y = MatMul(x, z)", {"x": SHAPE, "z": SHAPE}, "this operator is not supported"),
         ("c = Cast <to = 10> (x) y = Sigmoid(c)", {"x": SHAPE}, "this operator is not supported"),
         ("y = ThresholdedRelu <alpha = -0.5> (x)", {"x": SHAPE}, "this operator is not supported"),
-        ('y = Pad <mode = "reflect"> (x, pads)', {"x": SHAPE}, "mode 'reflect' is not supported"),
+        ('y = Pad <mode = "wrap"> (x, pads)', {"x": SHAPE}, "mode 'wrap' is not supported"),
+        ('y = Pad <mode = "edge"> (x, front)', {"x": SHAPE}, "mode 'edge' is supported for the spatial axes"),
+        ("y = MaxPool <kernel_shape = [9, 1], strides = [2, 1]> (x)", {"x": SHAPE}, "window is larger than the padded"),
         ("y = Pad(x, crop)", {"x": SHAPE}, "negative pads are not supported"),
     ],
 )
 def test_reasons(body: str, inputs: dict[str, tuple[int, ...]], reason: str) -> None:
     constants = {
         "w5": random_array(4, 3, 1, 1, 1), "full": random_array(*SHAPE), "pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]),
-        "crop": np.array([0, 0, -1, 0, 0, 0, 0, 0]),
+        "front": np.array([0, 1, 0, 0, 0, 0, 0, 0]), "crop": np.array([0, 0, -1, 0, 0, 0, 0, 0]),
     }  # fmt: skip
     assert reason in reasons(body, inputs=inputs, constants=constants)[0]
 

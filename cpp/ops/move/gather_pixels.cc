@@ -41,12 +41,22 @@ GatherPixels::GatherPixels(const StepSpec& step, const BuildContext& context, Pi
   check_axis("N", map_.n, x.n(), y.n());
   check_axis("H", map_.h, x.h(), y.h());
   check_axis("W", map_.w, x.w(), y.w());
-  check(
-      map_.channel_first >= 0 && map_.channel_count >= 0 && map_.channel_first + map_.channel_count <= x.c(),
-      "channels [", map_.channel_first, ", ", map_.channel_first + map_.channel_count,
-      ") are outside the input's ", x.c());
+  const int64_t last = map_.channel_first + (map_.channel_count - 1) * map_.channel_step;
+  check(map_.channel_count >= 0, "a negative number of channels");
+  check(map_.channel_count == 0 ||
+            (std::min(map_.channel_first, last) >= 0 && std::max(map_.channel_first, last) < x.c()),
+        "channels ", map_.channel_first, " to ", last, " are outside the input's ", x.c());
   check(map_.channel_to >= 0 && map_.channel_to + map_.channel_count <= y.c(), "output has ", y.c(),
         " channels, needs at least ", map_.channel_to + map_.channel_count);
+}
+
+void GatherPixels::copy_channels(const float* from, float* to) const {
+  from += map_.channel_first;
+  if (map_.channel_step == 1) {
+    std::copy_n(from, map_.channel_count, to);
+  } else {
+    for (int64_t i = 0; i < map_.channel_count; ++i) to[i] = from[i * map_.channel_step];
+  }
 }
 
 // One output pixel; `from` is null where the map says kNowhere.
@@ -54,7 +64,7 @@ void GatherPixels::fill_pixel(const float* from, float* to, int64_t channels) co
   const int64_t begin = from ? map_.channel_to : channels;
   const int64_t end = from ? begin + map_.channel_count : channels;
   std::fill(to, to + begin, map_.fill);
-  if (from) std::copy_n(from + map_.channel_first, map_.channel_count, to + begin);
+  if (from) copy_channels(from, to + begin);
   std::fill(to + end, to + channels, map_.fill);
   std::fill(to + channels, to + round_up(channels, kChannelBlock), 0.0f);
 }

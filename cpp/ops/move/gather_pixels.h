@@ -12,8 +12,9 @@ namespace zeroskip {
 struct PixelMap {
   static constexpr int64_t kNowhere = -1;
   std::vector<int64_t> n, h, w;
-  // x's channels [first, first + count) go to y's channels from `to` on; y's other channels become `fill`.
-  int64_t channel_first = 0, channel_count = 0, channel_to = 0;
+  // `count` of x's channels, from `first` on, `step` apart, go to y's channels from `to` on; y's other channels
+  // become `fill`.
+  int64_t channel_first = 0, channel_count = 0, channel_to = 0, channel_step = 1;
   float fill = 0.0f;
 };
 
@@ -29,6 +30,7 @@ class GatherPixels final : public Op {
   std::string kernel_name() const override { return "copy"; }
 
  private:
+  void copy_channels(const float* from, float* to) const;
   void fill_pixel(const float* from, float* to, int64_t channels) const;
 
   const KernelTable& kernels_;

@@ -40,10 +40,10 @@ std::vector<int64_t> positions(const AxisSlice& slice) {
 
 std::unique_ptr<Op> slice_pixels(const StepSpec& step, const BuildContext& context,
                                  const std::vector<AxisSlice>& slices) {
-  check(slices[1].step == 1, "an nhwc slice needs step 1 along the channels");
   PixelMap map{.n = positions(slices[0]), .h = positions(slices[2]), .w = positions(slices[3])};
   map.channel_first = slices[1].start;
   map.channel_count = slices[1].count;
+  map.channel_step = slices[1].step;
   return std::make_unique<GatherPixels>(step, context, std::move(map));
 }
 

@@ -29,6 +29,19 @@ def core() -> ModuleType:
     return module
 
 
+class RefusedStepError(EngineError):
+    """The core refused a step that the planner emitted: they disagree about what is possible.
+
+    Args:
+        message: What the core says.
+        step: The step.
+    """
+
+    def __init__(self, message: str, step: Step) -> None:
+        super().__init__(message)
+        self.step = step
+
+
 @dataclass(frozen=True)
 class CompiledPlan:
     """A plan and the native program made from it.
@@ -86,7 +99,8 @@ def compile_plan(
         memory: Where runs take their memory from, from :func:`new_arena_pool`; None for a pool of its own.
 
     Raises:
-        EngineError: If the core refuses the plan or the instruction set.
+        RefusedStepError: If the core refuses a step.
+        EngineError: If it refuses the plan or the instruction set.
     """
     native = core()
     try:
@@ -101,6 +115,9 @@ def compile_plan(
             weights=weights,
             memory=memory,
         )
+    except native.StepError as error:
+        message = f"the native core refused the plan: {error}"
+        raise RefusedStepError(message, plan.steps[error.step]) from error
     except native.Error as error:
         raise EngineError(f"the native core refused the plan: {error}") from error
     return CompiledPlan(plan.without_constants(), program)

@@ -16,7 +16,7 @@ from ..errors import EngineError, LimitError, ModelError, ShapeError, Unsupporte
 from ..short_repr import shorten
 from .cost import CostModel
 from .locks import ForkSafeLock
-from .mixed.fallback import mix, refused, whole
+from .mixed.fallback import mix, refused
 from .mixed.island import is_available
 from .mixed.mixed import MixedModel
 from .native import machine
@@ -101,7 +101,7 @@ class InferenceSession:
         except (ModelError, ShapeError) as error:
             if isinstance(error, ShapeError) and self._signature.has_open_shapes:
                 return  # this model wants another size than was guessed: the first run will bring it
-            self._mixed, self._region = self._whole_island(error), None
+            self._mixed, self._region = self._around(error, shapes), None
 
     def _fall_back(self, error: UnsupportedOperatorError, shapes: InputShapes | None) -> MixedModel:
         """Make native parts and islands of the model; raises the error where it is not to have islands."""
@@ -118,14 +118,23 @@ class InferenceSession:
                 self._region = None  # and with it a copy of the weights
             return self._mixed
 
-    def _whole_island(self, error: ModelError | ShapeError) -> MixedModel:
-        """Leave a model that cannot be analysed to ONNX Runtime; raises the error if it cannot run it either."""
+    def _around(self, error: ModelError | ShapeError, shapes: InputShapes | None) -> MixedModel:
+        """Leave to ONNX Runtime what cannot be analysed of a model; raises the error if it cannot run it either."""
+        from ..onnx import activations
+
         if self._options.fallback == "error" or not is_available():
             raise error
         try:
-            return whole(self._model, self._options, {"": f"the model cannot be analysed: {error}"})
+            known = self._signature.guessed_shapes() if shapes is None else self._named(shapes)
+            mixed = mix(self._model, self._options, known)
+        except LimitError:
+            raise
         except ModelError:
             raise error from None
+        self._activations = tuple(
+            item for one in mixed.native_parts for item in activations(one.region.prepared)
+        )
+        return mixed
 
     # ------------------------------------------------------------------ running
 

@@ -72,7 +72,8 @@ class Partitioner:
         for node, values_read in self._reads.items():
             for value in values_read:
                 self._readers.setdefault(value, []).append(node)
-        self._folded = {node for node in self._nodes if self._is_folded(node)}
+        self._known = {node for node in self._nodes if self._is_folded(node)}
+        self._folded = self._known
         self._has_bounded_constants = not self._unfolded_constants()
         model.graph.meta[BOUNDED_CONSTANTS] = self._has_bounded_constants
 
@@ -94,8 +95,10 @@ class Partitioner:
         """Return the parts in an order in which they can run; none if there would be too many to be worth it.
 
         Args:
-            islands: Names of the nodes that the native engine shall not run.
+            islands: Names of the nodes that the native engine shall not run. One that computes constants is in
+                a part of its own right then, and no copy of it is made.
         """
+        self._folded = {node for node in self._known if node.name not in islands}
         stages = self._stages(set(islands))
         groups: dict[int, list[ir.Node]] = {}
         for node in self._nodes:
@@ -114,6 +117,16 @@ class Partitioner:
             if all(value.producer() in constants for value in self._reads[node]):
                 constants.add(node)
         return not constants <= self._folded
+
+    @property
+    def arithmetic(self) -> frozenset[str]:
+        """Names of the nodes that only compute constants, copied to the parts of the latest split that need them."""
+        return frozenset(node.name or "" for node in self._folded)
+
+    def prefix(self, part: Part, count: int) -> Part:
+        """Return the first nodes of a part of the latest split as a part."""
+        names = set(part.nodes[:count])
+        return self._part([node for node in self._nodes if node.name in names], is_native=part.is_native)
 
     # ------------------------------------------------------------------ stages
 

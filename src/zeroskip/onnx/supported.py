@@ -157,24 +157,27 @@ def _pool(node: ir.Node) -> str | None:
         return "dilations other than 1 are not supported"
     if node.attributes.get_string("auto_pad", "NOTSET").startswith("SAME"):
         return "auto_pad with dilations is not supported"
-    if _has_window_in_padding(node):
-        return "a window lies wholly in the padding"
-    return _one_or_two_spatial(node)
+    return _misplaced_window(node) or _one_or_two_spatial(node)
 
 
-def _has_window_in_padding(pool: ir.Node) -> bool:
+def _misplaced_window(pool: ir.Node) -> str | None:
+    """Tell what is wrong with the places of a pool's windows; ``parse_window`` in the core asks for the same."""
     x, y = static_shape(pool.inputs[0]), static_shape(pool.outputs[0])
     kernel, strides, dilations, pads = (
         pool.attributes.get_ints(key, ()) for key in ("kernel_shape", "strides", "dilations", "pads")
     )
     if x is None or y is None or not len(kernel) == len(strides) == len(dilations) == len(x) - 2 == len(pads) / 2:
-        return False
+        return None
+    is_ceil = pool.attributes.get_int("ceil_mode", 0) != 0
     for axis, (size, stride, dilation) in enumerate(zip(kernel, strides, dilations, strict=True)):
+        room = x[axis + 2] + pads[axis] + pads[axis + len(kernel)] - ((size - 1) * dilation + 1)
+        if room < (1 - stride if is_ceil else 0):  # rounded up, one that is larger by less than a stride has a place
+            return "its window is larger than the padded input"
         starts = np.arange(y[axis + 2]) * stride - pads[axis]
         skipped = np.maximum(0, -(starts // dilation))  # taps in front of the input
         if ((skipped >= size) | (starts + skipped * dilation >= x[axis + 2])).any():
-            return True
-    return False
+            return "a window lies wholly in the padding"
+    return None
 
 
 _MAX_LRN_SIZE = 4096
@@ -228,10 +231,15 @@ def _reshape(node: ir.Node) -> str | None:
 
 def _pad(node: ir.Node) -> str | None:
     mode = node.attributes.get_string("mode", "constant")
-    if mode != "constant":
-        return f"mode '{mode}' is not supported, only 'constant'"
-    if any(amount < 0 for amount in integers(operand(node, 1)) or ()):
+    if mode not in ("constant", "edge", "reflect"):
+        return f"mode '{mode}' is not supported, only 'constant', 'edge' and 'reflect'"
+    pads, shape = integers(operand(node, 1)) or (), static_shape(node.inputs[0]) or ()
+    if any(amount < 0 for amount in pads):
         return "negative pads are not supported"
+    if mode != "constant" and (len(shape) not in (3, 4) or any((*pads[:2], *pads[len(shape) : len(shape) + 2]))):
+        return f"mode '{mode}' is supported for the spatial axes of a tensor of rank 3 or 4 only"
+    if mode == "reflect" and any(amount >= size for amount, size in zip(pads, shape * 2, strict=False)):
+        return "mode 'reflect' needs pads smaller than the extent"
     return _constant_arguments(node)
 
 
@@ -259,9 +267,9 @@ def _resize(node: ir.Node) -> str | None:
 
 
 def _slice(node: ir.Node) -> str | None:
-    if len(node.inputs) != 5 or any(step < 1 for step in integers(node.inputs[4]) or (0,)):
-        return "starts, ends, axes and steps must be constants, steps positive"
-    return None
+    if len(node.inputs) != 5 or 0 in (integers(node.inputs[4]) or (0,)):
+        return "starts, ends, axes and steps must be constants, steps not 0"
+    return _constant_arguments(node)
 
 
 def _concat(node: ir.Node) -> str | None:

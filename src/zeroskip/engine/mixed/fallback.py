@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ...onnx.partition import Part
 
 _MAX_ROUNDS = 50
+_MAX_CULPRITS = 8
+"""More nodes than these that cannot even be analysed are no exceptions: the part is given up."""
 
 
 def refused(error: UnsupportedOperatorError, options: SessionOptions) -> UnsupportedOperatorError | None:
@@ -73,7 +75,7 @@ def whole(model: ir.Model, options: SessionOptions, reasons: Mapping[str, str]) 
     """
     from ...onnx.partition import whole_part
 
-    return MixedModel(model, [IslandPart(whole_part(model), options, "island 0", reasons)])
+    return MixedModel(model, [IslandPart(whole_part(model), options, "island 0", reasons, is_alone=True)])
 
 
 class _Search:
@@ -87,6 +89,7 @@ class _Search:
         self._values: dict[str, ValueInfo] = infer_values(flat, shapes)
         self._partitioner = Partitioner(flat, self._values)
         self._regions: dict[tuple[tuple[str, ...], tuple[str, ...]], Region] = {}
+        self._culprits = 0
         self.reasons: dict[str, str] = dict.fromkeys(
             self._partitioner.quantized_nodes(), "its operand or its result is quantized"
         )
@@ -125,7 +128,7 @@ class _Search:
         shapes = [self._shape(part, name) for name in part.inputs]
         try:
             if None in shapes:
-                self._judge_by_operators(part, dict(zip(part.inputs, shapes, strict=True)))
+                self._judge_by_operators(self._region(part), part, shapes)
             else:
                 self._region(part).compiled(tuple(shape for shape in shapes if shape is not None))
         except UnsupportedOperatorError as error:
@@ -133,25 +136,54 @@ class _Search:
         except LimitError:
             raise
         except (ModelError, ShapeError) as error:
-            self.reasons |= dict.fromkeys(part.nodes, str(error))
-            return set(part.nodes)
+            return self._culprit(part, error)
         return set()
 
     def _blamed(self, part: Part, error: UnsupportedOperatorError) -> set[str]:
-        blamed = [(name, node) for node in error.nodes for name in node.sources if name in part.nodes]
+        own = {*part.nodes, *self._partitioner.arithmetic}
+        blamed = [(name, node) for node in error.nodes for name in node.sources if name in own]
         reasons = {name: f"{node.op_type}: {node.reason}" for name, node in blamed}
         if not reasons:  # of what cannot be run nothing is a node of the model
             reasons = dict.fromkeys(part.nodes, str(error))
         self.reasons |= reasons
         return set(reasons)
 
-    def _judge_by_operators(self, part: Part, shapes: Mapping[str, tuple[int, ...] | None]) -> None:
+    def _culprit(self, part: Part, error: ModelError | ShapeError) -> set[str]:
+        """Return the node with which the nodes of a part, taken in order, begin to make no sense."""
+        self._culprits += 1
+        good, bad = 0, len(part.nodes)
+        if self._culprits > _MAX_CULPRITS:
+            good = bad
+        while bad - good > 1:
+            middle = (good + bad) // 2
+            found = self._contradiction(self._partitioner.prefix(part, middle))
+            good, bad, error = (good, middle, found) if found is not None else (middle, bad, error)
+        blamed = part.nodes[good:bad] or part.nodes
+        self.reasons |= dict.fromkeys(blamed, str(error))
+        return set(blamed)
+
+    def _contradiction(self, part: Part) -> ModelError | ShapeError | None:
+        shapes = [self._shape(part, name) for name in part.inputs]
+        try:
+            region = Region(part.model, self._options)
+            if None in shapes:
+                self._judge_by_operators(region, part, shapes)
+            else:
+                region.planned(tuple(shape for shape in shapes if shape is not None))
+        except (LimitError, UnsupportedOperatorError):
+            return None
+        except (ModelError, ShapeError) as error:
+            return error
+        return None
+
+    @staticmethod
+    def _judge_by_operators(region: Region, part: Part, shapes: Sequence[tuple[int, ...] | None]) -> None:
         from ...onnx import check_supported, specialize
         from ...onnx.rewriting import let_go
         from ...onnx.settled import settle_outputs
 
-        known = {name: shape for name, shape in shapes.items() if shape is not None}
-        model = specialize(self._region(part).prepared, known, partial=True)
+        known = {name: shape for name, shape in zip(part.inputs, shapes, strict=True) if shape is not None}
+        model = specialize(region.prepared, known, partial=True)
         settle_outputs(model)
         try:
             check_supported(model)

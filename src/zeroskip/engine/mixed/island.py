@@ -1,7 +1,8 @@
 """An island: a part of a model that ONNX Runtime runs.
 
-ONNX Runtime gets as many threads as the native engine, and they sleep between calls instead of spinning: two
-pools of spinning threads on the same cores would fight each other.
+ONNX Runtime gets as many threads as the native engine. Between native parts they sleep between calls instead of
+spinning: two pools of spinning threads on the same cores would fight each other. An island that is the whole model
+has the cores to itself, and spins as ONNX Runtime does by default.
 """
 
 from __future__ import annotations
@@ -41,13 +42,15 @@ class Island:
         model: Standard ONNX of whatever domains and types ONNX Runtime knows. Types of inputs may be missing;
             they are then taken from the first values.
         options: Threads.
+        is_alone: Whether no native part runs beside it, so that its threads may spin.
 
     Raises:
         ModelError: If ONNX Runtime refuses the model; later, at the first run, where types are missing.
     """
 
-    def __init__(self, model: ir.Model, options: SessionOptions) -> None:
+    def __init__(self, model: ir.Model, options: SessionOptions, *, is_alone: bool = False) -> None:
         self._model = model
+        self._is_alone = is_alone
         self._options = options
         self._sessions: dict[tuple[str, ...], Any] = {}
         self._lock = ForkSafeLock()
@@ -113,7 +116,7 @@ class Island:
         is_bounded = bool(model.graph.meta.get(BOUNDED_CONSTANTS))
         disabled = set() if is_bounded else {"ConstantFolding"}
         for attempt in range(_RELABEL_ATTEMPTS):
-            options = _session_options(self._options)
+            options = self._session_options()
             if tensors:
                 arrays = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in tensors.values()]
                 options.add_external_initializers(list(tensors), arrays)
@@ -133,16 +136,14 @@ class Island:
                     raise ModelError(f"ONNX Runtime cannot load {_contents(model)}: {error}") from error
         raise AssertionError("unreachable")
 
-
-def _session_options(options: SessionOptions) -> Any:
-    onnxruntime = runtime()
-    result = onnxruntime.SessionOptions()
-    result.intra_op_num_threads = options.num_threads
-    result.inter_op_num_threads = 1
-    result.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    result.log_severity_level = _FATAL_ONLY
-    result.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return result
+    def _session_options(self) -> Any:
+        result = runtime().SessionOptions()
+        result.intra_op_num_threads = self._options.num_threads
+        result.inter_op_num_threads = 1
+        result.execution_mode = runtime().ExecutionMode.ORT_SEQUENTIAL
+        result.log_severity_level = _FATAL_ONLY
+        result.add_session_config_entry("session.intra_op.allow_spinning", str(int(self._is_alone)))
+        return result
 
 
 def _serialized(model: ir.Model) -> bytes:

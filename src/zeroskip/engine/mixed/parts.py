@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -32,13 +33,22 @@ class IslandPart:
         options: Threads.
         name: What explanations and profiles call it.
         reasons: Node name to why it is not native, for nodes of this part.
+        is_alone: Whether it is the whole model.
     """
 
-    def __init__(self, part: Part, options: SessionOptions, name: str, reasons: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        part: Part,
+        options: SessionOptions,
+        name: str,
+        reasons: Mapping[str, str],
+        *,
+        is_alone: bool = False,
+    ) -> None:
         self.part = part
         self.name = name
         self.reasons = {node: reasons[node] for node in part.nodes if node in reasons}
-        self.island = Island(part.model, options)
+        self.island = Island(part.model, options, is_alone=is_alone)
         self.latency_ms: float | None = None
         self._output_shape: tuple[int, ...] = ()
 
@@ -80,8 +90,9 @@ class IslandPart:
     def summary(self, total_ms: float | None) -> ExplainedIsland:
         """Return what is in the island and why; ``total_ms`` is the time of all parts, where it is known."""
         share = None if not total_ms or self.latency_ms is None else self.latency_ms / total_ms
-        operators = dict.fromkeys(node.op_type for node in self.part.model.graph if node.name in set(self.part.nodes))
-        return ExplainedIsland(self.name, self.part.nodes, tuple(operators), dict(self.reasons), share)
+        own = set(self.part.nodes)
+        operators = Counter(node.op_type for node in self.part.model.graph if node.name in own)
+        return ExplainedIsland(self.name, self.part.nodes, dict(operators), dict(self.reasons), share)
 
 
 class NativePart:

@@ -5,6 +5,7 @@ Owns the cache of compiled plans and what was measured of them. All plans of a r
 
 from __future__ import annotations
 
+import logging
 import weakref
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,10 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from ...errors import ZeroskipError
+from ...errors import UnsupportedOperatorError, ZeroskipError
 from ..cost import with_crossovers
 from ..locks import ForkSafeLock
-from ..native import CompiledPlan, compile_plan, new_arena_pool, new_weight_store
+from ..native import CompiledPlan, RefusedStepError, compile_plan, new_arena_pool, new_weight_store
 from ..options import SessionOptions
 from ..plan.build import build_plan
 from ..plan.types import Plan
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from ...onnx.settled import OutputSource
+
+_logger = logging.getLogger(__name__)
 
 PlanKey: TypeAlias = tuple[InputShapes, tuple[str, ...]]
 """Input shapes in graph order, and the taps."""
@@ -240,7 +243,20 @@ class Region:
 
     def _native(self, plan: Plan) -> CompiledPlan:
         options = self._options
-        return compile_plan(plan, self.weights, options.num_threads, options.isa, self.memory)
+        try:
+            return compile_plan(plan, self.weights, options.num_threads, options.isa, self.memory)
+        except RefusedStepError as error:
+            raise self._unsupported(error) from error
+
+    def _unsupported(self, error: RefusedStepError) -> UnsupportedOperatorError:
+        """Name the nodes of a step that the core refused; a fault of ours, which an island can still make good."""
+        from ...onnx.supported import UnsupportedNode
+
+        _logger.warning("planner and core disagree about '%s': %s", error.step.name, error)
+        opset = self.prepared.opset_imports.get("", 0)
+        names = error.step.nodes
+        nodes = [UnsupportedNode(names[-1], error.step.op, "", opset, str(error), names)] if names else []
+        return UnsupportedOperatorError(str(error), nodes)
 
     def planned(self, shapes: InputShapes, taps: tuple[str, ...] = ()) -> PlannedRegion:
         """Plan for input shapes in graph order, from a kept canonical graph where that is possible.

@@ -71,7 +71,7 @@ class ExplainedIsland:
     Args:
         name: Name of its step.
         nodes: ONNX nodes in it.
-        operators: Their operators, each once.
+        operators: By operator: how many of the nodes it is, in the order of the graph.
         reasons: Node name to why the native engine does not run it. The other nodes are in the island because
             they stand between such nodes, or because nothing could be skipped in them.
         share: Fraction of the time of a run, in [0, 1]; None until ``profile`` has measured it.
@@ -79,13 +79,14 @@ class ExplainedIsland:
 
     name: str
     nodes: tuple[str, ...]
-    operators: tuple[str, ...]
+    operators: dict[str, int]
     reasons: dict[str, str]
     share: float | None
 
     def __str__(self) -> str:
         share = "time not measured yet" if self.share is None else f"{100 * self.share:.1f} % of the time"
-        lines = [f"{self.name}: {len(self.nodes)} nodes ({', '.join(self.operators)}), {share}"]
+        operators = ", ".join(name if count == 1 else f"{name} x{count}" for name, count in self.operators.items())
+        lines = [f"{self.name}: {len(self.nodes)} nodes ({operators}), {share}"]
         lines += [f"    '{node}': {reason}" for node, reason in self.reasons.items()]
         return "\n".join(printable(line) for line in lines)
 

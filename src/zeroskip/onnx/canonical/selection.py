@@ -18,19 +18,24 @@ def explicit_slice(node: Node) -> bool:
         return False
     axes = tuple(range(len(starts))) if operand(node, 3) is None else integers(operand(node, 3))
     steps = (1,) * len(starts) if operand(node, 4) is None else integers(operand(node, 4))
-    if axes is None or steps is None or any(step < 1 for step in steps):
+    if axes is None or steps is None or 0 in steps:
         return False
     axes = tuple(axis_from_front(axis, len(sizes)) for axis in axes)
+    if min(steps, default=1) < 0:  # an end in front of the first element cannot be counted from the front
+        return _with_arguments(node, (starts, ends, axes, steps))
     if static_shape(node.outputs[0]) == sizes:
         return replace_value(node.outputs[0], x)
     ranges = [slice(start, end).indices(sizes[axis])[:2] for start, end, axis in zip(starts, ends, axes, strict=True)]
-    wanted = (tuple(begin for begin, _ in ranges), tuple(end for _, end in ranges), axes, steps)
+    return _with_arguments(node, (tuple(begin for begin, _ in ranges), tuple(end for _, end in ranges), axes, steps))
+
+
+def _with_arguments(node: Node, wanted: tuple[tuple[int, ...], ...]) -> bool:
     if len(node.inputs) == 5 and wanted == tuple(integers(value) for value in node.inputs[1:]):
         return False
     graph, name = owner(node), node.outputs[0].name
     roles = ("starts", "ends", "axes", "steps")
     values = [add_integers(graph, items, f"{name}.{role}") for items, role in zip(wanted, roles, strict=True)]
-    return become(node, "Slice", [x, *values], {})
+    return become(node, "Slice", [node.inputs[0], *values], {})
 
 
 def explicit_split(node: Node) -> bool:
@@ -84,17 +89,20 @@ def gather_to_slice(node: Node) -> bool:
     axis = axis_from_front(node.attributes.get_int("axis", 0), len(sizes))
     places = np.where(indices < 0, indices + sizes[axis], indices).reshape(-1)
     step = int(places[1] - places[0]) if places.size > 1 else 1
-    if step < 1 or (np.diff(places) != step).any():
+    if step == 0 or (np.diff(places) != step).any():
         return False
-    if places[0] < 0 or places[-1] >= sizes[axis]:
+    if places.min() < 0 or places.max() >= sizes[axis]:
         # The fault of the shape, it may be: the second input of a batch, asked of a batch of one.
         raise ShapeError(
             f"{describe(node)}: indices {indices.tolist()} are outside of axis {axis} of its input {list(sizes)}"
         )
+    end = places[-1] + (1 if step > 0 else -1)
+    if end < 0:  # in front of the first element: -1 would be the last one
+        end -= sizes[axis]
     graph, name = owner(node), node.outputs[0].name
     arguments = [
         add_integers(graph, [int(item)], f"{name}.{role}")
-        for role, item in (("starts", places[0]), ("ends", places[-1] + 1), ("axes", axis), ("steps", step))
+        for role, item in (("starts", places[0]), ("ends", end), ("axes", axis), ("steps", step))
     ]
     if indices.ndim == 1:
         return become(node, "Slice", [node.inputs[0], *arguments], {})

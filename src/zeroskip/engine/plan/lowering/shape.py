@@ -117,14 +117,12 @@ def lower_pad(builder: Builder, node: ir.Node) -> None:
     rank = len(shape_of(x))
     pads = _full_pads(node, rank)
     attributes: dict[str, AttributeValue] = {"mode": mode, "value": constant_float(node, 2, 0.0)}
-    if builder.prefers_nhwc(x) and pads[0] == pads[rank] == 0:
+    if (builder.prefers_nhwc(x) or mode != "constant") and pads[0] == pads[rank] == 0:
         attributes["pads"] = (*_four(pads[:rank]), *_four(pads[rank:]))
         builder.step("pad", node, [builder.nhwc(x)], [builder.define(y, "nhwc")], attributes)
-    elif mode == "constant":
+    else:
         attributes["pads"] = pads
         builder.step("pad", node, [builder.row(x)], [builder.define(y, "row")], attributes)
-    else:
-        raise LoweringError(f"mode '{mode}' is supported for feature maps only")
 
 
 def _full_pads(node: ir.Node, rank: int) -> tuple[int, ...]:
