@@ -74,6 +74,25 @@ def test_doubling_inside_subgraphs_is_counted_too() -> None:
         zs.InferenceSession(model(functions, call("F19", "x", "y")).SerializeToString())
 
 
+def test_functions_without_nodes_are_counted_by_their_calls() -> None:
+    """Found by fuzzing: the lowest function hands its input through."""
+    content = doubling(30)
+    del content.functions[0].node[:]
+    content.functions[0].output[0] = "a"
+    with pytest.raises(LimitError, match="more are possible"):
+        load_model(content)
+
+
+def test_functions_that_nothing_calls_are_dropped() -> None:
+    """Found by fuzzing: they used to be inlined into each other, though the graph calls none of them."""
+    content = doubling(30)
+    content.graph.node[0].op_type, content.graph.node[0].domain = "Neg", ""
+    content.functions.append(function("again", call("again", "a", "b")))  # and need not end
+    loaded = load_model(content)
+    assert not loaded.functions
+    np.testing.assert_array_equal(zs.InferenceSession(content).run(None, {"x": X})[0], -X)
+
+
 def test_chains_of_calls_have_a_longest() -> None:
     (got,) = zs.InferenceSession(chain(MAX_CALL_DEPTH - 1)).run(None, {"x": X})
     np.testing.assert_array_equal(got, np.maximum(X, 0))

@@ -23,12 +23,25 @@ def inline_functions(model: ir.Model) -> None:
         LimitError: If that would make too many nodes, or calls are nested too deep.
         ModelError: If a function calls itself, or cannot be inlined.
     """
+    drop_unused_functions(model)
     check_expansion(model)
     names = _FreshNames(model)
     try:
         common_passes.InlinePass(criteria=names.give)(model)
     except Exception as error:  # versions that contradict each other, too many inputs, ...
         raise ModelError(f"the functions of the model cannot be inlined: {error}") from error
+
+
+def drop_unused_functions(model: ir.Model) -> None:
+    """Remove the functions that no node of the graph calls, not even by another function: they would be inlined too."""
+    pending, used = [model.graph.all_nodes()], set[ir.OperatorIdentifier]()
+    while pending:
+        called = {node.op_identifier() for node in pending.pop()}
+        new = {key for key in called if key in model.functions} - used
+        used |= new
+        pending += [model.functions[key].all_nodes() for key in new]
+    for key in [key for key in model.functions if key not in used]:
+        del model.functions[key]
 
 
 def check_expansion(model: ir.Model) -> None:
@@ -51,11 +64,14 @@ def check_expansion(model: ir.Model) -> None:
 
 
 def _expanded(body: ir.Graph | ir.Function, sizes: dict[ir.OperatorIdentifier, tuple[int, int]]) -> tuple[int, int]:
-    """Return the nodes and the depth of calls of a body, from those of what it calls."""
+    """Return the nodes and the depth of calls of a body, from those of what it calls.
+
+    The call counts too: it is a node for a while, and functions without nodes could call each other for ever.
+    """
     size, depth = 0, 0
     for node in body.all_nodes():
-        inner_size, inner_depth = sizes.get(node.op_identifier(), (1, -1))
-        size += inner_size
+        inner_size, inner_depth = sizes.get(node.op_identifier(), (0, -1))
+        size += 1 + inner_size
         depth = max(depth, inner_depth + 1)
     return size, depth
 

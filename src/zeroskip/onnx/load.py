@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ..errors import ModelError
 from ..files import read_ordinary
 from .external import Digest, read_external_data
-from .inlining import check_expansion
+from .inlining import check_expansion, drop_unused_functions
 from .opset import check_opset
 from .rewriting import damaged_as_model_error, describe, name_nodes
 from .save import MAX_FILE_BYTES
@@ -126,6 +126,7 @@ def _checked(
     arrays = read_external_data(proto, what, path, digest)
     with damaged_as_model_error(f"{what} is not a valid ONNX graph"):
         model = ir.serde.deserialize_model(proto)
+        drop_unused_functions(model)
         check_expansion(model)
         common_passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
         model.graph.sort()
