@@ -137,3 +137,9 @@ def test_weights_by_measured_time(tmp_path: Path) -> None:
     assert sum(weights.values()) == pytest.approx(sum(value > 0.0 for value in weights.values()))
     with pytest.raises(zs.RecipeError, match="knows no activations"):
         time_weights(replace_relu(Shared()), zs.analyze(tmp_path / "model.onnx", data, threads=1, predict=False))
+
+
+def test_the_preprocessing_is_stated_in_the_file(tmp_path: Path) -> None:
+    recipe = zs.data.Preprocess.preset("caffe-bgr", crop=227)
+    export(sparse(Plain()), pictures(1), tmp_path / "model.onnx", preprocess=recipe)
+    assert zs.data.Preprocess.from_model(tmp_path / "model.onnx") == recipe

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from .calibrate import calibrate
 from .compensation.compensation import COMPENSATIONS, CompensationName
+from .judging.baseline import Baseline
 from .judging.metric import METRICS, MetricFunction, MetricName
 from .network.timing import MeasuredSpeed
 from .options import DEFAULT_MAX_DROP, STRATEGIES, StrategyName
@@ -20,6 +21,7 @@ __all__ = [
     "DEFAULT_MAX_DROP",
     "METRICS",
     "STRATEGIES",
+    "Baseline",
     "CalibrationResult",
     "CompensationName",
     "Correction",

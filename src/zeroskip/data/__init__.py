@@ -6,6 +6,7 @@ A :class:`Dataset` is made by :func:`image_folder`, :func:`images`, :func:`npz`,
 
 from __future__ import annotations
 
+from .classes import ClassFolders, ClassNames
 from .dataset import Dataset
 from .preprocessing import Preprocess
 from .presets import PRESETS
@@ -13,6 +14,8 @@ from .sources import arrays, image_folder, images, load, npz, random_input
 
 __all__ = [
     "PRESETS",
+    "ClassFolders",
+    "ClassNames",
     "Dataset",
     "Preprocess",
     "arrays",
