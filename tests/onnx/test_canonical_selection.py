@@ -112,8 +112,11 @@ def test_gather_outside_of_its_input_is_an_error() -> None:
 )  # fmt: skip
 def test_parts_without_elements(body: str, sizes: list[int], outputs: str, found: list[str]) -> None:
     constants = {"sizes": np.array(sizes), "zero": np.array([0]), "one": np.array([1])}
-    model = build(body, constants=constants, outputs=outputs)
+    model = build(body, inputs=(2, 3, 8, 8), constants=constants, outputs=outputs)
+    open_sizes = build(body, inputs=("N", 3, "H", "W"), constants=constants, outputs=outputs)
     assert sorted(op_types(canonicalize(load_model(model)))) == sorted(found)
-    session, x = InferenceSession(model, SessionOptions(fallback="error")), random_array(2, 3, 8, 8)
-    for want, got in zip(run(model, {"x": x}), session.run(None, {"x": x}), strict=True):
-        np.testing.assert_array_equal(got, want)
+    x = random_array(2, 3, 8, 8)
+    for same in (model, open_sizes):
+        session = InferenceSession(same, SessionOptions(fallback="error"))
+        for want, got in zip(run(model, {"x": x}), session.run(None, {"x": x}), strict=True):
+            np.testing.assert_array_equal(got, want)
