@@ -141,6 +141,9 @@ MODELS = {
     "halves": f"{BASE} y1, y2 = Split<axis = 1, num_outputs = 2>(r) y = Concat<axis = 1>(y2, y1)",
     "crop": f"""{BASE} s = Shape(r) h = Slice(s, two1, four1, zero1) q = Sub(h, one) y = Slice(r, ones2, q, axes)""",
     "shuffle": f"{BASE} y = DepthToSpace<blocksize = 2>(r)",
+    "other_shuffle": f'{BASE} y = DepthToSpace<blocksize = 2, mode = "CRD">(r)',
+    "gathering": f"{BASE} q = SpaceToDepth<blocksize = 2>(r) y = Relu(q)",
+    "transposed": f"{BASE} u = ConvTranspose<strides = [2, 2]>(r, v4) y = Relu(u)",
     "last": f"{BASE} y = Transpose<perm = [0, 2, 3, 1]>(r)",
     "gate": f"{BASE} g = GlobalAveragePool(r) e = Conv(g, v) h = HardSigmoid(e) y = Mul(r, h)",
     "rows": f"{BASE} t = Transpose<perm = [0, 2, 3, 1]>(r) z = Reshape(t, rows) l = MatMul(z, m8) y = Add(l, k)",
@@ -149,8 +152,10 @@ MODELS = {
     "first": f"{BASE} y = Gather<axis = 2>(r, zero)",
     "pool": f"{BASE} g = AveragePool<kernel_shape = [9, 9]>(r) {HEAD}",
 }
-QUICK = set(MODELS) - {"shuffle", "squeezed", "pool"}
-SHAPES = [((n, 3, h, w),) for n, h, w in ((1, 9, 9), (1, 9, 11), (2, 9, 9), (1, 20, 33), (4, 12, 8), (1, 10, 9))]
+QUICK = set(MODELS) - {"squeezed", "pool"}
+SHAPES = [
+    ((n, 3, h, w),) for n, h, w in ((1, 9, 9), (1, 9, 11), (2, 9, 9), (1, 20, 33), (4, 12, 8), (1, 10, 9), (2, 16, 24))
+]
 
 
 def constants() -> dict[str, np.ndarray]:
@@ -160,7 +165,7 @@ def constants() -> dict[str, np.ndarray]:
         "rows": np.array([0, -1, 8]),
     }  # fmt: skip
     floats = {
-        "w": weight(8, 3, 3), "v": weight(8, 8), "v2": weight(4, 16), "v3": weight(16, 8, 3),
+        "w": weight(8, 3, 3), "v": weight(8, 8), "v2": weight(4, 16), "v3": weight(16, 8, 3), "v4": weight(8, 4, 2),
         "wl": weight(5, 8)[:, :, 0, 0],
         "k": np.linspace(0.5, 1.5, 8, dtype=np.float32), "k2": np.linspace(0.1, 2.0, 8, dtype=np.float32),
         "m8": weight(8, 8)[:, :, 0, 0], "mean": np.ones((3, 1, 1), np.float32), "scale": np.array(0.1, np.float32),

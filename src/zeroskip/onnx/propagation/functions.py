@@ -368,6 +368,42 @@ def resize(site: Site) -> Step:
     return step
 
 
+def shuffle(site: Site) -> Step:
+    """DepthToSpace and SpaceToDepth: written as a transposition of six axes, in which those of size 1 count."""
+    source, (result,), block = site.slot(0), _one(site), site.integer("blocksize", 0)
+    if block < 1:
+        raise UnpredictableError
+
+    def step(state: State) -> None:
+        batch, channels, height, width = state.shape(source)
+        if site.node.op_type == "DepthToSpace":
+            shape = (batch, channels // block**2, height * block, width * block)
+        else:
+            shape = (batch, channels * block**2, height // block, width // block)
+        if math.prod(shape) != math.prod(state.shape(source)):
+            raise UnpredictableError
+        parts = parted((), state.shape(source), block, site.node.op_type)
+        state.facts.append((tuple(size == 1 for size in parts), channels))
+        state.shapes[result] = shape
+
+    return step
+
+
+def parted(known: Shape, shape: Shape, block: int, op_type: str) -> Shape:
+    """Return the six axes that DepthToSpace or SpaceToDepth is written with.
+
+    Args:
+        known: The axes for another size with as many channels; empty leaves out those that no size changes.
+        shape: Of the operand ``[N, C, H, W]``.
+        block: Its block size.
+        op_type: Which of the two it is.
+    """
+    batch, channels, height, width = shape
+    if op_type == "DepthToSpace":
+        return (batch, *known[1:4], height, width)
+    return (batch, channels, height // block, block, width // block, block)
+
+
 def inferred(site: Site) -> Step:
     """Any operator whose structure depends on no shape: by the shape inference that the long way uses.
 
@@ -422,6 +458,7 @@ FUNCTIONS: dict[tuple[str, str], StepMaker] = {
     ("", "Clip"): same,
     ("", "Concat"): concat,
     ("", "Conv"): conv,
+    ("", "DepthToSpace"): shuffle,
     ("", "Div"): binary,
     ("", "Expand"): expand,
     ("", "Flatten"): flatten,
@@ -441,6 +478,7 @@ FUNCTIONS: dict[tuple[str, str], StepMaker] = {
     ("", "Sigmoid"): same,
     ("", "Slice"): slices,
     ("", "Softmax"): same,
+    ("", "SpaceToDepth"): shuffle,
     ("", "Split"): inferred,
     ("", "Squeeze"): squeeze,
     ("", "Sub"): binary,

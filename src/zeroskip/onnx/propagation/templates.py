@@ -14,7 +14,7 @@ from ..rewriting import let_go
 from ..settled import OutputSource
 from ..supported import SIZE_DEPENDENT, reason_against
 from ..values import constant, is_op, is_own, static_shape
-from .functions import FUNCTIONS
+from .functions import FUNCTIONS, parted
 from .program import Facts, ShapeProgram
 from .site import Array, Shape, Site, State, Step, UnpredictableError
 
@@ -118,6 +118,9 @@ class Template:
             if is_op(node, "Slice") and is_op(original, "Slice") and original is not None:
                 self._slices.append((node, original))
             return
+        if (shuffled := self._shuffled(node)) is not None:
+            self._add_parted(node, shuffled)
+            return
         maker = FUNCTIONS.get((node.domain, node.op_type))
         if maker is None or (node.op_type in _TARGETED and not self._is_gathered(node)):
             raise UnpredictableError
@@ -127,6 +130,30 @@ class Template:
             self._take(output, self._new_slot())
         outputs = tuple(self._slots[output] for output in node.outputs)
         self._steps.append(maker(Site(node, inputs, outputs, closed, (False,) * len(inputs))))
+
+    def _shuffled(self, node: ir.Node) -> ir.Node | None:
+        """Return the DepthToSpace or SpaceToDepth that begins with this reshape to six axes."""
+        chain = [node]
+        while len(chain) < 3 and len(readers := list(chain[-1].outputs[0].uses())) == 1:
+            chain.append(readers[0].node)
+        if [item.op_type for item in chain] != ["Reshape", "Transpose", "Reshape"]:
+            return None
+        original = self._program.producers.get(chain[-1].outputs[0].name or "")
+        return original if is_op(original, "DepthToSpace", "SpaceToDepth") else None
+
+    def _add_parted(self, node: ir.Node, original: ir.Node) -> None:
+        value, source = node.outputs[0], original.inputs[0]
+        known = static_shape(value)
+        if known is None or source is None or len(known) != 6:
+            raise UnpredictableError
+        x, slot, op_type = self._program.slots[source.name or ""], self._new_slot(), original.op_type
+        block = original.attributes.get_int("blocksize", 0)
+        self._take(value, slot)
+
+        def step(state: State) -> None:
+            state.shapes[slot] = parted(known, state.shape(x), block, op_type)
+
+        self._steps.append(step)
 
     def _is_gathered(self, node: ir.Node) -> bool:
         """Whether a node is the slice that a Gather of one index became: its bounds are constants by the facts."""
