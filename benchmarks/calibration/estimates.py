@@ -41,6 +41,8 @@ _PICTURES = 10_000
 """Test pictures of CIFAR-10."""
 _PROBES = 48
 _BATCH = 100
+_ACCEPTS = False
+"""Whether networks that only guess are calibrated; tests have one."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,13 @@ def _estimated(folder: Path, plan: Plan, seed: int, budgets: Sequence[float]) ->
         return
     data, unseen = _pictures(folder, plan, seed)
     options = CalibrationOptions(
-        max_drop=budgets[-1], metric="top1", seed=seed, probe_samples=_PROBES, threads=1, measure_seconds=0.0
+        max_drop=budgets[-1],
+        metric="top1",
+        accept_baseline=_ACCEPTS,
+        seed=seed,
+        probe_samples=_PROBES,
+        threads=1,
+        measure_seconds=0.0,
     )
     setting = Setting(_model(folder, plan.network), data, None, options)
     for half in (setting.calibration, setting.holdout):

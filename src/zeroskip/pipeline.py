@@ -357,6 +357,7 @@ def _summary(
         baseline=calibration.holdout.baseline,
         optimized=calibration.holdout.optimized,
         drop=calibration.holdout.drop,
+        estimate=calibration.estimate,
         agreement=calibration.holdout.agreement,
         sparsity_before=before.sparsity,
         sparsity_after=after.sparsity,

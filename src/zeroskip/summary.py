@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from .calibration import DropEstimate
 from .gain import Gain
 from .saved_value import SavedValue
 
@@ -34,6 +35,8 @@ class Summary(SavedValue):
         baseline: The metric of the original model on the holdout.
         optimized: The metric of the model with thresholds on the holdout.
         drop: ``baseline - optimized``.
+        estimate: The best estimate of the drop, from all data, with its interval; None where nothing was changed. The
+            budget holds for it, ``drop`` is a count of few inputs.
         agreement: Share of the holdout that both models answer alike; None for outputs that are no classes.
         sparsity_before: Input sparsity of the layers that can skip, weighted by MACs, original model.
         sparsity_after: The same with thresholds.
@@ -57,6 +60,7 @@ class Summary(SavedValue):
     baseline: float
     optimized: float
     drop: float
+    estimate: DropEstimate | None = None
     agreement: float | None = None
     sparsity_before: float
     sparsity_after: float
