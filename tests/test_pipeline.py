@@ -39,6 +39,7 @@ SUMMARY_KEYS = {
     "optimized",
     "drop",
     "agreement",
+    "estimate",
     "sparsity_before",
     "sparsity_after",
     "latency_ms",
