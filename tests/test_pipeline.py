@@ -40,6 +40,7 @@ SUMMARY_KEYS = {
     "drop",
     "agreement",
     "estimate",
+    "agreement",
     "sparsity_before",
     "sparsity_after",
     "latency_ms",
