@@ -38,7 +38,6 @@ SUMMARY_KEYS = {
     "baseline",
     "optimized",
     "drop",
-    "agreement",
     "estimate",
     "agreement",
     "sparsity_before",

@@ -13,6 +13,7 @@ from itertools import groupby
 from pathlib import Path
 
 from zeroskip.calibration import MeasuredSpeed
+from zeroskip.calibration.judging.statistics import count_interval
 from zeroskip.files import atomic_write_text
 
 from ..page.marks import between_marks
@@ -115,8 +116,11 @@ def _details(group: Sequence[MethodResult]) -> list[str]:
     result = group[0]
     point = result.at(_POINT)
     drop = f"{100 * point.drop:+.1f}"
-    if point.interval is not None:
-        low, high = point.interval
+    interval = point.interval
+    if result.metric == "agreement":  # a count; older results have an interval of no width where none was seen
+        interval = count_interval(round(point.drop * result.holdout_samples), result.holdout_samples)
+    if interval is not None:
+        low, high = interval
         drop += f" ({100 * low:+.1f} to {100 * high:+.1f})"
     samples = f"{result.calibration_samples} + {result.holdout_samples}, {result.probe_samples} probes"
     lost = f"{point.information_loss:.1%}"

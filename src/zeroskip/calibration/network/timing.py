@@ -89,14 +89,19 @@ def measured_speed(
     while len(ratios) <= _FEWEST_ROUNDS or (len(ratios) <= _MOST_ROUNDS and time.perf_counter() < end):
         pairs = np.array([(_seconds(before, feed), _seconds(after, feed)) for feed in feeds])
         ratios.append(float(pairs[:, 0].sum() / pairs[:, 1].sum()))
-    low, middle, high = np.percentile(ratios[1:], [20, 50, 80])  # the first round warms up
-    return MeasuredSpeed(
-        ratio=float(middle),
-        low=float(low),
-        high=float(high),
-        threads=threads,
-        batch_size=len(next(iter(feeds[0].values()))),
-    )
+    return speed_of(ratios[1:], threads, len(next(iter(feeds[0].values()))))  # the first round warms up
+
+
+def speed_of(ratios: Sequence[float], threads: int, batch_size: int) -> MeasuredSpeed:
+    """Return what the ratios of single rounds, at least one, say together.
+
+    Example:
+        >>> speed_of([1.0, 1.2, 1.1], threads=2, batch_size=1).ratio
+        1.1
+    """
+    low, middle, high = (float(value) for value in np.percentile(ratios, [20, 50, 80]))
+    low, high = min(low, middle), max(high, middle)
+    return MeasuredSpeed(ratio=middle, low=low, high=high, threads=threads, batch_size=batch_size)
 
 
 def _seconds(session: InferenceSession, feed: Mapping[str, Any]) -> float:

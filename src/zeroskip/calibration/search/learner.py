@@ -78,7 +78,7 @@ class BlockLearner:
         setting.network.set_weights(learnt.layers)
         try:
             search = finder.search(ScaledStrategy(learnt.thresholds, name="blockwise"), budget)
-            search.lowest = _LEAST_FACTOR / LARGEST_FACTOR
+            search.lowest, search.is_fitted = _LEAST_FACTOR / LARGEST_FACTOR, True
             reached = finder.reach(search)
             strength = finder.confirmed(search, reached)
             trial = search.trial(strength, on_holdout=False)
