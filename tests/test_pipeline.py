@@ -19,7 +19,7 @@ from zeroskip.calibration.judging.metric import FidelityMetric
 from zeroskip.errors import DataError, EngineError, ModelError, ZeroskipError
 from zeroskip.onnx import LoadedModel
 from zeroskip.pipeline import OptimizeResult, optimize
-from zeroskip.staging import staged_directory
+from zeroskip.staging import remove_stale, staged_directory
 from zeroskip.summary import Summary
 
 FILES = {
@@ -242,6 +242,14 @@ def test_an_output_that_is_a_file_is_refused_before_any_work(model: Path, tmp_pa
     with pytest.raises(ZeroskipError, match="is a file, expected a folder"):
         optimize(model, tiny_data(8), output=tmp_path / "out")
     assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_what_killed_runs_left_is_removed(tmp_path: Path) -> None:
+    for name in (".out.0123456789ab", ".out.work", ".out.notes", ".other.0123456789ab", "out"):
+        (tmp_path / name).mkdir()
+    (tmp_path / ".out.0123456789ab" / "model.fatrelu.onnx").write_bytes(b"half")
+    remove_stale(tmp_path / "out")
+    assert {path.name for path in tmp_path.iterdir()} == {".out.work", ".out.notes", ".other.0123456789ab", "out"}
 
 
 def test_an_existing_folder_keeps_its_other_files(tmp_path: Path) -> None:

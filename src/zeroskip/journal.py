@@ -127,6 +127,11 @@ class Journal:
         elif not self.is_kept:
             shutil.rmtree(self.folder, ignore_errors=True)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether results are kept; then no other run works for the same output."""
+        return self._stream is not None
+
     def recall(self, key: bytes, compute: Callable[[], Arrays]) -> Arrays:
         """Return the result with a key, computing and keeping it if there is none yet.
 

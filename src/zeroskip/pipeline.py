@@ -36,7 +36,7 @@ from .journal import Journal
 from .progress import Progress
 from .report import write_report
 from .short_repr import ShortRepr
-from .staging import staged_directory
+from .staging import remove_stale, staged_directory
 from .summary import LatencyMs, Summary
 from .system import physical_cores
 from .verification import PEER, Verification, verify
@@ -265,7 +265,10 @@ def _journal(output: Path) -> Journal:
     """Return the journal of a run: a folder beside the output, which is there until the run has succeeded."""
     target = output.absolute()
     anchor = next(folder for folder in target.parents if folder.is_dir())
-    return Journal(anchor / f".{target.name}.work")
+    journal = Journal(anchor / f".{target.name}.work")
+    if journal.is_open:
+        remove_stale(target)
+    return journal
 
 
 def _analyzed(profile: SparsityProfile) -> str:

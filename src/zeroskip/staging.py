@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -58,6 +60,19 @@ def staged_directory(output: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         shutil.rmtree(stage, ignore_errors=True)
         _open.discard(stage)
+
+
+def remove_stale(output: str | os.PathLike[str]) -> None:
+    """Remove the folders that killed runs left beside an output.
+
+    Args:
+        output: As for :func:`staged_directory`. Nobody else may be writing there.
+    """
+    target = Path(output).absolute()
+    anchor = next(folder for folder in target.parents if folder.is_dir())
+    for folder in anchor.glob(f".{glob.escape(target.name)}.*"):
+        if re.fullmatch(r"[0-9a-f]{12}", folder.name[len(target.name) + 2 :]) and folder.is_dir():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _move(stage: Path, target: Path) -> None:
