@@ -105,6 +105,11 @@ def test_rounds_that_disagree_give_a_range_and_no_ratio(
     assert "measure again when it is idle" in verdict
 
 
+def test_a_busy_machine_is_named(profile: SparsityProfile) -> None:
+    busy = reference(2.0, 1.95, 2.05).model_copy(update={"is_busy": True})
+    assert "(2.00x, 1.95x to 2.05x, on a machine that others were using)" in profile.compared_with(busy).verdict
+
+
 def test_a_compared_profile_has_one_time_for_the_whole_model(profile: SparsityProfile) -> None:
     compared = profile.compared_with(reference(2.0, 1.9, 2.1))
     assert compared.latency_ms == 1.0

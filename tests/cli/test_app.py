@@ -47,7 +47,7 @@ def test_choices_match_the_library() -> None:
     assert get_args(options.Metric) == METRICS
     assert get_args(options.Strategy) == STRATEGIES
     assert get_args(options.Isa) == ISAS
-    assert set(get_args(data_options.Preset)) == set(PRESETS)
+    assert set(data_options._PRESETS) == set(PRESETS)
 
 
 def test_stages_begin_anew_when_the_count_does() -> None:

@@ -51,10 +51,11 @@ def _compared(reference: Reference, zeros: str) -> str:
             f"{_unsure_word(gain.low, gain.high)}: {zeros}, but the machine is too busy to say by how much: zeroskip's "
             f"speed-up over {reference.engine} came out from {span}; measure again when it is idle"
         )
+    busy = ", on a machine that others were using" if reference.is_busy else ""
     return (
         f"{_word(gain.low if gain.ratio >= 1.0 else gain.ratio)}: {zeros}, and zeroskip needs "
         f"{time_words(reference.zeroskip_latency_ms)} where {reference.engine} needs "
-        f"{time_words(reference.latency_ms)} ({gain.ratio:.2f}x, {span}), results unchanged"
+        f"{time_words(reference.latency_ms)} ({gain.ratio:.2f}x, {span}{busy}), results unchanged"
     )
 
 

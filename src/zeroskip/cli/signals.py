@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from ..journal import open_journals
 from ..staging import open_stages
 
 _GRACE_S = 0.7
@@ -67,6 +66,8 @@ def prompt_stop() -> Iterator[None]:
 
 def _end(code: int) -> None:
     """End the process here and now, with what is half-written removed."""
+    from ..journal import open_journals  # loads NumPy; who is here has it already
+
     for folder in open_stages():
         shutil.rmtree(folder, ignore_errors=True)
     for journal in open_journals():
