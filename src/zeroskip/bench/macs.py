@@ -10,20 +10,21 @@ import onnx_ir as ir
 
 from ..baselines import Shapes
 from ..onnx import LoadedModel
+from ..onnx.load import ModelSource
 from ..onnx.rewriting import copy_model
 
 _LARGEST_SHAPE_BYTES = 1 << 10
 """Tensors up to this size may be shapes, which shape inference reads."""
 
 
-def count_macs(model: LoadedModel, input_shapes: Shapes) -> int | None:
+def count_macs(model: ModelSource, input_shapes: Shapes) -> int | None:
     """Return the multiply-adds of one run in convolutions and matrix products, None if shapes are unknown.
 
     Args:
         model: The model.
         input_shapes: Concrete shape of each graph input.
     """
-    proto = _without_weights(model)
+    proto = _without_weights(LoadedModel.of(model))
     for value in proto.graph.input:
         for dim, size in zip(value.type.tensor_type.shape.dim, input_shapes.get(value.name, ()), strict=False):
             dim.dim_value = size
