@@ -14,7 +14,8 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from ..rewriting import RuleTable, add_constant, become, insert_before, owner, replace_value
+from ...errors import LimitError
+from ..rewriting import RuleTable, add_constant, become, describe, insert_before, owner, replace_value
 from ..values import (
     broadcast_axis,
     constant,
@@ -28,6 +29,7 @@ from ..values import (
     rank,
     static_shape,
 )
+from .folding import MAX_BYTES
 
 Float64Array = NDArray[np.float64]
 
@@ -229,6 +231,8 @@ def finish(graph: ir.Graph) -> None:
                 if factor is None or (factor.dtype == np.float32 and factor.size == (channels or factor.size)):
                     continue
                 if channels is not None:
+                    if channels * np.dtype(np.float32).itemsize > MAX_BYTES:
+                        raise LimitError(f"{describe(node)} would need a factor for each of {channels} channels")
                     factor = np.broadcast_to(factor, (channels,))
                 rounded = np.ascontiguousarray(factor, dtype=np.float32)
                 node.replace_input_with(index, add_constant(graph, rounded, f"{node.outputs[0].name}.{role}"))
