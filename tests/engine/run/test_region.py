@@ -269,3 +269,18 @@ def test_a_session_knows_the_model_before_its_first_run() -> None:
     session = zs.InferenceSession(named_model("upsampling"))  # of open size: it was checked at a guess
     assert session._region is not None
     assert session._region.templates.specialize(SHAPES[3]) is not None
+
+
+def test_native_parts_beside_islands_take_the_quick_way() -> None:
+    pytest.importorskip("onnxruntime")
+    body = MODELS["upsampling"].replace("y = Conv(j, v2)", "e = Erf(j) y = Conv(e, v2)")
+    options = SessionOptions(intra_op_num_threads=1, fallback="islands")
+    model = text_model(body, 3, **constants())
+    session = zs.InferenceSession(model, options)
+    for shape in (shapes[0] for shapes in SHAPES[:4]):
+        x = np.random.default_rng(1).standard_normal(shape, np.float32)
+        expected = zs.InferenceSession(model, options).run(None, {"x": x})[0]
+        assert np.array_equal(session.run(None, {"x": x})[0], expected)
+    assert session._mixed is not None
+    for part in session._mixed.native_parts:
+        assert part.region.templates.specialize(((1, 3, 31, 17),)) is not None
