@@ -104,6 +104,19 @@ def test_a_hostile_name_in_an_error_is_text(call: Call, hostile: Path) -> None:
     assert SHOWN in result.output
 
 
+def test_the_prediction_of_the_verdict_goes_last(
+    call: Call, model: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = []
+    for width in (110, 80, 72, 68):
+        monkeypatch.setenv("COLUMNS", str(width))
+        result = call("analyze", model, "--data", folder, *QUICK, "--samples", "4", "--no-compare")
+        shown.append([gain for gain in ("+10", "+20", "+30") if f"ms at {gain}" in result.stdout])
+    assert shown[0] == ["+10", "+20", "+30"]
+    assert all("+20" in kept for kept in shown)
+    assert len(shown[-1]) < 3
+
+
 def test_layers_and_activations_go_by_one_scheme(call: Call, model: Path, folder: Path) -> None:
     analyzed = call("analyze", model, "--data", folder, *QUICK, "--no-compare")
     calibrated = call("calibrate", model, "--data", folder, *QUICK, "--max-drop", "0.2", "--time", "0")

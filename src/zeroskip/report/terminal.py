@@ -18,7 +18,7 @@ from .sensitivities import sensitivity_rows
 from .words import METRIC_HEADINGS, budget_words, caution, contributions, headline, measurement_caution, price
 
 _BAR_WIDTH = 10
-_BAR_COLUMN = Column("", rank=4, justify="left")
+_BAR_COLUMN = Column("", rank=9, justify="left")
 
 
 def render_profile(profile: SparsityProfile) -> RenderableType:
@@ -27,7 +27,11 @@ def render_profile(profile: SparsityProfile) -> RenderableType:
     Args:
         profile: What ``analyze`` returned.
     """
-    gains = [Column(f"ms at +{100 * gain:.0f}", rank=3) for gain in profile.gains]
+    middle = len(profile.gains) // 2  # goes last: the verdict speaks of it
+    gains = [
+        Column(f"ms at +{100 * gain:.0f}", rank=3 + (number != middle) * (1 + number))
+        for number, gain in enumerate(profile.gains)
+    ]
     table = FittedTable(
         "layer",
         [Column("MMACs", 2), Column("sparsity"), _BAR_COLUMN, Column("ms"), Column("share", 1), *gains],
