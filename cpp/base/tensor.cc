@@ -11,15 +11,14 @@ int64_t TensorSpec::elements() const {
 int64_t TensorSpec::pixels() const { return n() * h() * w(); }
 
 int64_t TensorSpec::bytes() const {
-  const auto size = static_cast<int64_t>(sizeof(float));
-  if (layout == Layout::kRow) return elements() * size;
-  return pixels() == 0 ? 0 : ((pixels() - 1) * pixel_stride + padded_c()) * size;
+  if (layout == Layout::kRow) return elements() * element_bytes();
+  return pixels() == 0 ? 0 : ((pixels() - 1) * pixel_stride + padded_c()) * element_bytes();
 }
 
 int64_t TensorSpec::mask_bytes() const {
   const auto size = static_cast<int64_t>(sizeof(uint16_t));
   if (!masked || pixels() == 0) return 0;
-  return ((pixels() - 1) * mask_stride() + padded_c() / kChannelBlock) * size;
+  return ((pixels() - 1) * mask_stride() + blocks()) * size;
 }
 
 std::string shape_text(const std::vector<int64_t>& shape) {

@@ -3,12 +3,13 @@
 //   kernels_bench [ISA or "all"] [part of a kernel's name] [seconds per measurement]
 // "gflops" counts the dense computation's operations ("effective"), "executed_gflops" those on non-zeros.
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <vector>
 
-#include "benchmarks/fma_peak.h"
+#include "runtime/peak.h"
 #include "tests/values.h"
 
 namespace zeroskip::benchmark {
@@ -16,16 +17,20 @@ namespace {
 
 using testing::Floats;
 
+double seconds_now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
 constexpr int64_t kPixels = 56, kChannels = 64, kDepth = 256;
 
 class Bench {
  public:
   Bench(Isa isa, const KernelTable& table, std::string filter, double seconds)
       : isa_(isa),
-        lanes_(16 / table.conv_tiling.vectors_per_block),
+        lanes_(table.lanes),
         filter_(std::move(filter)),
         seconds_(seconds),
-        peak_(fma_peak(isa)) {}
+        peak_(2e-6 * peak_macs_per_ms(isa, 1)) {}
 
   void operator()(const char* name, SpconvPointFn kernel) {
     const int64_t width = width_of(name);
@@ -200,7 +205,8 @@ int main(int argc, char** argv) {
     if (wanted != "all" && wanted != isa_name(isa)) continue;
     const KernelTable& table = kernel_table(isa);
     benchmark::Bench bench(isa, table, filter, seconds);
-#define ZS_KERNEL(type, name) bench(#name, table.name);
+#define ZS_KERNEL(kind, input, weight, accumulator, output, rows, columns, isa, type, name) \
+  if (table.name) bench(#name, table.name);
 #include "kernels/list/dconv.inc"
 #include "kernels/list/dwconv.inc"
 #include "kernels/list/gemm.inc"

@@ -23,7 +23,7 @@ namespace zeroskip {
 namespace {
 
 using Array = nb::ndarray<nb::ro, nb::device::cpu>;
-using FloatArray = nb::ndarray<nb::numpy, float>;
+using NumpyArray = nb::ndarray<nb::numpy>;
 using ByteArray = nb::ndarray<nb::numpy, uint8_t, nb::ndim<1>, nb::c_contig>;
 
 template <typename T>
@@ -35,13 +35,30 @@ T get(const nb::dict& dict, const char* key) {
   return value;
 }
 
-// `owners` gets what keeps the values in place, whatever happens to the caller's list meanwhile.
-ConstArray to_const_array(nb::handle object, const std::string& what, std::vector<Array>& owners) {
+// numpy has no bf16: its bits come and go as uint16.
+nb::dlpack::dtype array_type(DataType type) {
+  switch (type) {
+    case DataType::kFloat32:
+      return nb::dtype<float>();
+    case DataType::kU8:
+      return nb::dtype<uint8_t>();
+    case DataType::kBf16:
+    case DataType::kFp16:
+      break;
+  }
+  return nb::dtype<uint16_t>();
+}
+
+// A contiguous array of elements of `dtype`. `owners` gets what keeps the values in place, whatever happens to
+// the caller's list meanwhile.
+ConstArray to_const_array(nb::handle object, const std::string& what, std::vector<Array>& owners,
+                          DataType dtype = DataType::kFloat32) {
   Array array;
   if (!nb::try_cast<Array>(object, array))
     throw_error(what, ": expected a numpy array, got ", nb::type_name(object.type()).c_str());
-  check(array.dtype() == nb::dtype<float>(), what, ": expected dtype float32");
-  ConstArray result{.data = static_cast<const float*>(array.data()), .shape = {}};
+  check(array.dtype() == array_type(dtype), what, ": expected dtype ", traits(dtype).name,
+        dtype == DataType::kBf16 ? " (its bits, as uint16)" : "");
+  ConstArray result{.data = static_cast<const std::byte*>(array.data()), .dtype = dtype, .shape = {}};
   int64_t expected_stride = 1;
   for (size_t axis = array.ndim(); axis-- > 0;) {
     check(array.shape(axis) == 1 || array.stride(axis) == expected_stride || array.size() == 0, what,
@@ -63,7 +80,10 @@ TensorSpec to_tensor(const nb::dict& dict) {
         "', needs 'row' or 'nhwc'");
   tensor.layout = layout == "row" ? Layout::kRow : Layout::kNhwc;
   const auto dtype = dict.contains("dtype") ? get<std::string>(dict, "dtype") : "float32";
-  check(dtype == "float32", "tensor '", tensor.name, "': dtype is '", dtype, "', needs 'float32'");
+  const std::optional<DataType> known = find_data_type(dtype);
+  check(known && known != DataType::kFp16, "tensor '", tensor.name, "': dtype is '", dtype,
+        "', needs 'float32', 'bf16' or 'u8'");
+  tensor.dtype = *known;
   tensor.masked = get<bool>(dict, "masked");
   tensor.pixel_stride = get<int64_t>(dict, "pixel_stride");
   tensor.offset = get<int64_t>(dict, "offset");
@@ -91,7 +111,7 @@ std::map<std::string, ConstantView> to_constants(const std::string& step, const 
     if (names.contains(key)) view.name = nb::cast<std::string>(names[key]);
     size_t count = 1;
     for (const int64_t extent : view.shape) count *= static_cast<size_t>(extent);
-    view.values = {array.data, count};
+    view.values = {reinterpret_cast<const float*>(array.data), count};
     constants.emplace(role, std::move(view));
   }
   return constants;
@@ -118,28 +138,29 @@ std::vector<ConstArray> to_inputs(const Program& program, const nb::list& arrays
   std::vector<ConstArray> inputs;
   for (size_t i = 0; i < arrays.size(); ++i) {
     const std::string name = i < program.input_count() ? " '" + program.input_spec(i).name + "'" : "";
-    inputs.push_back(to_const_array(arrays[i], "input " + std::to_string(i) + name, owners));
+    const DataType dtype = i < program.input_count() ? program.input_spec(i).dtype : DataType::kFloat32;
+    inputs.push_back(to_const_array(arrays[i], "input " + std::to_string(i) + name, owners, dtype));
   }
   return inputs;
 }
 
-FloatArray new_array(const TensorSpec& spec) {
+NumpyArray new_array(const TensorSpec& spec) {
   constexpr std::align_val_t alignment{kAlignment};
-  auto* data = static_cast<float*>(operator new(static_cast<size_t>(spec.bytes()), alignment));
+  void* data = operator new(static_cast<size_t>(spec.bytes()), alignment);
   const nb::capsule owner(data, [](void* p) noexcept { operator delete(p, std::align_val_t{kAlignment}); });
   const std::vector<size_t> shape(spec.shape.begin(), spec.shape.end());
-  return FloatArray(data, shape.size(), shape.data(), owner);
+  return NumpyArray(data, shape.size(), shape.data(), owner, nullptr, array_type(spec.dtype));
 }
 
-std::vector<FloatArray> new_outputs(const Program& program) {
-  std::vector<FloatArray> arrays;
+std::vector<NumpyArray> new_outputs(const Program& program) {
+  std::vector<NumpyArray> arrays;
   for (size_t i = 0; i < program.output_count(); ++i) arrays.push_back(new_array(program.output_spec(i)));
   return arrays;
 }
 
-std::vector<float*> pointers(const std::vector<FloatArray>& arrays) {
-  std::vector<float*> result;
-  for (const FloatArray& array : arrays) result.push_back(array.data());
+std::vector<std::byte*> pointers(const std::vector<NumpyArray>& arrays) {
+  std::vector<std::byte*> result;
+  for (const NumpyArray& array : arrays) result.push_back(static_cast<std::byte*>(array.data()));
   return result;
 }
 
@@ -162,11 +183,11 @@ void init_program(Program* self, const std::vector<nb::dict>& tensors, const std
   new (self) Program(std::move(spec), weights ? *weights : own, std::move(memory));
 }
 
-std::vector<FloatArray> run(const Program& program, const nb::list& arrays) {
+std::vector<NumpyArray> run(const Program& program, const nb::list& arrays) {
   std::vector<Array> owners;
   const std::vector<ConstArray> inputs = to_inputs(program, arrays, owners);
-  std::vector<FloatArray> outputs = new_outputs(program);
-  const std::vector<float*> addresses = pointers(outputs);
+  std::vector<NumpyArray> outputs = new_outputs(program);
+  const std::vector<std::byte*> addresses = pointers(outputs);
   {
     const GilRelease release;
     program.run(inputs, addresses);
@@ -177,8 +198,8 @@ std::vector<FloatArray> run(const Program& program, const nb::list& arrays) {
 nb::list profile(const Program& program, const nb::list& arrays, int iterations) {
   std::vector<Array> owners;
   const std::vector<ConstArray> inputs = to_inputs(program, arrays, owners);
-  const std::vector<FloatArray> outputs = new_outputs(program);
-  const std::vector<float*> addresses = pointers(outputs);
+  const std::vector<NumpyArray> outputs = new_outputs(program);
+  const std::vector<std::byte*> addresses = pointers(outputs);
   std::vector<StepProfile> steps;
   {
     const GilRelease release;
@@ -219,7 +240,7 @@ class BoundRun {
     const GilRelease release;
     run_.run(first, last, counts);
   }
-  std::vector<FloatArray> outputs() const { return outputs_; }
+  std::vector<NumpyArray> outputs() const { return outputs_; }
   std::vector<std::optional<double>> densities() const { return run_.densities(); }
 
   ByteArray save(const std::vector<std::pair<int64_t, int64_t>>& ranges) const {
@@ -248,7 +269,7 @@ class BoundRun {
   }
 
   std::vector<Array> inputs_;
-  std::vector<FloatArray> outputs_;
+  std::vector<NumpyArray> outputs_;
   StepwiseRun run_;
 };
 
@@ -273,18 +294,7 @@ std::vector<std::string> names(const std::vector<Isa>& isas) {
   return result;
 }
 
-}  // namespace
-}  // namespace zeroskip
-
-NB_MODULE(_core, m) {
-  using namespace zeroskip;
-  // A session that lives until the interpreter ends (a global, a daemon thread's) is no leak worth a report.
-  nb::set_leak_warnings(false);
-  m.doc() = "Native core of zeroskip: executes plans of fused steps.";
-  m.attr("__version__") = ZEROSKIP_VERSION;
-  const auto error = nb::exception<Error>(m, "Error", PyExc_RuntimeError);
-  register_step_error(nb::exception<StepError>(m, "StepError", error));
-
+void define_machine(nb::module_& m) {
   m.def(
       "isas_compiled", [] { return names(isas_compiled()); },
       "Instruction sets in this build, weakest first.");
@@ -303,6 +313,21 @@ NB_MODULE(_core, m) {
       "isa"_a = nb::none(), "num_threads"_a = 1, nb::call_guard<GilRelease>(),
       "Measure the float32 multiply-accumulates that the threads complete in a millisecond at best (takes 10 "
       "ms).");
+}
+
+}  // namespace
+}  // namespace zeroskip
+
+NB_MODULE(_core, m) {
+  using namespace zeroskip;
+  // A session that lives until the interpreter ends (a global, a daemon thread's) is no leak worth a report.
+  nb::set_leak_warnings(false);
+  m.doc() = "Native core of zeroskip: executes plans of fused steps.";
+  m.attr("__version__") = ZEROSKIP_VERSION;
+  const auto error = nb::exception<Error>(m, "Error", PyExc_RuntimeError);
+  register_step_error(nb::exception<StepError>(m, "StepError", error));
+
+  define_machine(m);
 
   nb::class_<WeightStore>(m, "WeightStore", "Packed weights shared by the programs of one session.")
       .def(nb::init<>())
@@ -315,8 +340,9 @@ NB_MODULE(_core, m) {
   nb::class_<Program>(m, "Program", "A validated, executable plan. Safe to run from several threads at once.")
       .def("__init__", &init_program, "tensors"_a, "steps"_a, "inputs"_a, "outputs"_a, "arena_bytes"_a,
            "num_threads"_a = 0, "isa"_a = nb::none(), "weights"_a = nb::none(), "memory"_a = nb::none())
-      .def("run", &run, "inputs"_a,
-           "Run on float32 arrays in the order of the graph inputs; returns fresh arrays.")
+      .def(
+          "run", &run, "inputs"_a,
+          "Run on arrays in the order of the graph inputs, of bf16 its bits as uint16; returns fresh arrays.")
       .def(
           "profile", &profile, "inputs"_a, "iterations"_a = 10,
           "Time every step: name, op, kernel, median_ms, min_ms, mean_ms, density (of a masked first input).")

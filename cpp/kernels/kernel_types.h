@@ -2,7 +2,12 @@
 //
 // Each family declares its function types and their contract in kernels/<family>/<family>.h and lists its
 // kernels, one line each, in kernels/list/<family>.inc. That line is the single source for the table's
-// member, for its initialiser in every ISA build, and for the names that tests and benchmarks iterate over.
+// member, for its initialiser in every ISA build, for the names that tests and benchmarks iterate over, and
+// for the columns by which kernels/lookup.h finds a kernel:
+//   ZS_KERNEL(kind, input, weight, accumulator, output, rows, columns, isa, function type, name)
+// kind is what it computes; kernels of one kind have one function type. The four types are element types of
+// base/types.inc or `none`. rows x columns is the tile, output pixels x output channels; 0 is any number. isa
+// is the instruction set that has it, of isa.inc, or `all`; in the tables of others its member is null.
 //
 // Common contract, unless a type says otherwise: pointers are 64-byte aligned where they start a buffer;
 // strides are in elements; channel counts are padded to 16 and padding channels are computed like any other;
@@ -25,19 +30,29 @@
 
 namespace zeroskip {
 
+enum class Isa {
+#define ZS_ISA_ROW(enumerator, name, architecture, lanes, registers, tiles, needs) enumerator,
+#include "kernels/list/isa.inc"
+#undef ZS_ISA_ROW
+};
+
 // The widest convolution microkernels whose accumulators stay in registers, in blocks of 16 output channels.
 struct ConvTiling {
-  int64_t point_blocks = 1;     // of f32_spconv_ukernel_2x*
-  int64_t row_pair_blocks = 1;  // of f32_spconv3row_ukernel_2x*
-  int64_t dense_blocks = 1;     // of f32_dconv_ukernel_12x*
-  int64_t vectors_per_block = 1;
+  int64_t point_blocks = 1;     // of spconv
+  int64_t row_pair_blocks = 1;  // of spconv3row
+  int64_t dense_blocks = 1;     // of dconv
 };
 
 struct KernelTable {
+  Isa isa;
+  int64_t lanes;  // floats in a vector
   ConvTiling conv_tiling;
-#define ZS_KERNEL(type, name) type name = nullptr;
+#define ZS_KERNEL(kind, input, weight, accumulator, output, rows, columns, isa, type, name) \
+  type name = nullptr;
 #include "kernels/list/all.inc"
 #undef ZS_KERNEL
+
+  int64_t vectors_per_block() const { return 16 / lanes; }
 };
 
 }  // namespace zeroskip

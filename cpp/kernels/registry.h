@@ -8,8 +8,6 @@
 
 namespace zeroskip {
 
-enum class Isa { kGeneric, kNeon, kAvx2, kAvx512 };
-
 const char* isa_name(Isa isa);
 std::vector<Isa> isas_compiled();   // weakest first
 std::vector<Isa> isas_supported();  // compiled and runnable on this CPU, weakest first

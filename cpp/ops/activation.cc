@@ -13,21 +13,21 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 Pointwise fatrelu(const StepSpec& step, const BuildContext& context) {
   Epilogue epilogue = parse_fatrelu(step, output_channels(step, context));
-  Pointwise pointwise{.kernel = context.kernels.f32_fatrelu, .kernel_name = "f32_fatrelu"};
+  Pointwise pointwise = with_kernel("fatrelu", step, context);
   pointwise.thresholds = std::move(epilogue.thresholds);
   pointwise.args.max_value = epilogue.max_value;
   return pointwise;
 }
 
 Pointwise clip(const StepSpec& step, const BuildContext& context) {
-  Pointwise pointwise{.kernel = context.kernels.f32_clip, .kernel_name = "f32_clip"};
+  Pointwise pointwise = with_kernel("clip", step, context);
   pointwise.args.min_value = static_cast<float>(step.get_float("min_value", -kInfinity));
   pointwise.args.max_value = static_cast<float>(step.get_float("max_value", kInfinity));
   return pointwise;
 }
 
 Pointwise hardsigmoid(const StepSpec& step, const BuildContext& context) {
-  Pointwise pointwise{.kernel = context.kernels.f32_hardsigmoid, .kernel_name = "f32_hardsigmoid"};
+  Pointwise pointwise = with_kernel("hardsigmoid", step, context);
   pointwise.args.alpha = static_cast<float>(step.get_float("alpha", 0.2));  // ONNX defaults
   pointwise.args.beta = static_cast<float>(step.get_float("beta", 0.5));
   return pointwise;
@@ -38,9 +38,8 @@ Pointwise select(const StepSpec& step, const BuildContext& context) {
   if (kind == "fatrelu") return fatrelu(step, context);
   if (kind == "clip") return clip(step, context);
   if (kind == "hardsigmoid") return hardsigmoid(step, context);
-  if (kind == "sigmoid") return {.kernel = context.kernels.f32_sigmoid, .kernel_name = "f32_sigmoid"};
-  if (kind == "hardswish") return {.kernel = context.kernels.f32_hardswish, .kernel_name = "f32_hardswish"};
-  if (kind == "tanh") return {.kernel = context.kernels.f32_tanh, .kernel_name = "f32_tanh"};
+  for (const char* plain : {"sigmoid", "hardswish", "tanh"})
+    if (kind == plain) return with_kernel(plain, step, context);
   throw_error("kind is '", kind, "', needs one of fatrelu, clip, sigmoid, hardswish, hardsigmoid, tanh");
 }
 

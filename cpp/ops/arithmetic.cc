@@ -17,7 +17,7 @@ void set_epilogue(Pointwise& pointwise, Epilogue epilogue) {
 // y = act(a + b).
 std::unique_ptr<Op> make_add(const StepSpec& step, const BuildContext& context) {
   require_counts(step, 2, 1);
-  Pointwise pointwise{.kernel = context.kernels.f32_add, .kernel_name = "f32_add"};
+  Pointwise pointwise = with_kernel("add", step, context);
   set_epilogue(pointwise, parse_epilogue(step, output_channels(step, context)));
   return std::make_unique<PointwiseOp>(std::move(pointwise), step, context);
 }
@@ -25,15 +25,14 @@ std::unique_ptr<Op> make_add(const StepSpec& step, const BuildContext& context) 
 // y = a * b; b may be one pixel per image (a squeeze-and-excitation gate).
 std::unique_ptr<Op> make_mul(const StepSpec& step, const BuildContext& context) {
   require_counts(step, 2, 1);
-  return std::make_unique<PointwiseOp>(Pointwise{.kernel = context.kernels.f32_mul, .kernel_name = "f32_mul"},
-                                       step, context);
+  return std::make_unique<PointwiseOp>(with_kernel("mul", step, context), step, context);
 }
 
 // y = act(x * scale + bias), per channel.
 std::unique_ptr<Op> make_affine(const StepSpec& step, const BuildContext& context) {
   require_counts(step, 1, 1);
   const int64_t channels = output_channels(step, context);
-  Pointwise pointwise{.kernel = context.kernels.f32_affine, .kernel_name = "f32_affine"};
+  Pointwise pointwise = with_kernel("affine", step, context);
   pointwise.scale = pad_channels(step.get_constant("scale", {channels}));
   pointwise.bias = pad_channels(step.get_constant("bias", {channels}));
   set_epilogue(pointwise, parse_epilogue(step, channels));

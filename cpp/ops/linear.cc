@@ -59,6 +59,8 @@ Linear::Linear(const StepSpec& step, const BuildContext& context) : kernels_(con
 
   const ConstantView& weight = step.get_constant("weight", {out_, in_});
   storage_ = choose_weight_storage(step, weight.values);
+  axpy_ = get_kernel<RowAxpyFn>(kernels_, {.kind = "row_axpy", .input = x.dtype, .weight = storage_});
+  pack_rows_ = get_kernel<PackRowsFn>(kernels_, {.kind = "pack_rows", .weight = storage_}).function;
   const int64_t padded = padded_out();
   weights_ = shared_weights(context, weight.name + "/linear", storage_,
                             [&] { return pack(weight, in_, out_, padded); });
@@ -67,7 +69,7 @@ Linear::Linear(const StepSpec& step, const BuildContext& context) : kernels_(con
   epilogue_ = parse_epilogue(step, out_);
 
   const int64_t blocks = padded / kChannelBlock;
-  const int64_t unit = storage_ == WeightStorage::kFloat32 ? 1 : kGroupBlocks;
+  const int64_t unit = storage_ == DataType::kFloat32 ? 1 : kGroupBlocks;
   sparse_strips_ = split_outputs(blocks, unit, kSparseStripBlocks, context.num_threads);
   block_rows_ = std::min(rows_, kDenseRows);
   const int64_t row_blocks = ceil_div(rows_, block_rows_);
@@ -90,12 +92,10 @@ size_t Linear::scratch_bytes() const {
   return static_cast<size_t>(nonzero_bytes() + num_threads_ * thread_bytes());
 }
 
-std::string Linear::kernel_name() const {
-  return zeroskip::kernel_name("f32_row_axpy_ukernel_8", storage_) + "|f32_gemm";
-}
+std::string Linear::kernel_name() const { return std::string(axpy_.name) + "|f32_gemm"; }
 
 int64_t Linear::padded_out() const {
-  return round_up(out_, storage_ == WeightStorage::kFloat32 ? kChannelBlock : kGroupBlocks * kChannelBlock);
+  return round_up(out_, storage_ == DataType::kFloat32 ? kChannelBlock : kGroupBlocks * kChannelBlock);
 }
 
 Linear::Nonzeros Linear::nonzeros(const RunContext& context) const {
@@ -123,7 +123,7 @@ bool Linear::list_nonzeros(const RunContext& context, const Nonzeros& list) cons
   // One row: skipping never reads more than the GEMM. The lists hold 2 * in_ entries: the limit and one row
   // more.
   const auto limit = rows_ == 1 ? in_ : static_cast<int64_t>(kMaxSparseReads * static_cast<double>(in_));
-  const float* x = context.inputs[0].data;
+  const float* x = context.inputs[0].as<float>();
   list.first[0] = 0;
   for (int64_t m = 0; m < rows_; ++m) {
     const int64_t start = list.first[m];
@@ -136,22 +136,20 @@ bool Linear::list_nonzeros(const RunContext& context, const Nonzeros& list) cons
 
 void Linear::run_sparse(const RunContext& context, const Nonzeros& list) const {
   const Split& strips = sparse_strips_;
-  const RowAxpyFn axpy[] = {kernels_.f32_row_axpy_ukernel_8, kernels_.f32_bf16w_row_axpy_ukernel_8,
-                            kernels_.f32_fp16w_row_axpy_ukernel_8};
   parallel_for(context.num_threads, rows_ * strips.tasks(), [&](int64_t task, int thread) {
     const int64_t m = task / strips.tasks(), strip = task % strips.tasks();
     const int64_t first = strips.begin(strip) * kChannelBlock;
     const ThreadScratch scratch = thread_scratch(context, thread);
     const int64_t width = strips.count(strip) * kChannelBlock;
     std::copy_n(bias_.data() + first, width, scratch.y);
-    axpy[static_cast<size_t>(storage_)]({.count = list.first[m + 1] - list.first[m],
-                                         .indices = list.indices + list.first[m],
-                                         .values = list.values + list.first[m],
-                                         .weights = weights_->at(first),
-                                         .weight_stride = padded_out(),
-                                         .blocks = strips.count(strip),
-                                         .y = scratch.y});
-    store_outputs(scratch.y, first, width, context.outputs[0].data + m * out_);
+    axpy_.function({.count = list.first[m + 1] - list.first[m],
+                    .indices = list.indices + list.first[m],
+                    .values = list.values + list.first[m],
+                    .weights = weights_->at(first),
+                    .weight_stride = padded_out(),
+                    .blocks = strips.count(strip),
+                    .y = scratch.y});
+    store_outputs(scratch.y, first, width, context.outputs[0].as<float>() + m * out_);
   });
 }
 
@@ -161,12 +159,12 @@ void Linear::run_dense(const RunContext& context) const {
   parallel_for(context.num_threads, blocks.tasks() * strips.tasks(), [&](int64_t task, int thread) {
     const int64_t block = task / strips.tasks(), strip = task % strips.tasks();
     const ThreadScratch scratch = thread_scratch(context, thread);
-    multiply_strip(context.inputs[0].data + blocks.begin(block) * x_stride_, blocks.count(block), strip,
-                   scratch);
+    multiply_strip(context.inputs[0].as<float>() + blocks.begin(block) * x_stride_, blocks.count(block),
+                   strip, scratch);
     const int64_t width = strips.count(strip) * kChannelBlock;
     for (int64_t m = 0; m < blocks.count(block); ++m)
       store_outputs(scratch.y + m * width, strips.begin(strip) * kChannelBlock, width,
-                    context.outputs[0].data + (blocks.begin(block) + m) * out_);
+                    context.outputs[0].as<float>() + (blocks.begin(block) + m) * out_);
   });
 }
 
@@ -175,17 +173,15 @@ void Linear::run_dense(const RunContext& context) const {
 void Linear::multiply_strip(const float* x, int64_t rows, int64_t strip, const ThreadScratch& scratch) const {
   const int64_t first = dense_strips_.begin(strip) * kChannelBlock, blocks = dense_strips_.count(strip);
   const int64_t width = blocks * kChannelBlock, stride = padded_out();
-  const PackRowsFn pack_rows[] = {kernels_.f32_pack_rows, kernels_.f32_bf16w_pack_rows,
-                                  kernels_.f32_fp16w_pack_rows};
   for (int64_t m = 0; m < rows; ++m) std::copy_n(bias_.data() + first, width, scratch.y + m * width);
   for (int64_t k = 0; k < in_; k += kDepth) {
     const int64_t depth = std::min(kDepth, in_ - k);
-    pack_rows[static_cast<size_t>(storage_)]({.rows = depth,
-                                              .blocks = blocks,
-                                              .from = weights_->at(k * stride + first),
-                                              .from_stride = stride,
-                                              .to = scratch.b,
-                                              .to_stride = width});
+    pack_rows_({.rows = depth,
+                .blocks = blocks,
+                .from = weights_->at(k * stride + first),
+                .from_stride = stride,
+                .to = scratch.b,
+                .to_stride = width});
     kernels_.f32_gemm({.rows = rows,
                        .depth = depth,
                        .blocks = blocks,

@@ -5,6 +5,7 @@
 // blocked GEMM, which reads every weight once for all rows of x.
 #pragma once
 
+#include "kernels/lookup.h"
 #include "ops/epilogue.h"
 #include "ops/op.h"
 #include "ops/packed_weights.h"
@@ -50,7 +51,9 @@ class Linear final : public Op {
   const KernelTable& kernels_;
   int64_t rows_, in_, out_, x_stride_;
   Epilogue epilogue_;
-  WeightStorage storage_;
+  DataType storage_;
+  Kernel<RowAxpyFn> axpy_;
+  PackRowsFn pack_rows_;
   SharedWeights weights_;  // [in][padded_out()]
   AlignedFloats bias_;
   int num_threads_;

@@ -1,4 +1,5 @@
 // lrn: local response normalisation across channels.
+#include "kernels/lookup.h"
 #include "ops/ops.h"
 #include "ops/shapes.h"
 #include "ops/split.h"
@@ -9,7 +10,8 @@ namespace {
 class Lrn final : public Op {
  public:
   Lrn(const StepSpec& step, const BuildContext& context)
-      : kernel_(context.kernels.f32_lrn), num_threads_(context.num_threads) {
+      : kernel_(get_kernel<LrnFn>(context.kernels, {.kind = "lrn", .input = context.input(step, 0).dtype})),
+        num_threads_(context.num_threads) {
     const TensorSpec& x = context.input(step, 0);
     require_layout(x, Layout::kNhwc);
     require_layout(context.output(step, 0), Layout::kNhwc);
@@ -34,21 +36,21 @@ class Lrn final : public Op {
       pixels.pixels = split.count(task);
       pixels.channels = y.spec->c();
       pixels.x_stride = x.spec->pixel_stride;
-      pixels.x = x.data + pixel * pixels.x_stride;
+      pixels.x = x.as<float>() + pixel * pixels.x_stride;
       pixels.y_stride = y.spec->pixel_stride;
-      pixels.y = y.data + pixel * pixels.y_stride;
+      pixels.y = y.as<float>() + pixel * pixels.y_stride;
       pixels.mask_stride = y.spec->mask_stride();
       if (y.mask) pixels.mask = y.mask + pixel * pixels.mask_stride;
-      kernel_(args);
+      kernel_.function(args);
     });
   }
   size_t scratch_bytes() const override {
     return static_cast<size_t>(scratch_floats_ * num_threads_) * sizeof(float);
   }
-  std::string kernel_name() const override { return "f32_lrn"; }
+  std::string kernel_name() const override { return kernel_.name; }
 
  private:
-  LrnFn kernel_;
+  Kernel<LrnFn> kernel_;
   int num_threads_;
   LrnArgs args_;
   int64_t scratch_floats_;

@@ -1,6 +1,7 @@
-// Helpers of operators that move pixels rather than compute them.
+// Helpers of operators that move pixels rather than compute them, of every element type.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "base/tensor.h"
@@ -8,13 +9,21 @@
 
 namespace zeroskip {
 
-// Copies `channels` values of each pixel; destination channels from there to the next multiple of 16 become
-// zero.
-void copy_pixels(const float* from, int64_t from_stride, float* to, int64_t to_stride, int64_t pixels,
-                 int64_t channels);
+// Copies `bytes` bytes of each pixel and fills up with zeros to a whole channel block. Strides are in bytes.
+void copy_pixels(const std::byte* from, int64_t from_stride, std::byte* to, int64_t to_stride, int64_t pixels,
+                 int64_t bytes);
 
-// Writes the mask of the given pixels of y from their values, while these are still in cache. No mask, no
-// effect.
-void write_mask(const KernelTable& kernels, const Tensor& y, int64_t first_pixel, int64_t pixels);
+// Writes masks from values that are still in cache.
+class MaskWriter {
+ public:
+  // Throws Error where a mask is wanted and no kernel makes one of y's type.
+  MaskWriter(const KernelTable& kernels, const TensorSpec& y);
+
+  // Of the given pixels of y. No mask, no effect.
+  void write(const Tensor& y, int64_t first_pixel, int64_t pixels) const;
+
+ private:
+  MaskFn kernel_ = nullptr;
+};
 
 }  // namespace zeroskip

@@ -8,10 +8,13 @@
 
 namespace zeroskip {
 
-#define ZS_OP(name, in_place_from) \
+#define ZS_OP(name, in_place_from, types) \
   std::unique_ptr<Op> make_##name(const StepSpec& step, const BuildContext& context);
 #include "ops/list.inc"
 #undef ZS_OP
+
+// Whether the operator works on tensors of the type.
+bool op_takes(const std::string& name, DataType type);
 
 // Whether the operator allows its output to lie exactly on its input number `input`.
 bool op_runs_in_place(const std::string& name, size_t input);

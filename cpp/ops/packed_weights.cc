@@ -7,7 +7,6 @@
 namespace zeroskip {
 namespace {
 
-constexpr const char* kNames[] = {"float32", "bf16", "fp16"};  // by WeightStorage
 constexpr float kLargestBf16 = 0x1.fep127f;
 constexpr float kLargestFp16 = 65504.0f;
 constexpr int64_t kChunk = 1 << 16;  // weights converted by one task; a multiple of every group
@@ -57,9 +56,9 @@ void store_fp16(const float* from, int64_t first, int64_t last, std::byte* to) {
 
 }  // namespace
 
-PackedWeights::PackedWeights(AlignedFloats values, WeightStorage storage, int64_t lanes, int num_threads)
+PackedWeights::PackedWeights(AlignedFloats values, DataType storage, int64_t lanes, int num_threads)
     : storage_(storage), count_(values.size()) {
-  if (storage == WeightStorage::kFloat32) {
+  if (storage == DataType::kFloat32) {
     floats_ = std::move(values);
     data_ = reinterpret_cast<const std::byte*>(floats_.data());
     return;
@@ -69,44 +68,31 @@ PackedWeights::PackedWeights(AlignedFloats values, WeightStorage storage, int64_
   const auto count = static_cast<int64_t>(count_);
   parallel_for(num_threads, ceil_div(count, kChunk), [&](int64_t chunk, int) {
     const int64_t first = chunk * kChunk, last = std::min(count, first + kChunk);
-    if (storage == WeightStorage::kBf16)
+    if (storage == DataType::kBf16)
       store_bf16(values.data(), first, last, lanes, halves_.get());
     else
       store_fp16(values.data(), first, last, halves_.get());
   });
 }
 
-const char* storage_name(WeightStorage storage) { return kNames[static_cast<size_t>(storage)]; }
-
-WeightStorage choose_weight_storage(const StepSpec& step, std::span<const float> weights) {
+DataType choose_weight_storage(const StepSpec& step, std::span<const float> weights) {
   const std::string wanted = step.get_string("weight_storage", "float32");
-  const auto* const found = std::find(std::begin(kNames), std::end(kNames), wanted);
-  check(found != std::end(kNames), "weight_storage must be float32, bf16 or fp16, got '", wanted, "'");
-  const auto storage = static_cast<WeightStorage>(found - kNames);
-  if (storage == WeightStorage::kFloat32) return storage;
-  const float largest = storage == WeightStorage::kBf16 ? kLargestBf16 : kLargestFp16;
+  const std::optional<DataType> found = find_data_type(wanted);
+  const bool is_known = found == DataType::kFloat32 || found == DataType::kBf16 || found == DataType::kFp16;
+  check(is_known, "weight_storage must be float32, bf16 or fp16, got '", wanted, "'");
+  const DataType storage = *found;
+  if (storage == DataType::kFloat32) return storage;
+  const float largest = storage == DataType::kBf16 ? kLargestBf16 : kLargestFp16;
   const auto fits = [&](float weight) { return std::fabs(weight) <= largest; };
-  return std::all_of(weights.begin(), weights.end(), fits) ? storage : WeightStorage::kFloat32;
+  return std::all_of(weights.begin(), weights.end(), fits) ? storage : DataType::kFloat32;
 }
 
-SharedWeights shared_weights(const BuildContext& context, const std::string& key, WeightStorage storage,
+SharedWeights shared_weights(const BuildContext& context, const std::string& key, DataType storage,
                              const std::function<AlignedFloats()>& pack) {
-  const int64_t lanes = kChannelBlock / context.kernels.conv_tiling.vectors_per_block;
-  const std::string form = "/" + std::string(storage_name(storage)) + "x" + std::to_string(lanes);
+  const int64_t lanes = context.kernels.lanes;
+  const std::string form = "/" + std::string(traits(storage).name) + "x" + std::to_string(lanes);
   return context.weights.get(key + form,
                              [&] { return PackedWeights(pack(), storage, lanes, context.num_threads); });
-}
-
-int64_t kernel_blocks(int64_t most, int64_t blocks, WeightStorage storage) {
-  const int64_t fit = std::min(most, blocks);
-  const auto power_of_two = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(fit)));
-  return storage == WeightStorage::kBf16 ? power_of_two : fit;
-}
-
-std::string kernel_name(const std::string& name, WeightStorage storage) {
-  if (storage == WeightStorage::kFloat32) return name;
-  const size_t type_end = name.find('_') + 1;
-  return name.substr(0, type_end) + storage_name(storage) + "w_" + name.substr(type_end);
 }
 
 }  // namespace zeroskip

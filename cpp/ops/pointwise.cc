@@ -41,9 +41,9 @@ void run_contiguous(EltwiseFn kernel, EltwiseArgs args, int64_t count) {
 }
 
 EltwiseArgs at_offset(EltwiseArgs args, const RunContext& context, int64_t offset) {
-  args.x = context.inputs[0].data + offset;
-  if (context.inputs.size() > 1) args.other = context.inputs[1].data + offset;
-  args.y = context.outputs[0].data + offset;
+  args.x = context.inputs[0].as<float>() + offset;
+  if (context.inputs.size() > 1) args.other = context.inputs[1].as<float>() + offset;
+  args.y = context.outputs[0].as<float>() + offset;
   return args;
 }
 
@@ -55,6 +55,11 @@ void splat(const float** parameter, int64_t channel, Block& block) {
 }
 
 }  // namespace
+
+Pointwise with_kernel(const char* kind, const StepSpec& step, const BuildContext& context) {
+  const DataType type = context.output(step, 0).dtype;
+  return {.kernel = get_kernel<EltwiseFn>(context.kernels, {.kind = kind, .input = type})};
+}
 
 size_t row_channel_axis(const StepSpec& step, const TensorSpec& tensor) {
   const size_t rank = tensor.shape.size();
@@ -119,23 +124,24 @@ void PointwiseOp::run_nhwc(const RunContext& context) const {
     args.pixels = split.count(part);
     args.channels = y.spec->c();
     args.x_stride = x.spec->pixel_stride;
-    args.x = x.data + pixel * args.x_stride;
+    args.x = x.as<float>() + pixel * args.x_stride;
     args.y_stride = y.spec->pixel_stride;
-    args.y = y.data + pixel * args.y_stride;
+    args.y = y.as<float>() + pixel * args.y_stride;
     args.mask_stride = y.spec->mask_stride();
     if (y.mask) args.mask = y.mask + pixel * args.mask_stride;
     if (other) {
       args.other_stride = repeats_other_ ? 0 : other->spec->pixel_stride;
-      args.other = other->data + (repeats_other_ ? group : pixel) * other->spec->pixel_stride;
+      args.other = other->as<float>() + (repeats_other_ ? group : pixel) * other->spec->pixel_stride;
     }
-    pointwise_.kernel(args);
+    pointwise_.kernel.function(args);
   });
 }
 
 void PointwiseOp::run_flat(const RunContext& context) const {
   const Split split = split_items(context.outputs[0].spec->elements(), 1, context.num_threads);
   parallel_for(context.num_threads, split.tasks(), [&](int64_t task, int) {
-    run_contiguous(pointwise_.kernel, at_offset(base_args(), context, split.begin(task)), split.count(task));
+    run_contiguous(pointwise_.kernel.function, at_offset(base_args(), context, split.begin(task)),
+                   split.count(task));
   });
 }
 
@@ -147,13 +153,13 @@ void PointwiseOp::run_channel_rows(const RunContext& context) const {
     args.pixels = split.count(task);
     args.channels = whole;
     args.x_stride = args.other_stride = args.y_stride = channels_;
-    pointwise_.kernel(args);
+    pointwise_.kernel.function(args);
     if (whole == channels_) return;
     for (int64_t row = split.begin(task); row < split.begin(task) + split.count(task); ++row) {
       EltwiseArgs rest = at_offset(base_args(), context, row * channels_ + whole);
       for (const float** parameter : {&rest.scale, &rest.bias, &rest.thresholds})
         if (*parameter) *parameter += whole;
-      run_partial_block(pointwise_.kernel, rest, channels_ - whole);
+      run_partial_block(pointwise_.kernel.function, rest, channels_ - whole);
     }
   });
 }
@@ -165,7 +171,7 @@ void PointwiseOp::run_channel_planes(const RunContext& context) const {
     splat(&args.scale, plane % channels_, scale);
     splat(&args.bias, plane % channels_, bias);
     splat(&args.thresholds, plane % channels_, thresholds);
-    run_contiguous(pointwise_.kernel, args, inner_);
+    run_contiguous(pointwise_.kernel.function, args, inner_);
   });
 }
 

@@ -3,19 +3,22 @@
 
 #include <string>
 
+#include "kernels/lookup.h"
 #include "ops/op.h"
 
 namespace zeroskip {
 
 // A kernel and its parameters. Pointers in `args` to tensors and masks stay null: they are set per run.
 struct Pointwise {
-  EltwiseFn kernel = nullptr;
-  std::string kernel_name;
+  Kernel<EltwiseFn> kernel;
   EltwiseArgs args{};     // scalars only
   AlignedFloats scale{};  // [channels rounded up to 16] each, or empty
   AlignedFloats bias{};
   AlignedFloats thresholds{};
 };
+
+// Nothing but the kernel of that kind for the type of the step's output. Throws Error where there is none.
+Pointwise with_kernel(const char* kind, const StepSpec& step, const BuildContext& context);
 
 class PointwiseOp final : public Op {
  public:
@@ -25,7 +28,7 @@ class PointwiseOp final : public Op {
   PointwiseOp(Pointwise pointwise, const StepSpec& step, const BuildContext& context);
 
   void run(const RunContext& context) const override;
-  std::string kernel_name() const override { return pointwise_.kernel_name; }
+  std::string kernel_name() const override { return pointwise_.kernel.name; }
 
  private:
   EltwiseArgs base_args() const;

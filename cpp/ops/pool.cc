@@ -1,4 +1,5 @@
 // max_pool, avg_pool.
+#include "kernels/lookup.h"
 #include "ops/ops.h"
 #include "ops/shapes.h"
 #include "ops/split.h"
@@ -9,9 +10,8 @@ namespace {
 
 class Pool final : public Op {
  public:
-  Pool(PoolFn kernel, const char* name, const StepSpec& step, const BuildContext& context)
-      : kernel_(kernel),
-        name_(name),
+  Pool(const char* kind, const StepSpec& step, const BuildContext& context)
+      : kernel_(get_kernel<PoolFn>(context.kernels, {.kind = kind, .input = context.input(step, 0).dtype})),
         window_(parse_window(step, context.input(step, 0), context.output(step, 0), true)),
         count_include_pad_(step.get_int("count_include_pad", 0) != 0) {}
 
@@ -23,10 +23,10 @@ class Pool final : public Op {
     const Split rows = split_items(y.spec->n() * out_h, row_reads, context.num_threads);
     parallel_for(context.num_threads, rows.tasks(), [&](int64_t task, int) {
       for (int64_t row = rows.begin(task); row < rows.begin(task) + rows.count(task); ++row)
-        kernel_(row_args(x, y, row / out_h, row % out_h));
+        kernel_.function(row_args(x, y, row / out_h, row % out_h));
     });
   }
-  std::string kernel_name() const override { return name_; }
+  std::string kernel_name() const override { return kernel_.name; }
 
  private:
   PoolArgs row_args(const Tensor& x, const Tensor& y, int64_t image, int64_t oh) const {
@@ -34,7 +34,7 @@ class Pool final : public Op {
     const TensorSpec& out = *y.spec;
     const int64_t pixel = (image * out.h() + oh) * out.w();
     PoolArgs args;
-    args.x = x.data + image * in.h() * in.w() * in.pixel_stride;
+    args.x = x.pixel(image * in.h() * in.w());
     args.x_stride = in.pixel_stride;
     args.in_h = in.h(), args.in_w = in.w();
     args.first_row = window_.first_row(oh);
@@ -45,16 +45,15 @@ class Pool final : public Op {
     args.pad_bottom = window_.pad_bottom;
     args.count_include_pad = count_include_pad_;
     args.pixels = out.w();
-    args.blocks = out.padded_c() / kChannelBlock;
-    args.y = y.data + pixel * out.pixel_stride;
+    args.blocks = out.blocks();
+    args.y = y.pixel(pixel);
     args.y_stride = out.pixel_stride;
     if (y.mask) args.mask = y.mask + pixel * out.mask_stride();
     args.mask_stride = out.mask_stride();
     return args;
   }
 
-  PoolFn kernel_;
-  const char* name_;
+  Kernel<PoolFn> kernel_;
   Window window_;
   bool count_include_pad_;
 };
@@ -63,12 +62,12 @@ class Pool final : public Op {
 
 std::unique_ptr<Op> make_max_pool(const StepSpec& step, const BuildContext& context) {
   require_counts(step, 1, 1);
-  return std::make_unique<Pool>(context.kernels.f32_max_pool, "f32_max_pool", step, context);
+  return std::make_unique<Pool>("max_pool", step, context);
 }
 
 std::unique_ptr<Op> make_avg_pool(const StepSpec& step, const BuildContext& context) {
   require_counts(step, 1, 1);
-  return std::make_unique<Pool>(context.kernels.f32_avg_pool, "f32_avg_pool", step, context);
+  return std::make_unique<Pool>("avg_pool", step, context);
 }
 
 }  // namespace zeroskip

@@ -47,7 +47,7 @@ class ReduceMean final : public Op {
     const Split split = split_items(kept_count_, reduced_count_, context.num_threads);
     parallel_for(context.num_threads, split.tasks(), [&](int64_t task, int) {
       for (int64_t item = split.begin(task); item < split.begin(task) + split.count(task); ++item)
-        context.outputs[0].data[item] = mean(context.inputs[0].data + offset_of(kept_, item));
+        context.outputs[0].as<float>()[item] = mean(context.inputs[0].as<float>() + offset_of(kept_, item));
     });
   }
   std::string kernel_name() const override { return "reduce"; }

@@ -1,4 +1,5 @@
 // softmax over one axis of a row tensor.
+#include "kernels/lookup.h"
 #include "ops/ops.h"
 #include "ops/shapes.h"
 #include "ops/split.h"
@@ -8,7 +9,9 @@ namespace {
 
 class Softmax final : public Op {
  public:
-  Softmax(const StepSpec& step, const BuildContext& context) : kernel_(context.kernels.f32_softmax) {
+  Softmax(const StepSpec& step, const BuildContext& context)
+      : kernel_(get_kernel<SoftmaxFn>(context.kernels,
+                                      {.kind = "softmax", .input = context.input(step, 0).dtype})) {
     const TensorSpec& x = context.input(step, 0);
     require_layout(x, Layout::kRow);
     require_layout(context.output(step, 0), Layout::kRow);
@@ -31,13 +34,13 @@ class Softmax final : public Op {
       const int64_t offset = task / split.tasks() * count_ * inner_ + split.begin(part) * args.row_stride;
       SoftmaxArgs mine = args;
       mine.rows = split.count(part);
-      kernel_(mine, context.inputs[0].data + offset, context.outputs[0].data + offset);
+      kernel_.function(mine, context.inputs[0].as<float>() + offset, context.outputs[0].as<float>() + offset);
     });
   }
-  std::string kernel_name() const override { return "f32_softmax"; }
+  std::string kernel_name() const override { return kernel_.name; }
 
  private:
-  SoftmaxFn kernel_;
+  Kernel<SoftmaxFn> kernel_;
   int64_t outer_, count_, inner_;
 };
 

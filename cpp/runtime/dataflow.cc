@@ -22,16 +22,15 @@ struct Interval {
 };
 
 Region data_region(const TensorSpec& tensor) {
-  const auto size = static_cast<int64_t>(sizeof(float));
   const bool nhwc = tensor.layout == Layout::kNhwc;
-  return {tensor.offset, tensor.offset + tensor.bytes(), nhwc ? tensor.pixel_stride * size : 0,
-          nhwc ? tensor.padded_c() * size : 0};
+  return {tensor.offset, tensor.offset + tensor.bytes(), nhwc ? tensor.pixel_bytes() : 0,
+          nhwc ? tensor.padded_c() * tensor.element_bytes() : 0};
 }
 
 Region mask_region(const TensorSpec& tensor) {
   const auto size = static_cast<int64_t>(sizeof(uint16_t));
   return {tensor.mask_offset, tensor.mask_offset + tensor.mask_bytes(), tensor.mask_stride() * size,
-          tensor.padded_c() / kChannelBlock * size};
+          tensor.blocks() * size};
 }
 
 bool overlaps(const Region& a, const Region& b) {

@@ -6,6 +6,7 @@
 
 #include "base/fp_mode.h"
 #include "base/memory.h"
+#include "ops/ops.h"
 #include "runtime/validate.h"
 
 namespace zeroskip {
@@ -15,12 +16,13 @@ constexpr int kMaxThreads = 1024;
 
 double mask_density(const Tensor& tensor) {
   const TensorSpec& spec = *tensor.spec;
-  const int64_t words = spec.padded_c() / kChannelBlock;
+  const int64_t words = spec.blocks();
   int64_t nonzeros = 0;
   for (int64_t pixel = 0; pixel < spec.pixels(); ++pixel)
     for (int64_t word = 0; word < words; ++word)
       nonzeros += std::popcount(tensor.mask[pixel * spec.mask_stride() + word]);
-  return spec.elements() ? static_cast<double>(nonzeros) / static_cast<double>(spec.elements()) : 0.0;
+  const int64_t bits = spec.pixels() * ceil_div(spec.c(), traits(spec.dtype).mask_elements);
+  return bits ? static_cast<double>(nonzeros) / static_cast<double>(bits) : 0.0;
 }
 
 // A request beyond the machine's memory may be granted and end the process when it is used: refuse it here.
@@ -91,6 +93,7 @@ std::unique_ptr<Op> Program::build_op(size_t index, WeightStore& weights) {
   try {
     const OpFactory make = find_op(step.op);
     check(make != nullptr, "no such operator");
+    check_types(step);
     // Packed forms are shared by name. With the shape in it, constants of one name and several shapes stay
     // several: none is read beyond its end.
     for (auto& [role, constant] : step.constants) constant.name += shape_text(constant.shape);
@@ -103,6 +106,19 @@ std::unique_ptr<Op> Program::build_op(size_t index, WeightStore& weights) {
   }
   step.constants.clear();  // the views end with the caller's arrays; operators have packed what they need
   return op;
+}
+
+// All tensors of a step have one type, which the operator takes.
+void Program::check_types(const StepSpec& step) const {
+  const TensorSpec& result = spec_.tensors[static_cast<size_t>(step.outputs[0])];
+  for (const auto* indices : {&step.inputs, &step.outputs})
+    for (const int index : *indices) {
+      const TensorSpec& tensor = spec_.tensors[static_cast<size_t>(index)];
+      check(op_takes(step.op, tensor.dtype), "does not take ", traits(tensor.dtype).name, ", the type of '",
+            tensor.name, "'");
+      check(tensor.dtype == result.dtype, "'", tensor.name, "' holds ", traits(tensor.dtype).name, " and '",
+            result.name, "' ", traits(result.dtype).name, ", needs one type");
+    }
 }
 
 void Program::replace_constants(size_t step, std::map<std::string, ConstantView> constants,
@@ -119,15 +135,18 @@ void Program::replace_constants(size_t step, std::map<std::string, ConstantView>
 void Program::check_inputs(std::span<const ConstArray> inputs) const {
   check(inputs.size() == input_count(), "got ", inputs.size(), " input(s), the program has ", input_count());
   for (size_t i = 0; i < inputs.size(); ++i)
+    check(inputs[i].dtype == input_spec(i).dtype, "input ", i, " '", input_spec(i).name, "' holds ",
+          traits(inputs[i].dtype).name, ", the program was compiled for ", traits(input_spec(i).dtype).name);
+  for (size_t i = 0; i < inputs.size(); ++i)
     check(inputs[i].shape == input_spec(i).shape, "input ", i, " '", input_spec(i).name, "' has shape ",
           shape_text(inputs[i].shape), ", the program was compiled for ", shape_text(input_spec(i).shape));
 }
 
 void Program::bind(Workspace& workspace, std::span<const ConstArray> inputs,
-                   std::span<float* const> outputs) const {
+                   std::span<std::byte* const> outputs) const {
   // Steps never write to graph inputs (validate_graph), so dropping const here is safe.
   for (size_t i = 0; i < inputs.size(); ++i)
-    workspace.bind_external(spec_.inputs[i], const_cast<float*>(inputs[i].data));
+    workspace.bind_external(spec_.inputs[i], const_cast<std::byte*>(inputs[i].data));
   for (size_t i = 0; i < outputs.size(); ++i) workspace.bind_external(spec_.outputs[i], outputs[i]);
 }
 
@@ -138,7 +157,7 @@ RunContext Program::step_context(const Workspace& workspace, size_t step) const 
           .num_threads = spec_.num_threads};
 }
 
-void Program::run(std::span<const ConstArray> inputs, std::span<float* const> outputs) const {
+void Program::run(std::span<const ConstArray> inputs, std::span<std::byte* const> outputs) const {
   check_inputs(inputs);
   const WorkspacePool::Lease lease = pool_->take();
   bind(*lease, inputs, outputs);
@@ -162,8 +181,8 @@ std::vector<std::optional<double>> Program::measure_densities(const Workspace& w
   return densities;
 }
 
-std::vector<StepProfile> Program::profile(std::span<const ConstArray> inputs, std::span<float* const> outputs,
-                                          int iterations) const {
+std::vector<StepProfile> Program::profile(std::span<const ConstArray> inputs,
+                                          std::span<std::byte* const> outputs, int iterations) const {
   check(iterations >= 1, "iterations is ", iterations, ", needs at least 1");
   check_inputs(inputs);
   const WorkspacePool::Lease lease = pool_->take();

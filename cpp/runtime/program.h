@@ -27,9 +27,10 @@ struct ProgramSpec {
   std::string isa;      // empty: see choose_isa
 };
 
-// A caller's contiguous float32 array.
+// A caller's contiguous array.
 struct ConstArray {
-  const float* data;
+  const std::byte* data;
+  DataType dtype;
   std::vector<int64_t> shape;
 };
 
@@ -49,10 +50,10 @@ class Program {
 
   // Throws Error when an array does not fit its graph input. `outputs` points at memory for output_spec(i)
   // each.
-  void run(std::span<const ConstArray> inputs, std::span<float* const> outputs) const;
+  void run(std::span<const ConstArray> inputs, std::span<std::byte* const> outputs) const;
 
   // Times every step over `iterations` runs; the densities come from one more, untimed run before them.
-  std::vector<StepProfile> profile(std::span<const ConstArray> inputs, std::span<float* const> outputs,
+  std::vector<StepProfile> profile(std::span<const ConstArray> inputs, std::span<std::byte* const> outputs,
                                    int iterations) const;
 
   // Makes one step anew with other constants of the same shapes and roles, for example other thresholds.
@@ -79,9 +80,11 @@ class Program {
 
   void build_ops(WeightStore& weights);
   std::unique_ptr<Op> build_op(size_t index, WeightStore& weights);
+  void check_types(const StepSpec& step) const;
   static std::optional<double> input_density(const RunContext& context);  // of the first input's mask
   void check_inputs(std::span<const ConstArray> inputs) const;
-  void bind(Workspace& workspace, std::span<const ConstArray> inputs, std::span<float* const> outputs) const;
+  void bind(Workspace& workspace, std::span<const ConstArray> inputs,
+            std::span<std::byte* const> outputs) const;
   RunContext step_context(const Workspace& workspace, size_t step) const;
   std::vector<std::optional<double>> measure_densities(const Workspace& workspace) const;
 

@@ -7,7 +7,7 @@
 namespace zeroskip {
 
 StepwiseRun::StepwiseRun(const Program& program, std::span<const ConstArray> inputs,
-                         std::span<float* const> outputs)
+                         std::span<std::byte* const> outputs)
     : program_(program), lease_(program.pool_->take()), densities_(program.ops_.size()) {
   program.check_inputs(inputs);
   program.bind(*lease_, inputs, outputs);

@@ -23,7 +23,8 @@ class StepwiseRun {
  public:
   // The program, the inputs' memory and that of `outputs` (as for Program::run) must outlive this object.
   // Throws Error when an input does not fit.
-  StepwiseRun(const Program& program, std::span<const ConstArray> inputs, std::span<float* const> outputs);
+  StepwiseRun(const Program& program, std::span<const ConstArray> inputs,
+              std::span<std::byte* const> outputs);
 
   // Runs steps [first, last). It is the caller's business that what they read has been computed or put back.
   // With `counts` the density of every masked first input is kept.

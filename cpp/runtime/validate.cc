@@ -40,9 +40,9 @@ void validate_nhwc(const TensorSpec& tensor) {
   check(tensor.offset != kExternalOffset, "tensor '", name,
         "': an nhwc tensor cannot be the caller's memory");
   check(tensor.c() <= kMaxElements, "tensor '", name, "': shape ", shape_text(tensor.shape), " is too large");
-  check(tensor.pixel_stride >= tensor.padded_c() && tensor.pixel_stride % kChannelBlock == 0, "tensor '",
-        name, "': pixel_stride ", tensor.pixel_stride, " is not a multiple of ", kChannelBlock,
-        " that holds ", tensor.c(), " channels");
+  check(tensor.pixel_stride >= tensor.padded_c() && tensor.pixel_stride % tensor.channel_block() == 0,
+        "tensor '", name, "': pixel_stride ", tensor.pixel_stride, " is not a multiple of ",
+        tensor.channel_block(), " that holds ", tensor.c(), " channels");
   checked_elements(tensor, {tensor.n(), tensor.h(), tensor.w(), tensor.pixel_stride});
 }
 

@@ -42,14 +42,14 @@ void Workspace::attach(ArenaPool::Block block) {
     for (std::vector<Tensor>& step : *steps) {
       for (Tensor& tensor : step) {
         const TensorSpec& spec = *tensor.spec;
-        if (spec.offset != kExternalOffset) tensor.data = reinterpret_cast<float*>(arena() + spec.offset);
+        if (spec.offset != kExternalOffset) tensor.data = arena() + spec.offset;
         if (spec.masked) tensor.mask = reinterpret_cast<uint16_t*>(arena() + spec.mask_offset);
       }
     }
   }
 }
 
-void Workspace::bind_external(int index, float* data) {
+void Workspace::bind_external(int index, std::byte* data) {
   for (Tensor* use : external_uses_[static_cast<size_t>(index)]) use->data = data;
 }
 

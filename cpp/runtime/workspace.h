@@ -34,7 +34,7 @@ class Workspace {
   ArenaPool::Block detach() { return std::move(block_); }
 
   // Points tensor `index`, a graph input or output, at the caller's memory in every step that uses it.
-  void bind_external(int index, float* data);
+  void bind_external(int index, std::byte* data);
 
   std::span<const Tensor> inputs(size_t step) const { return step_inputs_[step]; }
   std::span<const Tensor> outputs(size_t step) const { return step_outputs_[step]; }

@@ -113,7 +113,7 @@ class Checker {
 };
 
 // Largest error of storing weights of one magnitude, relative to the magnitude.
-float storage_error(WeightStorage storage, int64_t lanes, float magnitude) {
+float storage_error(DataType storage, int64_t lanes, float magnitude) {
   Floats values = Random().values(4096);
   for (float& value : values) value *= magnitude;
   const StoredWeights weights(values, storage, lanes);
@@ -129,9 +129,9 @@ int check_storage() {
   int failures = 0;
   for (int64_t lanes : {4, 8, 16})
     for (float magnitude : {1e-2f, 1.0f, 1e3f}) {
-      const bool bf16 = storage_error(WeightStorage::kBf16, lanes, magnitude) <= 0x1.01p-8f;
+      const bool bf16 = storage_error(DataType::kBf16, lanes, magnitude) <= 0x1.01p-8f;
       // The smallest of many normal numbers are subnormal halves, of less precision, at 1e-2.
-      const bool fp16 = magnitude < 1 || storage_error(WeightStorage::kFp16, lanes, magnitude) <= 0x1p-11f;
+      const bool fp16 = magnitude < 1 || storage_error(DataType::kFp16, lanes, magnitude) <= 0x1p-11f;
       if (!bf16 || !fp16)
         std::printf("MISMATCH storage of weights around %g\n", static_cast<double>(magnitude));
       failures += !bf16 + !fp16;
@@ -147,8 +147,9 @@ int main() {
   int failures = check_storage();
   for (Isa isa : isas_supported()) {
     const KernelTable& table = kernel_table(isa);
-    Checker checker(isa, 16 / table.conv_tiling.vectors_per_block);
-#define ZS_KERNEL(type, name) checker(#name, table.name);
+    Checker checker(isa, table.lanes);
+#define ZS_KERNEL(kind, input, weight, accumulator, output, rows, columns, isa, type, name) \
+  if (table.name) checker(#name, table.name);
 #include "kernels/list/gemm.inc"
 #undef ZS_KERNEL
     std::printf("%s: %d checks, %d failures\n", isa_name(isa), checker.checks(), checker.failures());

@@ -106,8 +106,10 @@ std::vector<float> random_values(size_t count, unsigned seed, bool sparse) {
 
 std::vector<float> run(const Program& program, const std::vector<float>& x) {
   std::vector<float> y(static_cast<size_t>(program.output_spec(0).elements()));
-  const ConstArray input{.data = x.data(), .shape = program.input_spec(0).shape};
-  float* const outputs[] = {y.data()};
+  const ConstArray input{.data = reinterpret_cast<const std::byte*>(x.data()),
+                         .dtype = DataType::kFloat32,
+                         .shape = program.input_spec(0).shape};
+  std::byte* const outputs[] = {reinterpret_cast<std::byte*>(y.data())};
   program.run({&input, 1}, outputs);
   return y;
 }

@@ -48,16 +48,16 @@ inline bool close(const Floats& got, const Floats& want) {
   return true;
 }
 
-inline WeightStorage storage_of(const std::string& kernel) {
-  if (kernel.find("_bf16w_") != std::string::npos) return WeightStorage::kBf16;
-  return kernel.find("_fp16w_") != std::string::npos ? WeightStorage::kFp16 : WeightStorage::kFloat32;
+inline DataType storage_of(const std::string& kernel) {
+  if (kernel.find("_bf16w_") != std::string::npos) return DataType::kBf16;
+  return kernel.find("_fp16w_") != std::string::npos ? DataType::kFp16 : DataType::kFloat32;
 }
 
 // Weights as a kernel reads them, and what those bytes mean by kernels/common/weight_format.h, decoded here
 // one by one. The count is a multiple of 32.
 class StoredWeights {
  public:
-  StoredWeights(const Floats& values, WeightStorage storage, int64_t lanes)
+  StoredWeights(const Floats& values, DataType storage, int64_t lanes)
       : packed_(aligned(values), storage, lanes, 1), meaning_(values.size()) {
     for (size_t i = 0; i < values.size(); ++i) meaning_[i] = decode(i, storage, static_cast<size_t>(lanes));
   }
@@ -79,9 +79,9 @@ class StoredWeights {
     return value;
   }
 
-  float decode(size_t i, WeightStorage storage, size_t lanes) const {
-    if (storage == WeightStorage::kFloat32) return read<float>(i);
-    if (storage == WeightStorage::kFp16) {
+  float decode(size_t i, DataType storage, size_t lanes) const {
+    if (storage == DataType::kFloat32) return read<float>(i);
+    if (storage == DataType::kFp16) {
       const auto bits = read<uint16_t>(i);
       const int exponent = bits >> 10 & 31, fraction = bits & 1023;
       const float magnitude = exponent == 0 ? std::ldexp(static_cast<float>(fraction), -24)

@@ -55,9 +55,9 @@ class Program:
 
     def __init__(self, tensors: Sequence[dict], steps: Sequence[dict], inputs: Sequence[int], outputs: Sequence[int], arena_bytes: int, num_threads: int = 0, isa: str | None = None, weights: WeightStore | None = None, memory: ArenaPool | None = None) -> None: ...
 
-    def run(self, inputs: list) -> list[NDArray[numpy.float32]]:
+    def run(self, inputs: list) -> list[NDArray]:
         """
-        Run on float32 arrays in the order of the graph inputs; returns fresh arrays.
+        Run on arrays in the order of the graph inputs, of bf16 its bits as uint16; returns fresh arrays.
         """
 
     def profile(self, inputs: list, iterations: int = 10) -> list:
@@ -112,5 +112,5 @@ class StepwiseRun:
         """By step: density of its first input, or None."""
 
     @property
-    def outputs(self) -> list[NDArray[numpy.float32]]:
+    def outputs(self) -> list[NDArray]:
         """The arrays that the last steps write to."""

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 import subprocess
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+
+from zeroskip import _core
+from zeroskip.engine.data_types import DATA_TYPES
+from zeroskip.engine.options import ISAS
 
 ROOT = Path(__file__).parents[2]
 LISTS = ROOT / "cpp" / "kernels" / "list"
@@ -38,6 +43,11 @@ BY_OPERATOR = {
     "test_layout.py": ["f32_planar_to_nhwc", "f32_nhwc_to_planar"],
     "test_normalization.py": ["f32_softmax", "f32_lrn"],
     "test_pool.py": ["f32_max_pool", "f32_avg_pool", "f32_global_max_pool", "f32_global_avg_pool"],
+    "test_moved_types.py": [
+        *(f"{dtype}_{kind}" for dtype in ("bf16", "u8") for kind in ("mask", "planar_to_nhwc", "nhwc_to_planar")),
+        "bf16_max_pool",
+        "u8_max_pool",
+    ],
     "test_resize.py": ["f32_resize_linear"],
     # Besides winograd_kernels_test, which calls all four together.
     "test_winograd.py": [
@@ -50,15 +60,36 @@ BY_OPERATOR = {
 }
 
 
-def listed_kernels() -> dict[str, tuple[str, str]]:
-    """Return family and function type of every kernel of the list files, by name."""
+@dataclass(frozen=True)
+class Row:
+    """A row of a list file; the columns are explained in cpp/kernels/kernel_types.h."""
+
+    family: str
+    kind: str
+    input: str
+    weight: str
+    accumulator: str
+    output: str
+    rows: str
+    columns: str
+    isa: str
+    function: str
+    name: str
+
+
+def listed_kernels() -> dict[str, Row]:
+    """Return the rows of the list files by the kernel's name."""
     kernels = {}
     for path in LISTS.glob("*.inc"):
-        if path.stem == "probe":  # computes nothing, only takes time
-            continue
-        for function, name in re.findall(r"^ZS_KERNEL\((\w+), (\w+)\)", path.read_text(), re.MULTILINE):
-            kernels[name] = (path.stem, function)
+        for columns in re.findall(r"^ZS_KERNEL\((.+)\)$", path.read_text(), re.MULTILINE):
+            row = Row(path.stem, *columns.split(", "))
+            kernels[row.name] = row
     return kernels
+
+
+def listed_isas() -> list[str]:
+    """Return the instruction sets of isa.inc, weakest first."""
+    return re.findall(r"^ZS_ISA_ROW\(\w+, (\w+),", (LISTS / "isa.inc").read_text(), re.MULTILINE)
 
 
 def checked_types(program: str) -> set[str]:
@@ -71,10 +102,60 @@ def test_every_listed_kernel_has_an_oracle() -> None:
     kernels = listed_kernels()
     assert len(kernels) > 50
     by_operator = {name for names in BY_OPERATOR.values() for name in names}
-    for name, (family, function) in kernels.items():
-        in_cpp = family in LISTED and function in checked_types(LISTED[family])
-        assert in_cpp or name in by_operator, f"{name} ({family}.inc) has no oracle test: see LISTED and BY_OPERATOR"
+    for name, row in kernels.items():
+        if row.family == "probe":  # computes nothing, only takes time
+            continue
+        in_cpp = row.family in LISTED and row.function in checked_types(LISTED[row.family])
+        where = f"{name} ({row.family}.inc)"
+        assert in_cpp or name in by_operator, f"{where} has no oracle test: see LISTED and BY_OPERATOR"
     assert by_operator <= set(kernels), "a kernel is named here that no list file has"
+
+
+def test_the_columns_are_words_that_exist() -> None:
+    types = {*DATA_TYPES, "none"}
+    for row in listed_kernels().values():
+        assert {row.input, row.weight, row.accumulator, row.output} <= types, row
+        assert row.isa in ("all", *listed_isas()), row
+        assert row.rows.isdigit(), row
+        assert row.columns.isdigit(), row
+
+
+def test_no_two_kernels_have_the_same_columns() -> None:
+    """Or a lookup would find either."""
+    rows = listed_kernels().values()
+    columns = [replace(row, family="", function="", name="") for row in rows]
+    assert len(set(columns)) == len(columns)
+    functions = {row.kind: row.function for row in rows}
+    assert all(functions[row.kind] == row.function for row in rows), "a kind has one function type"
+
+
+def test_a_name_says_what_the_columns_say() -> None:
+    for row in listed_kernels().values():
+        types = {"float32": "f32"}
+        elements = types.get(row.input, row.input if row.input != "none" else "f32")
+        weights = "" if row.weight in ("none", row.input, "float32") else f"{row.weight}w_"
+        kind, _, form = row.kind.partition("_") if row.kind.startswith("dwconv") else (row.kind, "", "")
+        tile = row.rows if row.columns == "0" else f"{row.rows}x{row.columns}"
+        kernel = f"_ukernel_{tile}" if row.rows != "0" else ""
+        name = f"{elements}_{weights}{kind}{kernel}" + (f"_{form}" if form else "")
+        assert row.name in (name, f"{name}_ukernel"), f"{row.name}: the columns say {name}"
+
+
+def test_only_the_list_knows_what_an_instruction_set_is() -> None:
+    """Names, CPU features, lanes: cmake and the core read them from isa.inc."""
+    assert set(_core.isas_compiled()) <= set(listed_isas())
+    assert set(listed_isas()) == set(ISAS)
+    known = re.compile(r"avx|neon|kGeneric|lzcnt|bmi2", re.IGNORECASE)
+    folders = [ROOT / "cpp", ROOT / "cmake"]
+    files = [path for suffix in ("cc", "h", "cmake") for folder in folders for path in folder.rglob(f"*.{suffix}")]
+    for path in files:
+        if path.parent.name == "tests":
+            continue
+        for line in path.read_text().splitlines():
+            code = line.split("//")[0].split("#  ")[0]
+            is_header = "arm_neon.h" in code  # the intrinsics of an architecture
+            is_comment = path.suffix == ".cmake" and code.lstrip().startswith("#")
+            assert is_header or is_comment or not known.search(code), f"{path.name}: {line}"
 
 
 @pytest.mark.parametrize("file", BY_OPERATOR)

@@ -8,17 +8,42 @@ or recycles memory that is still needed, therefore yields NaN or a failed check.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from zeroskip.engine.data_types import DataType
 from zeroskip.engine.plan.memory import in_place_inputs
 from zeroskip.engine.plan.types import Plan, Step, TensorSpec
 
 from . import numpy_operators
 
 SLACK_BYTES = 256
+
+
+def decode(stored: np.ndarray, data_type: DataType) -> np.ndarray:
+    """Return stored elements as float32, in which every one of them is exact."""
+    if data_type.name == "bf16":
+        return (stored.astype(np.uint32) << 16).view(np.float32)
+    return stored.astype(np.float32)
+
+
+def encode(values: np.ndarray, data_type: DataType) -> np.ndarray:
+    """Return float32 values, exact in the type, as they are stored."""
+    if data_type.name == "bf16":
+        return (np.ascontiguousarray(values, np.float32).view(np.uint32) >> 16).astype(np.uint16)
+    return values.astype(data_type.numpy_type)
+
+
+def mask_words(pixels: np.ndarray, data_type: DataType) -> np.ndarray:
+    """Return the mask of ``[..., channels]`` values, whole channel blocks of them: a bit for every 4 bytes."""
+    blocks = pixels.reshape(*pixels.shape[:-1], -1, 16, data_type.mask_elements)
+    bits = (blocks != 0).any(axis=-1)
+    return (bits << np.arange(16, dtype=np.uint32)).sum(axis=-1).astype(np.uint16)
+
+
+def _garbage(data_type: DataType) -> float:
+    """Return what no result should hold."""
+    return {"float32": np.nan, "bf16": 0xFFFF, "u8": 0xFF}[data_type.name]
 
 
 class NumpyExecutor:
@@ -35,7 +60,8 @@ class NumpyExecutor:
             assert array.shape == self.plan.tensors[index].shape
             self.external[index] = array
         for index in self.plan.outputs:
-            self.external[index] = np.full(self.plan.tensors[index].shape, np.nan, np.float32)
+            spec = self.plan.tensors[index]
+            self.external[index] = np.full(spec.shape, _garbage(spec.data_type), spec.data_type.numpy_type)
         for step in self.plan.steps:
             self._run_step(step)
         return [self.external[index] for index in self.plan.outputs]
@@ -61,36 +87,32 @@ class NumpyExecutor:
         """Return the tensor's values in logical order."""
         spec = self.plan.tensors[index]
         if spec.layout == "row":
-            return self._row_view(index).copy()
-        pixels = self._pixels(spec)
+            return decode(self._row_view(index).copy(), spec.data_type)
+        pixels = decode(self._pixels(spec), spec.data_type)
         assert not pixels[..., spec.shape[1] :].any(), f"padding channels of {spec.name} are not zero"
         if spec.masked:
-            bits = np.unpackbits(self._mask(spec).copy().view(np.uint8), bitorder="little").astype(bool)
             np.testing.assert_array_equal(
-                bits.reshape(pixels.shape), pixels != 0, err_msg=f"mask of {spec.name}"
+                self._mask(spec), mask_words(pixels, spec.data_type), err_msg=f"mask of {spec.name}"
             )
         return np.ascontiguousarray(pixels[..., : spec.shape[1]].transpose(0, 3, 1, 2))
 
     def _write(self, index: int, values: np.ndarray) -> None:
         spec = self.plan.tensors[index]
         if spec.layout == "row":
-            self._row_view(index)[...] = values
+            self._row_view(index)[...] = encode(values, spec.data_type)
             return
         pixels = self._pixels(spec)
-        pixels[..., : spec.shape[1]] = values.transpose(0, 2, 3, 1)
+        pixels[..., : spec.shape[1]] = encode(values, spec.data_type).transpose(0, 2, 3, 1)
         pixels[..., spec.shape[1] :] = 0
         if spec.masked:
-            mask = self._mask(spec)
-            mask[...] = (
-                np.packbits(pixels != 0, axis=-1, bitorder="little").view(np.uint16).reshape(mask.shape)
-            )
+            self._mask(spec)[...] = mask_words(decode(pixels, spec.data_type), spec.data_type)
 
     def _destroy(self, index: int) -> None:
         spec = self.plan.tensors[index]
         if spec.layout == "row":
-            self._row_view(index)[...] = np.nan
+            self._row_view(index)[...] = _garbage(spec.data_type)
             return
-        self._pixels(spec)[...] = np.nan
+        self._pixels(spec)[...] = _garbage(spec.data_type)
         if spec.masked:
             self._mask(spec)[...] = 0xFFFF
 
@@ -98,18 +120,18 @@ class NumpyExecutor:
         spec = self.plan.tensors[index]
         if spec.is_external:
             return self.external[index]
-        data = self.arena[spec.offset : spec.offset + 4 * spec.elements]
-        return data.view(np.float32).reshape(spec.shape)
+        data = self.arena[spec.offset : spec.offset + spec.logical_bytes]
+        return data.view(spec.data_type.numpy_type).reshape(spec.shape)
 
     def _pixels(self, spec: TensorSpec) -> np.ndarray:
         assert spec.offset % 64 == 0
-        assert spec.pixel_stride % 16 == 0
-        padded = math.ceil(spec.shape[1] / 16) * 16
-        return self._strided(spec, spec.offset, np.dtype(np.float32), spec.pixel_stride, padded)
+        assert spec.pixel_stride % spec.data_type.channel_block == 0
+        return self._strided(spec, spec.offset, spec.data_type.numpy_type, spec.pixel_stride, spec.padded_channels)
 
     def _mask(self, spec: TensorSpec) -> np.ndarray:
-        words = math.ceil(spec.shape[1] / 16)
-        return self._strided(spec, spec.mask_offset, np.dtype(np.uint16), spec.pixel_stride // 16, words)
+        block = spec.data_type.channel_block
+        words = spec.padded_channels // block
+        return self._strided(spec, spec.mask_offset, np.dtype(np.uint16), spec.pixel_stride // block, words)
 
     def _strided(self, spec: TensorSpec, offset: int, dtype: np.dtype, stride: int, last: int) -> np.ndarray:
         batch, _, height, width = spec.shape

@@ -4,9 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
-#if defined(ZS_ISA_avx512)
-#include <immintrin.h>
-#elif defined(ZS_ISA_avx2)
+#if ZS_LANES >= 8
 #include <immintrin.h>
 #elif defined(__SSE2__)
 #include <emmintrin.h>
@@ -14,13 +12,8 @@
 
 namespace zeroskip::ZS_ISA {
 
-#if defined(ZS_ISA_avx512)
-inline constexpr int kLanes = 16;
-#elif defined(ZS_ISA_avx2)
-inline constexpr int kLanes = 8;
-#else
-inline constexpr int kLanes = 4;
-#endif
+inline constexpr int kLanes = ZS_LANES;          // floats in a vector; both from kernels/list/isa.inc,
+inline constexpr int kRegisters = ZS_REGISTERS;  // by way of cmake/isa.cmake
 
 // Vectors per channel block of 16.
 inline constexpr int kVectorsPerBlock = 16 / kLanes;
@@ -38,7 +31,7 @@ inline Vec broadcast(float value) { return value - Vec{}; }
 // Pins a loaded vector in a register, so that two FMAs share one load instead of each folding its own.
 #if defined(__aarch64__)
 #define ZS_PIN(vector) asm("" : "+w"(vector))
-#elif defined(ZS_ISA_avx512)
+#elif ZS_LANES == 16
 #define ZS_PIN(vector) asm("" : "+v"(vector))
 #else
 #define ZS_PIN(vector) asm("" : "+x"(vector))
@@ -54,9 +47,9 @@ inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
 
 // Bit i = lane i differs from zero (NaN does).
 inline uint32_t nonzero_bits(Vec x) {
-#if defined(ZS_ISA_avx512)
+#if ZS_LANES == 16
   return _mm512_cmp_ps_mask(reinterpret_cast<__m512>(x), _mm512_setzero_ps(), _CMP_NEQ_UQ);
-#elif defined(ZS_ISA_avx2)
+#elif ZS_LANES == 8
   return static_cast<uint32_t>(
       _mm256_movemask_ps(_mm256_cmp_ps(reinterpret_cast<__m256>(x), _mm256_setzero_ps(), _CMP_NEQ_UQ)));
 #elif defined(__SSE2__)

@@ -17,15 +17,4 @@
 //   group.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-
-namespace zeroskip {
-
-enum class WeightStorage { kFloat32, kBf16, kFp16 };
-
-inline constexpr int64_t weight_bytes(WeightStorage storage) {
-  return storage == WeightStorage::kFloat32 ? 4 : 2;
-}
-
-}  // namespace zeroskip
+#include "base/types.h"

@@ -35,11 +35,11 @@ struct Fp16Weights {
   static constexpr int kBytes = 2, kAtOnce = 1;
   static Vec vector(const std::byte* row, int64_t i) {
     const std::byte* from = row + i * kLanes * kBytes;
-#if defined(ZS_ISA_avx512)
+#if ZS_LANES == 16
     // The masked form only because GCC 12 warns about the inside of the plain one; the code is the same.
     const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
     return reinterpret_cast<Vec>(_mm512_maskz_cvtph_ps(0xffff, halves));
-#elif defined(ZS_ISA_avx2)
+#elif ZS_LANES == 8
     return reinterpret_cast<Vec>(_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
 #elif defined(__aarch64__)
     return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(reinterpret_cast<const uint8_t*>(from))));

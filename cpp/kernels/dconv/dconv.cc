@@ -2,7 +2,7 @@
 
 #include "kernels/common/simd.h"
 #include "kernels/dconv/finish_pixel.h"
-#include "kernels/kernel_types.h"
+#include "kernels/spconv/spconv.h"
 
 namespace zeroskip::ZS_ISA {
 namespace {
@@ -13,11 +13,6 @@ constexpr int64_t kPrefetchRows = 12;
 // Pixels whose accumulators fit the registers together with one row of weights.
 template <int kVectors>
 constexpr int pixels_in_registers() {
-#if defined(ZS_ISA_avx512) || defined(__aarch64__)
-  constexpr int kRegisters = 32;
-#else
-  constexpr int kRegisters = 16;
-#endif
   return std::clamp((kRegisters - kVectors - 1) / kVectors, 1, kDconvPixels);
 }
 

@@ -3,7 +3,7 @@
 #include <limits>
 
 #include "kernels/common/simd.h"
-#include "kernels/kernel_types.h"
+#include "kernels/dconv/dconv.h"
 
 namespace zeroskip::ZS_ISA {
 

@@ -26,7 +26,7 @@ void f32_fatrelu(const EltwiseArgs& args) {
 
 void f32_mask(const MaskArgs& args) {
   for (int64_t p = 0; p < args.pixels; ++p) {
-    const float* x = args.x + p * args.x_stride;
+    const float* x = reinterpret_cast<const float*>(args.x) + p * args.x_stride;
     for (int64_t block = 0; block < args.blocks; ++block) {
       uint32_t bits = 0;
 #pragma GCC unroll 4

@@ -37,18 +37,22 @@ struct EltwiseArgs {
 // add, affine: FATReLU and upper clip follow when thresholds is not null. clip, sigmoid, ...: NaN propagates.
 using EltwiseFn = void (*)(const EltwiseArgs&);
 
-// mask[p][b] = bits of the non-zero values among x[p][16 * b ... 16 * b + 15].
+// What only moves values, or asks which are zero, exists for every element type T: x is then of T, strides
+// count elements, and a block is a channel block of T (base/types.inc).
+
+// Bit j of mask[p][b] says that any of the elements j * m ... j * m + m - 1 of block b of x[p] differs from
+// zero, where m are the elements for which a mask bit of T stands.
 struct MaskArgs {
   int64_t pixels = 0;
-  int64_t blocks = 0;  // of 16 channels
-  const float* x = nullptr;
+  int64_t blocks = 0;
+  const std::byte* x = nullptr;
   int64_t x_stride = 0;
   uint16_t* mask = nullptr;
   int64_t mask_stride = 0;
 };
 using MaskFn = void (*)(const MaskArgs&);
 
-// Between planar (NCHW) and nhwc: value (p, c) lies at planar[c * plane_stride + p] and at nhwc[p *
+// Between planar (NCHW) and nhwc: element (p, c) lies at planar[c * plane_stride + p] and at nhwc[p *
 // pixel_stride + c]. The planar side is read or written exactly and may have any alignment; padding channels
 // of nhwc are written as zero. nhwc is the source or the destination by the kernel's name.
 struct PlanarArgs {
@@ -57,8 +61,8 @@ struct PlanarArgs {
   int64_t plane_stride = 0;
   int64_t pixel_stride = 0;
 };
-using PlanarToNhwcFn = void (*)(const PlanarArgs&, const float* planar, float* nhwc);
-using NhwcToPlanarFn = void (*)(const PlanarArgs&, const float* nhwc, float* planar);
+using PlanarToNhwcFn = void (*)(const PlanarArgs&, const std::byte* planar, std::byte* nhwc);
+using NhwcToPlanarFn = void (*)(const PlanarArgs&, const std::byte* nhwc, std::byte* planar);
 
 // Softmax of `rows` independent sets of `count` >= 1 values: set r is x[r * row_stride + i * stride]. Reads
 // and writes exactly these values, at any alignment; x and y have the same strides and may be the same. One

@@ -67,14 +67,18 @@ inline void split_planes(const PlanarArgs& args, const float* from, float* plane
 
 }  // namespace
 
-void f32_planar_to_nhwc(const PlanarArgs& args, const float* planar, float* nhwc) {
+void f32_planar_to_nhwc(const PlanarArgs& args, const std::byte* from, std::byte* to) {
+  const auto* planar = reinterpret_cast<const float*>(from);
+  auto* nhwc = reinterpret_cast<float*>(to);
   const int64_t padded = (args.channels + 15) / 16 * 16;
   for (int64_t first = 0; first < args.pixels; first += kPixelBlock)
     interleave(args, planar + first, nhwc + first * args.pixel_stride,
                smaller(kPixelBlock, args.pixels - first), padded);
 }
 
-void f32_nhwc_to_planar(const PlanarArgs& args, const float* nhwc, float* planar) {
+void f32_nhwc_to_planar(const PlanarArgs& args, const std::byte* from, std::byte* to) {
+  const auto* nhwc = reinterpret_cast<const float*>(from);
+  auto* planar = reinterpret_cast<float*>(to);
   for (int64_t first = 0; first < args.pixels; first += kPixelBlock)
     split_planes(args, nhwc + first * args.pixel_stride, planar + first,
                  smaller(kPixelBlock, args.pixels - first));

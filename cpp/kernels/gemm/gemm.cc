@@ -7,11 +7,7 @@ namespace zeroskip::ZS_ISA {
 namespace {
 
 // Accumulators fill most registers: 12 x 2 vectors of 32 registers, 6 x 2 of 16.
-#if defined(ZS_ISA_avx512) || defined(__aarch64__)
-constexpr int kRows = 12;
-#else
-constexpr int kRows = 6;
-#endif
+constexpr int kRows = kRegisters == 32 ? 12 : 6;
 constexpr int kColumns = 2;  // vectors; divides 16 floats on every instruction set but the widest
 
 template <int kM, int kN>

@@ -1,26 +1,13 @@
 #include "kernels/pool/pool.h"
 
 #include "kernels/common/simd.h"
+#include "kernels/pool/window.h"
 
 namespace zeroskip::ZS_ISA {
 namespace {
 
 // Channel blocks worked on together: their vectors share one walk over the window.
 constexpr int kBlocksAtOnce = kLanes >= 16 ? 4 : kLanes >= 8 ? 2 : 1;
-
-// The taps [first, last) of a window axis that lie inside [0, size).
-struct Taps {
-  int64_t first, last;
-};
-
-inline Taps taps_inside(int64_t start, int64_t kernel, int64_t dilation, int64_t size) {
-  // Not by division, which costs as much as a small window, unless taps are apart; nor by counting: a window
-  // may be a million wide.
-  const int64_t before = -start, inside = size - start;
-  const int64_t first = before <= 0 ? 0 : dilation == 1 ? before : (before + dilation - 1) / dilation;
-  const int64_t last = inside <= 0 ? 0 : dilation == 1 ? inside : (inside + dilation - 1) / dilation;
-  return {first < kernel ? first : kernel, last < kernel ? last : kernel};
-}
 
 struct MaxPool {
   static Vec combine(Vec a, Vec b) { return max(a, b); }
@@ -32,37 +19,8 @@ struct AveragePool {
   static Vec finish(Vec v, Vec count) { return v / count; }
 };
 
-struct Window {
-  const float* x;  // the first tap inside the image
-  int64_t rows, columns;
-  int64_t row_stride, column_stride;  // in elements
-  float count;                        // what an average divides by
-};
-
-inline Window window_at(const PoolArgs& args, const Taps& rows, int64_t pixel) {
-  const int64_t start = pixel * args.stride_w - args.pad_left;
-  const Taps columns = taps_inside(start, args.kernel_w, args.dilation_w, args.in_w);
-  int64_t count = (rows.last - rows.first) * (columns.last - columns.first);
-  if (args.count_include_pad) {
-    // A window of a ceil-mode output may reach beyond the padding: that part never counts.
-    const Taps all_rows =
-        taps_inside(0, args.kernel_h, args.dilation_h, args.in_h + args.pad_bottom - args.first_row);
-    const Taps all_columns =
-        taps_inside(0, args.kernel_w, args.dilation_w, args.in_w + args.pad_right - start);
-    count = all_rows.last * all_columns.last;
-  }
-  const int64_t first_row = args.first_row + rows.first * args.dilation_h;
-  const int64_t first_column = start + columns.first * args.dilation_w;
-  return {.x = args.x + (first_row * args.in_w + first_column) * args.x_stride,
-          .rows = rows.last - rows.first,
-          .columns = columns.last - columns.first,
-          .row_stride = args.dilation_h * args.in_w * args.x_stride,
-          .column_stride = args.dilation_w * args.x_stride,
-          .count = static_cast<float>(count)};
-}
-
 template <typename Pool, int kBlocks>
-inline void pool_blocks(const Window& window, int64_t block, float* y, uint16_t* mask) {
+inline void pool_blocks(const Window<float>& window, int64_t block, float* y, uint16_t* mask) {
   constexpr int kVectors = kBlocks * kVectorsPerBlock;
   const float* first = window.x + block * 16;
   Vec acc[kVectors];
@@ -90,8 +48,8 @@ template <typename Pool>
 inline void pool(const PoolArgs& args) {
   const Taps rows = taps_inside(args.first_row, args.kernel_h, args.dilation_h, args.in_h);
   for (int64_t p = 0; p < args.pixels; ++p) {
-    const Window window = window_at(args, rows, p);
-    float* y = args.y + p * args.y_stride;
+    const Window<float> window = window_at<float>(args, rows, p);
+    float* y = reinterpret_cast<float*>(args.y) + p * args.y_stride;
     uint16_t* mask = args.mask ? args.mask + p * args.mask_stride : nullptr;
     int64_t block = 0;
     for (; block + kBlocksAtOnce <= args.blocks; block += kBlocksAtOnce)

@@ -10,8 +10,9 @@ namespace zeroskip {
 // One output row of a max or average pool. Taps outside the image are not read. Every window must hold at
 // least one pixel of the image. Max: a NaN may be returned or dropped. Average: the sum divided by the number
 // of taps inside the image or, with count_include_pad, inside the padded image.
+// Max pooling exists for every element type, whose channel block is then meant and whose elements strides count.
 struct PoolArgs {
-  const float* x = nullptr;  // of the image's first pixel
+  const std::byte* x = nullptr;  // of the image's first pixel
   int64_t x_stride = 0;
   int64_t in_h = 0, in_w = 0;
   int64_t first_row = 0;  // input row under the first tap row: oh * stride_h - pad_top; may be negative
@@ -21,8 +22,8 @@ struct PoolArgs {
   int64_t pad_left = 0, pad_right = 0, pad_bottom = 0;
   bool count_include_pad = false;
   int64_t pixels = 0;
-  int64_t blocks = 0;  // of 16 channels
-  float* y = nullptr;
+  int64_t blocks = 0;  // of channels
+  std::byte* y = nullptr;
   int64_t y_stride = 0;
   uint16_t* mask = nullptr;  // null: none is wanted
   int64_t mask_stride = 0;

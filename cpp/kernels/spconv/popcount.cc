@@ -1,5 +1,5 @@
 #include "kernels/common/simd.h"
-#include "kernels/kernel_types.h"
+#include "kernels/spconv/spconv.h"
 
 namespace zeroskip::ZS_ISA {
 

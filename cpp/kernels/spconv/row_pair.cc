@@ -2,8 +2,8 @@
 #include "kernels/common/simd.h"
 #include "kernels/common/weights.h"
 #include "kernels/dconv/finish_pixel.h"
-#include "kernels/kernel_types.h"
 #include "kernels/spconv/mask_bits.h"
+#include "kernels/spconv/spconv.h"
 
 namespace zeroskip::ZS_ISA {
 namespace {

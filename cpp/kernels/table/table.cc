@@ -6,28 +6,53 @@
 
 namespace zeroskip::ZS_ISA {
 
-#define ZS_KERNEL(type, name) extern std::remove_pointer_t<type> name;
+#define ZS_KERNEL(kind, input, weight, accumulator, output, rows, columns, isa, type, name) \
+  extern std::remove_pointer_t<type> name;
 #include "kernels/list/all.inc"
 #undef ZS_KERNEL
 
-#if defined(ZS_ISA_avx512)
-constexpr ConvTiling kConvTiling = {
-    .point_blocks = 8, .row_pair_blocks = 4, .dense_blocks = 4, .vectors_per_block = kVectorsPerBlock};
-#elif defined(ZS_ISA_avx2)
-constexpr ConvTiling kConvTiling = {
-    .point_blocks = 2, .row_pair_blocks = 1, .dense_blocks = 1, .vectors_per_block = kVectorsPerBlock};
-#elif defined(__aarch64__)
-constexpr ConvTiling kConvTiling = {
-    .point_blocks = 2, .row_pair_blocks = 1, .dense_blocks = 1, .vectors_per_block = kVectorsPerBlock};
-#else
-constexpr ConvTiling kConvTiling = {
-    .point_blocks = 1, .row_pair_blocks = 1, .dense_blocks = 1, .vectors_per_block = kVectorsPerBlock};
-#endif
+namespace {
+
+// Names of instruction sets as the rows say them; `all` is none of them.
+enum class Name {
+  all,
+#define ZS_ISA_ROW(enumerator, name, architecture, lanes, registers, tiles, needs) name,
+#include "kernels/list/isa.inc"
+#undef ZS_ISA_ROW
+};
+
+// What `get` returns, a kernel, where this instruction set has it. Elsewhere the kernel is not referred to.
+template <Name isa, typename Get>
+constexpr auto if_present(const Get& get) -> decltype(get()) {
+  if constexpr (isa == Name::all || isa == Name::ZS_ISA)
+    return get();
+  else
+    return nullptr;
+}
+
+constexpr Isa kIsas[] = {
+#define ZS_ISA_ROW(enumerator, name, architecture, lanes, registers, tiles, needs) Isa::enumerator,
+#include "kernels/list/isa.inc"
+#undef ZS_ISA_ROW
+};
+constexpr ConvTiling kTilings[] = {
+#define ZS_TILES(point, row_pair, dense) {point, row_pair, dense}
+#define ZS_ISA_ROW(enumerator, name, architecture, lanes, registers, tiles, needs) tiles,
+#include "kernels/list/isa.inc"
+#undef ZS_ISA_ROW
+#undef ZS_TILES
+};
+constexpr size_t kOwn = static_cast<size_t>(Name::ZS_ISA) - 1;
+
+}  // namespace
 
 extern const KernelTable kTable;
 const KernelTable kTable = {
-    .conv_tiling = kConvTiling,
-#define ZS_KERNEL(type, name) .name = name,
+    .isa = kIsas[kOwn],
+    .lanes = kLanes,
+    .conv_tiling = kTilings[kOwn],
+#define ZS_KERNEL(kind, input, weight, accumulator, output, rows, columns, isa, type, name) \
+  .name = if_present<Name::isa>([]() -> type { return name; }),
 #include "kernels/list/all.inc"
 #undef ZS_KERNEL
 };

@@ -1,16 +1,12 @@
 #include <algorithm>
 
 #include "kernels/common/simd.h"
-#include "kernels/kernel_types.h"
+#include "kernels/spconv/spconv.h"
+#include "kernels/winograd/winograd.h"
 
 namespace zeroskip::ZS_ISA {
 namespace {
 
-#if defined(ZS_ISA_avx512) || defined(__aarch64__)
-constexpr int kRegisters = 32;
-#else
-constexpr int kRegisters = 16;
-#endif
 // Outputs held at once: all 64 where 6 tiles of them fit the registers.
 constexpr int kVectors = std::clamp(64 / kLanes, 1, kRegisters / 8);
 constexpr int kTiles = (kRegisters - kVectors - 1) / kVectors;

@@ -1,8 +1,9 @@
 #include <algorithm>
 
 #include "kernels/dconv/finish_pixel.h"
-#include "kernels/kernel_types.h"
+#include "kernels/spconv/spconv.h"
 #include "kernels/winograd/points.h"
+#include "kernels/winograd/winograd.h"
 
 namespace zeroskip::ZS_ISA {
 namespace {

@@ -28,7 +28,7 @@ class ConvLayer {
   const ConvPlan& plan() const { return plan_; }
   const ConvConstants& constants() const { return constants_; }
   // Bytes from one input channel's weights to the next one's.
-  int64_t row_bytes() const { return kSlab * weight_bytes(plan_.storage); }
+  int64_t row_bytes() const { return kSlab * traits(plan_.storage).bytes; }
   const std::byte* weights_at(int64_t group, int64_t block, int64_t tap, int64_t channel) const;
   const float* bias_at(int64_t group, int64_t block) const;
   // The epilogue for the task's output pixels from `row` on; acc, pixels and blocks are left to the caller.

@@ -32,18 +32,18 @@ ConvOperands Conv::operands(const RunContext& context) const {
   const Tensor& x = context.inputs[0];
   const Tensor& y = context.outputs[0];
   ConvOperands operands{};
-  operands.x = x.data;
+  operands.x = x.as<float>();
   operands.x_stride = x.spec->pixel_stride;
   operands.mask = x.mask;
   operands.mask_stride = x.spec->mask_stride();
   if (context.inputs.size() == 2) {
-    operands.residual = context.inputs[1].data;
+    operands.residual = context.inputs[1].as<float>();
     operands.residual_stride = context.inputs[1].spec->pixel_stride;
   } else if (constants_.residual) {
     operands.residual = constants_.residual->data();
     operands.residual_stride = round_up(plan_.geometry.o, kChannelBlock);
   }
-  operands.y = y.data;
+  operands.y = y.as<float>();
   operands.y_stride = y.spec->pixel_stride;
   operands.y_mask = y.mask;
   operands.y_mask_stride = y.spec->mask_stride();

@@ -5,12 +5,6 @@
 namespace zeroskip {
 namespace {
 
-DconvFn dense_kernel(const KernelTable& kernels, int64_t blocks) {
-  const DconvFn table[] = {kernels.f32_dconv_ukernel_12x16, kernels.f32_dconv_ukernel_12x32,
-                           kernels.f32_dconv_ukernel_12x48, kernels.f32_dconv_ukernel_12x64};
-  return table[blocks - 1];
-}
-
 // Calls fill(oy, ox, first entry) for every output pixel of the tile; its taps' entries lie kDconvPixels
 // apart.
 template <typename Fill>
@@ -32,6 +26,18 @@ ConvEpilogueArgs advance(ConvEpilogueArgs args, int64_t pixels) {
 
 }  // namespace
 
+DenseConv::DenseConv(const ConvLayer& layer, const KernelTable& kernels)
+    : layer_(layer),
+      kernels_by_blocks_(1),
+      expand_(
+          get_kernel<PackRowsFn>(kernels, {.kind = "pack_rows", .weight = layer.plan().storage}).function) {
+  for (int64_t blocks = 1; blocks <= layer.plan().dense.blocks; ++blocks)
+    kernels_by_blocks_.push_back(get_kernel<DconvFn>(kernels, {.kind = "dconv",
+                                                               .input = DataType::kFloat32,
+                                                               .weight = DataType::kFloat32,
+                                                               .columns = blocks * kChannelBlock}));
+}
+
 void DenseConv::run(const ConvOperands& operands, const ConvTask& task,
                     const ConvThreadScratch& scratch) const {
   const DensePlan& dense = layer_.plan().dense;
@@ -42,7 +48,7 @@ void DenseConv::run(const ConvOperands& operands, const ConvTask& task,
     list_pixels(operands, task, scratch.pixels);
   for (int64_t block = task.first_block; block < task.last_block; block += dense.blocks) {
     const int64_t blocks = std::min(dense.blocks, task.last_block - block);
-    const DconvFn kernel = dense_kernel(kernels_, blocks);
+    const DconvFn kernel = kernels_by_blocks_[static_cast<size_t>(blocks)].function;
     DconvArgs args{};
     args.channels = dense.channels;
     args.acc_stride = blocks * kChannelBlock;
@@ -67,17 +73,14 @@ void DenseConv::run(const ConvOperands& operands, const ConvTask& task,
 // for a whole tile's FMAs; converting in the kernel would cost one per six pixels.
 const float* DenseConv::weights(int64_t group, int64_t block, int64_t blocks, int64_t tap, int64_t taps,
                                 float* expanded) const {
-  const WeightStorage storage = layer_.plan().storage;
   const std::byte* from = layer_.weights_at(group, block, tap, 0);
-  if (storage == WeightStorage::kFloat32) return reinterpret_cast<const float*>(from);
-  const PackRowsFn expand =
-      storage == WeightStorage::kBf16 ? kernels_.f32_bf16w_pack_rows : kernels_.f32_fp16w_pack_rows;
-  expand({.rows = taps * layer_.plan().dense.channels,
-          .blocks = blocks,
-          .from = from,
-          .from_stride = kSlab,
-          .to = expanded,
-          .to_stride = kSlab});
+  if (layer_.plan().storage == DataType::kFloat32) return reinterpret_cast<const float*>(from);
+  expand_({.rows = taps * layer_.plan().dense.channels,
+           .blocks = blocks,
+           .from = from,
+           .from_stride = kSlab,
+           .to = expanded,
+           .to_stride = kSlab});
   return expanded;
 }
 
@@ -110,8 +113,8 @@ void DenseConv::list_gathered_pixels(const float* gathered, const ConvTask& task
 }
 
 std::string DenseConv::kernel_name() const {
-  const std::string width = std::to_string(layer_.plan().dense.blocks * kChannelBlock);
-  return "f32_dconv_ukernel_12x" + width + (layer_.plan().gathers_input ? " (gathered rows)" : "");
+  return std::string(kernels_by_blocks_.back().name) +
+         (layer_.plan().gathers_input ? " (gathered rows)" : "");
 }
 
 }  // namespace zeroskip

@@ -1,13 +1,17 @@
 // The dense algorithm: implicit GEMM over lists of pixel pointers, a dozen pixels at a time.
 #pragma once
 
+#include <string>
+#include <vector>
+
+#include "kernels/lookup.h"
 #include "ops/conv/constants.h"
 
 namespace zeroskip {
 
 class DenseConv {
  public:
-  DenseConv(const ConvLayer& layer, const KernelTable& kernels) : layer_(layer), kernels_(kernels) {}
+  DenseConv(const ConvLayer& layer, const KernelTable& kernels);
 
   // Of a gathered input `operands.x` are its rows.
   void run(const ConvOperands& operands, const ConvTask& task, const ConvThreadScratch& scratch) const;
@@ -20,7 +24,8 @@ class DenseConv {
                        float* expanded) const;
 
   ConvLayer layer_;
-  const KernelTable& kernels_;
+  std::vector<Kernel<DconvFn>> kernels_by_blocks_;  // from 0 (none) to the plan's, one for every number
+  PackRowsFn expand_;                               // of weights as they are stored
 };
 
 }  // namespace zeroskip

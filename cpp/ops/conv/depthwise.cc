@@ -1,6 +1,7 @@
 // depthwise: y = act(conv(x) + bias) with one kernel per channel.
 #include <algorithm>
 
+#include "kernels/lookup.h"
 #include "ops/epilogue.h"
 #include "ops/ops.h"
 #include "ops/shapes.h"
@@ -13,20 +14,15 @@ namespace {
 // Weights of one channel range: a third of a 48 KB L1, so that they survive the pixels streaming by.
 constexpr int64_t kWeightBytes = 16 << 10;
 
-struct Kernel {
-  DwconvFn function;
-  const char* name;
-};
-
-Kernel choose_kernel(const KernelTable& kernels, const Window& window) {
-  const auto fits = [&](int64_t width, int64_t stride) {
-    return window.kernel_w == width && window.stride_w == stride && window.dilation_w == 1;
-  };
-  if (fits(3, 1)) return {kernels.f32_dwconv_ukernel_8x16_3s1, "f32_dwconv_ukernel_8x16_3s1"};
-  if (fits(3, 2)) return {kernels.f32_dwconv_ukernel_8x16_3s2, "f32_dwconv_ukernel_8x16_3s2"};
-  if (fits(5, 1)) return {kernels.f32_dwconv_ukernel_8x16_5s1, "f32_dwconv_ukernel_8x16_5s1"};
-  if (fits(5, 2)) return {kernels.f32_dwconv_ukernel_8x16_5s2, "f32_dwconv_ukernel_8x16_5s2"};
-  return {kernels.f32_dwconv_ukernel_8x16, "f32_dwconv_ukernel_8x16"};
+// The kernel for this width and stride, where there is one, else the general one.
+Kernel<DwconvFn> choose_kernel(const KernelTable& kernels, const Window& window) {
+  const std::string form =
+      "dwconv_" + std::to_string(window.kernel_w) + "s" + std::to_string(window.stride_w);
+  KernelColumns wanted{.kind = form, .input = DataType::kFloat32, .weight = DataType::kFloat32};
+  if (window.dilation_w == 1)
+    if (const auto special = find_widest_kernel<DwconvFn>(kernels, wanted)) return special;
+  wanted.kind = "dwconv";
+  return get_kernel<DwconvFn>(kernels, wanted);
 }
 
 // [C, 1, kh, kw] -> [kh * kw][C rounded up to 16].
@@ -74,7 +70,7 @@ class Depthwise final : public Op {
     for (int64_t oh = rows_.begin(rows); oh < rows_.begin(rows) + rows_.count(rows); ++oh) {
       const int64_t pixel = (image * y_.h() + oh) * y_.w();
       args.first_row = window_.first_row(oh);
-      args.y = y.data + pixel * args.y_stride + channels_.begin(range) * kChannelBlock;
+      args.y = y.as<float>() + pixel * args.y_stride + channels_.begin(range) * kChannelBlock;
       if (y.mask) args.mask = y.mask + pixel * args.mask_stride + channels_.begin(range);
       kernel_.function(args);
     }
@@ -85,7 +81,7 @@ class Depthwise final : public Op {
     const TensorSpec& spec = *x.spec;
     const int64_t channel = channels_.begin(range) * kChannelBlock;
     DwconvArgs args;
-    args.x = x.data + image * spec.h() * spec.w() * spec.pixel_stride + channel;
+    args.x = x.as<float>() + image * spec.h() * spec.w() * spec.pixel_stride + channel;
     args.x_stride = spec.pixel_stride;
     args.in_h = spec.h(), args.in_w = spec.w();
     args.kernel_h = window_.kernel_h, args.kernel_w = window_.kernel_w;
@@ -106,7 +102,7 @@ class Depthwise final : public Op {
 
   const TensorSpec& y_;
   Window window_;
-  Kernel kernel_;
+  Kernel<DwconvFn> kernel_;
   Epilogue epilogue_;
   WeightStore::Packed weights_;
   AlignedFloats bias_;

@@ -8,8 +8,8 @@ PlainImage plain_input(const ConvPlan& plan, const Tensor& x) {
   const ConvGeometry& g = plan.geometry;
   const bool is_nhwc_rows = plan.input == ConvInput::kNhwcRows;
   const int64_t plane = g.h * g.w, pixel = is_nhwc_rows ? g.c : x.spec->pixel_stride;
-  return plan.input == ConvInput::kNchwRows ? PlainImage{x.data, g.c * plane, plane, g.w, 1}
-                                            : PlainImage{x.data, plane * pixel, 1, g.w * pixel, pixel};
+  return plan.input == ConvInput::kNchwRows ? PlainImage{x.as<float>(), g.c * plane, plane, g.w, 1}
+                                            : PlainImage{x.as<float>(), plane * pixel, 1, g.w * pixel, pixel};
 }
 
 void gather_rows(const ConvGeometry& g, const PlainImage& x, float* rows, int num_threads) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/memory.h"
+#include "kernels/lookup.h"
 #include "ops/conv/prices.h"
 #include "ops/conv/schedule.h"
 #include "ops/packed_weights.h"
@@ -34,8 +35,8 @@ int64_t l1_bytes() {
 
 // Input channels per panel: three quarters of L1 at most, at most one 64-bit mask word, and panels of equal
 // size.
-int64_t choose_panel_channels(int64_t channels, int64_t blocks, int64_t taps, WeightStorage storage) {
-  const int64_t row_bytes = blocks * kChannelBlock * taps * (storage == WeightStorage::kBf16 ? 2 : 4);
+int64_t choose_panel_channels(int64_t channels, int64_t blocks, int64_t taps, DataType weight) {
+  const int64_t row_bytes = blocks * kChannelBlock * taps * traits(weight).bytes;
   const int64_t fit = std::clamp<int64_t>(l1_bytes() * 3 / 4 / row_bytes / 16 * 16, 16, kMostPanelChannels);
   const int64_t panels = ceil_div(channels, fit);
   return std::min(fit, round_up(ceil_div(channels, panels), 16));
@@ -117,16 +118,30 @@ double plan_winograd(const StepSpec& step, const KernelTable& kernels, ConvPlan&
   return fma;
 }
 
-SparsePlan plan_sparse(const ConvPlan& plan, const ConvTiling& tiling) {
+// Of the widest kernel that covers at most `most` blocks of 16 outputs.
+int64_t widest_blocks(const KernelTable& kernels, const SparsePlan& sparse, int64_t most) {
+  const KernelColumns wanted{.kind = sparse.kernel_kind(),
+                             .input = DataType::kFloat32,
+                             .weight = sparse.weight,
+                             .columns = most * kChannelBlock};
+  const int64_t columns = sparse.uses_row_pairs ? get_kernel<SpconvRowPairFn>(kernels, wanted).columns.columns
+                                                : get_kernel<SpconvPointFn>(kernels, wanted).columns.columns;
+  return columns / kChannelBlock;
+}
+
+SparsePlan plan_sparse(const ConvPlan& plan, const KernelTable& kernels) {
+  const ConvTiling& tiling = kernels.conv_tiling;
   const ConvGeometry& g = plan.geometry;
   SparsePlan sparse{};
   sparse.uses_row_pairs = g.kw == 3 && g.sw == 1 && g.dw == 1 && g.pad_left <= 2 && g.pad_right <= 2;
   const int64_t most = sparse.uses_row_pairs ? tiling.row_pair_blocks : tiling.point_blocks;
-  sparse.blocks = kernel_blocks(most, plan.layout.blocks(), plan.storage);
+  // Kernels that expand fp16 as they go were slower than a panel that is expanded once per tile.
+  sparse.expands_panels = plan.storage == DataType::kFp16;
+  sparse.weight = sparse.expands_panels ? DataType::kFloat32 : plan.storage;
+  sparse.blocks = widest_blocks(kernels, sparse, std::min(most, plan.layout.blocks()));
   sparse.panel_channels =
-      choose_panel_channels(plan.layout.in, sparse.blocks, sparse.uses_row_pairs ? 3 : 1, plan.storage);
+      choose_panel_channels(plan.layout.in, sparse.blocks, sparse.uses_row_pairs ? 3 : 1, sparse.weight);
   sparse.full_tap = find_full_tap(g);
-  sparse.expands_panels = plan.storage == WeightStorage::kFp16;
   return sparse;
 }
 
@@ -182,8 +197,7 @@ ConvScratch measure_scratch(const ConvPlan& plan) {
   if (!only_sparse)
     scratch.pixel_list = round_up(checked_product({pixels, plan.dense.taps, sizeof(float*)}), kAlignment);
   int64_t rows = 0;
-  if (plan.storage != WeightStorage::kFloat32 && !only_sparse)
-    rows = plan.dense.tap_step * plan.dense.channels;
+  if (plan.storage != DataType::kFloat32 && !only_sparse) rows = plan.dense.tap_step * plan.dense.channels;
   if (plan.sparse.expands_panels) rows = std::max(rows, 3 * kMostPanelChannels);
   scratch.expanded = checked_product({rows, kSlab, kFloat});
   return scratch;
@@ -199,13 +213,13 @@ ConvPlan plan_conv(const StepSpec& step, const BuildContext& context) {
   const double winograd_fma = plan_winograd(step, context.kernels, plan);
   if (!plan.gathers_input)  // a few channels' weights are small
     plan.storage = choose_weight_storage(step, step.find_constant("weight")->values);
-  plan.sparse = plan_sparse(plan, tiling);
+  plan.sparse = plan_sparse(plan, context.kernels);
   plan.dense = plan_dense(plan, tiling);
   plan.cut = cut_work(plan, tiling);
   plan.scratch = measure_scratch(plan);
 
   const int64_t accumulators = (plan.sparse.uses_row_pairs ? 3 : 1) * plan.sparse.blocks;
-  const double vectors = static_cast<double>(accumulators * tiling.vectors_per_block);
+  const double vectors = static_cast<double>(accumulators * context.kernels.vectors_per_block());
   const double channels = static_cast<double>(plan.sparse.panel_channels);
   const auto& [few, many] = conv_prices(context.kernels);
   plan.crossover_density =

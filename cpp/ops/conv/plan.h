@@ -22,10 +22,13 @@ inline constexpr int64_t kMostPanelChannels = 64;  // the bits of one mask word
 
 struct SparsePlan {
   bool uses_row_pairs;     // 3 wide at stride 1: the three taps of two rows at a time, else single taps
+  DataType weight;         // of its kernels: as they are stored, or what they are expanded to
   int64_t blocks;          // of 16 outputs, of the widest kernel it calls
   int64_t panel_channels;  // input channels of a weight panel, which is one tap's (or three's)
   int64_t full_tap;        // a tap inside the image for every output pixel, or -1
   bool expands_panels;     // of weights that its kernels do not read as they are stored
+
+  const char* kernel_kind() const { return uses_row_pairs ? "spconv3row" : "spconv"; }
 };
 
 struct DensePlan {
@@ -57,7 +60,7 @@ struct ConvPlan {
   // whole horizontal run of taps is then one tap of kw * c channels.
   bool gathers_input;
   ConvAlgorithm algorithm;
-  WeightStorage storage;
+  DataType storage;
   int num_threads;
   SparsePlan sparse;
   DensePlan dense;

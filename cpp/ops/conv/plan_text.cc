@@ -2,7 +2,6 @@
 #include <sstream>
 
 #include "ops/conv/plan.h"
-#include "ops/packed_weights.h"
 
 namespace zeroskip {
 namespace {
@@ -32,7 +31,7 @@ void print_layer(std::ostream& out, const ConvPlan& plan) {
   } else if (plan.winograd) {
     out << ", computed by winograd";
   }
-  out << "\nweights: " << storage_name(plan.storage) << "\n";
+  out << "\nweights: " << traits(plan.storage).name << "\n";
 }
 
 void print_direct(std::ostream& out, const ConvPlan& plan) {

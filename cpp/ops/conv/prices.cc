@@ -18,10 +18,11 @@ constexpr ConvPriceList kTwoFmasPerCycle = {
 constexpr ConvPrices kOneFma = {.dense_fma = 1.09, .non_zero = 0.5, .visit = 4.0, .visit_vector = 1.9};
 constexpr ConvPriceList kOneFmaPerCycle = {.few = kOneFma, .many = kOneFma};
 
+// Of those CPUs that run 512-bit kernels at all.
 bool is_zen4() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  return __builtin_cpu_is("amdfam19h") && __builtin_cpu_supports("avx512f");
+  return __builtin_cpu_is("amdfam19h");
 #else
   return false;
 #endif
@@ -36,7 +37,7 @@ double ConvPrices::crossover_density(double channels, double vectors, double fma
 
 const ConvPriceList& conv_prices(const KernelTable& kernels) {
   static const bool halves_wide_fmas = is_zen4();
-  const bool is_512_bits_wide = kernels.conv_tiling.vectors_per_block == 1;
+  const bool is_512_bits_wide = kernels.lanes == 16;
   return halves_wide_fmas && is_512_bits_wide ? kOneFmaPerCycle : kTwoFmasPerCycle;
 }
 

@@ -9,38 +9,42 @@ constexpr uint16_t kEmptyMask[4] = {0, 0, 0, 0};  // one 64-bit word: a row outs
 
 uint64_t low_bits(int64_t count) { return count >= 64 ? ~uint64_t{0} : (uint64_t{1} << count) - 1; }
 
-SpconvPointFn point_kernel(const KernelTable& kernels, WeightStorage storage, int64_t blocks) {
-  const SpconvPointFn table[2][8] = {
-      {kernels.f32_spconv_ukernel_2x16, kernels.f32_spconv_ukernel_2x32, kernels.f32_spconv_ukernel_2x48,
-       kernels.f32_spconv_ukernel_2x64, kernels.f32_spconv_ukernel_2x80, kernels.f32_spconv_ukernel_2x96,
-       kernels.f32_spconv_ukernel_2x112, kernels.f32_spconv_ukernel_2x128},
-      {kernels.f32_bf16w_spconv_ukernel_2x16, kernels.f32_bf16w_spconv_ukernel_2x32, nullptr,
-       kernels.f32_bf16w_spconv_ukernel_2x64, nullptr, nullptr, nullptr,
-       kernels.f32_bf16w_spconv_ukernel_2x128}};
-  return table[storage == WeightStorage::kBf16][blocks - 1];
-}
-
-SpconvRowPairFn row_pair_kernel(const KernelTable& kernels, WeightStorage storage, int64_t blocks) {
-  const SpconvRowPairFn table[2][4] = {
-      {kernels.f32_spconv3row_ukernel_2x16, kernels.f32_spconv3row_ukernel_2x32,
-       kernels.f32_spconv3row_ukernel_2x48, kernels.f32_spconv3row_ukernel_2x64},
-      {kernels.f32_bf16w_spconv3row_ukernel_2x16, kernels.f32_bf16w_spconv3row_ukernel_2x32, nullptr,
-       kernels.f32_bf16w_spconv3row_ukernel_2x64}};
-  return table[storage == WeightStorage::kBf16][blocks - 1];
+// The widest kernel for every number of blocks, from 0 (none) to what the plan asks for.
+template <typename Fn>
+std::vector<Kernel<Fn>> kernels_by_blocks(const KernelTable& table, const SparsePlan& sparse) {
+  std::vector<Kernel<Fn>> kernels(1);
+  for (int64_t blocks = 1; blocks <= sparse.blocks; ++blocks)
+    kernels.push_back(find_widest_kernel<Fn>(table, {.kind = sparse.kernel_kind(),
+                                                     .input = DataType::kFloat32,
+                                                     .weight = sparse.weight,
+                                                     .columns = blocks * kChannelBlock}));
+  return kernels;
 }
 
 }  // namespace
 
+SparseConv::SparseConv(const ConvLayer& layer, const KernelTable& kernels)
+    : layer_(layer), kernels_(kernels) {
+  const SparsePlan& sparse = layer.plan().sparse;
+  if (sparse.uses_row_pairs)
+    row_pair_kernels_ = kernels_by_blocks<SpconvRowPairFn>(kernels, sparse);
+  else
+    point_kernels_ = kernels_by_blocks<SpconvPointFn>(kernels, sparse);
+}
+
 void SparseConv::run(const ConvOperands& operands, const ConvTask& task,
                      const ConvThreadScratch& scratch) const {
   const SparsePlan& sparse = layer_.plan().sparse;
-  int64_t blocks;
-  for (int64_t block = task.first_block; block < task.last_block; block += blocks) {
-    blocks = kernel_blocks(sparse.blocks, task.last_block - block, layer_.plan().storage);
+  for (int64_t block = task.first_block; block < task.last_block;) {
+    const auto most = static_cast<size_t>(std::min(sparse.blocks, task.last_block - block));
+    const int64_t columns = sparse.uses_row_pairs ? row_pair_kernels_[most].columns.columns
+                                                  : point_kernels_[most].columns.columns;
+    const Range range{block, columns / kChannelBlock};
     if (sparse.uses_row_pairs)
-      run_rows(operands, task, {block, blocks}, scratch);
+      run_rows(operands, task, range, scratch);
     else
-      run_points(operands, task, {block, blocks}, scratch);
+      run_points(operands, task, range, scratch);
+    block += range.blocks;
   }
 }
 
@@ -51,7 +55,7 @@ void SparseConv::run_rows(const ConvOperands& operands, const ConvTask& task, co
   const int64_t in = layer_.plan().layout.in, rows = round_up(task.tile.rows, 2);
   // The window of acc pixel j starts at input column j - 2.
   const int64_t acc_row = (g.w + 2) * range.blocks * kChannelBlock;
-  const SpconvRowPairFn kernel = row_pair_kernel(kernels_, layer_.plan().storage, range.blocks);
+  const SpconvRowPairFn kernel = row_pair_kernels_[static_cast<size_t>(range.blocks)].function;
   SpconvRowPairArgs args{};
   args.pixels = g.w;
   args.x_stride = operands.x_stride;
@@ -96,7 +100,7 @@ void SparseConv::run_points(const ConvOperands& operands, const ConvTask& task, 
   const SparsePlan& sparse = layer_.plan().sparse;
   const ConvTile& tile = task.tile;
   const int64_t in = layer_.plan().layout.in, width = range.blocks * kChannelBlock;
-  const SpconvPointFn kernel = point_kernel(kernels_, layer_.plan().storage, range.blocks);
+  const SpconvPointFn kernel = point_kernels_[static_cast<size_t>(range.blocks)].function;
   SpconvPointArgs args{};
   args.x_stride = operands.x_stride * g.sw;
   args.mask_stride = operands.mask_stride * g.sw;
@@ -202,10 +206,7 @@ SparseConv::Panel SparseConv::point_panel(int64_t step) const {
 }
 
 std::string SparseConv::kernel_name() const {
-  const SparsePlan& sparse = layer_.plan().sparse;
-  const std::string form = sparse.uses_row_pairs ? "f32_spconv3row_ukernel_2x" : "f32_spconv_ukernel_2x";
-  return zeroskip::kernel_name(form + std::to_string(sparse.blocks * kChannelBlock),
-                               sparse.expands_panels ? WeightStorage::kFloat32 : layer_.plan().storage);
+  return layer_.plan().sparse.uses_row_pairs ? row_pair_kernels_.back().name : point_kernels_.back().name;
 }
 
 }  // namespace zeroskip

@@ -2,13 +2,17 @@
 // once.
 #pragma once
 
+#include <string>
+#include <vector>
+
+#include "kernels/lookup.h"
 #include "ops/conv/constants.h"
 
 namespace zeroskip {
 
 class SparseConv {
  public:
-  SparseConv(const ConvLayer& layer, const KernelTable& kernels) : layer_(layer), kernels_(kernels) {}
+  SparseConv(const ConvLayer& layer, const KernelTable& kernels);
 
   void run(const ConvOperands& operands, const ConvTask& task, const ConvThreadScratch& scratch) const;
   std::string kernel_name() const;
@@ -37,6 +41,9 @@ class SparseConv {
 
   ConvLayer layer_;
   const KernelTable& kernels_;
+  // By the number of blocks of 16 outputs that are left; those of the other form are empty.
+  std::vector<Kernel<SpconvPointFn>> point_kernels_;
+  std::vector<Kernel<SpconvRowPairFn>> row_pair_kernels_;
 };
 
 }  // namespace zeroskip

@@ -2,11 +2,16 @@
 
 #include <algorithm>
 
+#include "kernels/lookup.h"
+
 namespace zeroskip {
 namespace {
 
 constexpr int64_t kChannelsAtOnce = 8;  // of weights gathered together, so that cache lines are read whole
 constexpr int64_t kMostTaps = 16;
+
+// Of the kernels that make tiles of `outputs` x `outputs`.
+std::string kind_of(int64_t outputs) { return "winograd" + std::to_string(outputs); }
 
 // Matrices an odd number of cache lines apart: the 36 rows of a tile must not fall into the same few cache
 // sets.
@@ -16,11 +21,9 @@ int64_t matrix_floats(int64_t tiles, int64_t row) {
 
 // Transforms input channels [first, last) of one slab; weight is [o][c][taps], u the slab in the first
 // matrix.
-void transform_slab(const ConvGeometry& g, const KernelTable& kernels, const float* weight, int64_t slab,
+void transform_slab(const ConvGeometry& g, WinogradWeightFn transform, const float* weight, int64_t slab,
                     int64_t first, int64_t last, float* u, int64_t matrix_stride) {
   const int64_t taps = g.taps();
-  const WinogradWeightFn transform =
-      taps == 9 ? kernels.f32_winograd4_weights : kernels.f32_winograd3_weights;
   alignas(64) float gathered[kChannelsAtOnce * kMostTaps * kSlab] = {};
   const int64_t outputs = std::min(kSlab, g.o - slab * kSlab), values = (last - first) * taps;
   for (int64_t o = 0; o < outputs; ++o) {
@@ -35,10 +38,12 @@ void transform_slab(const ConvGeometry& g, const KernelTable& kernels, const flo
 AlignedFloats transform_weights(const ConvGeometry& g, const BuildContext& context, const float* weight) {
   const int64_t slabs = ceil_div(g.o, kSlab), chunks = ceil_div(g.c, kChannelsAtOnce);
   const int64_t matrix_stride = slabs * g.c * kSlab;
+  const std::string kind = kind_of(winograd_outputs(static_cast<int>(g.kh))) + "_weights";
+  const auto transform = get_kernel<WinogradWeightFn>(context.kernels, {.kind = kind}).function;
   AlignedFloats u(static_cast<size_t>(kWinogradMatrices * matrix_stride));
   parallel_for(context.num_threads, slabs * chunks, [&](int64_t index, int) {
     const int64_t slab = index / chunks, first = index % chunks * kChannelsAtOnce;
-    transform_slab(g, context.kernels, weight, slab, first, std::min(g.c, first + kChannelsAtOnce),
+    transform_slab(g, transform, weight, slab, first, std::min(g.c, first + kChannelsAtOnce),
                    u.data() + slab * g.c * kSlab, matrix_stride);
   });
   return u;
@@ -50,7 +55,8 @@ WinogradConv::WinogradConv(const WinogradPlan& plan, const float* weight, const 
                            const BuildContext& context)
     : plan_(plan),
       kernels_(context.kernels),
-      finish_tile_(plan.outputs == 4 ? kernels_.f32_winograd4_output : kernels_.f32_winograd3_output) {
+      finish_tile_(
+          get_kernel<WinogradOutputFn>(kernels_, {.kind = kind_of(plan.outputs) + "_output"}).function) {
   weights_ = context.weights.get(key + "/winograd" + std::to_string(plan.outputs),
                                  [&] { return transform_weights(plan.geometry, context, weight); });
 }
@@ -141,7 +147,7 @@ int64_t WinogradConv::m_floats() const {
          matrix_floats(plan_.schedule.tiles_per_task, plan_.schedule.slabs_per_task * kSlab);
 }
 
-std::string WinogradConv::kernel_name() const { return "f32_winograd" + std::to_string(plan_.outputs); }
+std::string WinogradConv::kernel_name() const { return "f32_" + kind_of(plan_.outputs); }
 
 size_t WinogradConv::scratch_bytes() const {
   return static_cast<size_t>(plan_.work.num_threads * (v_floats() + m_floats())) * sizeof(float);

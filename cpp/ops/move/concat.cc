@@ -17,33 +17,32 @@ class ConcatRows final : public Op {
     outer_ = extent_product(y.shape, 0, axis);
     for (size_t i = 0; i < step.inputs.size(); ++i) {
       const TensorSpec& x = context.input(step, i);
-      widths_.push_back(extent_product(x.shape, axis, x.shape.size()));
+      widths_.push_back(extent_product(x.shape, axis, x.shape.size()) * y.element_bytes());
     }
-    width_ = y.elements() / outer_;
+    width_ = y.elements() / outer_ * y.element_bytes();
   }
 
   void run(const RunContext& context) const override {
     const Split split = split_items(outer_, width_, context.num_threads);
     parallel_for(context.num_threads, split.tasks(), [&](int64_t task, int) {
       for (int64_t item = split.begin(task); item < split.begin(task) + split.count(task); ++item) {
-        float* to = context.outputs[0].data + item * width_;
+        std::byte* to = context.outputs[0].data + item * width_;
         for (size_t i = 0; i < widths_.size(); to += widths_[i], ++i)
-          std::memcpy(to, context.inputs[i].data + item * widths_[i],
-                      static_cast<size_t>(widths_[i]) * sizeof(float));
+          std::memcpy(to, context.inputs[i].data + item * widths_[i], static_cast<size_t>(widths_[i]));
       }
     });
   }
   std::string kernel_name() const override { return "copy"; }
 
  private:
-  int64_t outer_, width_;
+  int64_t outer_, width_;  // the latter in bytes
   std::vector<int64_t> widths_;
 };
 
 // nhwc tensors along the channels, any number of which may come from each input.
 class ConcatPixels final : public Op {
  public:
-  explicit ConcatPixels(const KernelTable& kernels) : kernels_(kernels) {}
+  ConcatPixels(const KernelTable& kernels, const TensorSpec& y) : mask_(kernels, y) {}
 
   void run(const RunContext& context) const override {
     const Tensor& y = context.outputs[0];
@@ -55,7 +54,7 @@ class ConcatPixels final : public Op {
         copy_channels(x, y, channel, first, split.count(task));
         channel += x.spec->c();
       }
-      write_mask(kernels_, y, first, split.count(task));
+      mask_.write(y, first, split.count(task));
     });
   }
   std::string kernel_name() const override { return "copy"; }
@@ -63,18 +62,18 @@ class ConcatPixels final : public Op {
  private:
   static void copy_channels(const Tensor& x, const Tensor& y, int64_t channel, int64_t first,
                             int64_t pixels) {
-    const float* from = x.data + first * x.spec->pixel_stride;
-    float* to = y.data + first * y.spec->pixel_stride + channel;
-    const auto bytes = static_cast<size_t>(x.spec->c()) * sizeof(float);
-    const int64_t end = channel + x.spec->c();
-    const int64_t padding = end == y.spec->c() ? y.spec->padded_c() - end : 0;
-    for (int64_t p = 0; p < pixels; ++p, from += x.spec->pixel_stride, to += y.spec->pixel_stride) {
+    const int64_t size = y.spec->element_bytes(), end = channel + x.spec->c();
+    const std::byte* from = x.pixel(first);
+    std::byte* to = y.pixel(first) + channel * size;
+    const auto bytes = static_cast<size_t>(x.spec->c() * size);
+    const auto padding = static_cast<size_t>(end == y.spec->c() ? (y.spec->padded_c() - end) * size : 0);
+    for (int64_t p = 0; p < pixels; ++p, from += x.spec->pixel_bytes(), to += y.spec->pixel_bytes()) {
       std::memcpy(to, from, bytes);
-      std::memset(to + x.spec->c(), 0, static_cast<size_t>(padding) * sizeof(float));
+      std::memset(to + bytes, 0, padding);
     }
   }
 
-  const KernelTable& kernels_;
+  MaskWriter mask_;
 };
 
 }  // namespace
@@ -97,7 +96,7 @@ std::unique_ptr<Op> make_concat(const StepSpec& step, const BuildContext& contex
   }
   check(extent == y.shape[axis], "the inputs hold ", extent, " along axis ", axis, ", the output ",
         y.shape[axis]);
-  if (y.layout == Layout::kNhwc) return std::make_unique<ConcatPixels>(context.kernels);
+  if (y.layout == Layout::kNhwc) return std::make_unique<ConcatPixels>(context.kernels, y);
   return std::make_unique<ConcatRows>(step, context, axis);
 }
 
@@ -109,7 +108,7 @@ std::unique_ptr<Op> make_copy(const StepSpec& step, const BuildContext& context)
   require_same_layout(x, y);
   if (y.layout == Layout::kNhwc) {
     require_shape(x, y.shape);
-    return std::make_unique<ConcatPixels>(context.kernels);
+    return std::make_unique<ConcatPixels>(context.kernels, y);
   }
   check(x.elements() == y.elements(), "cannot copy ", shape_text(x.shape), " to ", shape_text(y.shape));
   return std::make_unique<ConcatRows>(step, context, 0);

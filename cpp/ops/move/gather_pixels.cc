@@ -1,9 +1,8 @@
 #include "ops/move/gather_pixels.h"
 
-#include <algorithm>
+#include <cstring>
 #include <numeric>
 
-#include "ops/mask.h"
 #include "ops/shapes.h"
 #include "ops/split.h"
 
@@ -33,7 +32,9 @@ PixelMap identity_map(const TensorSpec& x) {
 }
 
 GatherPixels::GatherPixels(const StepSpec& step, const BuildContext& context, PixelMap map)
-    : kernels_(context.kernels), map_(std::move(map)) {
+    : mask_(context.kernels, context.output(step, 0)),
+      map_(std::move(map)),
+      fill_(make_element(map_.fill, context.output(step, 0).dtype)) {
   const TensorSpec& x = context.input(step, 0);
   const TensorSpec& y = context.output(step, 0);
   require_layout(x, Layout::kNhwc);
@@ -50,23 +51,17 @@ GatherPixels::GatherPixels(const StepSpec& step, const BuildContext& context, Pi
         " channels, needs at least ", map_.channel_to + map_.channel_count);
 }
 
-void GatherPixels::copy_channels(const float* from, float* to) const {
-  from += map_.channel_first;
-  if (map_.channel_step == 1) {
-    std::copy_n(from, map_.channel_count, to);
-  } else {
-    for (int64_t i = 0; i < map_.channel_count; ++i) to[i] = from[i * map_.channel_step];
-  }
-}
-
 // One output pixel; `from` is null where the map says kNowhere.
-void GatherPixels::fill_pixel(const float* from, float* to, int64_t channels) const {
+void GatherPixels::fill_pixel(const std::byte* from, std::byte* to, const TensorSpec& y) const {
+  const int64_t size = fill_.size, channels = y.c();
   const int64_t begin = from ? map_.channel_to : channels;
   const int64_t end = from ? begin + map_.channel_count : channels;
-  std::fill(to, to + begin, map_.fill);
-  if (from) copy_channels(from, to + begin);
-  std::fill(to + end, to + channels, map_.fill);
-  std::fill(to + channels, to + round_up(channels, kChannelBlock), 0.0f);
+  fill_elements(to, begin, fill_);
+  if (from)
+    copy_elements(from + map_.channel_first * size, map_.channel_step, to + begin * size, 1,
+                  map_.channel_count, size);
+  fill_elements(to + end * size, channels - end, fill_);
+  std::memset(to + channels * size, 0, static_cast<size_t>((y.padded_c() - channels) * size));
 }
 
 void GatherPixels::run(const RunContext& context) const {
@@ -82,10 +77,9 @@ void GatherPixels::run(const RunContext& context) const {
       for (int64_t ow = 0; ow < out_w; ++ow) {
         const int64_t w = map_.w[static_cast<size_t>(ow)];
         const bool inside = n >= 0 && h >= 0 && w >= 0;
-        fill_pixel(inside ? x.data + (first + w) * x.spec->pixel_stride : nullptr,
-                   y.data + (row * out_w + ow) * y.spec->pixel_stride, y.spec->c());
+        fill_pixel(inside ? x.pixel(first + w) : nullptr, y.pixel(row * out_w + ow), *y.spec);
       }
-      write_mask(kernels_, y, row * out_w, out_w);
+      mask_.write(y, row * out_w, out_w);
     }
   });
 }

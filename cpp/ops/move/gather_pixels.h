@@ -4,6 +4,8 @@
 
 #include <vector>
 
+#include "ops/mask.h"
+#include "ops/move/element.h"
 #include "ops/op.h"
 
 namespace zeroskip {
@@ -15,7 +17,7 @@ struct PixelMap {
   // `count` of x's channels, from `first` on, `step` apart, go to y's channels from `to` on; y's other channels
   // become `fill`.
   int64_t channel_first = 0, channel_count = 0, channel_to = 0, channel_step = 1;
-  float fill = 0.0f;
+  double fill = 0.0;  // must be exact in the tensors' type
 };
 
 // A map that copies every pixel of a tensor as it is.
@@ -30,11 +32,11 @@ class GatherPixels final : public Op {
   std::string kernel_name() const override { return "copy"; }
 
  private:
-  void copy_channels(const float* from, float* to) const;
-  void fill_pixel(const float* from, float* to, int64_t channels) const;
+  void fill_pixel(const std::byte* from, std::byte* to, const TensorSpec& y) const;
 
-  const KernelTable& kernels_;
+  MaskWriter mask_;
   PixelMap map_;
+  Element fill_;
 };
 
 }  // namespace zeroskip

@@ -1,6 +1,7 @@
 // to_nhwc, to_row: the way into the engine's layout and out of it.
 #include <cstring>
 
+#include "kernels/lookup.h"
 #include "ops/mask.h"
 #include "ops/ops.h"
 #include "ops/shapes.h"
@@ -40,62 +41,64 @@ void for_pixel_runs(const TensorSpec& nhwc, int num_threads, const Body& body) {
 
 class ToNhwc final : public Op {
  public:
-  ToNhwc(const KernelTable& kernels, RowOrder order) : kernels_(kernels), order_(order) {}
+  ToNhwc(const KernelTable& kernels, const TensorSpec& y, RowOrder order)
+      : transpose_(get_kernel<PlanarToNhwcFn>(kernels, {.kind = "planar_to_nhwc", .input = y.dtype})),
+        mask_(kernels, y),
+        order_(order) {}
 
   void run(const RunContext& context) const override {
     const Tensor& x = context.inputs[0];
     const Tensor& y = context.outputs[0];
-    const int64_t plane = y.spec->h() * y.spec->w(), channels = y.spec->c(), stride = y.spec->pixel_stride;
-    for_pixel_runs(*y.spec, context.num_threads, [&](int64_t image, int64_t first, int64_t pixels) {
+    const TensorSpec& spec = *y.spec;
+    const int64_t plane = spec.h() * spec.w(), channels = spec.c(), size = spec.element_bytes();
+    for_pixel_runs(spec, context.num_threads, [&](int64_t image, int64_t first, int64_t pixels) {
       const int64_t pixel = image * plane + first;
-      float* to = y.data + pixel * stride;
       if (order_ == RowOrder::kNchw) {
         const PlanarArgs args{
-            .pixels = pixels, .channels = channels, .plane_stride = plane, .pixel_stride = stride};
-        kernels_.f32_planar_to_nhwc(args, x.data + image * channels * plane + first, to);
+            .pixels = pixels, .channels = channels, .plane_stride = plane, .pixel_stride = spec.pixel_stride};
+        transpose_.function(args, x.data + (image * channels * plane + first) * size, y.pixel(pixel));
       } else {
-        copy_pixels(x.data + pixel * channels, channels, to, stride, pixels, channels);
+        copy_pixels(x.data + pixel * channels * size, channels * size, y.pixel(pixel), spec.pixel_bytes(),
+                    pixels, channels * size);
       }
-      write_mask(kernels_, y, pixel, pixels);
+      mask_.write(y, pixel, pixels);
     });
   }
-  std::string kernel_name() const override {
-    return order_ == RowOrder::kNchw ? "f32_planar_to_nhwc" : "copy";
-  }
+  std::string kernel_name() const override { return order_ == RowOrder::kNchw ? transpose_.name : "copy"; }
 
  private:
-  const KernelTable& kernels_;
+  Kernel<PlanarToNhwcFn> transpose_;
+  MaskWriter mask_;
   RowOrder order_;
 };
 
 class ToRow final : public Op {
  public:
-  ToRow(const KernelTable& kernels, RowOrder order) : kernels_(kernels), order_(order) {}
+  ToRow(const KernelTable& kernels, const TensorSpec& x, RowOrder order)
+      : transpose_(get_kernel<NhwcToPlanarFn>(kernels, {.kind = "nhwc_to_planar", .input = x.dtype})),
+        order_(order) {}
 
   void run(const RunContext& context) const override {
     const Tensor& x = context.inputs[0];
-    float* y = context.outputs[0].data;
-    const int64_t plane = x.spec->h() * x.spec->w(), channels = x.spec->c(), stride = x.spec->pixel_stride;
-    for_pixel_runs(*x.spec, context.num_threads, [&](int64_t image, int64_t first, int64_t pixels) {
+    const TensorSpec& spec = *x.spec;
+    std::byte* y = context.outputs[0].data;
+    const int64_t plane = spec.h() * spec.w(), channels = spec.c(), size = spec.element_bytes();
+    for_pixel_runs(spec, context.num_threads, [&](int64_t image, int64_t first, int64_t pixels) {
       const int64_t pixel = image * plane + first;
-      const float* from = x.data + pixel * stride;
       if (order_ == RowOrder::kNchw) {
         const PlanarArgs args{
-            .pixels = pixels, .channels = channels, .plane_stride = plane, .pixel_stride = stride};
-        kernels_.f32_nhwc_to_planar(args, from, y + image * channels * plane + first);
+            .pixels = pixels, .channels = channels, .plane_stride = plane, .pixel_stride = spec.pixel_stride};
+        transpose_.function(args, x.pixel(pixel), y + (image * channels * plane + first) * size);
         return;
       }
-      for (int64_t p = 0; p < pixels; ++p)
-        std::memcpy(y + (pixel + p) * channels, from + p * stride,
-                    static_cast<size_t>(channels) * sizeof(float));
+      for (int64_t p = pixel; p < pixel + pixels; ++p)
+        std::memcpy(y + p * channels * size, x.pixel(p), static_cast<size_t>(channels * size));
     });
   }
-  std::string kernel_name() const override {
-    return order_ == RowOrder::kNchw ? "f32_nhwc_to_planar" : "copy";
-  }
+  std::string kernel_name() const override { return order_ == RowOrder::kNchw ? transpose_.name : "copy"; }
 
  private:
-  const KernelTable& kernels_;
+  Kernel<NhwcToPlanarFn> transpose_;
   RowOrder order_;
 };
 
@@ -105,14 +108,14 @@ std::unique_ptr<Op> make_to_nhwc(const StepSpec& step, const BuildContext& conte
   require_counts(step, 1, 1);
   const RowOrder order = parse_order(step, "input_layout");
   require_same_elements(context.input(step, 0), context.output(step, 0));
-  return std::make_unique<ToNhwc>(context.kernels, order);
+  return std::make_unique<ToNhwc>(context.kernels, context.output(step, 0), order);
 }
 
 std::unique_ptr<Op> make_to_row(const StepSpec& step, const BuildContext& context) {
   require_counts(step, 1, 1);
   const RowOrder order = parse_order(step, "output_layout");
   require_same_elements(context.output(step, 0), context.input(step, 0));
-  return std::make_unique<ToRow>(context.kernels, order);
+  return std::make_unique<ToRow>(context.kernels, context.input(step, 0), order);
 }
 
 }  // namespace zeroskip

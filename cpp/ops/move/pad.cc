@@ -41,7 +41,7 @@ std::vector<int64_t> axis_map(const std::string& mode, int64_t before, int64_t e
 }
 
 std::unique_ptr<Op> pad_pixels(const StepSpec& step, const BuildContext& context,
-                               const std::vector<int64_t>& pads, const std::string& mode, float value) {
+                               const std::vector<int64_t>& pads, const std::string& mode, double value) {
   const TensorSpec& x = context.input(step, 0);
   check(mode == "constant" || (pads[1] == 0 && pads[5] == 0), "mode ", mode, " cannot pad channels");
   PixelMap map{.n = axis_map(mode, pads[0], x.n(), pads[4]),
@@ -64,7 +64,7 @@ std::unique_ptr<Op> make_pad(const StepSpec& step, const BuildContext& context) 
   const std::string mode = step.get_string("mode", "constant");
   check(mode == "constant" || mode == "edge" || mode == "reflect", "mode is '", mode,
         "', needs 'constant', 'edge' or 'reflect'");
-  const auto value = static_cast<float>(step.get_float("value", 0.0));
+  const double value = step.get_float("value", 0.0);
   if (x.layout == Layout::kNhwc) return pad_pixels(step, context, pads, mode, value);
 
   check(mode == "constant", "a row tensor takes mode 'constant' only, got '", mode, "'");
@@ -75,7 +75,7 @@ std::unique_ptr<Op> make_pad(const StepSpec& step, const BuildContext& context) 
     axes.push_back({x.shape[axis], from[axis], to[axis]});
     offset += pads[axis] * to[axis];
   }
-  return std::make_unique<StridedCopy>(context.kernels, std::move(axes), 0, offset, value);
+  return std::make_unique<StridedCopy>(context.kernels, x.dtype, std::move(axes), 0, offset, value);
 }
 
 }  // namespace zeroskip

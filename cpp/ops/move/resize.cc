@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/lookup.h"
 #include "ops/move/gather_pixels.h"
 #include "ops/ops.h"
 #include "ops/shapes.h"
@@ -88,7 +89,7 @@ LinearMap linear_map(const StepSpec& step, const AxisResize& axis) {
 
 class ResizeLinear final : public Op {
  public:
-  ResizeLinear(ResizeFn kernel, LinearMap rows, LinearMap columns)
+  ResizeLinear(Kernel<ResizeFn> kernel, LinearMap rows, LinearMap columns)
       : kernel_(kernel), rows_(std::move(rows)), columns_(std::move(columns)) {}
 
   void run(const RunContext& context) const override {
@@ -97,16 +98,16 @@ class ResizeLinear final : public Op {
     const Split split = split_items(out.n() * out.h(), out.w() * out.padded_c(), context.num_threads);
     parallel_for(context.num_threads, split.tasks(), [&](int64_t task, int) {
       for (int64_t row = split.begin(task); row < split.begin(task) + split.count(task); ++row)
-        kernel_(row_args(context.inputs[0], y, row));
+        kernel_.function(row_args(context.inputs[0], y, row));
     });
   }
-  std::string kernel_name() const override { return "f32_resize_linear"; }
+  std::string kernel_name() const override { return kernel_.name; }
 
  private:
   ResizeArgs row_args(const Tensor& x, const Tensor& y, int64_t row) const {
     const auto oh = static_cast<size_t>(row % y.spec->h());
     const int64_t row_stride = x.spec->w() * x.spec->pixel_stride;
-    const float* image = x.data + row / y.spec->h() * x.spec->h() * row_stride;
+    const float* image = x.as<float>() + row / y.spec->h() * x.spec->h() * row_stride;
     const int64_t pixel = row * y.spec->w();
     return {.top = image + rows_.left[oh] * row_stride,
             .bottom = image + rows_.right[oh] * row_stride,
@@ -117,13 +118,13 @@ class ResizeLinear final : public Op {
             .weight = columns_.weight.data(),
             .pixels = y.spec->w(),
             .blocks = y.spec->padded_c() / kChannelBlock,
-            .y = y.data + pixel * y.spec->pixel_stride,
+            .y = y.as<float>() + pixel * y.spec->pixel_stride,
             .y_stride = y.spec->pixel_stride,
             .mask = y.mask ? y.mask + pixel * y.spec->mask_stride() : nullptr,
             .mask_stride = y.spec->mask_stride()};
   }
 
-  ResizeFn kernel_;
+  Kernel<ResizeFn> kernel_;
   LinearMap rows_, columns_;
 };
 
@@ -139,8 +140,9 @@ std::unique_ptr<Op> make_resize(const StepSpec& step, const BuildContext& contex
   const AxisResize rows = make_axis(step, 0, x.h(), y.h()), columns = make_axis(step, 1, x.w(), y.w());
   const std::string mode = step.get_string("mode", "nearest");
   if (mode == "linear")
-    return std::make_unique<ResizeLinear>(context.kernels.f32_resize_linear, linear_map(step, rows),
-                                          linear_map(step, columns));
+    return std::make_unique<ResizeLinear>(
+        get_kernel<ResizeFn>(context.kernels, {.kind = "resize_linear", .input = x.dtype}),
+        linear_map(step, rows), linear_map(step, columns));
   check(mode == "nearest", "mode is '", mode, "', needs 'nearest' or 'linear'");
   PixelMap map = identity_map(x);
   map.h = nearest_map(step, rows);

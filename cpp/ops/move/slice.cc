@@ -63,7 +63,7 @@ std::unique_ptr<Op> make_slice(const StepSpec& step, const BuildContext& context
     axes.push_back({slices[axis].count, from[axis] * slices[axis].step, to[axis]});
     offset += slices[axis].start * from[axis];
   }
-  return std::make_unique<StridedCopy>(context.kernels, std::move(axes), offset, 0);
+  return std::make_unique<StridedCopy>(context.kernels, x.dtype, std::move(axes), offset, 0);
 }
 
 }  // namespace zeroskip

@@ -1,7 +1,6 @@
 #include "ops/move/strided_copy.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "ops/split.h"
 
@@ -25,13 +24,14 @@ std::vector<CopyAxis> simplify(const std::vector<CopyAxis>& axes) {
 
 }  // namespace
 
-StridedCopy::StridedCopy(const KernelTable& kernels, std::vector<CopyAxis> axes, int64_t from_offset,
-                         int64_t to_offset, std::optional<float> fill)
-    : kernels_(kernels),
+StridedCopy::StridedCopy(const KernelTable& kernels, DataType type, std::vector<CopyAxis> axes,
+                         int64_t from_offset, int64_t to_offset, std::optional<double> fill)
+    : element_bytes_(traits(type).bytes),
+      transpose_(get_kernel<NhwcToPlanarFn>(kernels, {.kind = "nhwc_to_planar", .input = type})),
       outer_(simplify(axes)),
       from_offset_(from_offset),
-      to_offset_(to_offset),
-      fill_(fill) {
+      to_offset_(to_offset) {
+  if (fill) fill_ = make_element(*fill, type);
   if (outer_.empty()) return;
   inner_ = outer_.back();
   outer_.pop_back();
@@ -44,29 +44,27 @@ StridedCopy::StridedCopy(const KernelTable& kernels, std::vector<CopyAxis> axes,
   is_transposition_ = true;
 }
 
-std::string StridedCopy::kernel_name() const { return is_transposition_ ? "f32_nhwc_to_planar" : "copy"; }
+std::string StridedCopy::kernel_name() const { return is_transposition_ ? transpose_.name : "copy"; }
 
-void StridedCopy::copy_item(const float* from, float* to) const {
+void StridedCopy::copy_item(const std::byte* from, std::byte* to) const {
   if (is_transposition_) {
     const PlanarArgs args{.pixels = inner_.count,
                           .channels = column_.count,
                           .plane_stride = column_.to_stride,
                           .pixel_stride = inner_.from_stride};
-    kernels_.f32_nhwc_to_planar(args, from, to);
-  } else if (inner_.from_stride == 1 && inner_.to_stride == 1) {
-    std::memcpy(to, from, static_cast<size_t>(inner_.count) * sizeof(float));
+    transpose_.function(args, from, to);
   } else {
-    for (int64_t i = 0; i < inner_.count; ++i) to[i * inner_.to_stride] = from[i * inner_.from_stride];
+    copy_elements(from, inner_.from_stride, to, inner_.to_stride, inner_.count, element_bytes_);
   }
 }
 
 void StridedCopy::run(const RunContext& context) const {
-  const float* from = context.inputs[0].data + from_offset_;
+  const std::byte* from = context.inputs[0].data + from_offset_ * element_bytes_;
   const Tensor& y = context.outputs[0];
   if (fill_) {
     const Split parts = split_items(y.spec->elements(), 1, context.num_threads);
     parallel_for(context.num_threads, parts.tasks(), [&](int64_t task, int) {
-      std::fill_n(y.data + parts.begin(task), parts.count(task), *fill_);
+      fill_elements(y.data + parts.begin(task) * element_bytes_, parts.count(task), *fill_);
     });
   }
   int64_t items = 1;
@@ -79,7 +77,7 @@ void StridedCopy::run(const RunContext& context) const {
         from_at += rest % outer_[axis].count * outer_[axis].from_stride;
         to_at += rest % outer_[axis].count * outer_[axis].to_stride;
       }
-      copy_item(from + from_at, y.data + to_at);
+      copy_item(from + from_at * element_bytes_, y.data + to_at * element_bytes_);
     }
   });
 }

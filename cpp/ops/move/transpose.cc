@@ -25,7 +25,7 @@ std::unique_ptr<Op> make_transpose(const StepSpec& step, const BuildContext& con
   const auto from = row_strides(x.shape), to = row_strides(y.shape);
   std::vector<CopyAxis> axes;
   for (size_t i = 0; i < rank; ++i) axes.push_back({shape[i], from[resolve_axis(perm[i], rank)], to[i]});
-  return std::make_unique<StridedCopy>(context.kernels, std::move(axes), 0, 0);
+  return std::make_unique<StridedCopy>(context.kernels, x.dtype, std::move(axes), 0, 0);
 }
 
 }  // namespace zeroskip

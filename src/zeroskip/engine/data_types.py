@@ -1,50 +1,47 @@
-"""ONNX types as onnxruntime writes them, and the numpy dtypes that belong to them."""
+"""Element types of tensors in a plan: how many bytes, channels in a block and channels per mask bit each has.
+
+The rows are those of ``cpp/base/types.inc``; ``tests/core/test_types.py`` holds them equal.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    import onnx_ir as ir
+CHANNEL_BLOCK_BYTES = 64
+"""What channels are padded to, and what one 16-bit mask word covers."""
+MASK_WORD_BYTES = 2
 
-_SAME_NAME = ("float16", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool")
-_DTYPES: dict[str, Any] = {
-    "float": np.float32,
-    "double": np.float64,
-    "string": np.object_,
-    "complex64": np.complex64,
-    "complex128": np.complex128,
-    **{name: np.dtype(name) for name in _SAME_NAME},
+
+@dataclass(frozen=True)
+class DataType:
+    """An element type.
+
+    Args:
+        name: As ``TensorSpec.dtype`` says it.
+        numpy_type: Of arrays that hold such elements; numpy has no bf16, whose bits are then ``uint16``.
+        bytes: Of an element.
+        channel_block: Channels in 64 bytes.
+        mask_elements: Channels for which one bit of a mask stands: 4 bytes of them.
+    """
+
+    name: str
+    numpy_type: np.dtype[Any]
+    bytes: int
+    channel_block: int
+    mask_elements: int
+
+
+DATA_TYPES: dict[str, DataType] = {
+    row.name: row
+    for row in (
+        DataType("float32", np.dtype(np.float32), 4, 16, 1),
+        DataType("bf16", np.dtype(np.uint16), 2, 32, 2),
+        DataType("fp16", np.dtype(np.float16), 2, 32, 2),
+        DataType("u8", np.dtype(np.uint8), 1, 64, 4),
+    )
 }
-
-
-def type_text(value_type: ir.TypeProtocol | None) -> str:
-    """Return a type as text, for example ``tensor(float)`` or ``seq(tensor(int64))``; float32 where it is unknown.
-
-    Example:
-        >>> import onnx_ir as ir
-        >>> type_text(ir.SequenceType(ir.TensorType(ir.DataType.DOUBLE)))
-        'seq(tensor(double))'
-    """
-    import onnx_ir as ir
-
-    if isinstance(value_type, ir.SequenceType):
-        return f"seq({type_text(value_type.elem_type)})"
-    if isinstance(value_type, ir.OptionalType):
-        return f"optional({type_text(value_type.elem_type)})"
-    name = "float" if value_type is None else value_type.dtype.name.lower()
-    kind = "sparse_tensor" if isinstance(value_type, ir.SparseTensorType) else "tensor"
-    return f"{kind}({name})"
-
-
-def dtype_of(tensor_type: str) -> np.dtype[Any] | None:
-    """Return the numpy dtype of a tensor type, None where numpy has none of its own.
-
-    Example:
-        >>> dtype_of("tensor(float)")
-        dtype('float32')
-    """
-    found = _DTYPES.get(tensor_type.removeprefix("tensor(").removesuffix(")"))
-    return None if found is None else np.dtype(found)
+"""The element types by name; fp16 is for stored weights only."""
+FLOAT32 = DATA_TYPES["float32"]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ShapeError
-from .data_types import dtype_of, type_text
+from .onnx_types import dtype_of, type_text
 
 if TYPE_CHECKING:
     import onnx_ir as ir

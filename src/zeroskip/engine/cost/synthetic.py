@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..data_types import FLOAT32, MASK_WORD_BYTES
 from ..plan.types import ALIGNMENT_BYTES, CHANNEL_BLOCK, FloatArray, Layout, Plan, Step, TensorSpec, round_up
 
 Algorithm = Literal["dense", "sparse", "winograd", "auto"]
@@ -134,8 +135,8 @@ class SyntheticPlan:
         if layout == "nhwc":
             stride = round_up(shape[1], CHANNEL_BLOCK)
             elements = math.prod(shape) // shape[1] * stride
-            place = {"masked": True, "pixel_stride": stride, "offset": self._reserve(4 * elements)}
-            place["mask_offset"] = self._reserve(2 * elements // CHANNEL_BLOCK)
+            place = {"masked": True, "pixel_stride": stride, "offset": self._reserve(FLOAT32.bytes * elements)}
+            place["mask_offset"] = self._reserve(MASK_WORD_BYTES * elements // CHANNEL_BLOCK)
         self.tensors.append(TensorSpec(f"t{len(self.tensors)}", shape, layout, **place))
         return len(self.tensors) - 1
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import TypeAlias
 
+from ..data_types import FLOAT32
 from ..operators import OPERATORS, Family
 from ..plan.types import CHANNEL_BLOCK, Plan, Step, round_up
 
@@ -76,9 +77,9 @@ def dense_amounts(plan: Plan, step: Step) -> Amounts:
         macs, weights, _ = _convolution(plan, step, CHANNEL_BLOCK)
         return macs, weights, read, written, 0.0, 1.0
     if step.op == "linear":  # every weight is read, often for a single row
-        return float(step.macs), 4.0 * step.macs / math.prod(result.shape[:-1]), read, written, 0.0, 1.0
+        return float(step.macs), FLOAT32.bytes * step.macs / math.prod(result.shape[:-1]), read, written, 0.0, 1.0
     window = math.prod(_pair(step, "kernel")) * result.elements if "kernel" in step.attributes else 0
-    return float(step.macs), 0.0, read, written, 4.0 * window, 1.0
+    return float(step.macs), 0.0, read, written, FLOAT32.bytes * window, 1.0
 
 
 def sparse_amounts(plan: Plan, step: Step, density: float, width: int) -> Amounts:
@@ -116,7 +117,7 @@ def winograd_amounts(plan: Plan, step: Step) -> Amounts:
     products = float(_TILE_INPUTS**2 * inputs * outputs)
     read, written = _bytes_read(plan, step), _bytes(plan, step.outputs)
     transforms = float(tiles * (round_up(inputs, CHANNEL_BLOCK) + outputs))
-    return tiles * products, 4.0 * products, transforms, read, written, 1.0
+    return tiles * products, FLOAT32.bytes * products, transforms, read, written, 1.0
 
 
 def _convolution(plan: Plan, step: Step, width: int) -> tuple[float, float, float]:
@@ -127,7 +128,7 @@ def _convolution(plan: Plan, step: Step, width: int) -> tuple[float, float, floa
     outputs = round_up(outputs, CHANNEL_BLOCK)
     products = float(groups * taps * inputs * outputs)
     visited = float(result.pixels * groups * taps * round_up(inputs, CHANNEL_BLOCK) * math.ceil(outputs / width))
-    return result.pixels * products, 4.0 * products, visited
+    return result.pixels * products, FLOAT32.bytes * products, visited
 
 
 def _input_channels(plan: Plan, step: Step) -> int:
@@ -154,7 +155,7 @@ def _bytes_read(plan: Plan, step: Step) -> float:
 
 
 def _bytes(plan: Plan, tensors: Sequence[int]) -> float:
-    return 4.0 * sum(plan.tensors[index].elements for index in tensors)
+    return float(sum(plan.tensors[index].logical_bytes for index in tensors))
 
 
 def _pair(step: Step, name: str) -> tuple[int, int]:

@@ -109,6 +109,7 @@ def _freeze_tensor(draft: Draft, addresses: Addresses, index: int) -> TensorSpec
         pixel_stride=draft.pixel_stride(index),
         offset=addresses.offsets[index],
         mask_offset=addresses.mask_offsets[index],
+        dtype=tensor.dtype,
     )
 
 

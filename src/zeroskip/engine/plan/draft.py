@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .types import CHANNEL_BLOCK, AttributeValue, EliminatedNode, FloatArray, Layout, round_up
+from ..data_types import DATA_TYPES, FLOAT32, DataType
+from .types import AttributeValue, EliminatedNode, FloatArray, Layout, round_up
 
 
 @dataclass
@@ -28,6 +29,12 @@ class DraftTensor:
     masked: bool = False
     base: int | None = None
     channel_offset: int = 0
+    dtype: str = FLOAT32.name
+
+    @property
+    def data_type(self) -> DataType:
+        """What its element type is made of."""
+        return DATA_TYPES[self.dtype]
 
 
 @dataclass
@@ -111,4 +118,4 @@ class Draft:
             return 0
         if tensor.base is not None and self.tensors[tensor.base].layout == "nhwc":
             return self.pixel_stride(tensor.base)
-        return round_up(tensor.shape[1], CHANNEL_BLOCK)
+        return round_up(tensor.shape[1], tensor.data_type.channel_block)

@@ -7,7 +7,6 @@ change whose result has the very bytes of its input becomes another name for tha
 from __future__ import annotations
 
 from .draft import Draft, DraftStep
-from .types import CHANNEL_BLOCK
 
 
 def elide(draft: Draft) -> None:
@@ -63,8 +62,9 @@ def _concat_obstacle(draft: Draft, step: DraftStep, producers: dict[int, DraftSt
     offset = 0
     for position, operand in enumerate(step.inputs):
         tensor = draft.tensors[operand]
-        if offset % CHANNEL_BLOCK != 0:
-            return f"'{tensor.name}' would start at channel {offset}, no multiple of {CHANNEL_BLOCK}"
+        block = tensor.data_type.channel_block
+        if offset % block != 0:
+            return f"'{tensor.name}' would start at channel {offset}, no multiple of {block}"
         if tensor.is_external or tensor.base is not None:
             return f"'{tensor.name}' already lies in another buffer"
         if operand in producers and producers[operand].op == "copy":

@@ -12,12 +12,10 @@ from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..data_types import CHANNEL_BLOCK_BYTES, MASK_WORD_BYTES
 from ..operators import OPERATORS
 from .draft import Draft, DraftStep
-from .types import ALIGNMENT_BYTES, CHANNEL_BLOCK, EXTERNAL, round_up
-
-_FLOAT_BYTES = 4
-_MASK_WORD_BYTES = 2
+from .types import ALIGNMENT_BYTES, EXTERNAL, round_up
 
 
 @dataclass
@@ -58,7 +56,7 @@ def assign_addresses(draft: Draft) -> Addresses:
         else:
             data[owner] = _Buffer(size, first, last)
         if draft.tensors[root].masked:
-            masks[root] = _Buffer(size // _FLOAT_BYTES // CHANNEL_BLOCK * _MASK_WORD_BYTES, first, last)
+            masks[root] = _Buffer(size // CHANNEL_BLOCK_BYTES * MASK_WORD_BYTES, first, last)
     arena_bytes = _place([*data.values(), *masks.values()])
 
     offsets, mask_offsets = [], []
@@ -66,8 +64,8 @@ def assign_addresses(draft: Draft) -> Addresses:
         root = roots[index]
         buffer, mask = data.get(owners.get(root, root)), masks.get(root)
         first_channel = draft.channel_offset(index)
-        offsets.append(EXTERNAL if buffer is None else buffer.offset + first_channel * _FLOAT_BYTES)
-        mask_bytes = first_channel // CHANNEL_BLOCK * _MASK_WORD_BYTES
+        offsets.append(EXTERNAL if buffer is None else buffer.offset + first_channel * tensor.data_type.bytes)
+        mask_bytes = first_channel // tensor.data_type.channel_block * MASK_WORD_BYTES
         mask_offsets.append(mask.offset + mask_bytes if mask is not None and tensor.masked else EXTERNAL)
     return Addresses(offsets, mask_offsets, arena_bytes, in_place)
 
@@ -121,16 +119,16 @@ def _same_storage(draft: Draft, a: int, b: int) -> bool:
     first, second = draft.tensors[a], draft.tensors[b]
     if first.is_external or draft.tensors[draft.root(a)].is_external or second.is_external:
         return False
-    same_values = (first.layout, first.shape) == (second.layout, second.shape)
+    same_values = (first.layout, first.shape, first.dtype) == (second.layout, second.shape, second.dtype)
     return same_values and draft.pixel_stride(a) == draft.pixel_stride(b)
 
 
 def _data_bytes(draft: Draft, root: int) -> int:
     tensor = draft.tensors[root]
     if tensor.layout == "row":
-        return math.prod(tensor.shape) * _FLOAT_BYTES
+        return math.prod(tensor.shape) * tensor.data_type.bytes
     batch, _, height, width = tensor.shape
-    return batch * height * width * draft.pixel_stride(root) * _FLOAT_BYTES
+    return batch * height * width * draft.pixel_stride(root) * tensor.data_type.bytes
 
 
 def _place(buffers: list[_Buffer]) -> int:

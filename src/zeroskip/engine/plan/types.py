@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...short_repr import ShortRepr
+from ..data_types import DATA_TYPES, FLOAT32, DataType
 
 Layout: TypeAlias = Literal["row", "nhwc"]
 AttributeValue: TypeAlias = "int | float | str | tuple[int, ...] | tuple[float, ...]"
 FloatArray: TypeAlias = NDArray[np.float32]
 
-CHANNEL_BLOCK = 16
-"""Channels per mask word; the unit to which channels are padded."""
+CHANNEL_BLOCK = FLOAT32.channel_block
+"""Float32 channels per mask word; the unit to which they are padded."""
 ALIGNMENT_BYTES = 64
 """Alignment of every buffer in the arena."""
 EXTERNAL = -1
@@ -37,19 +38,20 @@ class TensorSpec:
     """Where a tensor lives and how it is laid out.
 
     ``row`` is contiguous and row-major over ``shape``. ``nhwc`` has the logical shape (N, C, H, W) and is
-    stored ``[N][H][W][pixel_stride]``; channels from C up to C rounded up to 16 are zero. A masked tensor has
-    beside it one uint16 word per 16 channels, ``[N][H][W][pixel_stride / 16]``: bit j of word i says that
-    channel 16 i + j differs from zero.
+    stored ``[N][H][W][pixel_stride]``; channels from C up to C rounded up to the channel block B of the type
+    (64 bytes, 16 of float32) are zero. A masked tensor has beside it one uint16 word per channel block,
+    ``[N][H][W][pixel_stride / B]``: bit j of word i says that one of the m channels from B i + m j on differs
+    from zero, m being 1 for float32 and else what makes 4 bytes.
 
     Args:
         name: The ONNX value it holds; a suffix after ``:`` marks a second copy in another layout.
         shape: Logical shape in ONNX order; always four dimensions for ``nhwc``.
         layout: ``"row"`` or ``"nhwc"``.
         masked: Whether its producer also writes a mask.
-        pixel_stride: Elements from one pixel to the next, a multiple of 16; 0 for ``row``.
+        pixel_stride: Elements from one pixel to the next, a multiple of the channel block; 0 for ``row``.
         offset: Bytes into the arena, or ``EXTERNAL`` for graph inputs and outputs.
         mask_offset: Bytes into the arena, or ``EXTERNAL`` when there is no mask.
-        dtype: Element type.
+        dtype: Element type, a key of ``DATA_TYPES``.
     """
 
     name: str
@@ -62,9 +64,24 @@ class TensorSpec:
     dtype: str = "float32"
 
     @property
+    def data_type(self) -> DataType:
+        """What its element type is made of."""
+        return DATA_TYPES[self.dtype]
+
+    @property
     def elements(self) -> int:
         """Number of logical elements."""
         return math.prod(self.shape)
+
+    @property
+    def logical_bytes(self) -> int:
+        """Bytes of its logical elements, as an array of the caller's has them."""
+        return self.elements * self.data_type.bytes
+
+    @property
+    def padded_channels(self) -> int:
+        """C rounded up to whole channel blocks; ``nhwc`` only."""
+        return round_up(self.shape[1], self.data_type.channel_block)
 
     @property
     def is_external(self) -> bool:
@@ -168,7 +185,8 @@ class Plan(ShortRepr):
     def _describe(self, index: int) -> str:
         tensor = self.tensors[index]
         shape = "x".join(str(size) for size in tensor.shape)
-        return f"{tensor.name} [{shape} {tensor.layout}{' masked' if tensor.masked else ''}]"
+        dtype = "" if tensor.dtype == FLOAT32.name else f" {tensor.dtype}"
+        return f"{tensor.name} [{shape} {tensor.layout}{dtype}{' masked' if tensor.masked else ''}]"
 
 
 def _step_to_dict(step: Step) -> dict[str, Any]:

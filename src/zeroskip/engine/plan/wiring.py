@@ -11,11 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from ..data_types import MASK_WORD_BYTES
 from ..operators import OPERATORS
-from .types import CHANNEL_BLOCK, Plan, TensorSpec, round_up
-
-FLOAT_BYTES = 4
-MASK_WORD_BYTES = 2
+from .types import Plan, TensorSpec
 
 ByteRange = tuple[int, int]
 """Offset and size in bytes."""
@@ -113,11 +111,11 @@ class Wiring:
 def arena_ranges(tensor: TensorSpec) -> tuple[ByteRange, ...]:
     """Return where the values and the mask of a tensor lie; a slice of channels spans its neighbours."""
     if tensor.layout == "row":
-        return ((tensor.offset, FLOAT_BYTES * tensor.elements),)
-    width = round_up(tensor.shape[1], CHANNEL_BLOCK)
+        return ((tensor.offset, tensor.logical_bytes),)
+    width = tensor.padded_channels
     elements = (tensor.pixels - 1) * tensor.pixel_stride + width
-    values = (tensor.offset, FLOAT_BYTES * elements)
-    mask = (tensor.mask_offset, MASK_WORD_BYTES * elements // CHANNEL_BLOCK)
+    values = (tensor.offset, tensor.data_type.bytes * elements)
+    mask = (tensor.mask_offset, MASK_WORD_BYTES * elements // tensor.data_type.channel_block)
     return (values, mask) if tensor.masked else (values,)
 
 
@@ -125,13 +123,13 @@ def _channel_within(part: TensorSpec, tensor: TensorSpec) -> int | None:
     """Return the channel of ``tensor`` at which ``part`` starts, None if they do not share pixels."""
     if not part.layout == tensor.layout == "nhwc" or part.pixel_stride != tensor.pixel_stride:
         return None
-    channel = (part.offset - tensor.offset) // FLOAT_BYTES
+    channel = (part.offset - tensor.offset) // tensor.data_type.bytes
     return channel if abs(channel) < tensor.pixel_stride and part.pixels == tensor.pixels else None
 
 
 def _covers(writer: TensorSpec, tensor: TensorSpec) -> bool:
     channel = _channel_within(writer, tensor)
     if channel is not None:
-        return channel <= 0 and tensor.shape[1] - channel <= round_up(writer.shape[1], CHANNEL_BLOCK)
+        return channel <= 0 and tensor.shape[1] - channel <= writer.padded_channels
     (start, size), (wanted, length) = arena_ranges(writer)[0], arena_ranges(tensor)[0]
     return start <= wanted and wanted + length <= start + size

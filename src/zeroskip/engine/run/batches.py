@@ -45,11 +45,11 @@ class BatchCosts:
     @classmethod
     def of(cls, plan: Plan, batch: int) -> BatchCosts:
         """Return the costs by a plan for ``batch`` inputs."""
-        moved = sum(plan.tensors[index].elements for step in plan.steps for index in (*step.inputs, *step.outputs))
+        moved = sum(plan.tensors[index].logical_bytes for step in plan.steps for index in (*step.inputs, *step.outputs))
         weights = sum(array.nbytes for array in plan.constants.values())
         arena = plan.arena_bytes / batch
         fits = int(_CACHE_SHARE * (cache_bytes(3) or _UNKNOWN_CACHE_BYTES) / max(1.0, arena))
-        return cls(max(1, fits), arena, 4 * moved / batch, outside_bytes(plan) / batch, float(weights))
+        return cls(max(1, fits), arena, moved / batch, outside_bytes(plan) / batch, float(weights))
 
     def part_size(self, batch: int) -> int:
         """Return how many inputs to run at once, ``batch`` if cutting does not pay.

@@ -11,8 +11,6 @@ from ...errors import OutOfMemoryError
 from ...system import available_memory_bytes
 from ..plan.types import Plan
 
-_BYTES_PER_ELEMENT = 4
-
 
 def check_memory(plan: Plan) -> None:
     """Raise if one run of a plan needs more memory than there is.
@@ -26,7 +24,7 @@ def check_memory(plan: Plan) -> None:
 
 def outside_bytes(plan: Plan) -> int:
     """Return the bytes of the results and of a copy of the inputs, which an array that is not contiguous needs."""
-    return sum(plan.tensors[index].elements for index in (*plan.inputs, *plan.outputs)) * _BYTES_PER_ELEMENT
+    return sum(plan.tensors[index].logical_bytes for index in (*plan.inputs, *plan.outputs))
 
 
 def require_memory(needed: float, shapes: Iterable[tuple[str, tuple[int, ...]]]) -> None:
