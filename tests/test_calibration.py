@@ -145,7 +145,7 @@ def test_a_target_sparsity_is_reached_and_its_price_reported() -> None:
 def test_a_target_speedup_is_reached() -> None:
     result = calibrate(tiny_network(), tiny_data(COUNT), target_speedup=1.05, threads=1)
     assert result.predicted_speedup >= 1.05
-    assert result.target_speedup == 1.05
+    assert result.options.target_speedup == 1.05
 
 
 def test_a_target_out_of_reach_is_refused() -> None:

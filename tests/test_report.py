@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from zeroskip.calibration import (
+    CalibrationOptions,
     CalibrationResult,
     Correction,
     DropEstimate,
@@ -58,13 +59,12 @@ def calibration(**changes: object) -> CalibrationResult:
         "metric": "agreement",
         "max_drop": 0.01,
         "max_information_loss": 0.01,
-        "target_sparsity": None,
         "calibration": score,
         "holdout": score,
         "sparsity_before": 0.5,
         "sparsity_after": 0.7,
         "strategy": "uniform",
-        "seed": 0,
+        "options": CalibrationOptions(),
         "trials": (),
         "sensitivities": (),
         "was_interrupted": False,
@@ -168,8 +168,9 @@ def test_a_budget_in_words() -> None:
         "agreement with the original model may drop by 1.00%, "
         "and 1.00% of the information in the outputs may be lost"
     )
-    assert budget_words(calibration(max_drop=None, target_sparsity=0.8)) == "sparsity of at least 80.0%"
-    words = budget_words(calibration(max_drop=None, target_speedup=1.25))
+    by_sparsity = calibration(max_drop=None, options=CalibrationOptions(target_sparsity=0.8))
+    assert budget_words(by_sparsity) == "sparsity of at least 80.0%"
+    words = budget_words(calibration(max_drop=None, options=CalibrationOptions(target_speedup=1.25)))
     assert words == "at least 1.25x as fast, by the cost model"
 
 
@@ -177,11 +178,13 @@ def test_the_method_in_words() -> None:
     assert method_words(calibration()) == "uniform strategy"
     kept = Correction(layer="conv", kind="bias", ridge=0.0, damage_before=0.2, damage_after=0.1, is_kept=True)
     dropped = kept.model_copy(update={"is_kept": False})
-    corrected = calibration(compensation="reconstruct", corrections=(kept, dropped, kept), branches=True)
+    corrected = calibration(
+        options=CalibrationOptions(compensation="reconstruct", branches=True), corrections=(kept, dropped, kept)
+    )
     assert method_words(corrected) == (
         "uniform strategy, convolutions apart from shortcuts (branches), weights of 2 layers corrected"
     )
-    in_vain = calibration(compensation="bias", corrections=(dropped,))
+    in_vain = calibration(options=CalibrationOptions(compensation="bias"), corrections=(dropped,))
     assert method_words(in_vain) == "uniform strategy, corrected biases tried, without gain"
 
 
@@ -217,7 +220,8 @@ def test_without_a_budget_the_chart_shows_what_the_target_came_to(loss: float) -
         Trial(stage="search", strength=0.5, sparsity=sparsity, score=found, passed=True)
         for sparsity, found in ((0.6, score), (0.95, too_far))
     )
-    asked = {"max_drop": None, "max_information_loss": None, "target_sparsity": 0.6, "calibration": score}
+    wanted = CalibrationOptions(target_sparsity=0.6)
+    asked = {"max_drop": None, "max_information_loss": None, "options": wanted, "calibration": score}
     chart = search_chart(calibration(trials=trials, **asked))
     assert chart is not None
     assert chart.limit is None

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .analysis import SparsityProfile
     from .analysis.analyze import analyze
     from .bench import BenchResult
-    from .calibration import CalibrationResult
+    from .calibration import CalibrationOptions, CalibrationResult
     from .calibration.calibrate import calibrate
     from .data import Dataset, Preprocess
     from .engine import CostModel, Explanation, InferenceSession, NodeArg, Profile, SessionOptions
@@ -47,6 +47,7 @@ __version__ = "0.1.0"
 
 _LAZY = {
     "BenchResult": "zeroskip.bench",
+    "CalibrationOptions": "zeroskip.calibration",
     "CalibrationResult": "zeroskip.calibration",
     "CostModel": "zeroskip.engine",
     "Dataset": "zeroskip.data",
@@ -74,6 +75,7 @@ _INNER_MODULES = ("analysis", "baselines", "calibration", "engine", "pipeline", 
 __all__ = [
     "BenchResult",
     "CalibrationError",
+    "CalibrationOptions",
     "CalibrationResult",
     "CostModel",
     "DataError",

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -20,11 +20,7 @@ from .baselines import available_engines
 from .bench import BenchResult, EngineSpec, bench
 from .calibration import (
     CalibrationResult,
-    CompensationName,
     MeasuredSpeed,
-    MetricFunction,
-    MetricName,
-    StrategyName,
     calibrate,
 )
 from .calibration.options import CalibrationOptions
@@ -138,22 +134,13 @@ def optimize(
     max_drop: float | None = None,
     output: str | os.PathLike[str] = "zeroskip-output",
     *,
-    target_sparsity: float | None = None,
-    target_speedup: float | None = None,
-    accept_baseline: bool = False,
-    metric: MetricName | MetricFunction = "auto",
-    strategy: StrategyName = "sensitivity",
-    compensation: CompensationName = "none",
-    branches: bool = False,
+    options: CalibrationOptions | None = None,
     holdout: Dataset | None = None,
     batch_size: int = 1,
-    threads: int | None = None,
-    isa: str | None = None,
     seconds: float = 5.0,
-    seed: int = 0,
-    time_limit: float | None = None,
     progress: Progress | None = None,
     announce: Announce | None = None,
+    **choices: Any,
 ) -> OptimizeResult:
     """Make a model sparser within a budget, check it, time it, and write model and evidence to a folder.
 
@@ -163,22 +150,14 @@ def optimize(
         data: Real inputs, labelled or not; half of them are held out for check and measurement.
         max_drop: Largest loss of the metric, see :func:`zeroskip.calibrate`.
         output: Folder to create or to fill. Nothing appears there before everything has succeeded.
-        target_sparsity: Instead of a budget, see :func:`zeroskip.calibrate`.
-        target_speedup: Instead of either, see :func:`zeroskip.calibrate`.
-        accept_baseline: Whether to go on where the model only guesses, see :func:`zeroskip.calibrate`.
-        metric: What to bound, see :func:`zeroskip.calibrate`.
-        strategy: How to allocate, see :func:`zeroskip.calibrate`.
-        compensation: Whether to correct the layers behind thresholds, see :func:`zeroskip.calibrate`.
-        branches: Whether to leave shortcuts alone, see :func:`zeroskip.calibrate`.
+        options: How to calibrate, and with how many threads and which instruction set all engines run; None for the
+            defaults.
         holdout: The held-out data, if they are not to be taken from ``data``.
         batch_size: Inputs per run in the measurement.
-        threads: Threads of every engine; None for all cores.
-        isa: Instruction set for zeroskip; None for the best.
         seconds: Time given to each engine in the measurement.
-        seed: Seed of split and sampling.
-        time_limit: Seconds for the search, see :func:`zeroskip.calibrate`; measuring comes after it.
         progress: Told of each step.
         announce: Told one line for each stage.
+        **choices: Single options of a calibration by name, instead of ``options`` or on top of them.
 
     Returns:
         All results; the same are in the files.
@@ -197,31 +176,23 @@ def optimize(
 
     tell = announce or (lambda line: None)
     refuse_noise(data, random_input=False)
-    asked = CalibrationOptions(  # what cannot be is refused before the analysis
-        max_drop=max_drop,
-        target_sparsity=target_sparsity,
-        target_speedup=target_speedup,
-        accept_baseline=accept_baseline,
-        metric=metric,
-        strategy=strategy,
-        compensation=compensation,
-        threads=threads,
-        isa=isa,
-    )
+    # What cannot be is refused before the analysis. The speed is measured at the end, against ONNX Runtime too.
+    asked = CalibrationOptions.of(options, {"max_drop": max_drop, **choices, "measure_seconds": 0.0})
     original = LoadedModel.of(model)
-    threads = physical_cores() if threads is None else threads
-    options = SessionOptions(intra_op_num_threads=threads, isa=isa)
+    threads = physical_cores() if asked.threads is None else asked.threads
+    asked = replace(asked, threads=threads)
+    engine = SessionOptions(intra_op_num_threads=threads, isa=asked.isa)
     with _journal(Path(output)) as journal, staged_directory(output) as stage:
-        calibration_data, holdout_data = (data, holdout) if holdout else data.split(0.5, seed=seed)
+        calibration_data, holdout_data = (data, holdout) if holdout else data.split(0.5, seed=asked.seed)
         preflight(original, calibration_data, holdout_data, asked, progress)
         look = partial(
             analyze,
             data=calibration_data,
             batch_size=batch_size,
             threads=threads,
-            isa=isa,
+            isa=asked.isa,
             samples=len(calibration_data),  # those that the calibration speaks of: one sparsity for one thing
-            seed=seed,
+            seed=asked.seed,
             progress=progress,
         )
         profile = look(original)
@@ -229,20 +200,8 @@ def optimize(
         calibration = calibrate(
             original,
             calibration_data,
-            max_drop,
-            target_sparsity=target_sparsity,
-            target_speedup=target_speedup,
-            accept_baseline=accept_baseline,
-            metric=metric,
-            strategy=strategy,
-            compensation=compensation,
-            branches=branches,
+            options=asked,
             holdout=holdout_data,
-            threads=threads,
-            isa=isa,
-            seed=seed,
-            measure_seconds=0.0,  # measured below, against ONNX Runtime too
-            time_limit=time_limit,
             work_folder=journal,
             keep_best=False,  # who stops this wants it to end now; the work so far is kept
             progress=progress,
@@ -250,11 +209,11 @@ def optimize(
         tell(f"calibrated: {calibration.message}")
         calibration.apply(original).save(stage / MODEL_FILE)
         thresholded = LoadedModel.of(stage / MODEL_FILE)  # what is verified and timed is what was written
-        verifications = _verify(original, thresholded, holdout_data, options, tell)
+        verifications = _verify(original, thresholded, holdout_data, engine, tell)
         after = look(thresholded, predict=False)
         # Thresholds of zero are the original model, and that has one time.
         changed = None if calibration.is_zero else thresholded
-        measured = _measure(original, changed, holdout_data, batch_size, options, seconds, progress)
+        measured = _measure(original, changed, holdout_data, batch_size, engine, seconds, progress)
         after = after.model_copy(update={"model": f"{original.name} with thresholds"})
         result = _result(Path(output), (profile, after), calibration, verifications, measured)
         _write(stage, result)

@@ -12,7 +12,7 @@ from .compensation.compensation import COMPENSATIONS, CompensationName
 from .judging.baseline import Baseline
 from .judging.metric import METRICS, MetricFunction, MetricName
 from .network.timing import MeasuredSpeed
-from .options import DEFAULT_MAX_DROP, STRATEGIES, StrategyName
+from .options import DEFAULT_MAX_DROP, STRATEGIES, CalibrationOptions, StrategyName
 from .records import Correction, CurvePoint, DropEstimate, LayerSensitivity, LearningTrial, Score, Trial
 from .result import CalibrationResult
 
@@ -22,6 +22,7 @@ __all__ = [
     "METRICS",
     "STRATEGIES",
     "Baseline",
+    "CalibrationOptions",
     "CalibrationResult",
     "CompensationName",
     "Correction",

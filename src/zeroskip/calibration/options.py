@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, get_args
 
 from ..errors import CalibrationError
 from .compensation.compensation import COMPENSATIONS, CompensationName
-from .judging.metric import MetricFunction, MetricName
+from .judging.metric import MetricFunction
 
 StrategyName = Literal["sensitivity", "blockwise", "uniform", "energy", "greedy"]
 STRATEGIES: tuple[StrategyName, ...] = get_args(StrategyName)
@@ -21,14 +21,54 @@ MOST_DROP = 0.2
 
 @dataclass(frozen=True)
 class CalibrationOptions:
-    """How to calibrate; every field is an argument of :func:`calibrate`."""
+    """How to calibrate: what Python, ``optimize`` and the command line take, and what a result stores.
+
+    Args:
+        max_drop: Largest loss of the metric, for example 0.01 for one point. By default 0.005. The holdout must
+            keep within it as counted; for top-1 the search goes by the likely drop (``Score.likely_drop``), so on
+            the calibration data the counted one may be more.
+        target_sparsity: Instead of a budget: reach this sparsity (weighted by MACs, in [0, 1]) with the least
+            damage, and report what it costs.
+        target_speedup: Instead: reach this speed-up by the engine's cost model, >= 1.
+        max_information_loss: Bounds the information loss as well: how far the outputs moved against how much
+            they differ from input to input, 0 for unchanged ones, 1 for a model gone blind. By default 0.1, or
+            ``max_drop`` if that is more: a metric may not notice that a model goes blind.
+        accept_baseline: Whether to go on where the labels say that the model as it is only guesses, which nearly always
+            means wrong labels or another preprocessing.
+        metric: ``"auto"``: top-1 with labels; else agreement with the dense model's predictions for outputs
+            ``[N, classes]``, and fidelity (share of preserved energy) for others. Or a function of
+            (outputs, labels) that returns a number, higher is better. The model's first output is judged.
+        strategy: ``"sensitivity"`` gives each layer what saves most time for the damage it does. ``"blockwise"``
+            goes on from there: thresholds and weights are learnt block by block, without labels (needs PyTorch); what
+            that gives is taken only where it is better. To compare with: ``"uniform"`` drops the same share of
+            non-zero values everywhere, ``"energy"`` the same share of energy, ``"greedy"`` searches layer by layer
+            (Kurtz et al. 2020).
+        compensation: Correct the layers behind thresholds: ``"bias"``, or ``"reconstruct"`` for weights and
+            biases; each layer's correction is kept only if it lowers the damage. The corrected weights are in
+            ``result.apply``.
+        branches: Give convolutions a rectifier of their own where others, a shortcut for example, read their input
+            too. Thresholds there do less damage; it costs a pass over the activation. Named ``<activation>/branch``.
+        curve: Whether to measure accuracy against speed along the whole family.
+        holdout_fraction: Part of the data for the check where no holdout is given, in (0, 1).
+        probe_samples: Inputs to measure sensitivities with. None takes 48, and for small networks up to 256.
+        batch_size: Inputs per run; changes memory and time, not results.
+        threads: Threads to use; None for all cores.
+        isa: Instruction set to use; None for the best.
+        seed: Seed of split and sampling; the same seed gives the same result.
+        random_input: Whether noise is accepted as data.
+        measure_seconds: How long to time the outcome against the model as it is; 0 for not at all.
+        time_limit: Seconds for the search; then the best set so far is checked and returned. None for no limit.
+
+    Raises:
+        CalibrationError: If a value is out of range, or options contradict each other.
+    """
 
     max_drop: float | None = None
     target_sparsity: float | None = None
     target_speedup: float | None = None
     max_information_loss: float | None = None
     accept_baseline: bool = False
-    metric: MetricName | MetricFunction = "auto"
+    metric: str | MetricFunction = "auto"
     strategy: StrategyName = "sensitivity"
     compensation: CompensationName = "none"
     branches: bool = False
@@ -66,6 +106,25 @@ class CalibrationOptions:
         for name, count in (("probe_samples", self.probe_samples), ("batch_size", self.batch_size)):
             if count is not None and count < 1:
                 raise CalibrationError(f"{name} is {count}, expected >= 1")
+
+    @classmethod
+    def of(cls, options: CalibrationOptions | None, choices: Mapping[str, Any]) -> CalibrationOptions:
+        """Return options with some of them chosen anew.
+
+        Args:
+            options: To begin with; None for the defaults.
+            choices: Values by the names of the fields; a ``max_drop`` of None is no choice.
+
+        Raises:
+            CalibrationError: If a name is unknown, a value is out of range, or options contradict each other.
+        """
+        known = [field.name for field in fields(cls)]
+        if unknown := sorted(set(choices) - set(known)):
+            raise CalibrationError(f"unknown option {', '.join(unknown)}; known are {', '.join(known)}")
+        if options is not None and not isinstance(options, cls):
+            raise CalibrationError(f"options are a {type(options).__name__}, expected CalibrationOptions or None")
+        made = {name: value for name, value in choices.items() if name != "max_drop" or value is not None}
+        return replace(options or cls(), **made)
 
     @property
     def has_target(self) -> bool:

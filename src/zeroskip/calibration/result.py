@@ -15,6 +15,7 @@ from ..short_repr import ShortRepr
 from ..thresholds import ThresholdSet
 from .judging.baseline import Baseline
 from .network.timing import MeasuredSpeed
+from .options import CalibrationOptions
 from .records import Correction, CurvePoint, DropEstimate, LayerSensitivity, LearningTrial, Score, Trial
 from .wording import excess_words, loss_words
 
@@ -32,8 +33,6 @@ class CalibrationResult(ShortRepr, BaseModel):
         metric: What was bounded.
         max_drop: Largest drop that was allowed; None when a target was asked for instead.
         max_information_loss: Largest information loss that was allowed; None if it was not bounded.
-        target_sparsity: Sparsity that was asked for, if one was.
-        target_speedup: Predicted speed-up that was asked for, if one was.
         calibration: Score on the data of the search.
         holdout: Score on the other data.
         baseline: How good the model as it is is by the labels; None where top-1 was not bounded.
@@ -45,10 +44,8 @@ class CalibrationResult(ShortRepr, BaseModel):
         predicted_speedup: Time before over time after, by the engine's cost model.
         measured_speed: The same as the engine measured it; None where it did not, or nothing was changed. Of all that
             is here this alone differs from run to run.
-        strategy: How shares were allocated to layers.
-        compensation: ``"none"``, ``"bias"`` or ``"reconstruct"``: what the consumers' weights were corrected by.
-        branches: Whether convolutions got rectifiers of their own where others read their input too.
-        seed: Seed of split and sampling.
+        strategy: How shares were allocated to layers in the end; block-wise learning may have been no better.
+        options: What was asked for.
         trials: Everything that was tried, in order.
         curve: Accuracy against speed, by ascending strength; empty unless it was asked for.
         sensitivities: By activation, in the order of the graph.
@@ -65,8 +62,6 @@ class CalibrationResult(ShortRepr, BaseModel):
     metric: str
     max_drop: float | None
     max_information_loss: float | None
-    target_sparsity: float | None
-    target_speedup: float | None = None
     calibration: Score
     holdout: Score
     baseline: Baseline | None = None
@@ -77,9 +72,7 @@ class CalibrationResult(ShortRepr, BaseModel):
     predicted_speedup: float = 1.0
     measured_speed: MeasuredSpeed | None = None
     strategy: str
-    compensation: str = "none"
-    branches: bool = False
-    seed: int
+    options: CalibrationOptions
     trials: tuple[Trial, ...]
     curve: tuple[CurvePoint, ...] = ()
     sensitivities: tuple[LayerSensitivity, ...]

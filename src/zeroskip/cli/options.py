@@ -6,13 +6,16 @@ compares them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from .console import Terminal
+
+if TYPE_CHECKING:
+    from ..calibration.options import CalibrationOptions
 
 _ENGINE = "Engine"
 _OUTPUT = "Output"
@@ -84,14 +87,21 @@ class BudgetOptions:
         Raises:
             CalibrationError: If a value is out of range or options contradict each other.
         """
+        self.calibration()
+
+    def calibration(self, **others: Any) -> CalibrationOptions:
+        """Return them as the library takes them.
+
+        Args:
+            others: Options of a calibration that belong to no flag here, by name.
+
+        Raises:
+            CalibrationError: If a value is out of range or options contradict each other.
+        """
         from ..calibration.options import CalibrationOptions
 
-        CalibrationOptions(
-            max_drop=self.max_drop,
-            target_sparsity=self.target_sparsity,
-            target_speedup=self.target_speedup,
-            metric=self.metric,
-        )
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        return CalibrationOptions.of(None, given | others)
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def _as_dict(calibration: CalibrationResult) -> dict[str, Any]:
     return {
         "metric": calibration.metric,
         "strategy": calibration.strategy,
-        "compensation": calibration.compensation,
+        "compensation": calibration.options.compensation,
         "model_sha256": calibration.thresholds.model_sha256,
         "data": calibration.thresholds.data,
         "holdout_samples": calibration.holdout.samples,

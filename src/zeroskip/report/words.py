@@ -135,10 +135,11 @@ def measurement_caution(bench: BenchResult) -> str | None:
 
 def budget_words(calibration: CalibrationResult) -> str:
     """Return what was asked for."""
-    if calibration.target_sparsity is not None:
-        return f"sparsity of at least {calibration.target_sparsity:.1%}"
-    if calibration.target_speedup is not None:
-        return f"at least {calibration.target_speedup:g}x as fast, by the cost model"
+    options = calibration.options
+    if options.target_sparsity is not None:
+        return f"sparsity of at least {options.target_sparsity:.1%}"
+    if options.target_speedup is not None:
+        return f"at least {options.target_speedup:g}x as fast, by the cost model"
     words = metric_words(calibration.metric)
     text = words
     if calibration.max_drop is not None:
@@ -151,10 +152,10 @@ def budget_words(calibration: CalibrationResult) -> str:
 def method_words(calibration: CalibrationResult) -> str:
     """Return how the thresholds were found: strategy, branches, and what compensation did."""
     parts = [f"{calibration.strategy} strategy"]
-    if calibration.branches:
+    if calibration.options.branches:
         parts.append("convolutions apart from shortcuts (branches)")
     if calibration.corrections:
         kept = sum(correction.is_kept for correction in calibration.corrections)
-        what = {"bias": "biases", "reconstruct": "weights"}[calibration.compensation]
+        what = {"bias": "biases", "reconstruct": "weights"}[calibration.options.compensation]
         parts.append(f"{what} of {kept} layers corrected" if kept else f"corrected {what} tried, without gain")
     return ", ".join(parts)

@@ -219,7 +219,7 @@ def check_outputs(reference: Outputs) -> None:
         )
 
 
-def choose_metric(wanted: MetricName | MetricFunction, reference: Outputs, labels: Labels) -> Metric:
+def choose_metric(wanted: str | MetricFunction, reference: Outputs, labels: Labels) -> Metric:
     """Return the metric to use.
 
     Args:
@@ -300,7 +300,7 @@ def agreement_of(reference: Outputs, outputs: Outputs) -> float | None:
     return agreement(reference, outputs) if _is_classes(reference) else None
 
 
-def is_top1(wanted: MetricName | MetricFunction, reference: Outputs) -> bool:
+def is_top1(wanted: str | MetricFunction, reference: Outputs) -> bool:
     """Say whether top-1 is what will be judged, if there are labels.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -63,8 +64,6 @@ def outcome(
         metric=setting.metric.name,
         max_drop=None if budget is None else budget.max_drop,
         max_information_loss=None if budget is None else budget.max_information_loss,
-        target_sparsity=options.target_sparsity,
-        target_speedup=options.target_speedup,
         calibration=trial.score,
         holdout=holdout,
         baseline=setting.baseline,
@@ -74,9 +73,7 @@ def outcome(
         sparsity_after=trial.sparsity,
         predicted_speedup=trial.predicted_speedup,
         strategy=search.strategy.name if finder.values else options.strategy,
-        compensation=options.compensation,
-        branches=options.branches,
-        seed=options.seed,
+        options=replace(options, metric=setting.metric.name),
         trials=tuple(search.trials),
         curve=curve,
         sensitivities=tuple(
