@@ -167,7 +167,7 @@ def test_contradictory_targets_are_refused() -> None:
         ({"max_drop": 0.21}, r"Budgets end at 0\.2"),
         ({"max_drop": float("nan")}, r"max_drop is nan"),
         ({"target_sparsity": 1.5}, r"target_sparsity is 1\.5"),
-        ({"strategy": "best"}, r"unknown strategy 'best', known are \['sensitivity', 'uniform', 'energy', 'greedy'\]"),
+        ({"strategy": "best"}, r"unknown strategy 'best', known are \['sensitivity', .*'energy', 'greedy'\]"),
         ({"compensation": "all"}, r"unknown compensation 'all', known are"),
         ({"target_speedup": 0.5}, r"target_speedup is 0\.5, expected a value in \[1, inf\]"),
         ({"target_speedup": 2.0, "max_drop": 0.1}, r"both max_drop=0\.1 and target_speedup=2\.0 are given"),
