@@ -16,8 +16,8 @@ from tiny_network import CLASSES, SIDE, SKIPPABLE, tiny_data, tiny_network
 from zeroskip.calibration import CalibrationResult, Score, StrategyName, calibrate
 from zeroskip.calibration.judging.metric import ClassMetric, FidelityMetric, choose_metric
 from zeroskip.calibration.network.evaluation import Evaluator
+from zeroskip.calibration.network.samples import Values
 from zeroskip.calibration.network.timing import measured_speed
-from zeroskip.calibration.network.values import Values
 from zeroskip.calibration.options import CalibrationOptions
 from zeroskip.calibration.problem import Setting
 from zeroskip.calibration.search.walk import Budget

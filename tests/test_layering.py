@@ -85,3 +85,59 @@ def test_importing_the_package_is_quick() -> None:
         for _ in range(5)
     ]
     assert min(times) < 0.3
+
+
+TESTS = Path(__file__).parent
+ELSEWHERE = {
+    "benchmarks": "the scripts beside the package",
+    "core": "the C++ core, by what it computes",
+    "fuzz": "campaigns",
+    "parity": "whole networks against ONNX Runtime",
+    "soak": "long life",
+}
+"""Folders of tests that mirror no folder of the package."""
+WHOLE_WAY = frozenset(
+    {
+        "baselines/test_engines.py",
+        "calibration/test_resume.py",
+        "cli/test_commands.py",
+        "cli/test_errors.py",
+        "cli/test_external_data.py",
+        "cli/test_output.py",
+        "conformance/test_node_suite.py",
+        "engine/mixed/test_islands.py",
+        "engine/plan/lowering/test_odd_geometry.py",
+        "engine/test_exit.py",
+        "engine/test_fork.py",
+        "engine/test_large_models.py",
+        "engine/test_properties.py",
+        "engine/test_session_memory.py",
+        "engine/test_session_threads.py",
+        "engine/test_wrong_input.py",
+        "onnx/test_conformance.py",
+        "onnx/test_front_end.py",
+        "onnx/test_models.py",
+        "onnx/test_random_networks.py",
+        "test_dependencies.py",
+        "test_examples.py",
+        "test_layering.py",
+        "test_methods_with_islands.py",
+        "test_no_pickle.py",
+        "test_public_names.py",
+        "test_smoke.py",
+    }
+)
+"""Tests of a whole room, or of what several modules do together."""
+
+
+def test_tests_mirror_the_package() -> None:
+    """A test of a module stands where the module does, under its name."""
+    lost = []
+    for file in sorted(TESTS.rglob("test_*.py")):
+        path = file.relative_to(TESTS)
+        subject = PACKAGE / path.parent / path.stem.removeprefix("test_")
+        is_there = subject.is_dir() or subject.with_suffix(".py").exists()
+        if not is_there and path.parts[0] not in ELSEWHERE and path.as_posix() not in WHOLE_WAY:
+            lost.append(path.as_posix())
+    assert lost == [], "move them beside their modules' names, or say that they are of the whole way"
+    assert all((TESTS / path).exists() for path in WHOLE_WAY)

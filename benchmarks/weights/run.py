@@ -16,7 +16,7 @@ import numpy as np
 from zeroskip import InferenceSession, SessionOptions
 from zeroskip.cli.console import Terminal
 from zeroskip.engine.options import WEIGHT_STORAGES
-from zeroskip.engine.show.profile import StepProfile
+from zeroskip.engine.show.step_times import StepProfile
 from zeroskip.engine.show.table import format_table
 from zeroskip.system import cpu_model
 

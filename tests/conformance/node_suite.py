@@ -18,7 +18,7 @@ import onnxruntime as ort
 import zeroskip as zs
 from zeroskip.conformance import backend
 from zeroskip.onnx import unsupported_nodes
-from zeroskip.onnx.supported import native_operators
+from zeroskip.onnx.support import native_operators
 
 NATIVE, ISLAND, REFERENCE_FAILS, FAILED = "native", "island", "reference fails", "failed"
 _OPTIONS = {"intra_op_num_threads": 1}

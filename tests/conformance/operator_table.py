@@ -12,7 +12,7 @@ from pathlib import Path
 import onnx.defs
 
 from zeroskip.onnx.opset import OLDEST_OPSET, is_read
-from zeroskip.onnx.supported import native_operators
+from zeroskip.onnx.support import native_operators
 
 from .node_suite import FAILED, ISLAND, NATIVE, REFERENCE_FAILS, Outcome, node_cases, outcome_of
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from zeroskip.onnx.supported import native_operators
+from zeroskip.onnx.support import native_operators
 
 from .node_suite import FAILED, NATIVE, Outcome, claims, node_cases, outcome_of
 from .operator_table import PAGE, page

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from zeroskip import DataError
 from zeroskip.data import Dataset, arrays
-from zeroskip.data.loading import ArraySource
+from zeroskip.data.loader import ArraySource
 
 
 def numbered(count: int, labels: list[int] | None = None, per_group: int = 1) -> Dataset:

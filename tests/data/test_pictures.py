@@ -10,7 +10,7 @@ from PIL import Image
 
 from zeroskip import DataError
 from zeroskip.data import Preprocess
-from zeroskip.data.decoding import check_header, decode
+from zeroskip.data.decoder import check_header, decode
 from zeroskip.data.pictures import VIEWS, View, cut
 
 from .pictures import gradient, write_png

@@ -9,7 +9,7 @@ import pytest
 
 from zeroskip import DataError
 from zeroskip.data import Preprocess, arrays, image_folder, images, load, npz, random_input
-from zeroskip.data.loading import FileSource
+from zeroskip.data.loader import FileSource
 from zeroskip.data.pictures import CENTRE
 
 from .pictures import gradient, plain, write_png

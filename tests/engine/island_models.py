@@ -9,7 +9,7 @@ import onnx
 import onnx.parser
 
 import zeroskip as zs
-from zeroskip.engine.mixed.mixed import MixedModel
+from zeroskip.engine.mixed.model import MixedModel
 
 BACKBONE = """
   a = Conv <pads = [1, 1, 1, 1]> (x, w1)

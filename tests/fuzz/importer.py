@@ -17,7 +17,7 @@ from zeroskip.engine.plan.types import Plan
 from zeroskip.engine.signature import Signature
 from zeroskip.errors import EngineError, ZeroskipError
 from zeroskip.onnx import check_supported, load_model, prepare, specialize
-from zeroskip.onnx.rewriting import let_go
+from zeroskip.onnx.rewriting import release_weights
 
 from .bombs import bombs
 from .model_mutator import ModelMutator
@@ -65,7 +65,7 @@ def import_model(data: bytes, runs: bool = True) -> str:
         return type(error).__name__
     finally:
         for model in made:  # as a session does when it ends
-            let_go(model)
+            release_weights(model)
     if not runs or plan.arena_bytes > _MAX_ARENA_BYTES or plan.macs > _MAX_MACS:
         return "planned"
     if any(len(tensor.shape) and np.prod(tensor.shape) > _MAX_ARENA_BYTES for tensor in plan.tensors):

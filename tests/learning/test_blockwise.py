@@ -9,7 +9,7 @@ import pytest
 
 import zeroskip as zs
 from tiny_network import tiny_data, tiny_network
-from zeroskip.onnx import load_model, reweighted, to_bytes
+from zeroskip.onnx import load_model, replace_weights, to_bytes
 
 torch = pytest.importorskip("torch")
 
@@ -46,7 +46,7 @@ def shares() -> dict[str, float]:
 
 def sparsity_and_error(learnt: Learnt, inputs: torch.Tensor) -> tuple[float, float]:
     """Sparsity, and squared error of the outputs against their variance."""
-    model = reweighted(load_model(tiny_network()), learnt.layers, zs.ThresholdSet(learnt.thresholds)).model
+    model = replace_weights(load_model(tiny_network()), learnt.layers, zs.ThresholdSet(learnt.thresholds)).model
     dense, sparse = zs.InferenceSession(tiny_network()), zs.InferenceSession(to_bytes(model))
     feed = {dense.get_inputs()[0].name: inputs.numpy()}
     before, after = dense.run(None, feed)[0], sparse.run(None, feed)[0]

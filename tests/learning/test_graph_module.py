@@ -12,7 +12,7 @@ import pytest
 import zeroskip as zs
 from parity.campaign import random_model
 from tiny_network import tiny_network
-from zeroskip.onnx import load_model, reweighted, to_bytes
+from zeroskip.onnx import load_model, replace_weights, to_bytes
 
 torch = pytest.importorskip("torch")
 
@@ -89,7 +89,7 @@ def test_changed_weights_and_thresholds_go_back_into_onnx() -> None:
             parameter.add_(0.1 * torch.randn_like(parameter))
         for name in module.activation_names:
             module.rectifier(name).set_threshold(0.2)
-    written = reweighted(model, module.layer_weights(), zs.ThresholdSet(module.thresholds()))
+    written = replace_weights(model, module.layer_weights(), zs.ThresholdSet(module.thresholds()))
     session = zs.InferenceSession(to_bytes(written.model))
     (item,) = session.get_inputs()
     x = np.random.default_rng(1).standard_normal((3, *item.shape[1:]), np.float32)

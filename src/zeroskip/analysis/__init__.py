@@ -9,8 +9,8 @@ from __future__ import annotations
 from .analyze import GAINS, analyze, refuse_noise
 from .inputs import ModelInput, run_batches, warn_of_other_preprocessing
 from .observation import ActivationValues, observe
-from .profile import SparsityProfile
 from .records import ActivationSparsity, LayerSparsity, Reference
+from .sparsity_profile import SparsityProfile
 
 __all__ = [
     "GAINS",

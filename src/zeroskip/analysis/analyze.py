@@ -18,8 +18,8 @@ from ..thresholds import ThresholdSet
 from .curves import ROUNDS, StepMeasurement, measure_steps
 from .inputs import Feed, ModelInput, warn_of_other_preprocessing
 from .observation import ActivationValues, observe
-from .profile import SparsityProfile
 from .records import ActivationSparsity, LayerSparsity
+from .sparsity_profile import SparsityProfile
 
 if TYPE_CHECKING:
     import onnx_ir as ir

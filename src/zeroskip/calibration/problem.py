@@ -76,7 +76,7 @@ class Setting:
         work: Work | None = None,
     ) -> None:
         from ..engine import InferenceSession, SessionOptions
-        from ..onnx import LoadedModel, branched
+        from ..onnx import LoadedModel, add_branches
 
         refuse_noise(data, options.random_input)
         calibration_data, holdout_data = _split(data, holdout, options)
@@ -88,7 +88,7 @@ class Setting:
         for part in (calibration_data, holdout_data):
             part.check(progress)
         self.sha256 = loaded.sha256
-        self.model = branched(loaded.model) if options.branches else loaded.model
+        self.model = add_branches(loaded.model) if options.branches else loaded.model
         self._session = InferenceSession(
             self.model, SessionOptions(intra_op_num_threads=options.threads or 0, isa=options.isa)
         )

@@ -17,7 +17,7 @@ from .judging.baseline import Baseline
 from .network.timing import MeasuredSpeed
 from .options import CalibrationOptions
 from .records import Correction, CurvePoint, DropEstimate, LayerSensitivity, LearningTrial, Score, Trial
-from .wording import excess_words, loss_words
+from .sentences import excess_words, loss_words
 
 if TYPE_CHECKING:
     from ..onnx import ThresholdedModel
@@ -91,11 +91,11 @@ class CalibrationResult(ShortRepr, BaseModel):
             ModelError: If it cannot be read or written.
             RecipeError: If it is another model.
         """
-        from ..onnx import ThresholdedModel, apply_thresholds, load_model, reweighted
+        from ..onnx import ThresholdedModel, apply_thresholds, load_model, replace_weights
 
         loaded = load_model(model)
         if self.layers:
-            return reweighted(loaded, self.layers, self.thresholds)
+            return replace_weights(loaded, self.layers, self.thresholds)
         return ThresholdedModel(apply_thresholds(loaded, self.thresholds))
 
     @property

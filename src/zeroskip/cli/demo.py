@@ -37,7 +37,7 @@ def demo(
     """
     from ..onnx import LoadedModel
     from .demo_assets import prepare
-    from .optimizing import run_and_show
+    from .optimize_run import run_and_show
 
     model, photos = prepare(assets)
     if prepare_only:

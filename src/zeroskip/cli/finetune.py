@@ -58,7 +58,7 @@ def finetune(
     Example: zeroskip finetune model.onnx --data photos/ --epochs 4 --distillation 1
     """
     try:
-        from .finetuning import Request, run
+        from .finetune_run import Request, run
     except ImportError as error:
         raise ZeroskipError(str(error)) from error
 

@@ -34,7 +34,7 @@ def optimize(
     Example: zeroskip optimize model.onnx --data photos/ --max-drop 0.01 --output out
     """
     from ..onnx import LoadedModel
-    from .optimizing import run_and_show
+    from .optimize_run import run_and_show
 
     budget.check()
     loaded = LoadedModel.of(model)

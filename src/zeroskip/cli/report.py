@@ -23,7 +23,7 @@ def report(
     Example: zeroskip report out
     """
     from ..pipeline import REPORT_FILE, OptimizeResult
-    from .optimizing import show
+    from .optimize_run import show
 
     result = OptimizeResult.load(folder)
     show(terminal, result)

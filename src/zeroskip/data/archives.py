@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..files import open_ordinary
 from ..system import available_memory_bytes
-from .naming import printable
+from .class_names import printable
 
 _CHUNK_BYTES = 1 << 24
 _MAX_BYTES = 1 << 40

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..files import read_ordinary
-from .naming import printable
+from .class_names import printable
 
 _MAX_BYTES = 1 << 26
 _NAMES_SHOWN = 5

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
+from .class_names import printable
 from .classes import ClassFolders, ClassNames
+from .folder_list import LABELS_FILE, Listing
 from .label_table import read_label_table
-from .listing import LABELS_FILE, Listing
-from .naming import printable
 
 Labels = str | os.PathLike[str] | Mapping[str, int] | None
 

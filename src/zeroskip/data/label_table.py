@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..files import read_ordinary
-from .naming import printable
+from .class_names import printable
 
 MAX_CLASS = (1 << 31) - 1
 _FILE, _CLASS = "file", "class_index"

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from .dataset import Dataset
-from .loading import Change, MappedSource
+from .loader import Change, MappedSource
 from .preprocessing import Preprocess
 from .presets import PRESETS
 

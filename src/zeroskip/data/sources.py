@@ -12,13 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError
 from .archives import read_arrays
+from .class_names import printable
 from .classes import ClassNames
 from .dataset import Dataset, unreadable_message
-from .decoding import check_header
+from .decoder import check_header
 from .folders import Found, Labels, find_images
 from .label_table import MAX_CLASS
-from .loading import DEFAULT_CACHE_BYTES, ArraySource, FileSource, NoiseSource, PixelSource
-from .naming import printable
+from .loader import DEFAULT_CACHE_BYTES, ArraySource, FileSource, NoiseSource, PixelSource
 from .pictures import VIEWS
 from .preprocessing import Preprocess
 

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from .options import SessionOptions
     from .plan.build import build_plan
     from .plan.types import Plan, Step, TensorSpec
-    from .run.probing import ProbeProgram, ProbeRun, SavedRun
+    from .run.probe import ProbeProgram, ProbeRun, SavedRun
     from .session import InferenceSession
     from .show.explain import Explanation
-    from .show.profile import Profile, StepProfile
+    from .show.step_times import Profile, StepProfile
     from .signature import NodeArg
 
 _LAZY = {
@@ -26,13 +26,13 @@ _LAZY = {
     "InferenceSession": "session",
     "NodeArg": "signature",
     "Plan": "plan.types",
-    "ProbeProgram": "run.probing",
-    "ProbeRun": "run.probing",
-    "Profile": "show.profile",
-    "SavedRun": "run.probing",
+    "ProbeProgram": "run.probe",
+    "ProbeRun": "run.probe",
+    "Profile": "show.step_times",
+    "SavedRun": "run.probe",
     "SessionOptions": "options",
     "Step": "plan.types",
-    "StepProfile": "show.profile",
+    "StepProfile": "show.step_times",
     "TensorSpec": "plan.types",
     "build_plan": "plan.build",
     "fitted_cost_model": "cost",

@@ -16,17 +16,17 @@ from ..errors import EngineError, LimitError, ModelError, ShapeError, Unsupporte
 from ..short_repr import shorten
 from .cost import CostModel
 from .locks import ForkSafeLock
-from .mixed.fallback import mix, refused
+from .mixed.fallback import cut_model, error_without_islands
 from .mixed.island import is_available
-from .mixed.mixed import MixedModel
+from .mixed.model import MixedModel
 from .native import machine
 from .options import SessionOptions
 from .plan.types import Plan
 from .run.empty import has_empty_batch, run_empty
-from .run.probing import ProbeProgram
+from .run.probe import ProbeProgram
 from .run.region import Region
 from .show.explain import ExplainedIsland, Explanation
-from .show.profile import Profile
+from .show.step_times import Profile
 from .signature import InputShapes, NodeArg, Signature
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class InferenceSession:
     ) -> None:
         from ..onnx import load_model
         from ..onnx.load import loaded_graph
-        from ..onnx.rewriting import let_go_with
+        from ..onnx.rewriting import release_weights_with
 
         options = SessionOptions() if options is None else options
         if not isinstance(options, SessionOptions):
@@ -71,7 +71,7 @@ class InferenceSession:
         self._options = replace(options, cost_model=options.chosen_cost_model())  # chosen once
         self._model = load_model(model, any_opset=self._options.fallback == "islands")
         if loaded_graph(model) is None:  # nobody else has it
-            let_go_with(self, self._model)
+            release_weights_with(self, self._model)
         self._signature = Signature.of(self._model)
         self._mix_lock = ForkSafeLock()
         self._region: Region | None = None
@@ -107,12 +107,12 @@ class InferenceSession:
         """Make native parts and islands of the model; raises the error where it is not to have islands."""
         from ..onnx import activations
 
-        if (final := refused(error, self._options)) is not None:
+        if (final := error_without_islands(error, self._options)) is not None:
             raise final
         with self._mix_lock:
             if self._mixed is None:
                 known = self._signature.guessed_shapes() if shapes is None else self._named(shapes)
-                self._mixed = mix(self._model, self._options, known)
+                self._mixed = cut_model(self._model, self._options, known)
                 assert self._region is not None
                 self._activations = activations(self._region.prepared)
                 self._region = None  # and with it a copy of the weights
@@ -126,7 +126,7 @@ class InferenceSession:
             raise error
         try:
             known = self._signature.guessed_shapes() if shapes is None else self._named(shapes)
-            mixed = mix(self._model, self._options, known)
+            mixed = cut_model(self._model, self._options, known)
         except LimitError:
             raise
         except ModelError:

@@ -13,44 +13,44 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .activation import Activation, activation_keys, activations
-    from .branching import branched, is_branch
+    from .branches import add_branches, is_branch
     from .canonical import canonicalize, prepare, specialize
     from .labels import Labels, labels_of
+    from .layer_weights import LayerWeights, layer_weights, replace_weights
     from .load import load_model
     from .loaded_model import LoadedModel
-    from .lowering import to_standard
-    from .reweighting import LayerWeights, layer_weights, reweighted
     from .rewriting import sources
     from .save import save_model, to_bytes
-    from .supported import UnsupportedNode, check_supported, unsupported_nodes
-    from .thresholding import ThresholdedModel, apply, apply_thresholds
+    from .standard_form import to_standard
+    from .support import UnsupportedNode, check_supported, unsupported_nodes
+    from .thresholded_model import ThresholdedModel, apply, apply_thresholds
 
 _LAZY = {
     "Activation": "activation",
     "Labels": "labels",
-    "LayerWeights": "reweighting",
+    "LayerWeights": "layer_weights",
     "LoadedModel": "loaded_model",
-    "ThresholdedModel": "thresholding",
-    "UnsupportedNode": "supported",
+    "ThresholdedModel": "thresholded_model",
+    "UnsupportedNode": "support",
     "activation_keys": "activation",
     "activations": "activation",
-    "apply": "thresholding",
-    "apply_thresholds": "thresholding",
-    "branched": "branching",
+    "apply": "thresholded_model",
+    "apply_thresholds": "thresholded_model",
+    "add_branches": "branches",
     "canonicalize": "canonical",
-    "check_supported": "supported",
-    "is_branch": "branching",
+    "check_supported": "support",
+    "is_branch": "branches",
     "labels_of": "labels",
-    "layer_weights": "reweighting",
+    "layer_weights": "layer_weights",
     "load_model": "load",
     "prepare": "canonical",
-    "reweighted": "reweighting",
+    "replace_weights": "layer_weights",
     "save_model": "save",
     "sources": "rewriting",
     "specialize": "canonical",
     "to_bytes": "save",
-    "to_standard": "lowering",
-    "unsupported_nodes": "supported",
+    "to_standard": "standard_form",
+    "unsupported_nodes": "support",
 }
 
 __all__ = [
@@ -62,9 +62,9 @@ __all__ = [
     "UnsupportedNode",
     "activation_keys",
     "activations",
+    "add_branches",
     "apply",
     "apply_thresholds",
-    "branched",
     "canonicalize",
     "check_supported",
     "is_branch",
@@ -72,7 +72,7 @@ __all__ = [
     "layer_weights",
     "load_model",
     "prepare",
-    "reweighted",
+    "replace_weights",
     "save_model",
     "sources",
     "specialize",

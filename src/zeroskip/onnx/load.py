@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ..errors import ModelError
 from ..files import read_ordinary
 from .external import Digest, read_external_data
-from .inlining import check_expansion, drop_unused_functions
+from .functions import check_expansion, drop_unused_functions
 from .opset import check_opset
 from .rewriting import damaged_as_model_error, describe, name_nodes
 from .save import MAX_FILE_BYTES

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from .canonical.pipeline import ValueInfo
-from .rewriting import let_go_with
+from .rewriting import release_weights_with
 from .values import constant
 
 _TYPES_NUMPY_HAS = frozenset(
@@ -189,7 +189,7 @@ class Partitioner:
             tuple(value.name or "" for value in outputs),
             tuple(node.name or "" for node in nodes),
         )
-        let_go_with(part, model)
+        release_weights_with(part, model)
         return part
 
     def _is_read_outside(self, value: ir.Value, own: set[ir.Node]) -> bool:

@@ -19,7 +19,7 @@ import onnx_ir.passes.common as common_passes
 from numpy.typing import NDArray
 
 from ..errors import ModelError, ZeroskipError
-from .inlining import inline_functions
+from .functions import inline_functions
 from .values import ZEROSKIP_DOMAIN, value_names
 
 Rule = Callable[[ir.Node], bool]
@@ -50,7 +50,7 @@ def copy_model(model: ir.Model) -> ir.Model:
     return copy
 
 
-def let_go(model: ir.Model) -> None:
+def release_weights(model: ir.Model) -> None:
     """Let go of the weights of a model that nobody uses any more.
 
     A graph is full of reference cycles, so the weights would stay until the garbage collector comes, which counts
@@ -64,18 +64,18 @@ def let_go(model: ir.Model) -> None:
                 output.const_value = None
 
 
-def let_go_with(owner: object, model: ir.Model) -> None:
+def release_weights_with(owner: object, model: ir.Model) -> None:
     """Let go of the weights of a model as soon as ``owner``, whom alone it belongs to, is no more."""
-    weakref.finalize(owner, let_go, model).atexit = False
+    weakref.finalize(owner, release_weights, model).atexit = False
 
 
 @contextmanager
-def let_go_on_error(model: ir.Model) -> Iterator[None]:
+def release_weights_on_error(model: ir.Model) -> Iterator[None]:
     """Let go of the weights of a model that is not finished because of an error: its folded constants are no less."""
     try:
         yield
     except BaseException:
-        let_go(model)
+        release_weights(model)
         raise
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..calibration import CalibrationResult
-from ..calibration.wording import metric_words
+from ..calibration.sentences import metric_words
 from ..files import atomic_path, atomic_write_text
 
 # Without the salt the file would differ from run to run on the same numbers.

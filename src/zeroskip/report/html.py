@@ -12,8 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from ..analysis import SparsityProfile
 from ..bench import BenchResult
 from ..calibration import CalibrationResult
+from ..calibration.sentences import amount, metric_words
 from ..calibration.strategies.sensitivity import MIDDLE_LEVEL
-from ..calibration.wording import amount, metric_words
 from ..files import atomic_write_text
 from ..summary import Summary
 from ..text import time_cell, time_words

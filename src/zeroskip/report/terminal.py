@@ -9,8 +9,8 @@ from rich.text import Text
 from ..analysis import LayerSparsity, SparsityProfile
 from ..bench import BenchResult
 from ..calibration import CalibrationResult
+from ..calibration.sentences import amount
 from ..calibration.strategies.sensitivity import MIDDLE_LEVEL
-from ..calibration.wording import amount
 from ..fitted_table import Column, FittedTable
 from ..summary import Summary
 from ..text import time_cell

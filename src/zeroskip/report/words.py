@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..bench import BenchResult
 from ..calibration import CalibrationResult
-from ..calibration.wording import amount, counted_words, estimate_words, excess_words, metric_words
+from ..calibration.sentences import amount, counted_words, estimate_words, excess_words, metric_words
 from ..gain import Gain
 from ..metrics import clopper_pearson
 from ..summary import Summary

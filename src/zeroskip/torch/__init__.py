@@ -12,7 +12,7 @@ except ImportError as error:
 
 from ..learning.fatrelu import FATReLU, fatrelus
 from .batches import Loaders
-from .calibrating import calibrate
+from .calibration import calibrate
 from .compile import CompiledModule, compile, zeroskip_backend
 from .data import picture_loader
 from .export import export

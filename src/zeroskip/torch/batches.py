@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data.distributed import DistributedSampler
 
 from ..errors import DataError, RecipeError
-from .distributed import Processes
+from .processes import Processes
 
 
 @dataclass(frozen=True)

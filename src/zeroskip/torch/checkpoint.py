@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..errors import ModelError, RecipeError
 from ..files import atomic_path
-from .loading import read_tensors
+from .module_files import read_tensors
 from .recipe import Recipe
 
 State = dict[str, Tensor]

@@ -11,9 +11,9 @@ from ..errors import DataError
 from ..learning.fatrelu import fatrelus
 from ..progress import Progress
 from .batches import Batch
-from .distributed import Processes
 from .monitor import SparsityMonitor
 from .objective import Objective
+from .processes import Processes
 
 
 @torch.no_grad()

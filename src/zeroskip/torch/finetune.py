@@ -16,8 +16,8 @@ from ..progress import Progress
 from ..system import cpu_isas
 from . import checkpoint as checkpoints
 from .batches import Loaders, as_loaders
-from .distributed import processes
 from .objective import LossFunction, MetricFunction
+from .processes import processes
 from .recipe import Recipe
 from .report import Callback, FinetuneResult
 from .training import Training

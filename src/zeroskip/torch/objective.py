@@ -96,7 +96,7 @@ def distillation(outputs: Tensor, wanted: Tensor, temperature: float) -> Tensor:
     return temperature**2 * divergence
 
 
-def densified(model: nn.Module) -> nn.Module:
+def make_dense(model: nn.Module) -> nn.Module:
     """Set every threshold of a model to 0, put it into evaluation mode, and return it."""
     for module in model.modules():
         if isinstance(module, FATReLU):

@@ -49,9 +49,9 @@ class OnnxNetwork(GraphModule):
 
     def to_onnx(self) -> ThresholdedModel:
         """Return the model with the present weights and thresholds, in standard ONNX; ``.save(path)`` writes it."""
-        from ..onnx import reweighted
+        from ..onnx import replace_weights
 
-        return reweighted(self._model, self.layer_weights(), ThresholdSet(self.thresholds()))
+        return replace_weights(self._model, self.layer_weights(), ThresholdSet(self.thresholds()))
 
 
 def from_onnx(model: ModelSource) -> OnnxNetwork:

@@ -18,17 +18,17 @@ from ..learning.fatrelu import fatrelus
 from ..progress import Progress, Steps
 from . import checkpoint as checkpoints
 from .batches import Batch, Loaders, batches, set_epoch
-from .distributed import Processes
 from .evaluation import evaluate
-from .mixing import mixed
+from .mixup import mix_up
 from .monitor import SparsityMonitor, mean_sparsity
-from .objective import LossFunction, MetricFunction, Objective, densified
+from .objective import LossFunction, MetricFunction, Objective, make_dense
+from .processes import Processes
 from .recipe import Recipe
 from .regularizers import REGULARIZERS, ActivationRegularizer
 from .report import Callback, FinetuneResult, StepReport
+from .run_state import Standing
 from .schedules import Schedules, sgd
 from .selection import Selection
-from .standing import Standing
 
 _LOGGER = logging.getLogger("zeroskip.torch")
 
@@ -65,7 +65,7 @@ class Training:
         self._group = group
         self._has_own_teacher = teacher is None and (recipe.distillation > 0.0 or loaders.valid is not None)
         if self._has_own_teacher:
-            teacher = densified(copy.deepcopy(model))
+            teacher = make_dense(copy.deepcopy(model))
         self._objective = Objective(recipe, loss, metric, teacher.eval() if teacher else None)
         self._regularizer = _regularizer(model, recipe)
         self._monitor = SparsityMonitor(model) if fatrelus(model) else None
@@ -149,7 +149,7 @@ class Training:
         step = self._at.epoch * self._steps_per_epoch + self._at.done_in_epoch
         self._schedules.apply(step / self._steps)
         if self._recipe.mixup > 0.0:
-            batch = mixed(batch, self._recipe.mixup)
+            batch = mix_up(batch, self._recipe.mixup)
         watches = self._watches(step)
         with self._autocast():
             outputs = trained(batch.x)

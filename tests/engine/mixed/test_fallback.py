@@ -10,11 +10,11 @@ from onnx import helper, numpy_helper
 
 import zeroskip as zs
 from zeroskip.engine.mixed import fallback
-from zeroskip.engine.mixed.mixed import MixedModel
+from zeroskip.engine.mixed.model import MixedModel
 from zeroskip.engine.run.region import Region
 from zeroskip.onnx import load_model
 from zeroskip.onnx.rewriting import flat_copy
-from zeroskip.onnx.supported import UnsupportedNode
+from zeroskip.onnx.support import UnsupportedNode
 
 from ..island_models import (
     BACKBONE,

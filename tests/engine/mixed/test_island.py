@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import zeroskip as zs
-from zeroskip.engine.mixed.mixed import MixedModel
+from zeroskip.engine.mixed.model import MixedModel
 from zeroskip.engine.mixed.parts import IslandPart
 
 from ..island_models import BACKBONE, HEAD, image, model

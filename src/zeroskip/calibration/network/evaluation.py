@@ -16,7 +16,7 @@ from ...progress import Progress, Steps
 from ...thresholds import Threshold
 from ..judging.metric import Outputs
 from .network import Densities, Network, Thresholds
-from .values import Sampler, Values
+from .samples import Sampler, Values
 from .work import Work
 
 _CACHE_BYTES = 1 << 30

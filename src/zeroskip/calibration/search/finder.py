@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ...progress import Progress
 from ..compensation.compensation import CompensationName, Compensator
 from ..network.network import Thresholds
-from ..network.values import Values
+from ..network.samples import Values
 from ..options import StrategyName
 from ..problem import Setting
 from ..records import Correction, LearningTrial, Trial

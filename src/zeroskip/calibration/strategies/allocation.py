@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..network.network import Thresholds
-from ..network.values import Values
+from ..network.samples import Values
 from .sensitivity import Sensitivity
 
 MAX_FRACTION = 0.95

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..network.network import Densities, Network
-from ..network.values import Values
+from ..network.samples import Values
 
 _ARITHMETIC_WEIGHT = 0.25
 _DIRECT_WEIGHT = 0.5

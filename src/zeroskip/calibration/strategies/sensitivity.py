@@ -18,7 +18,7 @@ from ...progress import Progress
 from ...thresholds import Threshold
 from ..judging.metric import Metric
 from ..network.evaluation import Evaluator
-from ..network.values import Values
+from ..network.samples import Values
 
 LEVELS = _LOW, MIDDLE_LEVEL, _HIGH = 0.1, 0.3, 0.6
 """Shares of an activation's non-zero values that the probes drop."""

@@ -13,7 +13,7 @@ from ...errors import LimitError, ModelError, ShapeError, UnsupportedOperatorErr
 from ..options import SessionOptions
 from ..run.region import Region
 from .island import INSTALL_HINT, is_available
-from .mixed import MixedModel
+from .model import MixedModel
 from .parts import IslandPart, NativePart
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _MAX_CULPRITS = 8
 """More nodes than these that cannot even be analysed are no exceptions: the part is given up."""
 
 
-def refused(error: UnsupportedOperatorError, options: SessionOptions) -> UnsupportedOperatorError | None:
+def error_without_islands(error: UnsupportedOperatorError, options: SessionOptions) -> UnsupportedOperatorError | None:
     """Return the error to raise for an unsupported model, None if it can have islands."""
     if options.fallback == "error":
         return error
@@ -36,7 +36,7 @@ def refused(error: UnsupportedOperatorError, options: SessionOptions) -> Unsuppo
     return None
 
 
-def mix(model: ir.Model, options: SessionOptions, input_shapes: Mapping[str, Sequence[int]]) -> MixedModel:
+def cut_model(model: ir.Model, options: SessionOptions, input_shapes: Mapping[str, Sequence[int]]) -> MixedModel:
     """Cut a model that the native engine cannot run as a whole.
 
     Args:
@@ -48,7 +48,7 @@ def mix(model: ir.Model, options: SessionOptions, input_shapes: Mapping[str, Seq
         ModelError: If ONNX Runtime refuses an island.
     """
     from ...onnx.partition import can_cross
-    from ...onnx.rewriting import flat_copy, let_go_with, sweep
+    from ...onnx.rewriting import flat_copy, release_weights_with, sweep
 
     try:
         flat = flat_copy(model)
@@ -57,17 +57,17 @@ def mix(model: ir.Model, options: SessionOptions, input_shapes: Mapping[str, Seq
     except LimitError:
         raise
     except (ModelError, ShapeError) as error:
-        return whole(model, options, {"": f"the model cannot be analysed: {error}"})
+        return one_island(model, options, {"": f"the model cannot be analysed: {error}"})
     parts = search.run()
     if not any(part.is_native for part in parts) or not can_cross(parts):
-        mixed = whole(flat, options, search.reasons)
+        mixed = one_island(flat, options, search.reasons)
     else:
         mixed = MixedModel(flat, search.runners(parts))
-    let_go_with(mixed, flat)
+    release_weights_with(mixed, flat)
     return mixed
 
 
-def whole(model: ir.Model, options: SessionOptions, reasons: Mapping[str, str]) -> MixedModel:
+def one_island(model: ir.Model, options: SessionOptions, reasons: Mapping[str, str]) -> MixedModel:
     """Make one island of a model.
 
     Raises:
@@ -179,8 +179,8 @@ class _Search:
     @staticmethod
     def _judge_by_operators(region: Region, part: Part, shapes: Sequence[tuple[int, ...] | None]) -> None:
         from ...onnx import check_supported, specialize
-        from ...onnx.rewriting import let_go
-        from ...onnx.settled import settle_outputs
+        from ...onnx.output_sources import settle_outputs
+        from ...onnx.rewriting import release_weights
 
         known = {name: shape for name, shape in zip(part.inputs, shapes, strict=True) if shape is not None}
         model = specialize(region.prepared, known, partial=True)
@@ -188,7 +188,7 @@ class _Search:
         try:
             check_supported(model)
         finally:
-            let_go(model)
+            release_weights(model)
 
     def _worthless(self, parts: Sequence[Part]) -> set[str]:
         """Return the nodes of the native parts in which nothing can be skipped."""

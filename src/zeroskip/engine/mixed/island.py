@@ -92,13 +92,13 @@ class Island:
             return self._sessions[taps]
 
     def _load(self, taps: tuple[str, ...], values: Mapping[str, Any]) -> Any:
-        from ...onnx.rewriting import copy_model, let_go
+        from ...onnx.rewriting import copy_model, release_weights
 
         model = copy_model(self._model)
         try:
             return self._load_copy(model, taps, values)
         finally:
-            let_go(model)
+            release_weights(model)
 
     def _load_copy(self, model: ir.Model, taps: tuple[str, ...], values: Mapping[str, Any]) -> Any:
         from ...onnx.partition import BOUNDED_CONSTANTS

@@ -14,7 +14,7 @@ from ...errors import LimitError, ModelError, ShapeError
 from ..options import SessionOptions
 from ..run.region import Region
 from ..show.explain import ExplainedIsland, ExplainedStep
-from ..show.profile import StepProfile
+from ..show.step_times import StepProfile
 from ..signature import InputShapes
 from .island import Island
 

@@ -23,16 +23,16 @@ from ..options import SessionOptions
 from ..plan.build import build_plan
 from ..plan.types import Plan
 from ..show.explain import ExplainedStep, explain_steps
-from ..show.profile import StepProfile, profile_steps
+from ..show.step_times import StepProfile, profile_steps
 from ..signature import InputShapes
 from .batches import FEWEST_INPUTS, PROBES, BatchCosts, treats_inputs_alone
 from .memory_check import check_memory, require_memory
-from .probing import ProbeProgram
+from .probe import ProbeProgram
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-    from ...onnx.settled import OutputSource
+    from ...onnx.output_sources import OutputSource
 
 _logger = logging.getLogger(__name__)
 
@@ -104,11 +104,11 @@ class Region:
     def __init__(self, model: ir.Model, options: SessionOptions) -> None:
         from ...onnx import prepare
         from ...onnx.propagation import Templates
-        from ...onnx.rewriting import let_go_with
+        from ...onnx.rewriting import release_weights_with
 
         self.prepared = prepare(model)
         if self.prepared is not model:
-            let_go_with(self, self.prepared)
+            release_weights_with(self, self.prepared)
         self.templates = Templates(self.prepared)
         self._templates_lock = ForkSafeLock()
         weakref.finalize(self, self.templates.release).atexit = False
@@ -250,7 +250,7 @@ class Region:
 
     def _unsupported(self, error: RefusedStepError) -> UnsupportedOperatorError:
         """Name the nodes of a step that the core refused; a fault of ours, which an island can still make good."""
-        from ...onnx.supported import UnsupportedNode
+        from ...onnx.support import UnsupportedNode
 
         _logger.warning("planner and core disagree about '%s': %s", error.step.name, error)
         opset = self.prepared.opset_imports.get("", 0)
@@ -288,8 +288,8 @@ class Region:
     def _specialized(self, shapes: Mapping[str, Sequence[int]]) -> Iterator[tuple[ir.Model, tuple[OutputSource, ...]]]:
         """Specialise the long way, check, and keep the canonical graph for other shapes if nothing is raised."""
         from ...onnx import check_supported, specialize
-        from ...onnx.rewriting import let_go
-        from ...onnx.settled import settle_outputs
+        from ...onnx.output_sources import settle_outputs
+        from ...onnx.rewriting import release_weights
 
         model = specialize(self.prepared, shapes)
         is_kept = False
@@ -304,7 +304,7 @@ class Region:
                 is_kept = True
         finally:
             if not is_kept:
-                let_go(model)
+                release_weights(model)
 
     def _plan(self, model: ir.Model, sources: tuple[OutputSource, ...], taps: tuple[str, ...]) -> PlannedRegion:
         from ...onnx import activation_keys

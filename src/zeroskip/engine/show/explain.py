@@ -11,7 +11,7 @@ from ...text import printable, time_cell
 from ..cost import CostModel, can_skip
 from ..native import CompiledPlan
 from ..plan.types import EliminatedNode, Plan, Step
-from .profile import StepProfile
+from .step_times import StepProfile
 from .table import format_table, shape_text
 
 _NUMBERS = ("density", "crossover", "predicted ms", "ms", "peak")

@@ -19,8 +19,8 @@ from ..rewriting import (
     damaged_as_model_error,
     describe,
     flat_copy,
-    let_go,
-    let_go_on_error,
+    release_weights,
+    release_weights_on_error,
     reserve_value_names,
     sweep,
 )
@@ -101,7 +101,7 @@ def prepare(model: ir.Model) -> ir.Model:
         return model
     with damaged_as_model_error("the model is damaged"):
         prepared = flat_copy(model)
-    with let_go_on_error(prepared):
+    with release_weights_on_error(prepared):
         _prepare(prepared)
     return prepared
 
@@ -163,7 +163,7 @@ def infer_values(model: ir.Model, input_shapes: Mapping[str, Sequence[int]]) -> 
         infer(graph)
         return {value.name or "": ValueInfo(value.type, static_shape(value), _is_constant(value)) for value in values}
     finally:
-        let_go(copy)
+        release_weights(copy)
 
 
 def _is_constant(value: ir.Value) -> bool:
@@ -193,7 +193,7 @@ def specialize(
     if not _is_prepared(prepared):
         prepared = prepare(prepared)
     model = copy_model(prepared)
-    with let_go_on_error(model):
+    with release_weights_on_error(model):
         _specialize(model, input_shapes or {}, partial=partial)
     return model
 

@@ -1,7 +1,7 @@
 """Every way to write FATReLU, y = min(x > T ? x : 0, max), becomes one operator: ``zeroskip::FatRelu``.
 
 ``match`` recognises the spelling that ends in a node and changes nothing, so that writing thresholds into a
-model (``zeroskip.onnx.thresholding``) can use it on the untouched graph; ``fat_relu`` is the rewrite rule.
+model (``zeroskip.onnx.thresholded_model``) can use it on the untouched graph; ``fat_relu`` is the rewrite rule.
 
 Comparisons that include the threshold itself become strict by taking the next lower float. NaN gives 0 in
 every spelling, as in ONNX ThresholdedRelu.

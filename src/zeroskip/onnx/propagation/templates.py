@@ -10,9 +10,9 @@ import numpy as np
 import onnx_ir as ir
 
 from ..canonical.pipeline import MAX_ELEMENTS
-from ..rewriting import let_go
-from ..settled import OutputSource
-from ..supported import SIZE_DEPENDENT, reason_against
+from ..output_sources import OutputSource
+from ..rewriting import release_weights
+from ..support import SIZE_DEPENDENT, reason_against
 from ..values import constant, is_op, is_own, static_shape
 from .functions import FUNCTIONS, parted
 from .program import Facts, ShapeProgram
@@ -205,7 +205,7 @@ class Templates:
             sources: Where its outputs come from.
         """
         if not self._is_predictable or self._own_bytes(model) > _MAX_OWN_BYTES:
-            let_go(model)
+            release_weights(model)
         elif self._program is None and self._first is None:
             self._first = (shapes, model, sources)  # most models never see another shape: nothing more to do yet
         else:
@@ -231,10 +231,10 @@ class Templates:
     def release(self) -> None:
         """Let go of the weights of all templates."""
         if self._first is not None:
-            let_go(self._first[1])
+            release_weights(self._first[1])
         self._first = None
         for template in self._kept.values():
-            let_go(template.model)
+            release_weights(template.model)
         self._kept.clear()
 
     def _compiled(self) -> ShapeProgram | None:
@@ -257,12 +257,12 @@ class Templates:
                 raise UnpredictableError
             found = program.run(shapes)
             if (old := self._kept.pop(found.facts, None)) is not None:
-                let_go(old.model)
+                release_weights(old.model)
             self._kept[found.facts] = Template(program, model, sources, found.state)
         except UnpredictableError:
-            let_go(model)
+            release_weights(model)
         while len(self._kept) > _MAX_TEMPLATES:
-            let_go(self._kept.popitem(last=False)[1].model)
+            release_weights(self._kept.popitem(last=False)[1].model)
 
     def _own_bytes(self, model: ir.Model) -> int:
         """Return the size of the constants that only this model has."""

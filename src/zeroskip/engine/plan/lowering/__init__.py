@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ....errors import ModelError, UnsupportedOperatorError
 from ....onnx.rewriting import malformed_as_model_error
-from ....onnx.supported import UnsupportedNode
+from ....onnx.support import UnsupportedNode
 from ....onnx.values import ZEROSKIP_DOMAIN
 from ..draft import Draft
 from . import activation, conv, elementwise, linear, pool, reduce, resize, shape

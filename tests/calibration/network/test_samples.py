@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from zeroskip.calibration.network.values import Values
+from zeroskip.calibration.network.samples import Values
 
 FRACTIONS = st.floats(0.0, 1.0)
 ROWS = arrays.arrays(

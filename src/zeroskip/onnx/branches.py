@@ -24,7 +24,7 @@ def is_branch(name: str) -> bool:
     return name.endswith(BRANCH)
 
 
-def branched(model: ir.Model, names: Collection[str] | None = None) -> ir.Model:
+def add_branches(model: ir.Model, names: Collection[str] | None = None) -> ir.Model:
     """Return a copy in which convolutions read a branch of an activation that others read too.
 
     Args:

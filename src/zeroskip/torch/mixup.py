@@ -11,7 +11,7 @@ from ..errors import RecipeError
 from .batches import Batch, Mixture
 
 
-def mixed(batch: Batch, alpha: float) -> Batch:
+def mix_up(batch: Batch, alpha: float) -> Batch:
     """Return a batch of weighted means of its samples with one another.
 
     One share s is drawn for the whole batch from Beta(alpha, alpha), and each sample becomes ``s x + (1 - s) x'`` with

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import DataError
-from .decoding import FOREIGN_SUFFIXES, FORMATS, IMAGE_SUFFIXES, begins_like_picture
-from .naming import printable
+from .class_names import printable
+from .decoder import FOREIGN_SUFFIXES, FORMATS, IMAGE_SUFFIXES, begins_like_picture
 
 LABELS_FILE = "labels.csv"
 

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..errors import DataError
 from ..files import open_ordinary
-from .naming import printable
+from .class_names import printable
 
 FORMATS = ("AVIF", "BMP", "DIB", "GIF", "ICO", "JPEG", "JPEG2000", "MPO", "PCX", "PNG", "PPM", "QOI", "TIFF", "WEBP")
 """What is read. Pillow knows more, among them formats that start other programs (EPS) or bear no mark (TGA)."""

@@ -14,7 +14,7 @@ from PIL import Image, PngImagePlugin
 
 from zeroskip import DataError
 from zeroskip.data import Preprocess, image_folder, images
-from zeroskip.data.decoding import MAX_PIXELS, begins_like_picture, check_header, decode
+from zeroskip.data.decoder import MAX_PIXELS, begins_like_picture, check_header, decode
 from zeroskip.data.pictures import cut
 
 from .pictures import gradient, write_png

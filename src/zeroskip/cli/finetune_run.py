@@ -25,8 +25,8 @@ from ..torch import (
     replace_relu,
     to_thresholds,
 )
-from ..torch.distributed import processes
-from ..torch.loading import load_module, load_weights
+from ..torch.module_files import load_module, load_weights
+from ..torch.processes import processes
 from .console import Terminal
 from .data_options import DataOptions
 from .recipe_options import RecipeOptions

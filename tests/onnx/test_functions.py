@@ -13,7 +13,7 @@ import zeroskip as zs
 from onnx_graphs import run
 from zeroskip.errors import LimitError, ModelError
 from zeroskip.onnx import load_model
-from zeroskip.onnx.inlining import MAX_ADDED_NODES, MAX_CALL_DEPTH
+from zeroskip.onnx.functions import MAX_ADDED_NODES, MAX_CALL_DEPTH
 from zeroskip.onnx.rewriting import flat_copy
 
 OPSETS = [helper.make_opsetid("", 18), helper.make_opsetid("own", 1)]

@@ -20,15 +20,15 @@ from numpy.typing import NDArray
 from ..errors import ModelError, RecipeError
 from ..short_repr import shorten
 from .activation import Activation, activations
-from .branching import branched, is_branch
+from .branches import add_branches, is_branch
 from .canonical.inference import infer
 from .canonical.thresholds import match
 from .load import ModelSource, load_model
-from .lowering import along_axis, write_fat_relu
 from .metadata import state_thresholds
 from .opset import TARGET_OPSET, raise_opset
 from .rewriting import flat_copy, owner, sweep
 from .save import save_model, to_bytes
+from .standard_form import along_axis, write_fat_relu
 from .values import ZEROSKIP_DOMAIN
 
 _logger = logging.getLogger(__name__)
@@ -148,7 +148,7 @@ def apply_thresholds(model: ir.Model, thresholds: Thresholds) -> ir.Model:
 def with_branches(model: ir.Model, names: Collection[str]) -> ir.Model:
     """Return the model with those branches that are named."""
     wanted = {name for name in names if is_branch(name)}
-    return branched(model, wanted) if wanted else model
+    return add_branches(model, wanted) if wanted else model
 
 
 def _check_names(wanted: Mapping[str, float | NDArray[np.float32]], known: Mapping[str, Activation]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...errors import EngineError, ModelError
 from ..show.explain import ExplainedIsland, ExplainedStep
-from ..show.profile import StepProfile
+from ..show.step_times import StepProfile
 from .parts import IslandPart, NativePart
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import zeroskip as zs
 from tiny_network import SIDE, tiny_data, tiny_network
 from zeroskip.calibration import CompensationName, calibrate
 from zeroskip.errors import RecipeError
-from zeroskip.onnx import activations, branched, load_model, to_bytes
+from zeroskip.onnx import activations, add_branches, load_model, to_bytes
 
 CHANNELS = 8
 IMAGES = tiny_data(24).array()
@@ -50,14 +50,14 @@ def outputs(model: bytes) -> np.ndarray:
 
 
 def test_a_branch_is_made_where_others_read_too_and_changes_nothing() -> None:
-    model = branched(load_model(residual_network()))
+    model = add_branches(load_model(residual_network()))
     assert [item.name for item in activations(model)] == ["relu1", "relu1/branch", "relu2"]
     np.testing.assert_array_equal(outputs(to_bytes(model)), outputs(residual_network()))
 
 
 def test_a_chain_has_no_branches() -> None:
     model = load_model(tiny_network())
-    assert [item.name for item in activations(branched(model))] == [item.name for item in activations(model)]
+    assert [item.name for item in activations(add_branches(model))] == [item.name for item in activations(model)]
 
 
 def test_a_threshold_of_a_branch_leaves_the_shortcut_alone() -> None:

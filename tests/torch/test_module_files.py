@@ -12,7 +12,7 @@ from torch import nn  # noqa: E402
 
 from zeroskip import ModelError  # noqa: E402
 from zeroskip.torch import replace_relu  # noqa: E402
-from zeroskip.torch.loading import load_module, load_weights  # noqa: E402
+from zeroskip.torch.module_files import load_module, load_weights  # noqa: E402
 
 _FACTORY = """
 import torch

@@ -19,10 +19,10 @@ from ..short_repr import ShortRepr
 from .activation import activation_key
 from .canonical import prepare
 from .canonical.shift import is_shift
-from .lowering import to_standard
 from .metadata import state_thresholds
 from .rewriting import add_constant, become, copy_model
-from .thresholding import ThresholdedModel, Thresholds, with_branches
+from .standard_form import to_standard
+from .thresholded_model import ThresholdedModel, Thresholds, with_branches
 from .values import constant, is_op, is_own, operand
 
 
@@ -40,7 +40,7 @@ class LayerWeights(ShortRepr):
 
 
 def layer_weights(model: ir.Model) -> dict[str, NDArray[np.float32]]:
-    """Return the weights that :func:`reweighted` can replace, by layer.
+    """Return the weights that :func:`replace_weights` can replace, by layer.
 
     Args:
         model: As loaded, or prepared.
@@ -54,7 +54,7 @@ def layer_weights(model: ir.Model) -> dict[str, NDArray[np.float32]]:
     return {name: weight for name, weight in weights.items() if weight is not None}
 
 
-def reweighted(
+def replace_weights(
     model: ir.Model, layers: Mapping[str, LayerWeights], thresholds: Thresholds
 ) -> ThresholdedModel:
     """Return a model with other weights and thresholds, in standard ONNX.

@@ -15,9 +15,9 @@ from PIL import Image
 from ..errors import DataError
 from ..progress import Progress, Steps
 from ..system import physical_cores
+from .class_names import printable
 from .dataset import Indices, Source
-from .decoding import decode
-from .naming import printable
+from .decoder import decode
 from .pictures import View, cut
 from .preprocessing import Preprocess
 

@@ -9,7 +9,7 @@ import pytest
 
 from zeroskip import DataError
 from zeroskip.data import image_folder
-from zeroskip.data.listing import Listing
+from zeroskip.data.folder_list import Listing
 
 from .pictures import write_png
 
