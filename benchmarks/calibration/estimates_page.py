@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -27,7 +28,8 @@ interval that covers the choice made by looking (`result.estimate`; how it is ma
 calibration saw: neither search nor check nor the thresholds' quantiles. Every calibration has
 pictures of its own, half for the search and half for the check; on photographs two random halves of
 one set stand against each other. The true drop is a count too: its standard error is given, and in
-the interval's share of hits it is not allowed for.
+the interval's share of hits it is not allowed for. Where more than 95 % are covered the interval is
+wider than it need be on these networks. The budget holds for the mean: one calibration may be above.
 
 """
 _MEASURES: tuple[tuple[str, Callable[[EstimatedDrop], float]], ...] = (
@@ -58,14 +60,15 @@ def page(items: Sequence[EstimatedDrop]) -> str:
     low, high = min(item.samples for item in items), max(item.samples for item in items)
     budgets = sorted({item.budget for item in items})
     means = "; ".join(f"{_mean(_of(items, budget)):.2f} at a budget of {100 * budget:g}" for budget in budgets)
-    summary = (
-        f"**{len(items)} calibrations on {low} to {high} pictures: the mean true drop is {means} points. The 95 %\n"
-        f"interval covers the true drop in {covered} of them ({covered / len(items):.0%}).**\n\n"
+    summary = textwrap.fill(
+        f"**{len(items)} calibrations on {low} to {high} pictures: the mean true drop is {means} points. The 95 % "
+        f"interval covers the true drop in {covered} of them ({covered / len(items):.0%}).**",
+        100,
     )
     return "".join(
         (
             _INTRODUCTION,
-            summary,
+            f"{summary}\n\n",
             "## By network and budget\n\nPoints; mean, and the largest in parentheses.\n\n",
             f"{table(_GROUP_HEADER, _groups(items))}\n\n",
             "## Which number says what\n\nAgainst the true drop, over all calibrations.\n\n",
