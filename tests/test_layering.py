@@ -14,7 +14,7 @@ import zeroskip
 PACKAGE = Path(zeroskip.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("_core", "errors", "files", "fitted_table", "gain", "isotonic", "journal", "metrics", "progress",
+    ("_core", "errors", "files", "intervals", "fitted_table", "gain", "isotonic", "journal", "metrics", "progress",
      "saved_value", "short_repr", "staging", "system", "text"),
     ("thresholds",),
     ("data", "onnx"),

@@ -6,7 +6,7 @@ from ..bench import BenchResult
 from ..calibration import CalibrationResult
 from ..calibration.sentences import amount, counted_words, estimate_words, excess_words, metric_words
 from ..gain import Gain
-from ..metrics import clopper_pearson
+from ..intervals import clopper_pearson
 from ..summary import Summary
 from ..text import time_words
 

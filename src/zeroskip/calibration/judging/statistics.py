@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import CalibrationError
-from ...metrics import clopper_pearson
+from ...intervals import clopper_pearson
 from .losses import LossKind
 from .metric import Labels, Metric, Outputs
 
@@ -26,7 +26,7 @@ Z = 1.959964
 
 
 def count_interval(count: int, samples: int) -> tuple[float, float]:
-    """Return the exact 95 % interval of a share; see :func:`zeroskip.metrics.clopper_pearson`."""
+    """Return the exact 95 % interval of a share; see :func:`zeroskip.intervals.clopper_pearson`."""
     return clopper_pearson(count, samples, CONFIDENCE)
 
 

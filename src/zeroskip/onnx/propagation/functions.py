@@ -10,23 +10,18 @@ long way.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
-import onnx_ir as ir
 
-from ...errors import ZeroskipError
-from ..canonical.inference import infer_node
-from ..canonical.shift import is_shift
 from ..values import ZEROSKIP_DOMAIN, axis_from_front
+from .shape_inference import infer_step, results_of
 from .site import Shape, Site, State, Step, StepMaker, UnpredictableError
-
-_MAX_SHOWN_ELEMENTS = 64
+from .windows import conv, global_pool, pool
 
 
 def same(site: Site) -> Step:
     """Elementwise operators of one operand, and what normalises along an axis."""
-    source, (result,) = site.slot(0), _one(site)
+    source, (result,) = site.slot(0), results_of(site)
 
     def step(state: State) -> None:
         state.shapes[result] = state.shape(source)
@@ -36,7 +31,7 @@ def same(site: Site) -> Step:
 
 def per_channel(site: Site) -> Step:
     """FatRelu and ChannelAffine: the channels must stay as many as there are factors."""
-    source, (result,) = site.slot(0), _one(site)
+    source, (result,) = site.slot(0), results_of(site)
     axis = site.integer("axis", 1)
     sizes = [array.size for array in site.closed[1:] if array is not None]
 
@@ -53,7 +48,7 @@ def per_channel(site: Site) -> Step:
 
 def binary(site: Site) -> Step:
     """Add, Sub, Mul and Div, of two activations or of one and a constant."""
-    first, second, (result,) = site.slot(0), site.slot(1), _one(site)
+    first, second, (result,) = site.slot(0), site.slot(1), results_of(site)
     factor = site.array(0) if site.array(0) is not None else site.array(1)
 
     def step(state: State) -> None:
@@ -81,7 +76,7 @@ def _broadcast(a: Shape, b: Shape) -> Shape:
 
 def concat(site: Site) -> Step:
     """Concat: all dimensions but one must agree."""
-    sources, (result,) = site.inputs, _one(site)
+    sources, (result,) = site.inputs, results_of(site)
     given = site.integer("axis", 0)
 
     def step(state: State) -> None:
@@ -95,125 +90,13 @@ def concat(site: Site) -> Step:
     return step
 
 
-def conv(site: Site) -> Step:
-    """Conv with a constant weight."""
-    weight = site.array(1)
-    if weight is None or weight.ndim < 3:
-        raise UnpredictableError
-    outputs, group_inputs, *kernel = weight.shape
-    channels, extents = group_inputs * site.integer("group", 1), _window(site, tuple(kernel))
-    source, (result,) = site.slot(0), _one(site)
-    infer = _inferred_window(site) if extents is None else None
-    adds_border = is_shift(_producer(site))  # what the shift adds depends on the size
-
-    def step(state: State) -> None:
-        shape = state.shape(source)
-        if len(shape) != weight.ndim or shape[1] != channels:
-            raise UnpredictableError
-        if adds_border:
-            state.facts.append(shape[2:])
-        if infer is not None:
-            infer(state)
-        elif extents is not None:
-            state.shapes[result] = (shape[0], outputs, *extents(state, shape[2:]))
-
-    return step
-
-
-def _producer(site: Site) -> ir.Node | None:
-    x = site.node.inputs[0]
-    return None if x is None else x.producer()
-
-
-def pool(site: Site) -> Step:
-    """MaxPool and AveragePool."""
-    kernel = site.integers("kernel_shape")
-    if kernel is None:
-        raise UnpredictableError
-    extents = None if site.integer("ceil_mode", 0) else _window(site, kernel)
-    if extents is None:
-        return _inferred_window(site)
-    source, (result,) = site.slot(0), _one(site)
-
-    def step(state: State) -> None:
-        shape = state.shape(source)
-        if len(shape) != len(kernel) + 2:
-            raise UnpredictableError
-        state.facts.append(shape[2:] == kernel)
-        state.shapes[result] = (*shape[:2], *extents(state, shape[2:]))
-
-    return step
-
-
-class _Extents:
-    """Spatial sizes of what a window operator with pads gives."""
-
-    def __init__(self, kernel: Shape, strides: Shape, dilations: Shape, pads: Shape) -> None:
-        count = len(kernel)
-        begins, ends = pads[:count], pads[count:]
-        reaches = [(size - 1) * dilation + 1 for size, dilation in zip(kernel, dilations, strict=True)]
-        self._gains = [a + b - reach for a, b, reach in zip(begins, ends, reaches, strict=True)]
-        self._strides = strides
-
-    def __call__(self, state: State, sizes: Shape) -> Shape:
-        spans = [size + gain for size, gain in zip(sizes, self._gains, strict=True)]
-        if min(spans) < 0:
-            raise UnpredictableError
-        return tuple(span // stride + 1 for span, stride in zip(spans, self._strides, strict=True))
-
-
-def _window(site: Site, kernel: Shape) -> _Extents | None:
-    """Return what computes the sizes; None where the pads depend on them."""
-    if site.node.attributes.get_string("auto_pad", "NOTSET") != "NOTSET":
-        return None
-    ones = (1,) * len(kernel)
-    strides, dilations = site.integers("strides") or ones, site.integers("dilations") or ones
-    pads = site.integers("pads") or (0,) * (2 * len(kernel))
-    if not len(kernel) == len(strides) == len(dilations) == len(pads) / 2 or min(strides) < 1:
-        raise UnpredictableError
-    return _Extents(kernel, strides, dilations, pads)
-
-
-def _inferred_window(site: Site) -> Step:
-    """A window that the shape inference must see: rounded up, or with pads that follow from the size.
-
-    Such pads depend on what is left of the size after whole strides.
-    """
-    infer, source, strides = inferred(site), site.slot(0), site.integers("strides") or ()
-    kernel = site.integers("kernel_shape")
-    has_fixed_pads = site.node.attributes.get_string("auto_pad", "NOTSET") == "NOTSET"
-
-    def step(state: State) -> None:
-        spatial = state.shape(source)[2:]
-        infer(state)
-        if has_fixed_pads:  # a last window that is not whole
-            state.facts.append(spatial == kernel)
-            return
-        lengths = strides or (1,) * len(spatial)
-        remainders = tuple(size % stride for size, stride in zip(spatial, lengths, strict=True))
-        state.facts.append((remainders, spatial == kernel))
-
-    return step
-
-
-def global_pool(site: Site) -> Step:
-    """GlobalAveragePool and GlobalMaxPool."""
-    source, (result,) = site.slot(0), _one(site)
-
-    def step(state: State) -> None:
-        shape = state.shape(source)
-        state.shapes[result] = (*shape[:2], *(1,) * (len(shape) - 2))
-
-    return step
-
-
 def linear(site: Site) -> Step:
     """Linear with a constant weight ``[out, in]``."""
     weight = site.array(1)
     if weight is None or weight.ndim != 2:
         raise UnpredictableError
     outputs, inputs = weight.shape
-    source, (result,) = site.slot(0), _one(site)
+    source, (result,) = site.slot(0), results_of(site)
 
     def step(state: State) -> None:
         shape = state.shape(source)
@@ -226,7 +109,7 @@ def linear(site: Site) -> Step:
 
 def flatten(site: Site) -> Step:
     """Flatten to two dimensions."""
-    source, (result,), given = site.slot(0), _one(site), site.integer("axis", 1)
+    source, (result,), given = site.slot(0), results_of(site), site.integer("axis", 1)
 
     def step(state: State) -> None:
         shape = state.shape(source)
@@ -238,7 +121,7 @@ def flatten(site: Site) -> Step:
 
 def reshape(site: Site) -> Step:
     """Reshape, with 0 and -1 in its target."""
-    source, target, (result,) = site.slot(0), site.slot(1), _one(site)
+    source, target, (result,) = site.slot(0), site.slot(1), results_of(site)
     if site.integer("allowzero", 0):
         raise UnpredictableError
 
@@ -259,7 +142,7 @@ def reshape(site: Site) -> Step:
 
 def squeeze(site: Site) -> Step:
     """Squeeze: of the axes named, or of all of size 1."""
-    source, axes, (result,) = site.slot(0), site.slot(1), _one(site)
+    source, axes, (result,) = site.slot(0), site.slot(1), results_of(site)
 
     def step(state: State) -> None:
         shape = state.shape(source)
@@ -275,7 +158,7 @@ def squeeze(site: Site) -> Step:
 
 def unsqueeze(site: Site) -> Step:
     """Unsqueeze: axes are counted in the result."""
-    source, axes, (result,) = site.slot(0), site.slot(1), _one(site)
+    source, axes, (result,) = site.slot(0), site.slot(1), results_of(site)
 
     def step(state: State) -> None:
         shape = state.shape(source)
@@ -293,7 +176,7 @@ def _set_reshaped(state: State, before: Shape, slot: int, after: Shape) -> None:
 
 def transpose(site: Site) -> Step:
     """Transpose: one that moves only axes of size 1 is a reshape."""
-    source, (result,), given = site.slot(0), _one(site), site.integers("perm")
+    source, (result,), given = site.slot(0), results_of(site), site.integers("perm")
 
     def step(state: State) -> None:
         shape = state.shape(source)
@@ -308,7 +191,7 @@ def transpose(site: Site) -> Step:
 
 def slices(site: Site) -> Step:
     """Slice forwards: one that takes everything vanishes."""
-    source, (result,) = site.slot(0), _one(site)
+    source, (result,) = site.slot(0), results_of(site)
     starts, ends, axes, steps = (site.slot(index) for index in range(1, 5))
 
     def step(state: State) -> None:
@@ -330,7 +213,7 @@ def slices(site: Site) -> Step:
 
 def gather(site: Site) -> Step:
     """Gather of constant indices: negative ones are counted from the end."""
-    source, indices, infer = site.slot(0), site.array(1), inferred(site)
+    source, indices, infer = site.slot(0), site.array(1), infer_step(site)
     given = site.integer("axis", 0)
     if indices is None:
         raise UnpredictableError
@@ -347,7 +230,7 @@ def gather(site: Site) -> Step:
 
 def expand(site: Site) -> Step:
     """Expand and Tile that change nothing; others are not supported anyway."""
-    source, (result,), infer = site.slot(0), _one(site), inferred(site)
+    source, (result,), infer = site.slot(0), results_of(site), infer_step(site)
 
     def step(state: State) -> None:
         infer(state)
@@ -359,7 +242,7 @@ def expand(site: Site) -> Step:
 
 def resize(site: Site) -> Step:
     """Resize: one that changes no size vanishes."""
-    source, (result,), infer = site.slot(0), _one(site), inferred(site)
+    source, (result,), infer = site.slot(0), results_of(site), infer_step(site)
 
     def step(state: State) -> None:
         infer(state)
@@ -370,7 +253,7 @@ def resize(site: Site) -> Step:
 
 def shuffle(site: Site) -> Step:
     """DepthToSpace and SpaceToDepth: written as a transposition of six axes, in which those of size 1 count."""
-    source, (result,), block = site.slot(0), _one(site), site.integer("blocksize", 0)
+    source, (result,), block = site.slot(0), results_of(site), site.integer("blocksize", 0)
     if block < 1:
         raise UnpredictableError
 
@@ -404,47 +287,6 @@ def parted(known: Shape, shape: Shape, block: int, op_type: str) -> Shape:
     return (batch, channels, height // block, block, width // block, block)
 
 
-def inferred(site: Site) -> Step:
-    """Any operator whose structure depends on no shape: by the shape inference that the long way uses.
-
-    It works on a copy of the node, whose constants are those of the state.
-    """
-    node = site.node
-    schema_inputs = [None if value is None else ir.Value(name=value.name, type=value.type) for value in node.inputs]
-    outputs = [ir.Value(name=value.name, type=value.type) for value in node.outputs]
-    attributes = list(node.attributes.values())
-    copy = ir.Node(node.domain, node.op_type, schema_inputs, attributes, outputs=outputs, name=node.name)
-
-    def step(state: State) -> None:
-        for slot, value in zip(site.inputs, copy.inputs, strict=True):
-            if slot is not None and value is not None:
-                value.shape = ir.Shape(state.shape(slot))
-                array = state.constants[slot]
-                small = array is not None and array.size <= _MAX_SHOWN_ELEMENTS
-                value.const_value = ir.Tensor(array, name=value.name) if small and array is not None else None
-        try:
-            infer_node(copy)
-        except ZeroskipError as error:
-            raise UnpredictableError from error
-        for slot, value in zip(site.outputs, copy.outputs, strict=True):
-            state.shapes[slot] = _static(value)
-
-    return step
-
-
-def _static(value: ir.Value) -> Shape:
-    shape = value.shape
-    if shape is None or not all(isinstance(size, int) and size > 0 for size in shape):
-        raise UnpredictableError  # what has no elements is a constant
-    return tuple(int(size) for size in shape.numpy())
-
-
-def _one(site: Site) -> Sequence[int]:
-    if len(site.outputs) != 1:
-        raise UnpredictableError
-    return site.outputs
-
-
 def takes_shapes(op_type: str, index: int) -> bool:
     """Whether an operator may be given a constant that depends on shapes as input ``index``."""
     return index in _OPEN_INPUTS.get(op_type, ())
@@ -471,15 +313,15 @@ FUNCTIONS: dict[tuple[str, str], StepMaker] = {
     ("", "LRN"): same,
     ("", "MaxPool"): pool,
     ("", "Mul"): binary,
-    ("", "Pad"): inferred,
-    ("", "ReduceMean"): inferred,
+    ("", "Pad"): infer_step,
+    ("", "ReduceMean"): infer_step,
     ("", "Reshape"): reshape,
     ("", "Resize"): resize,
     ("", "Sigmoid"): same,
     ("", "Slice"): slices,
     ("", "Softmax"): same,
     ("", "SpaceToDepth"): shuffle,
-    ("", "Split"): inferred,
+    ("", "Split"): infer_step,
     ("", "Squeeze"): squeeze,
     ("", "Sub"): binary,
     ("", "Tanh"): same,
