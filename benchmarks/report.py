@@ -1,4 +1,4 @@
-"""Makes ``docs/performance.md`` and the README's numbers out of the JSON files in ``benchmarks/results``.
+"""Makes ``docs/results/performance.md`` and the README's numbers out of the JSON files in ``benchmarks/results``.
 
 python -m benchmarks.report
 """
@@ -25,10 +25,10 @@ _PLOT = "images/speedup.svg"
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.report", description="Make docs/performance.md and the README's numbers."
+        prog="python -m benchmarks.report", description="Make docs/results/performance.md and the README's numbers."
     )
     parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--docs", type=Path, default=_ROOT / "docs")
+    parser.add_argument("--docs", type=Path, default=_ROOT / "docs" / "results")
     parser.add_argument("--readme", type=Path, default=_ROOT / "README.md")
     options = parser.parse_args(arguments)
     cases = load_cases(options.results / "models")

@@ -1,4 +1,4 @@
-"""Writes the measured part of ``docs/calibration.md``, plot included, from the files of ``benchmarks.calibration.run``.
+"""Fills tables and plot of docs/results/calibration.md from the measurements.
 
 python -m benchmarks.calibration.report
 """
@@ -22,7 +22,7 @@ from . import plot, splits
 from .methods import METHODS
 from .result import BUDGETS, RESULTS, MethodResult, load_results
 
-_PAGE = Path(__file__).resolve().parents[2] / "docs" / "calibration.md"
+_PAGE = Path(__file__).resolve().parents[2] / "docs" / "results" / "calibration.md"
 _IMAGE = "images/calibration.svg"
 _POINT = 0.01
 _LARGEST_SPREAD = 0.1
@@ -36,7 +36,8 @@ _LOSSES = (0.003, 0.01, 0.03)
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.calibration.report", description="Write tables and plot of docs/calibration.md."
+        prog="python -m benchmarks.calibration.report",
+        description="Write tables and plot of docs/results/calibration.md.",
     )
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--page", type=Path, default=_PAGE)

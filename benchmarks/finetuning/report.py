@@ -1,4 +1,4 @@
-"""Fills the tables of docs/finetuning.md from the records in benchmarks/results/finetuning.
+"""Fills the tables of docs/results/finetuning.md from the records in benchmarks/results/finetuning.
 
 python -m benchmarks.finetuning.report
 """
@@ -19,7 +19,7 @@ from .pictures import VALIDATION
 from .result import RESULTS, RunResult, Variant, load_records
 from .runs import METHODS, PICTURES
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "finetuning.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "results" / "finetuning.md"
 _BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
 _WORDS = {
     "start": "common start",

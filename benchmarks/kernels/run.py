@@ -5,7 +5,7 @@ python -m benchmarks.kernels.run --isa avx512 --kernel spconv
 
 The native program ``kernels_bench`` takes the kernels from the list files, one core, operands in L1 or L2. Effective
 GFLOP/s count the operations of the dense computation; the fraction of the peak counts those that were executed.
-With ``--save`` the table goes into docs/performance.md.
+With ``--save`` the table goes into docs/results/performance.md.
 """
 
 from __future__ import annotations

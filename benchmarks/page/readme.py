@@ -7,7 +7,7 @@ from . import numbers, trained
 from .marks import between_marks
 from .words import table
 
-_PAGE = "docs/performance.md"
+_PAGE = "docs/results/performance.md"
 _WHAT = (
     "it measures how sparse their activations are, makes them sparser within\nan accuracy budget, and runs "
     "them with kernels that skip the zeros."

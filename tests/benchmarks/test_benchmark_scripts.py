@@ -157,7 +157,7 @@ def test_readme_gets_its_numbers_between_the_markers() -> None:
         "# t\n<!-- headline:begin -->\nold\n<!-- headline:end -->\nkept\n<!-- table:begin -->\n<!-- table:end -->\n"
     )
     after = readme.filled(before, [case("trained")])
-    assert "[2.00x](docs/performance.md) (2.00-2.00 over the rounds)" in after
+    assert "[2.00x](docs/results/performance.md) (2.00-2.00 over the rounds)" in after
     assert "old" not in after
     assert "\nkept\n" in after
     assert readme.filled(before, [case("random")]) == before

@@ -1,4 +1,4 @@
-"""The table in docs/operators.md: which operator of which version runs natively, and what the node tests say.
+"""The table in docs/results/operators.md: which operator of which version runs natively, and what the node tests say.
 
 ``PYTHONPATH=tests python -m conformance.operator_table`` writes it anew.
 """
@@ -16,7 +16,7 @@ from zeroskip.onnx.support import native_operators
 
 from .node_suite import FAILED, ISLAND, NATIVE, REFERENCE_FAILS, Outcome, node_cases, outcome_of
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "operators.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "results" / "operators.md"
 
 _HEAD = """\
 # Operators
@@ -26,8 +26,8 @@ Made by `PYTHONPATH=tests python -m conformance.operator_table`; a test holds it
 **Native** operators are run by the engine itself, under the conditions that the error message and `explain()` name:
 float32, constant weights, one or two spatial dimensions, and so on. Some are native only as parts of what the engine
 recognises: Cast in a threshold, Gather in the arithmetic of shapes, ConvTranspose where kernel and stride are the same.
-Whatever is not native runs in ONNX Runtime, as part of an [island](islands.md). *Versions* are those of the operator's
-definition that are in force from opset {oldest} on.
+Whatever is not native runs in ONNX Runtime, as part of an [island](../islands.md). *Versions* are those of the
+operator's definition that are in force from opset {oldest} on.
 
 The numbers count the node tests of onnx {onnx} that pass: natively (as they are, or with all inputs but the first as
 constants), in an island; and those that ONNX Runtime {runtime} itself does not run, or does not compute as the standard
