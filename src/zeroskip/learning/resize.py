@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -76,15 +77,23 @@ def _weights(attributes: Mapping[str, Any], mode: str, before: int, after: int, 
 
 
 def _coordinate(transformation: str, place: int, before: int, after: int, factor: float) -> float:
+    """Return where an output pixel lies in the input: in float32, as runtimes do, for rounding may decide the pixel."""
+    return float(_float32_coordinate(transformation, np.float32(place), before, after, np.float32(factor)))
+
+
+def _float32_coordinate(
+    transformation: str, place: np.float32, before: int, after: int, factor: np.float32
+) -> Any:
+    half = np.float32(0.5)
     if transformation == "align_corners":
-        return place * (before - 1) / (after - 1) if after > 1 else 0.0
+        return place * np.float32(before - 1) / np.float32(after - 1) if after > 1 else np.float32(0.0)
     if transformation == "asymmetric":
         return place / factor
     if transformation == "pytorch_half_pixel" and after == 1:
-        return 0.0
-    x = (place + 0.5) / factor - 0.5
+        return np.float32(0.0)
+    x = (place + half) / factor - half
     if transformation == "half_pixel_symmetric":
-        return x + before / 2 * (1 - after / (factor * before))
+        return x + np.float32(before / 2) * (np.float32(1.0) - np.float32(after) / (factor * np.float32(before)))
     if transformation in ("half_pixel", "pytorch_half_pixel"):
         return x
     raise EngineError(f"coordinate_transformation_mode '{transformation}' of Resize has no counterpart here")

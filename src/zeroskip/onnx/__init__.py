@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from .branches import add_branches, is_branch
     from .canonical import canonicalize, prepare, specialize
     from .labels import Labels, labels_of
-    from .layer_weights import LayerWeights, layer_weights, replace_weights
     from .load import load_model
     from .loaded_model import LoadedModel
     from .rewriting import sources
@@ -24,11 +23,12 @@ if TYPE_CHECKING:
     from .standard_form import to_standard
     from .support import UnsupportedNode, check_supported, unsupported_nodes
     from .thresholded_model import ThresholdedModel, apply, apply_thresholds
+    from .weights import LayerWeights, layer_weights, replace_weights
 
 _LAZY = {
     "Activation": "activation",
     "Labels": "labels",
-    "LayerWeights": "layer_weights",
+    "LayerWeights": "weights",
     "LoadedModel": "loaded_model",
     "ThresholdedModel": "thresholded_model",
     "UnsupportedNode": "support",
@@ -41,10 +41,10 @@ _LAZY = {
     "check_supported": "support",
     "is_branch": "branches",
     "labels_of": "labels",
-    "layer_weights": "layer_weights",
+    "layer_weights": "weights",
     "load_model": "load",
     "prepare": "canonical",
-    "replace_weights": "layer_weights",
+    "replace_weights": "weights",
     "save_model": "save",
     "sources": "rewriting",
     "specialize": "canonical",

@@ -69,7 +69,7 @@ def test_thresholds_of_zero_change_nothing() -> None:
 
 
 def test_corrections_that_let_nothing_more_be_saved_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finder_module, "_is_better", lambda *arguments: False)
+    monkeypatch.setattr(finder_module, "is_better", lambda *arguments: False)
     result = calibrated("bias")
     assert not result.layers
     assert result.corrections

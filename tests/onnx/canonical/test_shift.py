@@ -10,7 +10,7 @@ import pytest
 import zeroskip as zs
 from onnx_graphs import Array, assert_parity, build, op_types, random_array, run
 from zeroskip.onnx import activations, canonicalize, load_model
-from zeroskip.onnx.layer_weights import layer_weights
+from zeroskip.onnx.weights import layer_weights
 
 CHANNELS, SHAPE = 32, (2, 16, 9, 11)
 WINDOWS = (
