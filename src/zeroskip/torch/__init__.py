@@ -12,11 +12,11 @@ except ImportError as error:
 
 from ..learning.fatrelu import FATReLU, fatrelus
 from .batches import Loaders
-from .calibration import calibrate
 from .compile import CompiledModule, compile, zeroskip_backend
 from .data import picture_loader
 from .export import export
 from .finetune import finetune
+from .module_calibration import calibrate
 from .monitor import SparsityMonitor
 from .names import activation_names, from_thresholds, to_thresholds
 from .onnx_network import OnnxNetwork, from_onnx
