@@ -92,6 +92,7 @@ ELSEWHERE = {
     "benchmarks": "the scripts beside the package",
     "core": "the C++ core, by what it computes",
     "fuzz": "campaigns",
+    "misuse": "the command line as careless hands use it",
     "parity": "whole networks against ONNX Runtime",
     "soak": "long life",
 }
