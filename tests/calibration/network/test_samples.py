@@ -95,3 +95,9 @@ def test_a_channel_with_few_values_keeps_them_where_the_others_drop_theirs() -> 
     assert isinstance(threshold, np.ndarray)
     assert threshold[0] == 2.5
     assert threshold[1] < 100.0
+
+
+def test_a_quotient_that_is_rounded_down_still_drops_its_value() -> None:
+    rows = np.array([[0.0, 5.3163967, 0.0]], np.float32)
+    values = Values(rows, np.array([0.5, 1.75, 3.0]))
+    assert values.fraction(values.threshold(1.0)) == 1.0

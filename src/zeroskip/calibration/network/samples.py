@@ -61,12 +61,16 @@ class Values:
         count = len(self._ranks)
         if fraction <= 0.0 or count == 0:
             return 0.0
-        level = float(self._ranks[min(count, max(1, round(fraction * count))) - 1])
+        rank = self._ranks[min(count, max(1, round(fraction * count))) - 1]
         if self.scale is None:
-            return _half_way(self._ranks, level)
-        levels = np.minimum(level / self.scale, _LARGEST).astype(np.float32)
-        pairs = zip(self._channels, levels, strict=True)
-        return np.array([_half_way(values, level) for values, level in pairs], np.float32)
+            return _half_way(self._ranks, float(rank), int(np.searchsorted(self._ranks, rank, side="right")))
+        levels = np.minimum(rank / self.scale, _LARGEST).astype(np.float32)
+        thresholds = []
+        for values, level, factor in zip(self._channels, levels, self.scale.astype(np.float32), strict=True):
+            # Compared as they were ranked: a quotient may be rounded to below the very value it comes from.
+            place = int(np.searchsorted(values * factor, rank, side="right"))
+            thresholds.append(_half_way(values, float(level), place))
+        return np.array(thresholds, np.float32)
 
     def fraction(self, threshold: Threshold) -> float:
         """Return which share of the non-zero values a threshold drops, in [0, 1]."""
@@ -82,19 +86,19 @@ class Values:
         return float(np.searchsorted(energy, share * energy[-1], side="right")) / len(energy)
 
 
-def _half_way(values: NDArray[np.float32], level: float) -> float:
-    """Return the middle between the last value at or below a level and the first one above; as float32 it parts them.
+def _half_way(values: NDArray[np.float32], level: float, place: int) -> float:
+    """Return the middle between the values before a place and behind it; as float32 it parts them.
 
     Above the last value lies as much room as below it. Below the first one a level stays where it is, or half way to
     the value if that is less.
 
     Args:
         values: Positive, ascending.
-        level: > 0.
+        level: What the values before the place do not exceed, > 0.
+        place: How many values are to be dropped.
     """
     if len(values) == 0:
         return level
-    place = int(np.searchsorted(values, np.float32(level), side="right"))
     if place == 0:
         return min(level, float(values[0]) / 2.0)
     below = float(values[place - 1])
