@@ -169,7 +169,7 @@ def test_data_that_do_not_fit_are_named(small_network: bytes) -> None:
 def test_unreadable_models_are_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"cannot read model '.*absent\.onnx'"):
         quick(tmp_path / "absent.onnx", pictures())
-    with pytest.raises(ModelError, match="not an ONNX model"):
+    with pytest.raises(ModelError, match="not an ONNX file"):
         quick(b"no model", pictures())
 
 

@@ -111,10 +111,10 @@ def test_pictures_of_different_size_cannot_be_batched(tmp_path: Path) -> None:
 def test_cache_is_bounded_and_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder_of(tmp_path, 4)
     decodes: list[str] = []
-    from zeroskip.data import loading
+    from zeroskip.data import loader
 
-    whole = loading.decode
-    monkeypatch.setattr(loading, "decode", lambda path: decodes.append(path.name) or whole(path))
+    whole = loader.decode
+    monkeypatch.setattr(loader, "decode", lambda path: decodes.append(path.name) or whole(path))
     one_picture_bytes = 8 * 8 * 3
     data = image_folder(tmp_path, RAW, cache_bytes=2 * one_picture_bytes)
     first, second = data.array(), data.array()
@@ -123,11 +123,11 @@ def test_cache_is_bounded_and_changes_nothing(tmp_path: Path, monkeypatch: pytes
 
 
 def test_one_decode_serves_all_crops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from zeroskip.data import loading
+    from zeroskip.data import loader
 
     decodes: list[str] = []
-    whole = loading.decode
-    monkeypatch.setattr(loading, "decode", lambda path: decodes.append(path.name) or whole(path))
+    whole = loader.decode
+    monkeypatch.setattr(loader, "decode", lambda path: decodes.append(path.name) or whole(path))
     images([write_png(tmp_path / "a.png")], Preprocess(crop=20), crops=5, cache_bytes=0).array()
     assert decodes == ["a.png"]
 
