@@ -202,7 +202,7 @@ def _compared(folder: Path, plan: Plan, budget: float, result: CalibrationResult
     return EstimatedDrop(
         network=plan.network,
         samples=plan.samples,
-        seed=result.seed,
+        seed=result.options.seed,
         budget=budget,
         gain=result.sparsity_after - result.sparsity_before,
         estimate=0.0 if estimate is None else estimate.drop,
