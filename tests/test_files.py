@@ -6,10 +6,12 @@ import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import zeroskip
+from tiny_network import tiny_data, tiny_network
 from zeroskip import OutputError, ZeroskipError
 from zeroskip.calibration import CalibrationResult
 from zeroskip.engine import CostModel
@@ -117,3 +119,15 @@ def test_readers_of_results_refuse_pipes_and_endless_nesting(
     for name in ("pipe.json", "deep.json"):
         with pytest.raises(ZeroskipError, match=name):
             load(tmp_path / name)
+
+
+def test_a_disk_without_room_is_refused_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zeroskip.staging.shutil.disk_usage", lambda folder: SimpleNamespace(free=5_000_000))
+    with (
+        pytest.raises(OutputError, match=r"results': 20 MB are needed, 5 MB are free"),
+        staged_directory(tmp_path / "results", 20_000_000),
+    ):
+        raise AssertionError("the work has begun")
+    with pytest.raises(OutputError, match="MB are free"):
+        zeroskip.optimize(tiny_network(), tiny_data(8), 0.1, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []

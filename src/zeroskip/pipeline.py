@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .onnx import LoadedModel
     from .onnx.load import ModelSource
 
+_RESULT_BYTES = 32 << 20  # report, profiles and the journal, generously
 MODEL_FILE = "model.fatrelu.onnx"
 THRESHOLDS_FILE = "thresholds.json"
 PROFILE_FILE = "profile.json"
@@ -182,7 +183,9 @@ def optimize(
     threads = physical_cores() if asked.threads is None else asked.threads
     asked = replace(asked, threads=threads)
     engine = SessionOptions(intra_op_num_threads=threads, isa=asked.isa)
-    with _journal(Path(output)) as journal, staged_directory(output) as stage:
+    with _journal(Path(output)) as journal, staged_directory(
+        output, original.weight_bytes + _RESULT_BYTES
+    ) as stage:
         calibration_data, holdout_data = (data, holdout) if holdout else data.split(0.5, seed=asked.seed)
         preflight(original, calibration_data, holdout_data, asked, progress)
         look = partial(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import re
@@ -22,7 +23,7 @@ def open_stages() -> list[Path]:
 
 
 @contextmanager
-def staged_directory(output: str | os.PathLike[str]) -> Iterator[Path]:
+def staged_directory(output: str | os.PathLike[str], needed_bytes: int = 0) -> Iterator[Path]:
     """Yield an empty folder whose files move to ``output`` when the block ends without an error.
 
     The folder lies on the same file system, in the nearest folder above ``output`` that exists, so the last
@@ -32,19 +33,23 @@ def staged_directory(output: str | os.PathLike[str]) -> Iterator[Path]:
     Args:
         output: The folder to create, or to put the files into if it exists; files of the same names are
             replaced.
+        needed_bytes: What is going to be written, about; a disk with less room is refused before the block runs.
 
     Yields:
         The folder to write to.
 
     Raises:
-        ZeroskipError: If ``output`` is a file, or nothing can be written there. Found out before the block
-            runs.
+        ZeroskipError: If ``output`` is a file.
+        OutputError: If nothing can be written there, or the disk has no room. Found out before the block runs.
     """
     target = Path(output).absolute()
     if target.exists() and not target.is_dir():
         raise ZeroskipError(f"output '{output}' is a file, expected a folder (it need not exist yet)")
     anchor = next(folder for folder in target.parents if folder.is_dir())
     stage = anchor / f".{target.name}.{secrets.token_hex(6)}"
+    if (free := shutil.disk_usage(anchor).free) < needed_bytes:
+        reason = f"{needed_bytes / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free"
+        raise OutputError(errno.ENOSPC, reason, os.fspath(output))
     try:
         stage.mkdir()
     except OSError as error:

@@ -14,7 +14,7 @@ from pathlib import Path
 import onnx_ir as ir
 
 from .load import ModelSource, load_model, read_graph
-from .save import fits_one_file, save_model, to_bytes
+from .save import fits_one_file, save_model, to_bytes, weight_bytes
 
 _NAME = "model"
 _FILE = "model.onnx"
@@ -61,6 +61,11 @@ class LoadedModel:
         model = read_graph(source, any_opset=True, digest=digest)
         path = None if isinstance(source, bytes) else Path(source)
         return cls(model, _NAME if path is None else path.name, path, digest.hexdigest())
+
+    @property
+    def weight_bytes(self) -> int:
+        """Size of the initializers."""
+        return weight_bytes(self.model)
 
     @property
     def fits_one_file(self) -> bool:

@@ -22,7 +22,7 @@ _EXTERNAL_FROM_BYTES = 1 << 10
 
 def fits_one_file(model: ir.Model) -> bool:
     """Tell whether a model can be one ONNX file, weights included."""
-    return _weight_bytes(model) <= MAX_FILE_BYTES - _SLACK_BYTES
+    return weight_bytes(model) <= MAX_FILE_BYTES - _SLACK_BYTES
 
 
 def to_bytes(model: ir.Model) -> bytes:
@@ -33,7 +33,7 @@ def to_bytes(model: ir.Model) -> bytes:
     """
     if not fits_one_file(model):
         raise LimitError(
-            f"the model has {_weight_bytes(model)} bytes of weights; an ONNX file of one part holds less than 2 GB"
+            f"the model has {weight_bytes(model)} bytes of weights; an ONNX file of one part holds less than 2 GB"
         )
     data: bytes = ir.serde.serialize_model(model).SerializeToString()
     return data
@@ -79,7 +79,7 @@ def _write_weights(model: ir.Model, file: Path, location: str) -> bytes:
     return data
 
 
-def _weight_bytes(model: ir.Model) -> int:
+def weight_bytes(model: ir.Model) -> int:
     return sum(value.const_value.nbytes for value in _initializers(model) if value.const_value is not None)
 
 
