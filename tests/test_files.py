@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -131,3 +132,13 @@ def test_a_disk_without_room_is_refused_before_the_work(tmp_path: Path, monkeypa
     with pytest.raises(OutputError, match="MB are free"):
         zeroskip.optimize(tiny_network(), tiny_data(8), 0.1, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_reading_takes_memory_for_the_file_only(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    tracemalloc.start()
+    try:
+        read_ordinary(tmp_path / "file", max_bytes=1 << 31)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()

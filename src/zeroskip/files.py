@@ -65,7 +65,7 @@ def read_ordinary(path: str | os.PathLike[str], max_bytes: int = _MAX_BYTES) -> 
         size = os.fstat(stream.fileno()).st_size
         if size > max_bytes:
             raise OSError(errno.EFBIG, f"{size} bytes, at most {max_bytes} are read", os.fspath(path))
-        return stream.read(max_bytes)
+        return stream.read(size)  # not max_bytes: a buffer of that size would be made first
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from ..errors import CalibrationError
 from .compensation.compensation import COMPENSATIONS, CompensationName
-from .judging.metric import MetricFunction
+from .judging.metric import METRICS, MetricFunction
 
 StrategyName = Literal["sensitivity", "blockwise", "uniform", "energy", "greedy"]
 STRATEGIES: tuple[StrategyName, ...] = get_args(StrategyName)
@@ -139,7 +139,7 @@ class CalibrationOptions:
     def _check_share(self) -> None:
         """Refuse per cent where a share is meant; a metric of one's own may have any scale."""
         value = self.max_drop
-        if value is None or value <= MOST_DROP or callable(self.metric):
+        if value is None or value <= MOST_DROP or self.metric not in METRICS:  # a function, or the name of one
             return
         raise CalibrationError(
             f"max_drop is {value:g}: did you mean per cent? A drop is a share, {value / 100:g} for {value:g} of a "
