@@ -102,6 +102,28 @@ def test_a_gather_of_all_there_is_at_batch_one_takes_less_of_more() -> None:
         assert y.shape == (1, 3, 4, 5)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "t = Gather <axis = 1> (x, five) u = Unsqueeze (t, one) y = Slice (u, zero, one, one)",
+        "t = Slice (x, one, five, one) u = Slice (t, one, three, one) y = Relu (u)",
+    ],
+)
+def test_a_slice_that_took_another_in_keeps_the_bounds_of_both(body: str) -> None:
+    """Seeds 7297 and 4793 of the campaign: the bounds of the last one alone were written into it."""
+    numbers = {"zero": [0], "one": [1], "three": [3], "five": [5]}
+    constants = {name: np.array(value) for name, value in numbers.items() if f" {name}" in body}
+    if "Gather" in body:
+        constants["five"] = np.array(5)
+    model = text_model(body, 16, **constants)
+    session = zs.InferenceSession(model)
+    for shape in ((3, 16, 8, 9), (1, 16, 6, 4)):
+        x = np.random.default_rng(0).uniform(0.1, 1.0, shape).astype(np.float32)
+        (y,) = session.run(None, {"x": x})
+        np.testing.assert_array_equal(y, x[:, 5:6] if "Gather" in body else x[:, 2:4])
+    quick_plans(model, [((3, 16, 8, 9),), ((1, 16, 6, 4),)])
+
+
 def test_further_shapes_of_random_networks_take_the_quick_way() -> None:
     ways = []
     for seed in range(SEEDS):

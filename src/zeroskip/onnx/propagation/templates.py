@@ -116,6 +116,8 @@ class Template:
                 self._take(output, self._program.slots[name])
             original = self._program.producers.get(names[0])
             if is_op(node, "Slice") and is_op(original, "Slice") and original is not None:
+                if _reads(node) != _reads(original):
+                    raise UnpredictableError  # it took others in: its bounds are not those of the original alone
                 self._slices.append((node, original))
             return
         if (shuffled := self._shuffled(node)) is not None:
@@ -175,6 +177,11 @@ class Template:
         for value, column in zip(node.inputs[1:3], bounds.T, strict=True):
             if value is not None and (value.name or "") not in self._program.slots:
                 value.const_value = ir.Tensor(np.ascontiguousarray(column), name=value.name)
+
+
+def _reads(node: ir.Node) -> str | None:
+    """Return the name of a node's first operand."""
+    return node.inputs[0].name if node.inputs and node.inputs[0] is not None else None
 
 
 class Templates:
