@@ -130,32 +130,29 @@ def _opened(request: Request, path: Path | None) -> Dataset:
 def _write(request: Request, model: nn.Module, result: FinetuneResult, data: Dataset) -> None:
     if not result.epochs:
         raise ZeroskipError(f"nothing to write: {result.stop_reason}")
-    if isinstance(model, OnnxNetwork):
-        _write_onnx(request, model, result, data)
-        return
-    example = torch.zeros(1, *data.sample_shape)
     with staged_directory(request.output) as stage:
-        export(
-            model,
-            example,
-            stage / "model.onnx",
-            input_names=["input"],
-            output_names=["output"],
-            preprocess=data.preprocess,
-        )
+        if isinstance(model, OnnxNetwork):
+            _save_onnx(model, data, stage / "model.onnx")
+            thresholds = ThresholdSet(model.thresholds())
+        else:
+            export(
+                model,
+                torch.zeros(1, *data.sample_shape),
+                stage / "model.onnx",
+                input_names=["input"],
+                output_names=["output"],
+                preprocess=data.preprocess,
+            )
+            thresholds = to_thresholds(model)
         torch.save(model.state_dict(), stage / "weights.pt")
-        to_thresholds(model).save(stage / "thresholds.json")
+        thresholds.save(stage / "thresholds.json")
         result.save(stage / "finetune.json")
 
 
-def _write_onnx(request: Request, model: OnnxNetwork, result: FinetuneResult, data: Dataset) -> None:
+def _save_onnx(model: OnnxNetwork, data: Dataset, path: Path) -> None:
     from ..onnx.metadata import state_preprocess
 
-    with staged_directory(request.output) as stage:
-        made = model.to_onnx()
-        if data.preprocess is not None:
-            state_preprocess(made.model, data.preprocess.to_dict())
-        made.save(stage / "model.onnx")
-        torch.save(model.state_dict(), stage / "weights.pt")
-        ThresholdSet(model.thresholds()).save(stage / "thresholds.json")
-        result.save(stage / "finetune.json")
+    made = model.to_onnx()
+    if data.preprocess is not None:
+        state_preprocess(made.model, data.preprocess.to_dict())
+    made.save(path)
