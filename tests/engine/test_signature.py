@@ -22,8 +22,8 @@ def feed(**changes: object) -> dict[str, object]:
 
 def test_arrays_come_back_in_graph_order_as_they_are() -> None:
     strided = np.zeros((2, 5, 8, 3), np.float32).transpose(0, 3, 1, 2)
-    image, scale = SIGNATURE.check({"scale": np.ones((2, 1), np.float32), "image": strided})
-    assert image.shape == (2, 3, 5, 8)
+    (image, scale), shapes = SIGNATURE.check({"scale": np.ones((2, 1), np.float32), "image": strided})
+    assert shapes == ((2, 3, 5, 8), (2, 1))
     assert image is strided
     assert scale[0, 0] == 1
 
@@ -43,6 +43,29 @@ def test_arrays_come_back_in_graph_order_as_they_are() -> None:
 def test_a_wrong_input_is_refused_with_what_was_got_and_expected(changes: dict, message: str) -> None:
     with pytest.raises(ShapeError, match=message):
         SIGNATURE.check(feed(**changes))
+
+
+def test_what_was_accepted_once_excuses_nothing() -> None:
+    """The latest shapes and types are remembered; whatever is not like them is checked in full again."""
+    signature = Signature(SIGNATURE.inputs, SIGNATURE.outputs)
+    for _ in range(2):
+        signature.check(feed())
+    other = {"image": np.zeros((4, 3, 6, 8), np.float32), "scale": np.zeros((4, 1), np.float32)}
+    assert signature.check(other)[1] == ((4, 3, 6, 8), (4, 1))
+    for wrong in (
+        feed(scale=np.zeros((2, 2), np.float32)),
+        feed(scale=np.zeros((4, 1), np.float32)),
+        feed(scale=np.zeros((2, 1))),
+        feed(scale=[[0.0], [0.0]]),
+        feed(extra=0),
+        {"image": feed()["image"], "scales": feed()["scale"]},
+        {"image": feed()["image"]},
+    ):
+        signature.check(feed())
+        with pytest.raises(ShapeError):
+            signature.check(wrong)
+    swapped = np.zeros((2, 1), ">f4")
+    assert signature.check(feed(scale=swapped))[0][1] is swapped
 
 
 def test_a_missing_input_is_named_with_the_signature() -> None:

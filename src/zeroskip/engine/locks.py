@@ -48,14 +48,23 @@ class Gate:
         _known.add(self)
 
     def __enter__(self) -> None:
+        # Who goes in says so before looking whether somebody closes, who looks for others after saying so: one of
+        # the two sees the other, and the usual way needs no lock.
+        own = threading.get_ident()
+        self._inside.add(own)
+        if self._closer is None or self._closer == own:
+            return
         with self._condition:
+            self._inside.discard(own)
+            self._condition.notify_all()
             self._wait_for_others()
-            self._inside.add(threading.get_ident())
+            self._inside.add(own)
 
     def __exit__(self, *_: object) -> None:
-        with self._condition:
-            self._inside.discard(threading.get_ident())
-            self._condition.notify_all()
+        self._inside.discard(threading.get_ident())
+        if self._closer is not None:
+            with self._condition:
+                self._condition.notify_all()
 
     def close(self) -> None:
         """Let no other thread in, and wait until all that are in are out."""

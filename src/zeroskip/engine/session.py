@@ -157,10 +157,11 @@ class InferenceSession:
             OutOfMemoryError: If the run would need more memory than there is.
             EngineError: If an island fails.
         """
-        wanted = self._signature.output_indices(output_names)
-        results = self._run(self._signature.check(input_feed))
-        found = [results[index] for index in wanted]  # some perhaps twice: each is the caller's alone
-        return [item.copy() if any(item is other for other in found[:at]) else item for at, item in enumerate(found)]
+        wanted = self._signature.output_indices(output_names) if output_names else None
+        results = self._run(*self._signature.check(input_feed))
+        if wanted is not None:
+            results = [results[index] for index in wanted]
+        return results if len(results) == 1 else _apart(results)
 
     def get_inputs(self) -> list[NodeArg]:
         """Return name, shape (strings for symbolic dimensions) and type of every input."""
@@ -206,7 +207,7 @@ class InferenceSession:
             ShapeError: If names, dtypes or shapes of the feed do not fit the model.
             ModelError: If no value of the graph has one of the names.
         """
-        results = self._run(self._signature.check(input_feed), tuple(names))
+        results = self._run(*self._signature.check(input_feed), tuple(names))
         return dict(zip(names, results[len(self._signature.outputs) :], strict=True))
 
     def activation_densities(self, input_feed: Mapping[str, Any]) -> dict[str, float]:
@@ -279,8 +280,7 @@ class InferenceSession:
             ShapeError: If names, dtypes or shapes of the feed do not fit the model.
             EngineError: If ``iterations`` is below 1.
         """
-        values = self._signature.check(input_feed)
-        shapes = self._shapes(values)
+        values, shapes = self._signature.check(input_feed)
         isa, threads = machine(self._options.num_threads, self._options.isa)
         way = self._way()
         if isinstance(way, Region):
@@ -313,9 +313,8 @@ class InferenceSession:
 
     # ------------------------------------------------------------------ the ways to run
 
-    def _run(self, values: list[Any], taps: tuple[str, ...] = ()) -> list[Any]:
+    def _run(self, values: list[Any], shapes: InputShapes, taps: tuple[str, ...] = ()) -> list[Any]:
         """Return the outputs, then the taps, for inputs in the order of the graph."""
-        shapes = self._shapes(values)
         self._latest = shapes
         way = self._way()
         if isinstance(way, Region):
@@ -336,7 +335,7 @@ class InferenceSession:
         return region
 
     def _feed(self, values: Sequence[Any]) -> dict[str, Any]:
-        return {argument.name: value for argument, value in zip(self._signature.inputs, values, strict=True)}
+        return dict(zip(self._signature.input_names, values, strict=True))
 
     def _named(self, shapes: InputShapes) -> dict[str, tuple[int, ...]]:
         pairs = zip(self._signature.inputs, shapes, strict=True)
@@ -353,6 +352,7 @@ class InferenceSession:
             )
         return shapes
 
-    @staticmethod
-    def _shapes(values: Sequence[Any]) -> InputShapes:
-        return tuple(np.shape(value) if isinstance(value, np.ndarray) else () for value in values)
+
+def _apart(results: list[Any]) -> list[Any]:
+    """Return results of which each is the caller's alone: one may be there twice."""
+    return [item.copy() if any(item is other for other in results[:at]) else item for at, item in enumerate(results)]

@@ -135,7 +135,7 @@ def test_weights_in_external_files(tmp_path: Path) -> None:
 
 def test_large_weights_of_islands_are_handed_over_in_memory() -> None:
     """Over 2 GB there is no other way; here the message itself has to stay small."""
-    from zeroskip.engine.mixed.island import _externalized, _serialized
+    from zeroskip.engine.mixed.ort_session import _externalized, _serialized
     from zeroskip.onnx import load_model
 
     data = model("e = Erf (x) y = Conv (e, big)", big=np.zeros((128, 3, 9, 8), np.float32))

@@ -8,26 +8,31 @@ has the cores to itself, and spins as ONNX Runtime does by default.
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
-from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from ...errors import EngineError, ModelError
+from ...errors import EngineError, ModelError, OutOfMemoryError
 from ..locks import ForkSafeLock
 from ..options import SessionOptions
 from ..run.memory_check import check_copies
-from .lifetime import call, create, runtime
+from .lifetime import call
+from .ort_session import contents, new_session
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
 INSTALL_HINT = "pip install 'zeroskip[fallback]' (that is, onnxruntime) to have them run by ONNX Runtime"
-_FATAL_ONLY = 4
-_EXTERNAL_FROM_BYTES = 1 << 16
-_RELABEL_ATTEMPTS = 4
+_NO_MEMORY = ("Failed to allocate memory", "bad_alloc")
+
+_logger = logging.getLogger(__name__)
+
+_SessionKey: TypeAlias = tuple[tuple[str, ...], bool]
+"""Taps, and whether ONNX Runtime optimises the graph."""
 
 
 def is_available() -> bool:
@@ -52,7 +57,8 @@ class Island:
         self._model = model
         self._is_alone = is_alone
         self._options = options
-        self._sessions: dict[tuple[str, ...], Any] = {}
+        self._is_optimised = True
+        self._sessions: dict[_SessionKey, Any] = {}
         self._lock = ForkSafeLock()
         self._process = os.getpid()
         # An initializer among the inputs is a default, which stays.
@@ -60,9 +66,16 @@ class Island:
         self.input_names = tuple(value.name or "" for value in inputs)
         self.output_names = tuple(value.name or "" for value in model.graph.outputs)
         if all(value.type is not None for value in inputs):
-            self._session(())
+            self._load_first()
 
-    def run(self, feed: Mapping[str, Any], taps: Sequence[str] = ()) -> list[Any]:
+    def _load_first(self) -> None:
+        try:
+            self._session(((), True), {})
+        except ModelError as error:
+            with self._without_optimisation(error):
+                self._session(((), False), {})
+
+    def run(self, feed: Mapping[str, Any], taps: tuple[str, ...] = ()) -> list[Any]:
         """Return the outputs, then the values named by ``taps``.
 
         Args:
@@ -70,134 +83,74 @@ class Island:
             taps: Names of intermediate values to return as well.
 
         Raises:
-            EngineError: If ONNX Runtime fails.
+            EngineError: If ONNX Runtime fails, with and without its optimisation of the graph.
             ModelError: If it refuses the model.
-            OutOfMemoryError: If copies of the inputs, where they need one, do not fit into memory.
+            OutOfMemoryError: If it gets no memory, or copies of the inputs, where they need one, do not fit into it.
         """
-        check_copies([feed[name] for name in self.input_names])
-        values = {name: _as_native(feed[name]) for name in self.input_names}
-        session = self._session(tuple(taps), values)
+        values = {name: feed[name] for name in self.input_names}
+        for value in values.values():
+            if isinstance(value, np.ndarray) and not (value.flags.c_contiguous and value.dtype.isnative):
+                check_copies(values.values())
+                values = {name: _as_native(given) for name, given in values.items()}
+                break
+        names = (*self.output_names, *taps)
+        if not self._is_optimised:
+            return self._call((taps, False), names, values)
         try:
-            return call(session, [*self.output_names, *taps], values)
-        except Exception as error:  # onnxruntime has a class per status code, without a common base
-            raise EngineError(f"ONNX Runtime failed: {error}") from error
+            return self._call((taps, True), names, values)
+        except OutOfMemoryError:
+            raise
+        except (EngineError, ModelError) as error:
+            with self._without_optimisation(error):
+                return self._call((taps, False), names, values)
 
-    def _session(self, taps: tuple[str, ...], values: Mapping[str, Any] | None = None) -> Any:
+    def _call(self, key: _SessionKey, names: Sequence[str], values: Mapping[str, Any]) -> list[Any]:
+        session = self._sessions.get(key) if self._process == os.getpid() else None
+        if session is None:
+            session = self._session(key, values)
+        try:
+            return call(session, names, values)
+        except Exception as error:  # onnxruntime has a class per status code, without a common base
+            kind = OutOfMemoryError if any(sign in str(error) for sign in _NO_MEMORY) else EngineError
+            raise kind(f"ONNX Runtime failed: {error}") from error
+
+    def _session(self, key: _SessionKey, values: Mapping[str, Any]) -> Any:
         with self._lock:
             if self._process != os.getpid():  # what a fork inherits cannot be used, see lifetime.py
                 self._sessions.clear()
                 self._process = os.getpid()
-            if taps not in self._sessions:
-                self._sessions[taps] = self._load(taps, values or {})
-            return self._sessions[taps]
+            if key not in self._sessions:
+                self._sessions[key] = self._load(*key, values)
+            return self._sessions[key]
 
-    def _load(self, taps: tuple[str, ...], values: Mapping[str, Any]) -> Any:
+    @contextmanager
+    def _without_optimisation(self, error: EngineError | ModelError) -> Iterator[None]:
+        """Raise ``error`` if the body fails, too; else go on like it: ONNX Runtime's rewriting broke the model."""
+        try:
+            yield
+        except (EngineError, ModelError):
+            raise error from error.__cause__
+        with self._lock:
+            if not self._is_optimised:
+                return
+            self._is_optimised = False
+            self._sessions = {key: session for key, session in self._sessions.items() if not key[1]}
+        _logger.warning("ONNX Runtime runs %s only without optimising its graph: %s", contents(self._model), error)
+
+    def _load(self, taps: tuple[str, ...], is_optimised: bool, values: Mapping[str, Any]) -> Any:
         from ...onnx.rewriting import copy_model, release_weights
 
         model = copy_model(self._model)
         try:
-            return self._load_copy(model, taps, values)
+            for item in model.graph.inputs:
+                if item.type is None:
+                    item.type = _type_of(values[item.name or ""])
+            if taps:
+                known = {value.name: value for node in model.graph for value in node.outputs}
+                model.graph.outputs.extend(known[name] for name in taps)
+            return new_session(model, self._options.num_threads, spins=self._is_alone, is_optimised=is_optimised)
         finally:
             release_weights(model)
-
-    def _load_copy(self, model: ir.Model, taps: tuple[str, ...], values: Mapping[str, Any]) -> Any:
-        from ...onnx.partition import BOUNDED_CONSTANTS
-
-        onnxruntime = runtime()
-        model.ir_version = 10
-        for item in model.graph.inputs:
-            if item.type is None:
-                item.type = _type_of(values[item.name or ""])
-        if taps:
-            known = {value.name: value for node in model.graph for value in node.outputs}
-            model.graph.outputs.extend(known[name] for name in taps)
-        tensors = _externalized(model)
-        # It would compute at once, without limits, whatever a model computes of constants.
-        is_bounded = bool(model.graph.meta.get(BOUNDED_CONSTANTS))
-        disabled = set() if is_bounded else {"ConstantFolding"}
-        for attempt in range(_RELABEL_ATTEMPTS):
-            options = self._session_options()
-            if tensors:
-                arrays = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in tensors.values()]
-                options.add_external_initializers(list(tensors), arrays)
-            data = _serialized(model)
-            try:
-                return create(
-                    partial(
-                        onnxruntime.InferenceSession,
-                        data,
-                        options,
-                        providers=["CPUExecutionProvider"],
-                        disabled_optimizers=disabled,
-                    )
-                )
-            except Exception as error:  # as above
-                if attempt == _RELABEL_ATTEMPTS - 1 or not ("opset" in str(error).lower() and _relabel(model)):
-                    raise ModelError(f"ONNX Runtime cannot load {_contents(model)}: {error}") from error
-        raise AssertionError("unreachable")
-
-    def _session_options(self) -> Any:
-        result = runtime().SessionOptions()
-        result.intra_op_num_threads = self._options.num_threads
-        result.inter_op_num_threads = 1
-        result.execution_mode = runtime().ExecutionMode.ORT_SEQUENTIAL
-        result.log_severity_level = _FATAL_ONLY
-        result.add_session_config_entry("session.intra_op.allow_spinning", str(int(self._is_alone)))
-        return result
-
-
-def _serialized(model: ir.Model) -> bytes:
-    import onnx_ir as ir
-
-    data: bytes = ir.serde.serialize_model(model).SerializeToString()
-    return data
-
-
-def _externalized(model: ir.Model) -> dict[str, Any]:
-    """Replace large tensors by references; return their arrays by name.
-
-    They are handed over in memory: a serialised model ends at 2 GB, and would be one more copy of the weights.
-    """
-    import onnx_ir as ir
-
-    found: dict[str, Any] = {}
-    for name, value in model.graph.initializers.items():
-        tensor = value.const_value
-        if tensor is None or tensor.dtype == ir.DataType.STRING or tensor.nbytes < _EXTERNAL_FROM_BYTES:
-            continue
-        array = tensor.numpy()
-        if array.dtype.kind not in "fiub":  # an element type of ml_dtypes, which onnxruntime does not take
-            continue
-        found[name] = np.ascontiguousarray(array)
-        value.const_value = ir.ExternalTensor(
-            "memory", 0, array.nbytes, tensor.dtype, shape=ir.Shape(array.shape), name=name
-        )
-    return found
-
-
-def _relabel(model: ir.Model) -> bool:
-    """Lower the version of the default domain by one if all operators are the same in it; tell whether."""
-    import onnx.defs
-
-    version = model.graph.opset_imports.get("")
-    if version is None:
-        return False
-    for node in model.graph.all_nodes():
-        if node.domain != "":
-            continue
-        try:
-            same = onnx.defs.get_schema(node.op_type, version, "").since_version < version
-        except onnx.defs.SchemaError:
-            return False
-        if not same:
-            return False
-    model.graph.opset_imports[""] = version - 1
-    return True
-
-
-def _contents(model: ir.Model) -> str:
-    operators = sorted({node.op_type for node in model.graph})
-    return f"{len(model.graph)} nodes ({', '.join(operators)})"
 
 
 def _as_native(value: Any) -> Any:

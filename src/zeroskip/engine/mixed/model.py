@@ -11,6 +11,7 @@ import numpy as np
 from ...errors import EngineError, ModelError
 from ..show.explain import ExplainedIsland, ExplainedStep
 from ..show.step_times import StepProfile
+from .island import Island
 from .parts import IslandPart, NativePart
 
 if TYPE_CHECKING:
@@ -35,7 +36,15 @@ class MixedModel:
             for value in model.graph.outputs
             if value.const_value is not None
         }
-        self._last_reader = {name: index for index, one in enumerate(self.parts) for name in one.part.inputs}
+        last_reader = {name: index for index, one in enumerate(self.parts) for name in one.part.inputs}
+        kept = set(self._outputs)
+        self._unneeded_after = [
+            tuple(name for name in one.part.inputs if last_reader[name] == index and name not in kept)
+            for index, one in enumerate(self.parts)
+        ]
+        inputs = {value.name or "" for value in model.graph.inputs}
+        self._handed_through = kept & (inputs | set(self._constants))
+        self._whole = None if self._handed_through else _whole_island(self.parts, self._outputs)
         self._part_of = {
             value.name or "": index
             for index, one in enumerate(self.parts)
@@ -44,7 +53,7 @@ class MixedModel:
             for value in node.outputs
         }
 
-    def run(self, feed: Mapping[str, Any], taps: Sequence[str] = ()) -> list[Any]:
+    def run(self, feed: Mapping[str, Any], taps: tuple[str, ...] = ()) -> list[Any]:
         """Return the outputs of the model, then the taps.
 
         Args:
@@ -55,18 +64,23 @@ class MixedModel:
             ModelError: If no value is called like a tap.
             EngineError: If a part fails.
         """
-        values = {**self._constants, **feed}
+        if self._whole is not None and not taps:
+            return self._whole.run(feed)
         if missing := [name for name in taps if name not in self._part_of]:
             raise ModelError(f"no value of the graph is called {', '.join(missing)}")
-        kept = {*self._outputs, *taps}
+        values = {**self._constants, **feed}
         for index, one in enumerate(self.parts):
-            wanted = [name for name in taps if self._part_of[name] == index]
+            wanted = tuple(name for name in taps if self._part_of[name] == index)
             results = one.run(values, wanted)
             values.update(zip([*one.part.outputs, *wanted], results, strict=True))
-            for name in one.part.inputs:
-                if self._last_reader[name] == index and name not in kept:
+            for name in self._unneeded_after[index]:
+                if name not in taps:
                     del values[name]
-        return [_fresh(values[name], feed) for name in [*self._outputs, *taps]]
+        return [self._own(name, values[name]) for name in (*self._outputs, *taps)]
+
+    def _own(self, name: str, value: Any) -> Any:
+        """Return a result that is the caller's alone: what no part made is copied."""
+        return value.copy() if name in self._handed_through and isinstance(value, np.ndarray) else value
 
     def profiled(self, feed: Mapping[str, Any], iterations: int) -> tuple[StepProfile, ...]:
         """Time every step natively run, and every island as one step.
@@ -117,10 +131,11 @@ class MixedModel:
         )
 
 
-def _fresh(value: Any, feed: Mapping[str, Any]) -> Any:
-    """Return a result; what was only handed through is copied."""
-    is_handed_through = isinstance(value, np.ndarray) and any(value is given for given in feed.values())
-    return value.copy() if is_handed_through else value
+def _whole_island(parts: Sequence[IslandPart | NativePart], outputs: Sequence[str]) -> Island | None:
+    """Return what there is to run, where that is one island and nothing else."""
+    if len(parts) != 1 or not isinstance(parts[0], IslandPart) or list(parts[0].part.outputs) != list(outputs):
+        return None
+    return parts[0].island
 
 
 def _unique(names: Sequence[str]) -> list[str]:

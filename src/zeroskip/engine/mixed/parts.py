@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,7 +52,7 @@ class IslandPart:
         self.latency_ms: float | None = None
         self._output_shape: tuple[int, ...] = ()
 
-    def run(self, values: Mapping[str, Any], taps: Sequence[str] = ()) -> list[Any]:
+    def run(self, values: Mapping[str, Any], taps: tuple[str, ...] = ()) -> list[Any]:
         """Return the outputs of the part, then the taps; see :meth:`Island.run`."""
         return self.island.run(values, taps)
 
@@ -116,13 +116,13 @@ class NativePart:
         self._substitute: Island | None = None
         self._refused: dict[InputShapes, str] = {}
 
-    def run(self, values: Mapping[str, Any], taps: Sequence[str] = ()) -> list[Any]:
+    def run(self, values: Mapping[str, Any], taps: tuple[str, ...] = ()) -> list[Any]:
         """Return the outputs of the part, then the taps."""
         arrays = [values[name] for name in self.region.input_names]
         shapes = tuple(np.shape(array) for array in arrays)
         if self._is_refused(shapes):
             return self._island().run(values, taps)
-        return self.region.compiled(shapes, tuple(taps)).run(arrays)
+        return self.region.compiled(shapes, taps).run(arrays)
 
     def profiled(self, values: Mapping[str, Any], iterations: int) -> tuple[StepProfile, ...]:
         """Time the steps of the part."""
