@@ -19,7 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("thresholds",),
     ("data", "onnx"),
     ("engine",),
-    ("learning",),
+    ("learning", "onnxruntime"),
     ("analysis", "calibration", "conformance"),
     ("baselines", "bench", "verification"),
     ("pipeline", "report", "summary", "torch"),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from . import data as data
     from . import metrics as metrics
     from . import onnx as onnx
+    from . import onnxruntime as onnxruntime
     from . import torch as torch
     from .analysis import SparsityProfile
     from .analysis.analyze import analyze
@@ -68,7 +69,7 @@ _LAZY = {
     "calibrate": "zeroskip.calibration",
     "optimize": "zeroskip.pipeline",
 }
-_MODULES = ("bench", "data", "metrics", "onnx", "thresholds", "torch")
+_MODULES = ("bench", "data", "metrics", "onnx", "onnxruntime", "thresholds", "torch")
 """Public parts of the package; like the names, loaded on first use."""
 _INNER_MODULES = ("analysis", "baselines", "calibration", "engine", "pipeline", "report", "summary", "verification")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import onnx
 import pytest
@@ -44,12 +46,14 @@ def unaligned(x: np.ndarray) -> np.ndarray:
         pytest.param(lambda x: np.ascontiguousarray(x[::-1])[::-1], id="reversed"),
         pytest.param(read_only, id="read-only"),
         pytest.param(unaligned, id="unaligned"),
+        pytest.param(np.ndarray.tolist, id="list"),
+        pytest.param(list, id="list of arrays"),
     ],
 )
 def test_an_array_in_another_form_gives_the_same(session: zs.InferenceSession, data: bytes, same: object) -> None:
     x = image()
     given = same(x.copy())
-    before = given.copy()
+    before = copy.deepcopy(given)
     assert_same(session.run(None, {"x": given}), by_onnxruntime(data, {"x": x}))
     np.testing.assert_array_equal(given, before)
 
@@ -63,8 +67,11 @@ def test_an_array_in_another_form_gives_the_same(session: zs.InferenceSession, d
         ({"x": image()[:, :2]}, "dimension 1 must be 3"),
         ({"x": image().astype(np.float64)}, "expected dtype float32, got float64"),
         ({"x": image().astype(np.float16)}, "expected dtype float32, got float16"),
-        ({"x": image().tolist()}, "expected a numpy array"),
+        ({"x": image().tolist()[0]}, "4 dimensions are needed, not 3"),
         ({"x": None}, "expected a numpy array"),
+        ({"x": "image"}, "expected a numpy array.*got str"),
+        ([image()], "inputs are a list, expected a mapping"),
+        (None, "inputs are a NoneType, expected a mapping"),
     ],
 )
 def test_a_wrong_feed_is_refused(session: zs.InferenceSession, feed: dict, message: str) -> None:

@@ -6,6 +6,7 @@ of native parts and islands.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,8 @@ from ..short_repr import shorten
 from .cost import CostModel
 from .locks import ForkSafeLock
 from .mixed.fallback import cut_model, error_without_islands
-from .mixed.island import is_available
 from .mixed.model import MixedModel
+from .mixed.real_runtime import is_available
 from .native import machine
 from .options import SessionOptions
 from .plan.types import Plan
@@ -54,7 +55,11 @@ class InferenceSession:
         session = zeroskip.InferenceSession("model.onnx", zeroskip.SessionOptions(intra_op_num_threads=2))
         (logits,) = session.run(None, {"input": images})        # float32 [N, 3, 224, 224]
         print(session.explain())
+
+    A session is pickled as the path of its model, or its bytes where it came from no file, and its options.
     """
+
+    _binds_names = True  # of dimensions, see Signature
 
     def __init__(
         self,
@@ -72,7 +77,8 @@ class InferenceSession:
         self._model = load_model(model, any_opset=self._options.fallback == "islands")
         if loaded_graph(model) is None:  # nobody else has it
             release_weights_with(self, self._model)
-        self._signature = Signature.of(self._model)
+        self._path = os.path.abspath(model) if isinstance(model, str | os.PathLike) else None
+        self._signature = Signature.of(self._model, binds_names=self._binds_names)
         self._mix_lock = ForkSafeLock()
         self._region: Region | None = None
         self._mixed: MixedModel | None = None
@@ -84,6 +90,14 @@ class InferenceSession:
         ends = [shorten([str(item) for item in side]) for side in (self._signature.inputs, self._signature.outputs)]
         threads = self._options.intra_op_num_threads or "all"
         return f"InferenceSession({ends[0]} -> {ends[1]}, threads={threads}, isa={self._options.isa or 'best'})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        from ..onnx.save import to_bytes
+
+        return {"model": self._path or to_bytes(self._model), "options": self._options}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        InferenceSession.__init__(self, state["model"], state["options"])
 
     def _load(self) -> None:
         """Fail now rather than at the first run: plan for batch 1, or for a guess where the size is open."""
@@ -145,8 +159,10 @@ class InferenceSession:
 
         Args:
             output_names: Which outputs to return, in this order; None means all, in the graph's order.
-            input_feed: Input name to array of the input's type; arrays that are not C-contiguous, or of the other
-                byte order, are copied. Inputs of sequence type take lists.
+            input_feed: Input name to array of the input's type: of numpy, or anything with DLPack (tensors of
+                PyTorch and others) or the array interface, whose memory is read where it is. Arrays that are not
+                C-contiguous, or of the other byte order, are copied. Nested lists take the input's dtype. Inputs of
+                sequence type take lists.
             run_options: Ignored; accepted because onnxruntime takes it.
 
         Returns:

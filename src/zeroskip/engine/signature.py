@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ShapeError
+from .arrays import as_array
 from .onnx_types import dtype_of, type_text
 
 if TYPE_CHECKING:
@@ -61,35 +62,41 @@ class Signature:
     Args:
         inputs: In the order of the graph.
         outputs: In the order of the graph.
+        binds_names: Whether a named dimension must have the same size wherever it occurs. ONNX Runtime takes a name
+            for a comment.
     """
 
-    def __init__(self, inputs: Sequence[NodeArg], outputs: Sequence[NodeArg]) -> None:
+    def __init__(
+        self, inputs: Sequence[NodeArg], outputs: Sequence[NodeArg], *, binds_names: bool = True
+    ) -> None:
         self.inputs = tuple(inputs)
         self.outputs = tuple(outputs)
+        self._binds_names = binds_names
         self.input_names = tuple(argument.name for argument in self.inputs)
         self._latest: tuple[tuple[tuple[str, tuple[int, ...], np.dtype[Any]], ...], InputShapes] = ((), ())
 
     @classmethod
-    def of(cls, model: ir.Model) -> Signature:
+    def of(cls, model: ir.Model, *, binds_names: bool = True) -> Signature:
         """Read the signature of a model; initializers that are also listed as inputs are not part of it."""
         inputs = [value for value in model.graph.inputs if value.const_value is None]
         return cls(
             [NodeArg.from_value(value) for value in inputs],
             [NodeArg.from_value(value) for value in model.graph.outputs],
+            binds_names=binds_names,
         )
 
     def check(self, feed: Mapping[str, Any]) -> tuple[list[Any], InputShapes]:
         """Return the values of ``feed`` in graph order, and their shapes; arrays are neither copied nor changed.
 
         Args:
-            feed: Input name to array (any strides and byte order) of the input's type; a list for a sequence.
-                Optional inputs may be left out.
+            feed: Input name to array (any strides and byte order) of the input's type, or what :func:`as_array`
+                makes one of; a list for a sequence. Optional inputs may be left out.
 
         Raises:
             ShapeError: If a name is missing or unknown, or an array has a wrong dtype, rank or extent.
         """
         usual, shapes = self._latest
-        if usual and len(feed) == len(usual):  # most often all is as it was the last time
+        if usual and isinstance(feed, dict) and len(feed) == len(usual):  # most often all is as it was the last time
             values = []
             for name, shape, dtype in usual:
                 value = feed.get(name)
@@ -106,6 +113,11 @@ class Signature:
         return values, shapes
 
     def _checked(self, feed: Mapping[str, Any]) -> list[Any]:
+        if not isinstance(feed, Mapping):
+            raise ShapeError(
+                f"inputs are a {type(feed).__name__}, expected a mapping of names to arrays; "
+                f"the model takes {', '.join(str(argument) for argument in self.inputs)}"
+            )
         names = [argument.name for argument in self.inputs]
         required = [argument.name for argument in self.inputs if not argument.type.startswith("optional(")]
         missing = [name for name in required if name not in feed]
@@ -135,6 +147,8 @@ class Signature:
         Exporters write ``?``, ``None`` or any other word for every open dimension, and mean different sizes by it;
         ONNX Runtime takes them so.
         """
+        if not self._binds_names:
+            return {}
         used = [[item for item in argument.shape if isinstance(item, str)] for argument in self.inputs]
         return {
             name: None
@@ -181,6 +195,8 @@ class Signature:
         if not names:
             return list(range(len(self.outputs)))
         known = [argument.name for argument in self.outputs]
+        if isinstance(names, str):
+            raise ShapeError(f"output_names is the text '{names}'; expected a list of some of {known}, or None for all")
         unknown = [name for name in names if name not in known]
         if unknown:
             raise ShapeError(f"the model has no output {unknown}; its outputs are {known}")
@@ -191,19 +207,14 @@ def _dimension(item: Any) -> Dimension:
     if isinstance(item, int):
         return item if item >= 0 else None
     value = getattr(item, "value", None)
-    return None if value is None else str(value)
+    return str(value) if value else None
 
 
 def _checked(argument: NodeArg, value: Any, symbols: dict[str, tuple[int, str] | None]) -> Any:
     if not argument.is_tensor:
         return value  # checked by what runs it
-    if isinstance(value, np.generic):
-        value = np.asarray(value)
-    if not isinstance(value, np.ndarray):
-        raise ShapeError(
-            f"input '{argument.name}': expected a numpy array of {argument.type}, got {type(value).__name__}"
-        )
     expected = dtype_of(argument.type)
+    value = as_array(value, expected, argument.name)
     if expected is not None and value.dtype.newbyteorder("=") != expected and not _are_texts(value, expected):
         raise ShapeError(
             f"input '{argument.name}': expected dtype {expected}, got {value.dtype}; "

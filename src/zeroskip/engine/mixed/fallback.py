@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from ...errors import LimitError, ModelError, ShapeError, UnsupportedOperatorError
 from ..options import SessionOptions
 from ..run.region import Region
-from .island import INSTALL_HINT, is_available
+from .island import INSTALL_HINT
 from .model import MixedModel
 from .parts import IslandPart, NativePart
+from .real_runtime import is_available
 
 if TYPE_CHECKING:
     import onnx_ir as ir

@@ -7,7 +7,6 @@ has the cores to itself, and spins as ONNX Runtime does by default.
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,11 +32,6 @@ _logger = logging.getLogger(__name__)
 
 _SessionKey: TypeAlias = tuple[tuple[str, ...], bool]
 """Taps, and whether ONNX Runtime optimises the graph."""
-
-
-def is_available() -> bool:
-    """Tell whether onnxruntime is installed, without importing it."""
-    return importlib.util.find_spec("onnxruntime") is not None
 
 
 class Island:

@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import Any
 
 from ..locks import Gate
+from .real_runtime import import_real
 
 NO_TELEMETRY = {"ORT_DISABLE_TELEMETRY": "1"}
 """Environment for processes that import onnxruntime on behalf of somebody who did not ask for it."""
@@ -33,7 +34,7 @@ _calls = Gate()  # closed at exit
 
 @functools.cache
 def runtime() -> ModuleType:
-    """Import onnxruntime, with its telemetry off unless the environment says otherwise.
+    """Return the real onnxruntime, imported with its telemetry off unless the environment says otherwise.
 
     From 1.29 on it would report on the models it loads, and its uploader, a thread that is there from the import on,
     keeps forked children from ending. There is no other switch: it is read while the library is loaded.
@@ -42,12 +43,10 @@ def runtime() -> ModuleType:
         added = {name: value for name, value in NO_TELEMETRY.items() if name not in os.environ}
         os.environ.update(added)
         try:
-            import onnxruntime
+            return import_real()
         finally:
             for name in added:
                 os.environ.pop(name, None)
-    module: ModuleType = onnxruntime
-    return module
 
 
 def create(new: Callable[[], Any]) -> Any:
