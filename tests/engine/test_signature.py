@@ -56,7 +56,7 @@ def test_what_was_accepted_once_excuses_nothing() -> None:
         feed(scale=np.zeros((2, 2), np.float32)),
         feed(scale=np.zeros((4, 1), np.float32)),
         feed(scale=np.zeros((2, 1))),
-        feed(scale=[[0.0], [0.0]]),
+        feed(scale=[[0.0, 0.0]]),
         feed(extra=0),
         {"image": feed()["image"], "scales": feed()["scale"]},
         {"image": feed()["image"]},
