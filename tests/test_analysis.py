@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import zeroskip as zs
 from tiny_network import SIDE, SKIPPABLE, tiny_data, tiny_network, two_input_network
 from zeroskip.analysis import GAINS, ActivationValues, ModelInput, Reference, SparsityProfile, run_batches
-from zeroskip.analysis.curves import DensityCurve, measure_steps
+from zeroskip.analysis.curves import measure_steps
 from zeroskip.data import random_input
 from zeroskip.engine import CostModel
 from zeroskip.engine.cost import Fit
@@ -176,14 +177,6 @@ def test_quantiles_drop_the_share_asked_for(fraction: float) -> None:
     assert np.mean(values <= threshold) == pytest.approx(fraction)
 
 
-def test_a_density_curve_never_falls_and_goes_on_beyond_its_points() -> None:
-    curve = DensityCurve.fit([(0.2, 1.0), (0.4, 3.0), (0.5, 2.0), (0.6, 4.0)])
-    times = [curve.at(density) for density in np.linspace(0, 1, 30)]
-    assert times == sorted(times)
-    assert curve.at(1.0) > curve.at(0.6)
-    assert curve.at(0.0) == 1.0
-
-
 def test_the_dense_time_follows_a_fitted_cost_model() -> None:
     fit = Fit(date="now", seconds=1.0, samples=1, error=0.0, spread=0.0)
     model = CostModel.for_isa("avx512").model_copy(update={"fit": fit})
@@ -197,3 +190,74 @@ def test_the_dense_time_follows_a_fitted_cost_model() -> None:
             slower = model.predict(plan, step, 1.0) / model.predict(plan, step, item.density)
             assert slower >= 1.0
             assert item.dense_ms == pytest.approx(item.latency_ms * slower)
+
+
+def test_time_that_can_never_skip_is_given_by_reason(profile: SparsityProfile) -> None:
+    obstacles = {layer.name: layer.obstacle for layer in profile.layers}
+    assert obstacles["conv1"] == "first layer"
+    assert {layer.name for layer in profile.layers if layer.can_skip} == {
+        name for name, obstacle in obstacles.items() if obstacle is None
+    }
+    skipping = sum(layer.latency_share for layer in profile.layers if layer.can_skip)
+    assert profile.fixed_share + skipping == pytest.approx(1.0)
+    shares = [item.share for item in profile.fixed]
+    assert shares == sorted(shares, reverse=True)
+    assert {item.reason for item in profile.fixed} >= {"first layer", "no convolution"}
+
+
+def made_up(profile: SparsityProfile, *factors: float) -> SparsityProfile:
+    """Return the profile with other times at ten, twenty and thirty points more zeros."""
+    times = tuple(profile.latency_ms / factor for factor in factors)
+    return profile.model_copy(update={"predicted_latency_ms": times})
+
+
+def test_the_exact_model_is_recommended_where_zeros_buy_little(profile: SparsityProfile) -> None:
+    little, much = made_up(profile, 1.01, 1.03, 1.2), made_up(profile, 1.03, 1.06, 1.1)
+    assert little.recommended == "exact"
+    assert much.recommended == "thresholds"
+    assert "more zeros would buy (float32): +10 points 1.01x, +20 points 1.03x, +30 points 1.20x" in little.prospects
+    assert little.prospects[-1] == (
+        "recommended: the exact model; 20 points more zeros would make it 1.03x as fast, not worth a loss of accuracy"
+    )
+    assert much.prospects[-1].startswith("recommended: thresholds, by calibrate or finetune; 20 points")
+    for line in little.prospects:
+        assert line in str(little)
+
+
+def test_layers_behind_an_edge_are_named(profile: SparsityProfile) -> None:
+    """A layer on Winograd's side of its edge gains nothing; one beyond it is an ordinary one."""
+
+    def edged(density: float) -> SparsityProfile:
+        changed = {"steady_density": density, "latency_share": 0.5}
+        layers = tuple(
+            layer.model_copy(update=changed if layer.name == "conv2" else {}) for layer in profile.layers
+        )
+        return profile.model_copy(update={"layers": layers})
+
+    assert edged(0.25).steady_share == 0.5
+    assert any("save nothing until there are 75% of them" in line for line in edged(0.25).prospects)
+    assert edged(1.0).steady_share == 0.0
+    assert not any("Winograd" in line for line in edged(1.0).prospects)
+
+
+def test_other_precisions_get_columns_of_their_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from zeroskip.analysis import analyze
+
+    monkeypatch.setattr(sys.modules[analyze.__module__], "other_precisions", lambda options: {"bf16": options})
+    profile = zs.analyze(tiny_network(), tiny_data(4), threads=1)
+    (other,) = profile.precisions
+    assert other.precision == "bf16"
+    assert len(other.predicted_latency_ms) == len(GAINS)
+    assert all(len(times) == 1 + len(GAINS) for times in other.layers.values())
+    assert set(other.layers) == {layer.name for layer in profile.layers}
+    assert any(line.startswith("in bf16, ") and "+20 points" in line for line in profile.prospects)
+    profile.save(tmp_path / "profile.json")
+    assert SparsityProfile.load(tmp_path / "profile.json") == profile
+    assert profile.timed_as(2 * profile.latency_ms).precisions[0].latency_ms == pytest.approx(2 * other.latency_ms)
+
+
+def test_a_model_with_nothing_to_sparsify_has_all_its_time_fixed() -> None:
+    profile = zs.analyze(tiny_network(activation="Sigmoid"), tiny_data(4), threads=1)
+    assert profile.fixed_share == pytest.approx(1.0)
+    assert profile.recommended == "exact"
+    assert "signed inputs" in {item.reason for item in profile.fixed}

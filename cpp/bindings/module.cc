@@ -215,6 +215,7 @@ nb::list profile(const Program& program, const nb::list& arrays, int iterations)
     entry["min_ms"] = step.min_ms;
     entry["mean_ms"] = step.mean_ms;
     entry["density"] = step.density;
+    entry["steady_density"] = step.steady_density;
     result.append(entry);
   }
   return result;
@@ -345,7 +346,8 @@ NB_MODULE(_core, m) {
           "Run on arrays in the order of the graph inputs, of bf16 its bits as uint16; returns fresh arrays.")
       .def(
           "profile", &profile, "inputs"_a, "iterations"_a = 10,
-          "Time every step: name, op, kernel, median_ms, min_ms, mean_ms, density (of a masked first input).")
+          "Time every step: name, op, kernel, median_ms, min_ms, mean_ms, density (of a masked first input), "
+          "steady_density (above it zeros gain nothing).")
       .def("replace_constants", &replace_constants, "step"_a, "arrays"_a, "names"_a, "weights"_a,
            "Make one step anew with other constants; not while a run is in progress.")
       .def_prop_ro("kernel_names", &Program::kernel_names)

@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -78,6 +79,9 @@ class Op {
   virtual size_t scratch_bytes() const { return 0; }      // for all threads together
   virtual std::string kernel_name() const { return {}; }  // shown by explain()
   virtual std::string plan_text() const { return {}; }    // lines for people, of operators that plan
+  // The density of the first input above which skipping is given up for an algorithm whose time is always the
+  // same; none of an operator without that choice.
+  virtual std::optional<double> steady_density() const { return std::nullopt; }
 };
 
 using OpFactory = std::unique_ptr<Op> (*)(const StepSpec&, const BuildContext&);

@@ -44,7 +44,8 @@ StepProfile summarize(const StepSpec& step, const Op& op, std::vector<double> ti
           .median_ms = (times_ms[(count - 1) / 2] + times_ms[count / 2]) / 2,
           .min_ms = times_ms.front(),
           .mean_ms = sum / static_cast<double>(count),
-          .density = std::nullopt};
+          .density = std::nullopt,
+          .steady_density = op.steady_density()};
 }
 
 }  // namespace

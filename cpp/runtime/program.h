@@ -37,7 +37,8 @@ struct ConstArray {
 struct StepProfile {
   std::string name, op, kernel;
   double median_ms, min_ms, mean_ms;
-  std::optional<double> density;  // of the first input's mask, when it has one
+  std::optional<double> density;         // of the first input's mask, when it has one
+  std::optional<double> steady_density;  // Op::steady_density
 };
 
 class Program {

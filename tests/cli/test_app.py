@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from zeroskip.calibration import METRICS, STRATEGIES
+from zeroskip.calibration.options import COSTS
 from zeroskip.cli import data_options, options
 from zeroskip.cli.console import Stages
 from zeroskip.data import PRESETS
@@ -46,6 +47,7 @@ def test_every_command_explains_itself(call: Call, command: str) -> None:
 def test_choices_match_the_library() -> None:
     assert get_args(options.Metric) == METRICS
     assert get_args(options.Strategy) == STRATEGIES
+    assert get_args(options.Costs) == COSTS
     assert get_args(options.Isa) == ISAS
     assert set(data_options._PRESETS) == set(PRESETS)
 

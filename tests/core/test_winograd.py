@@ -106,6 +106,7 @@ def test_the_density_of_the_input_decides(isa: str, density: float, takes: bool)
     attributes = {"algorithm": "auto", "winograd_density": 0.5}
     chosen = program(isa, LARGE, winograd="auto", **attributes)
     assert "winograd" in chosen.kernel_names[1]
+    assert [step["steady_density"] for step in chosen.profile([x], 1)[:3]] == [None, 0.5, None]
     values, mask = chosen.run([x])
     direct, _ = program(isa, LARGE, **attributes).run([x])
     winograd, _ = program(isa, LARGE, algorithm="winograd").run([x])
@@ -116,7 +117,9 @@ def test_the_density_of_the_input_decides(isa: str, density: float, takes: bool)
 
 def test_without_permission_it_is_not_taken(isa: str) -> None:
     for choice in ({}, {"winograd": "off"}, {"winograd": "auto", "algorithm": "sparse"}):
-        assert "winograd" not in program(isa, LARGE, **choice).kernel_names[1]
+        chosen = program(isa, LARGE, **choice)
+        assert "winograd" not in chosen.kernel_names[1]
+        assert chosen.profile([sparse_array((1, 64, 28, 28), 0.5)], 1)[1]["steady_density"] is None
 
 
 def test_an_unmasked_input_is_decided_when_planned(isa: str) -> None:

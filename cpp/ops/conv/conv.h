@@ -26,6 +26,10 @@ class Conv final : public Op {
   size_t scratch_bytes() const override;
   std::string kernel_name() const override;
   std::string plan_text() const override { return to_text(plan_); }
+  std::optional<double> steady_density() const override {
+    if (!winograd_ || plan_.algorithm != ConvAlgorithm::kAuto) return std::nullopt;
+    return plan_.winograd_density;
+  }
 
  private:
   ConvOperands operands(const RunContext& context) const;

@@ -9,15 +9,17 @@ from __future__ import annotations
 from .analyze import GAINS, analyze, refuse_noise
 from .inputs import ModelInput, run_batches, warn_of_other_preprocessing
 from .observation import ActivationValues, observe
-from .records import ActivationSparsity, LayerSparsity, Reference
+from .records import ActivationSparsity, FixedTime, LayerSparsity, PrecisionTimes, Reference
 from .sparsity_profile import SparsityProfile
 
 __all__ = [
     "GAINS",
     "ActivationSparsity",
     "ActivationValues",
+    "FixedTime",
     "LayerSparsity",
     "ModelInput",
+    "PrecisionTimes",
     "Reference",
     "SparsityProfile",
     "analyze",

@@ -18,7 +18,8 @@ from ..thresholds import ThresholdSet
 from .curves import ROUNDS, StepMeasurement, measure_steps
 from .inputs import Feed, ModelInput, warn_of_other_preprocessing
 from .observation import ActivationValues, observe
-from .records import ActivationSparsity, LayerSparsity
+from .precisions import other_precisions, precision_times
+from .records import ActivationSparsity, FixedTime, LayerSparsity
 from .sparsity_profile import SparsityProfile
 
 if TYPE_CHECKING:
@@ -101,6 +102,16 @@ def analyze(
         replace(item, density=densities.get(item.step.name, item.density))
         for item in measure_steps([session, *variants], feeds, progress)
     ]
+    precisions = [
+        precision_times(
+            name,
+            [InferenceSession(loaded, other), *_thinned_variants(loaded.model, activations, observed, other)],
+            feeds,
+            GAINS,
+            progress,
+        )
+        for name, other in (other_precisions(options) if variants else {}).items()
+    ]
     machine = session.profile(feeds[0], iterations=1)
     labels = labels_of(loaded.model)
     return SparsityProfile(
@@ -113,6 +124,7 @@ def analyze(
         threads=machine.num_threads,
         isa=machine.isa,
         cpu=cpu_model(),
+        precisions=tuple(precisions),
         **_times(measured, batch_size, GAINS if variants else (), labels),
         activations=tuple(_activation(item, observed[item.name], labels) for item in activations),
     )
@@ -179,6 +191,7 @@ def _times(
         "dense_latency_ms": sum(item.dense_ms for item in measured) if gains else None,
         "gains": gains,
         "predicted_latency_ms": tuple(sum(item.predicted_ms(gain) for item in measured) for gain in gains),
+        "fixed": _fixed(measured, total),
         "layers": tuple(_layer(item, total, batch_size, gains, labels) for item in measured if item.step.macs),
     }
 
@@ -198,7 +211,22 @@ def _layer(
         latency_share=item.latency_ms / total_ms if total_ms else 0.0,
         predicted_ms=tuple(item.predicted_ms(gain) for gain in gains),
         label=labels.layer(item.step.name),
+        obstacle=item.step.obstacle,
+        steady_density=item.step.steady_density,
     )
+
+
+def _fixed(measured: Sequence[StepMeasurement], total_ms: float) -> tuple[FixedTime, ...]:
+    """Return the time of the steps that can never skip, by reason."""
+    reasons: dict[str, list[float]] = {}
+    for item in measured:
+        if item.step.obstacle is not None:
+            reasons.setdefault(item.step.obstacle, []).append(item.latency_ms)
+    found = [
+        FixedTime(reason=reason, steps=len(times), share=sum(times) / total_ms if total_ms else 0.0)
+        for reason, times in reasons.items()
+    ]
+    return tuple(sorted(found, key=lambda item: -item.share))
 
 
 def _activation(item: Activation, values: ActivationValues, labels: Labels) -> ActivationSparsity:

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..isotonic import monotone
+from ..engine.cost import DensityCurve
 from ..progress import Progress, Steps
 from .inputs import Feed
 
@@ -24,45 +23,6 @@ if TYPE_CHECKING:
 ROUNDS = 3
 ITERATIONS = 5
 _LOWEST_DENSITY = 0.01
-
-
-@dataclass(frozen=True)
-class DensityCurve:
-    """Time of one step over the density of its input.
-
-    Args:
-        densities: float64 ``[n]``, ascending, in [0, 1].
-        latencies_ms: float64 ``[n]``, not descending.
-    """
-
-    densities: NDArray[np.float64]
-    latencies_ms: NDArray[np.float64]
-
-    @classmethod
-    def fit(cls, points: Sequence[tuple[float, float]]) -> DensityCurve:
-        """Make a curve of measured points; time must not fall with density, so noise is averaged out.
-
-        Args:
-            points: (density, latency in ms), at least one.
-
-        Example:
-            >>> DensityCurve.fit([(0.2, 2.0), (0.4, 1.0), (0.8, 3.0)]).latencies_ms.tolist()
-            [1.5, 1.5, 3.0]
-        """
-        ordered = sorted(points)
-        return cls(
-            np.array([density for density, _ in ordered], np.float64),
-            monotone([latency for _, latency in ordered]),
-        )
-
-    def at(self, density: float) -> float:
-        """Return the time in ms at a density in [0, 1]; beyond the measured points the end slopes go on."""
-        if density <= self.densities[-1]:
-            return float(np.interp(density, self.densities, self.latencies_ms))
-        rise = self.latencies_ms[-1] - self.latencies_ms[0]
-        run = self.densities[-1] - self.densities[0]
-        slope = rise / run if run > 0.0 else 0.0
-        return float(self.latencies_ms[-1] + slope * (density - self.densities[-1]))
 
 
 @dataclass(frozen=True)
@@ -138,7 +98,7 @@ def measure_steps(
             step,
             latencies[step.name],
             densities.get(step.name),
-            DensityCurve.fit(points[step.name]) if step.name in here else None,
+            DensityCurve.fit(points[step.name], step.steady_density) if step.name in here else None,
             dense_ratios.get(step.name),
         )
         for step in natural

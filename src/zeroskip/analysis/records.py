@@ -46,6 +46,9 @@ class LayerSparsity(BaseModel):
         latency_share: Its share of the whole run, in [0, 1].
         predicted_ms: Time at each of the profile's sparsity gains.
         label: What tables call it, for example ``conv5``.
+        obstacle: Why it can never skip, a reason of :class:`FixedTime`; None where it can.
+        steady_density: It skips nothing while more of its input than this is not zero, because it goes by Winograd's
+            algorithm; None without that edge.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -61,16 +64,70 @@ class LayerSparsity(BaseModel):
     latency_share: float
     predicted_ms: tuple[float, ...]
     label: str = ""
+    obstacle: str | None = None
+    steady_density: float | None = None
 
     @property
     def title(self) -> str:
         """The label, or the name where there is none."""
         return self.label or self.name
 
+    @property
+    def is_steady(self) -> bool:
+        """Whether a few zeros more gain nothing, because it goes by Winograd's algorithm until there are many."""
+        if self.steady_density is None or self.input_sparsity is None:
+            return False
+        return 1.0 - self.input_sparsity > self.steady_density
+
     def scaled(self, factor: float) -> LayerSparsity:
         """Return the layer with its times multiplied."""
         predicted = tuple(factor * value for value in self.predicted_ms)
         return self.model_copy(update={"latency_ms": factor * self.latency_ms, "predicted_ms": predicted})
+
+
+class FixedTime(BaseModel):
+    """Steps that can never skip, for one reason.
+
+    Attributes:
+        reason: ``first layer`` (reads the few channels of the graph's input), ``signed inputs`` (went through no
+            rectifier), ``depthwise``, ``fully connected``, ``vector``, ``no convolution`` or ``island``.
+        steps: How many there are.
+        share: Of the whole run's time, in [0, 1].
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    reason: str
+    steps: int
+    share: float
+
+
+class PrecisionTimes(BaseModel):
+    """What more zeros would buy in another precision than the profile's own.
+
+    Attributes:
+        precision: Its name.
+        latency_ms: Sum of the steps' median times per run.
+        predicted_latency_ms: Time of the whole run at each of the profile's sparsity gains.
+        layers: By name of the layer: its time now, and at each gain.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    precision: str
+    latency_ms: float
+    predicted_latency_ms: tuple[float, ...]
+    layers: dict[str, tuple[float, ...]] = {}
+
+    def scaled(self, factor: float) -> PrecisionTimes:
+        """Return the same with its times multiplied."""
+        return self.model_copy(
+            update={
+                "latency_ms": factor * self.latency_ms,
+                "predicted_latency_ms": tuple(factor * value for value in self.predicted_latency_ms),
+                "layers": {name: tuple(factor * value for value in times) for name, times in self.layers.items()},
+            }
+        )
 
 
 class Reference(BaseModel):
@@ -125,6 +182,9 @@ class ProfileData(SavedValue):
         predicted_latency_ms: Time of the whole run at each of them.
         activations: In the order of the graph.
         layers: In order of execution.
+        precision: What it ran in.
+        fixed: Time that no zeros can save, by reason, longest first.
+        precisions: The other precisions that the engine can run the model in.
         reference: Another engine timed beside it, if any.
     """
 
@@ -149,6 +209,9 @@ class ProfileData(SavedValue):
     predicted_latency_ms: tuple[float, ...]
     activations: tuple[ActivationSparsity, ...]
     layers: tuple[LayerSparsity, ...]
+    precision: str = "float32"
+    fixed: tuple[FixedTime, ...] = ()
+    precisions: tuple[PrecisionTimes, ...] = ()
     reference: Reference | None = None
 
     @property
@@ -166,6 +229,21 @@ class ProfileData(SavedValue):
         """Input sparsity of the layers that can skip, weighted by their MACs, in [0, 1]."""
         skipped = sum(layer.macs * (layer.input_sparsity or 0.0) for layer in self.layers)
         return skipped / self.skippable_macs if self.skippable_macs else 0.0
+
+    @property
+    def fixed_share(self) -> float:
+        """Share of the time that no zeros can save, in [0, 1]."""
+        return sum(item.share for item in self.fixed)
+
+    @property
+    def steady_share(self) -> float:
+        """Share of the time in layers that go by Winograd's algorithm at their present density, in [0, 1]."""
+        return sum(layer.latency_share for layer in self.layers if layer.is_steady)
+
+    @property
+    def speedups(self) -> tuple[float, ...]:
+        """How many times faster the run would be at each of the gains."""
+        return tuple(self.latency_ms / latency for latency in self.predicted_latency_ms)
 
     @property
     def activation_sparsity(self) -> float:
@@ -191,6 +269,7 @@ class ProfileData(SavedValue):
                 "dense_latency_ms": None if dense is None else factor * dense,
                 "predicted_latency_ms": tuple(factor * value for value in self.predicted_latency_ms),
                 "layers": tuple(layer.scaled(factor) for layer in self.layers),
+                "precisions": tuple(item.scaled(factor) for item in self.precisions),
             }
         )
 

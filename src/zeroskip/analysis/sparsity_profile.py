@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .prospects import Recommendation, prospect_lines, recommended
 from .records import ProfileData
 from .verdict import as_text, verdict
 
@@ -13,6 +14,16 @@ class SparsityProfile(ProfileData):
     def verdict(self) -> str:
         """One sentence for a person: whether this model gets faster, and by how much."""
         return verdict(self)
+
+    @property
+    def recommended(self) -> Recommendation:
+        """``thresholds`` where twenty points more zeros would make the model at least 5 % faster, else ``exact``."""
+        return recommended(self)
+
+    @property
+    def prospects(self) -> tuple[str, ...]:
+        """What more zeros would buy, which time they can never save and why, and the advice: a sentence each."""
+        return tuple(prospect_lines(self))
 
     def __str__(self) -> str:
         return as_text(self)

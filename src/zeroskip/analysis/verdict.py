@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ..text import printable, time_cell, time_words
+from .prospects import expected_gain, prospect_lines
 from .records import LayerSparsity, ProfileData, Reference
 
 _CLEARLY_FASTER = 1.10
 _NOTICEABLE = 1.03
-_PROSPECT_GAIN = 0.2
 
 
 def verdict(profile: ProfileData) -> str:
@@ -73,7 +73,7 @@ def _word(factor: float) -> str:
 
 def _prospect(profile: ProfileData) -> str:
     """Say what more sparsity would bring, at the gain nearest to twenty points."""
-    index = min(range(len(profile.gains)), key=lambda i: abs(profile.gains[i] - _PROSPECT_GAIN))
+    index = expected_gain(profile)
     factor = profile.latency_ms / profile.predicted_latency_ms[index]
     points = round(100 * profile.gains[index])
     if profile.reference is None or not profile.reference.is_reliable:
@@ -104,7 +104,7 @@ def as_text(profile: ProfileData) -> str:
         for row in rows
     ]
     settings = f"batch {profile.batch_size}, {profile.threads} threads, {profile.isa}, {profile.cpu}"
-    return "\n".join([*lines, f"{printable(profile.data)}; {settings}", verdict(profile)])
+    return "\n".join([*lines, f"{printable(profile.data)}; {settings}", *prospect_lines(profile), verdict(profile)])
 
 
 def _row(layer: LayerSparsity) -> list[str]:

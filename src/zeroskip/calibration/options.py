@@ -12,6 +12,8 @@ from .compensation.compensation import COMPENSATIONS, CompensationName
 from .judging.metric import METRICS, MetricFunction
 
 StrategyName = Literal["sensitivity", "blockwise", "uniform", "energy", "greedy"]
+CostsName = Literal["measured", "model"]
+COSTS: tuple[CostsName, ...] = get_args(CostsName)
 STRATEGIES: tuple[StrategyName, ...] = get_args(StrategyName)
 
 DEFAULT_MAX_DROP = 0.005
@@ -29,7 +31,7 @@ class CalibrationOptions:
             the calibration data the counted one may be more.
         target_sparsity: Instead of a budget: reach this sparsity (weighted by MACs, in [0, 1]) with the least
             damage, and report what it costs.
-        target_speedup: Instead: reach this speed-up by the engine's cost model, >= 1.
+        target_speedup: Instead: reach this speed-up by what layers take, >= 1.
         max_information_loss: Bounds the information loss as well: how far the outputs moved against how much
             they differ from input to input, 0 for unchanged ones, 1 for a model gone blind. By default 0.1, or
             ``max_drop`` if that is more: a metric may not notice that a model goes blind.
@@ -43,6 +45,9 @@ class CalibrationOptions:
             that gives is taken only where it is better. To compare with: ``"uniform"`` drops the same share of
             non-zero values everywhere, ``"energy"`` the same share of energy, ``"greedy"`` searches layer by layer
             (Kurtz et al. 2020).
+        costs: What zeros are worth: ``"measured"`` times the layers of this model at several densities on this machine,
+            once, and keeps that in the user's cache; ``"model"`` goes by the engine's cost model, as is done
+            where ``ZEROSKIP_COST_MODEL`` is ``default``.
         compensation: Correct the layers behind thresholds: ``"bias"``, or ``"reconstruct"`` for weights and
             biases; each layer's correction is kept only if it lowers the damage. The corrected weights are in
             ``result.apply``.
@@ -70,6 +75,7 @@ class CalibrationOptions:
     accept_baseline: bool = False
     metric: str | MetricFunction = "auto"
     strategy: StrategyName = "sensitivity"
+    costs: CostsName = "measured"
     compensation: CompensationName = "none"
     branches: bool = False
     curve: bool = False
@@ -98,6 +104,7 @@ class CalibrationOptions:
         self._check_share()
         known: tuple[tuple[str, str, Sequence[str]], ...] = (
             ("strategy", self.strategy, STRATEGIES),
+            ("costs", self.costs, COSTS),
             ("compensation", self.compensation, COMPENSATIONS),
         )
         for what, choice, choices in known:

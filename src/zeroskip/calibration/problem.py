@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,14 +11,17 @@ import numpy as np
 
 from ..analysis import ModelInput, refuse_noise, warn_of_other_preprocessing
 from ..data import Dataset
+from ..engine.cost import StepCurves
 from ..errors import CalibrationError, DataError
-from ..journal import digest
+from ..journal import Arrays, digest
 from ..progress import Progress
 from .compensation.compensation import MAX_INPUTS
 from .judging.baseline import Baseline, judge_data
 from .judging.metric import check_outputs, choose_metric, is_top1
 from .network.evaluation import Evaluator
 from .network.network import Network
+from .network.samples import Values
+from .network.step_times import may_measure, measured_curves
 from .network.work import Work
 from .options import CalibrationOptions
 from .search.walk import Budget
@@ -32,6 +36,7 @@ _log = logging.getLogger(__name__)
 _FEWEST_INPUTS = 4
 _FEWEST_PROBES, _MOST_PROBES, _PROBED_MACS = 48, 256, 4e10
 """Inputs to probe with unless told otherwise: as many as take this many multiply-accumulates, within bounds."""
+_TIMED_INPUTS = 4
 _BLIND = 0.1
 """Information loss that is tolerated at most unless told otherwise."""
 
@@ -116,6 +121,27 @@ class Setting:
     def corrections(self) -> Evaluator:
         """Runs the network on the part of the calibration data that layers are corrected with."""
         return Evaluator(self.network, self._input, self.calibration.data.subset(MAX_INPUTS))
+
+    def time_steps(self, values: Mapping[str, Values], progress: Progress | None = None) -> None:
+        """Measure what the network's steps take at several densities, one input per run where the model takes that.
+
+        Args:
+            values: Samples of the activations.
+            progress: Told of each round.
+        """
+        if not values or self.options.costs == "model" or not may_measure():
+            return
+
+        def measure() -> Arrays:
+            size = self._input.batch_size(1)
+            some = self.calibration.data.subset(_TIMED_INPUTS * size)
+            feeds = [feed[self._input.name] for feed, count in self._input.feeds(some, size) if count == size]
+            program = self._session.probe({self._input.name: (size, *some.sample_shape)})
+            curves = measured_curves(program, feeds, values, self._hash, progress) if feeds else None
+            return {"curves": np.frombuffer(b"" if curves is None else curves.model_dump_json().encode(), np.uint8)}
+
+        found = self._work.recall(lambda: digest("step times", self.network.identity), measure)["curves"].tobytes()
+        self.network.curves = StepCurves.model_validate_json(found) if found else None
 
     def dense_program(self) -> ProbeProgram:
         """Return the network as it was, a program of its own."""

@@ -85,7 +85,7 @@ class Trial(BaseModel):
         stage: ``"search"`` on the calibration data, ``"holdout"`` on the holdout.
         strength: Place in the strategy's family, in [0, 1].
         sparsity: Of what the skipping layers read, weighted by MACs, in [0, 1].
-        predicted_speedup: Time of the model as it is over time with the set, by the engine's cost model.
+        predicted_speedup: Time of the model as it is over time with the set, by ``costs`` of the options.
         score: What it did to the metric.
         passed: Whether it kept within the budget: with the likely drop where there is one, on the holdout with the
             counted one as well.
@@ -107,7 +107,7 @@ class CurvePoint(BaseModel):
     Attributes:
         strength: Place in the strategy's family, in [0, 1]; 0 is the model as it is.
         sparsity: Of what the skipping layers read, weighted by MACs, on the calibration data.
-        predicted_speedup: Time of the model as it is over time at this point, by the engine's cost model.
+        predicted_speedup: Time of the model as it is over time at this point, by ``costs`` of the options.
         calibration: Score on the data of the search.
         holdout: Score on the other data.
         is_efficient: Whether no faster point loses less on the holdout (the Pareto front).
@@ -157,7 +157,7 @@ class LearningTrial(BaseModel):
         factor: Of the learnt thresholds that budget or target allow.
         inputs: Inputs it was learnt from.
         sparsity: Of what skipping layers read, weighted by MACs.
-        predicted_speedup: By the engine's cost model.
+        predicted_speedup: By ``costs`` of the options.
         likely_drop: On the calibration data; None where the metric knows none.
         is_kept: Whether it is the outcome.
     """

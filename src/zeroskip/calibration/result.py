@@ -41,7 +41,7 @@ class CalibrationResult(ShortRepr, BaseModel):
         notes: What is to be said of the inputs: copies of others, blank ones.
         sparsity_before: Of what the skipping layers read, weighted by MACs, on the calibration data.
         sparsity_after: The same with the thresholds.
-        predicted_speedup: Time before over time after, by the engine's cost model.
+        predicted_speedup: Time before over time after, by ``costs`` of the options.
         measured_speed: The same as the engine measured it; None where it did not, or nothing was changed. Of all that
             is here this alone differs from run to run.
         strategy: How shares were allocated to layers in the end; block-wise learning may have been no better.

@@ -25,6 +25,7 @@ Isa = Literal["generic", "avx2", "avx512", "neon"]
 Metric = Literal["auto", "top1", "agreement", "fidelity"]
 Strategy = Literal["sensitivity", "blockwise", "uniform", "energy", "greedy"]
 Compensation = Literal["none", "bias", "reconstruct"]
+Costs = Literal["measured", "model"]
 Precision = Literal["f32", "bf16"]
 
 
@@ -54,7 +55,7 @@ class BudgetOptions:
         float | None, typer.Option(help="Instead: reach this sparsity (0..1), whatever it costs.")
     ] = None
     target_speedup: Annotated[
-        float | None, typer.Option(help="Instead: reach this speed-up by the engine's cost model, whatever it costs.")
+        float | None, typer.Option(help="Instead: reach this speed-up, by what layers take, whatever it costs.")
     ] = None
     metric: Annotated[
         Metric,
@@ -67,6 +68,9 @@ class BudgetOptions:
         ),
     ] = False
     strategy: Annotated[Strategy, typer.Option(help="How zeros are allocated to layers.")] = "sensitivity"
+    costs: Annotated[
+        Costs, typer.Option(help="What zeros are worth: this model's layers timed here, or the engine's cost model.")
+    ] = "measured"
     compensation: Annotated[
         Compensation,
         typer.Option(help="Correct biases, or weights, of the layers behind thresholds where it helps."),

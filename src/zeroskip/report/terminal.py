@@ -55,14 +55,15 @@ def render_profile(profile: SparsityProfile) -> RenderableType:
         style="bold",
     )
     notes = Text(f"sparsity: zeros in what the layer reads; {profile.data}", style="dim")
-    return Group(table, notes, Text(profile.verdict, style="bold"))
+    prospects = [Text(line) for line in profile.prospects]
+    return Group(table, notes, *prospects, Text(profile.verdict, style="bold"))
 
 
 def _profile_cells(layer: LayerSparsity) -> list[str | Text]:
     return [
         f"{layer.macs / 1e6:.1f}",
         "-" if layer.input_sparsity is None else f"{layer.input_sparsity:.1%}",
-        _bar(layer.input_sparsity),
+        layer.obstacle or _bar(layer.input_sparsity),
         time_cell(layer.latency_ms),
         f"{layer.latency_share:.1%}",
         *(time_cell(latency) if layer.can_skip else "" for latency in layer.predicted_ms),

@@ -139,7 +139,7 @@ def budget_words(calibration: CalibrationResult) -> str:
     if options.target_sparsity is not None:
         return f"sparsity of at least {options.target_sparsity:.1%}"
     if options.target_speedup is not None:
-        return f"at least {options.target_speedup:g}x as fast, by the cost model"
+        return f"at least {options.target_speedup:g}x as fast, by what layers take"
     words = metric_words(calibration.metric)
     text = words
     if calibration.max_drop is not None:

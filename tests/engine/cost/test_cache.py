@@ -111,7 +111,7 @@ def test_a_pipe_in_place_of_the_file_is_never_opened(fits: list[tuple[str, int]]
     assert choose_cost_model("cached", None, 2).fit is None
 
 
-@pytest.mark.parametrize("field", sorted(cache._key(ISA, 2)))
+@pytest.mark.parametrize("field", sorted(cache.machine_key(ISA, 2)))
 def test_a_file_of_another_version_or_machine_counts_as_missing(fits: list[tuple[str, int]], field: str) -> None:
     fitted_cost_model(threads=2)
     path = cache.cache_path(ISA, 2)

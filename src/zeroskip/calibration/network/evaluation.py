@@ -1,4 +1,4 @@
-"""Evaluating thresholds: outputs, sparsity and predicted time of the network with them, over a data set."""
+"""Evaluating thresholds: outputs, densities and sparsity of the network with them, over a data set."""
 
 from __future__ import annotations
 
@@ -30,13 +30,11 @@ class Evaluation:
         outputs: float32 ``[N, ...]``, the model's first output.
         densities: Of what steps with a mask read, by step, over all inputs.
         sparsity: Sparsity of what the skipping layers read, weighted by MACs.
-        predicted_ms: Time per input by the engine's cost model.
     """
 
     outputs: Outputs
     densities: Densities
     sparsity: float
-    predicted_ms: float
 
 
 class Evaluator:
@@ -74,8 +72,7 @@ class Evaluator:
         self.network.set_thresholds(thresholds)
         found = self._work.recall(lambda: self._key("evaluate", dict(thresholds)), self._measure)
         mean = dict(zip(found["steps"].tolist(), found["densities"].tolist(), strict=True))
-        sparsity, predicted = self.network.sparsity(mean), self.network.predicted_ms(mean)
-        return Evaluation(found["outputs"], mean, sparsity, predicted)
+        return Evaluation(found["outputs"], mean, self.network.sparsity(mean))
 
     def _measure(self) -> Arrays:
         """Run everything; return outputs and mean densities."""

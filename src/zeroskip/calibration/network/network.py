@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ...engine.cost import CostModel, can_skip
+from ...engine.cost import CostModel, StepCurves, can_skip
 from ...engine.operators import OPERATORS
 from ...journal import digest
 from ...system import installed_version
@@ -55,7 +55,12 @@ class Network:
         batch_size: Inputs per run, if their activations fit into :data:`MAX_ARENA_BYTES`.
         is_fixed: Whether the model takes no other batch size.
         model: Hash of the model.
+
+    Attributes:
+        curves: Measured times of the steps, for :meth:`step_ms`; None while the cost model has to do.
     """
+
+    curves: StepCurves | None = None
 
     def __init__(
         self,
@@ -169,13 +174,22 @@ class Network:
         return zeros / macs if macs else 0.0
 
     def step_ms(self, number: int, density: float | None, *, winograd: bool = True) -> float:
-        """Return the predicted time of a step per input, in milliseconds, with or without Winograd's algorithm."""
+        """Return the time of a step per input, in milliseconds: as measured, else by the cost model.
+
+        Args:
+            number: Of the step.
+            density: Fraction of non-zeros in what it reads; None where that has no mask.
+            winograd: Whether the cost model may count on Winograd's algorithm.
+        """
         step = self.plan.steps[number]
+        measured = None if self.curves is None else self.curves.step_ms(step.name, density)
+        if measured is not None:
+            return measured
         threads = self.program.num_threads
         return self._cost.predict(self.plan, step, density, threads, winograd=winograd) / self.batch_size
 
-    def predicted_ms(self, densities: Densities) -> float:
-        """Return the predicted time of the network per input, in milliseconds."""
+    def expected_ms(self, densities: Densities) -> float:
+        """Return the time of the network per input, in milliseconds, as :meth:`step_ms` has it."""
         return sum(self.step_ms(number, densities.get(number)) for number in range(len(self.plan.steps)))
 
 

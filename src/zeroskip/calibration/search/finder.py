@@ -73,15 +73,16 @@ class Finder:
         self.values: Mapping[str, Values] = {}
 
     def observe(self) -> None:
-        """Take the samples of activations."""
+        """Take the samples of activations, and measure what zeros in them are worth."""
         setting = self._setting
         names = list(setting.network.readers)
         some = setting.probes.sample(names, setting.options.seed, self._progress) if names else {}
         self.values = {name: sample for name, sample in some.items() if sample.density > 0.0}
+        setting.time_steps(self.values, self._progress)
 
     @cached_property
     def gains(self) -> dict[str, NDArray[np.float64]]:
-        """What each share of each activation saves, by the engine's cost model, in ms per input."""
+        """What each share of each activation saves, as measured or by the engine's cost model, in ms per input."""
         densities = self._setting.calibration.dense.densities
         return saved_ms(self._setting.network, self.values, densities, GRID)
 

@@ -13,7 +13,7 @@ from ...errors import CalibrationError
 from ...progress import Progress
 from ..problem import Setting
 from ..records import LearningTrial
-from ..strategies.allocation import LARGEST_FACTOR, ScaledStrategy
+from ..strategies.allocation import GRID, LARGEST_FACTOR, ScaledStrategy
 from .finder import Finder, Found, is_better
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ _PRICES = 4
 _MOST_INPUTS = 256
 _LEAST_FACTOR, _NEAR = 0.6, 0.1
 _STEP = 2.0
+_REACH = 0.7
+"""Share of an activation's non-zeros that learning may be hoped to drop."""
 
 
 class BlockLearner:
@@ -122,9 +124,16 @@ class BlockLearner:
             )
 
     def _shares(self) -> dict[str, float]:
-        """Return what the density of each activation costs: the time it takes by the engine's cost model, 1 in all."""
+        """Return what the density of each activation costs, 1 in all: the time that zeros within reach save.
+
+        Activations whose zeros save nothing before there are more of them than may be hoped for get no share.
+        """
         values, gains = self._finder.values, self._finder.gains
-        slopes = {name: float(gains[name][-1]) / max(sample.density, 1e-3) for name, sample in values.items()}
+        reach = GRID[1 : int(np.searchsorted(GRID, _REACH)) + 1]
+        slopes = {
+            name: float((gains[name][1 : len(reach) + 1] / reach).max()) / max(sample.density, 1e-3)
+            for name, sample in values.items()
+        }
         total = sum(slopes.values())
         return {name: slope / total for name, slope in slopes.items() if slope > 0.0} if total > 0.0 else {}
 

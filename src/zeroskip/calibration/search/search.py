@@ -222,6 +222,8 @@ class Search:
         evaluator = self.holdout if on_holdout else self.calibration
         evaluation = self.evaluation(strength, on_holdout=on_holdout)
         score = score_of(self.metric, evaluator, evaluation)
+        network = evaluator.network
+        speedup = network.expected_ms(evaluator.dense.densities) / network.expected_ms(evaluation.densities)
         losses = self.metric.losses(evaluator.dense.outputs, evaluation.outputs, evaluator.data.labels)
         if strength > 0.0 and losses is not None and losses.is_finite:
             self._losses[on_holdout][strength] = losses
@@ -229,7 +231,7 @@ class Search:
             stage="holdout" if on_holdout else "search",
             strength=strength,
             sparsity=evaluation.sparsity,
-            predicted_speedup=evaluator.dense.predicted_ms / evaluation.predicted_ms,
+            predicted_speedup=speedup,
             score=score,
             passed=self.budget is None or self.budget.allows(score, as_counted=on_holdout),
         )

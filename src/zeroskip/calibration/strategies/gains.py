@@ -1,4 +1,9 @@
-"""What zeros are worth: the time that dropping a share of an activation's non-zeros saves, predicted."""
+"""What zeros are worth: the time that dropping a share of an activation's non-zeros saves.
+
+Measured times are taken at their word. A 3x3 layer that goes by Winograd's algorithm gains nothing until there are
+enough zeros to leave it, so in such a layer either all the zeros up to there and beyond are bought or none. The
+cost model is too rough for that: by it, zeros on the way count for a part.
+"""
 
 from __future__ import annotations
 
@@ -36,19 +41,20 @@ def saved_ms(
             # Of the reader's non-zeros, the part that comes from this activation.
             part = min(1.0, reader.share * sample.density / density) if density > 0.0 else 0.0
             left = density * (1.0 - part * fractions)
-            saving = _saving(network, reader.step, density, left, winograd=True)
-            # A dense layer that goes by Winograd's algorithm gains nothing by a few zeros more, until they are enough
-            # to leave it; more threads, a larger batch or another machine may leave it sooner.
-            direct = _saving(network, reader.step, density, left, winograd=False)
-            # A step that the model takes to be bound by memory may not be: its arithmetic counts for a part.
-            arithmetic = network.step_ms(reader.step, density) * density * part * fractions
-            saved += np.maximum(np.maximum(saving, _DIRECT_WEIGHT * direct), _ARITHMETIC_WEIGHT * arithmetic)
+            saving = _saving(network, reader.step, density, left)
+            if network.curves is None:
+                # A step that the model takes to be bound by memory may not be: its arithmetic counts for a part. And
+                # more threads, a larger batch or another machine may leave Winograd's algorithm sooner.
+                direct = _saving(network, reader.step, density, left, winograd=False)
+                arithmetic = network.step_ms(reader.step, density) * density * part * fractions
+                saving = np.maximum(np.maximum(saving, _DIRECT_WEIGHT * direct), _ARITHMETIC_WEIGHT * arithmetic)
+            saved += saving
         result[name] = saved
     return result
 
 
 def _saving(
-    network: Network, step: int, density: float, left: NDArray[np.float64], *, winograd: bool
+    network: Network, step: int, density: float, left: NDArray[np.float64], *, winograd: bool = True
 ) -> NDArray[np.float64]:
     now = network.step_ms(step, density, winograd=winograd)
     return now - np.array([network.step_ms(step, value, winograd=winograd) for value in left])

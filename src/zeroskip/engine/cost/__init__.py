@@ -2,21 +2,26 @@
 
 ``work`` says how much of what a step does, ``model`` prices it, ``probes`` measures such work on this
 machine, ``fit`` finds the prices, ``cache`` keeps them for the next session. Prices are plain data; only
-``probes`` runs anything.
+``probes`` runs anything. ``density_curve`` and ``step_curves`` are times of the very steps of a network instead.
 """
 
 from .cache import choose_cost_model, fitted_cost_model
+from .density_curve import DensityCurve
 from .model import AlgorithmCost, CostModel, CostModelChoice, FamilyCost, Fit, with_crossovers
+from .step_curves import StepCurves, kept_curves
 from .work import can_skip
 
 __all__ = [
     "AlgorithmCost",
     "CostModel",
     "CostModelChoice",
+    "DensityCurve",
     "FamilyCost",
     "Fit",
+    "StepCurves",
     "can_skip",
     "choose_cost_model",
     "fitted_cost_model",
+    "kept_curves",
     "with_crossovers",
 ]

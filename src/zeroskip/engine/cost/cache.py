@@ -123,7 +123,7 @@ def _load(isa: str, threads: int) -> CostModel | None:
         if not isinstance(error.__cause__, FileNotFoundError):
             _logger.debug("ignored: %s", error)
         return None
-    return entry.model if entry.key == _key(isa, threads) else None
+    return entry.model if entry.key == machine_key(isa, threads) else None
 
 
 def _store(model: CostModel) -> None:
@@ -133,13 +133,15 @@ def _store(model: CostModel) -> None:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _Entry(key=_key(model.isa, model.threads), model=model).save(path)  # by rename: readers see all or nothing
+        # By rename: readers see all or nothing.
+        _Entry(key=machine_key(model.isa, model.threads), model=model).save(path)
         del _in_memory[model.isa, model.threads]
     except OSError as error:
         _logger.debug("the cost model is kept in memory only: %s", error)
 
 
-def _key(isa: str, threads: int) -> dict[str, str]:
+def machine_key(isa: str, threads: int) -> dict[str, str]:
+    """Return what measured times hold for: this machine, this build of the core, so many threads."""
     native = Path(str(core().__file__)).stat()  # a rebuilt core may be faster
     l1, l2 = cache_bytes(1), cache_bytes(2)
     return {

@@ -78,6 +78,7 @@ class IslandPart:
                 macs=0,
                 can_skip=False,
                 input_density=None,
+                obstacle="island",
             ),
         )
 

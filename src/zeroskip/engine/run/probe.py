@@ -146,6 +146,21 @@ class ProbeProgram:
             raise EngineError(str(error)) from error
         self._changed[step] = changed
 
+    def profile(self, inputs: Sequence[FloatArray], iterations: int) -> list[dict[str, Any]]:
+        """Time every step of a run with the present thresholds and constants; raises like :meth:`start`.
+
+        Args:
+            inputs: In the order of the graph.
+            iterations: Runs of every step.
+
+        Returns:
+            By step: ``min_ms``, ``median_ms``, ``density``, ``steady_density`` and what the core says besides.
+        """
+        try:
+            return list(self._program.profile(list(inputs), iterations))
+        except core().Error as error:
+            raise EngineError(str(error)) from error
+
     def start(self, inputs: Sequence[FloatArray]) -> ProbeRun:
         """Begin a run.
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 from ...short_repr import ShortRepr
 from ...text import time_cell, time_words
 from ..cost import can_skip
-from ..plan.types import Plan
+from ..plan.types import Plan, Step
 from .table import format_table, shape_text
+
+Obstacle = Literal["first layer", "signed inputs", "depthwise", "fully connected", "vector", "no convolution", "island"]
+"""Why a step can never skip zeros: it reads the few channels of the graph's input; its input went through no rectifier;
+it has one input channel for each output, or is a vector times a matrix; it multiplies no channels at all; or another
+engine runs it."""
+OBSTACLES: tuple[Obstacle, ...] = get_args(Obstacle)
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,8 @@ class StepProfile:
         can_skip: Whether it is a convolution that can skip zeros of its input.
         input_density: Fraction of non-zeros in the first input, in [0, 1]; None where the input carries no
         mask.
+        obstacle: Why it can never skip, one of :data:`OBSTACLES`; None where it can.
+        steady_density: Above it the step goes by Winograd's algorithm, which skips nothing; None without that choice.
     """
 
     name: str
@@ -42,6 +50,8 @@ class StepProfile:
     macs: int
     can_skip: bool
     input_density: float | None
+    obstacle: Obstacle | None = None
+    steady_density: float | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -124,6 +134,20 @@ def profile_steps(plan: Plan, measured: Sequence[dict[str, Any]]) -> tuple[StepP
             macs=step.macs,
             can_skip=can_skip(step),
             input_density=entry["density"] if can_skip(step) else None,
+            obstacle=_obstacle(plan, step),
+            steady_density=entry["steady_density"],
         )
         for step, entry in zip(plan.steps, measured, strict=True)
     )
+
+
+def _obstacle(plan: Plan, step: Step) -> Obstacle | None:
+    if can_skip(step):
+        return None
+    if step.op == "linear":
+        return "fully connected"
+    if step.op != "conv":
+        return "depthwise" if step.op == "depthwise" else "no convolution"
+    if plan.tensors[step.inputs[0]].layout == "nhwc":
+        return "signed inputs"
+    return "first layer" if step.inputs[0] in plan.inputs else "vector"

@@ -1,0 +1,60 @@
+"""The steps of the network under calibration, timed at several densities on some of its own inputs."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ...engine import ProbeProgram
+from ...engine.cost import StepCurves, kept_curves
+from ...engine.cost.cache import VARIABLE
+from ...engine.plan.types import FloatArray
+from ...engine.run.density_sweep import sweep_densities
+from ...errors import EngineError, OutOfMemoryError
+from ...journal import digest
+from ...progress import Progress
+from .samples import Values
+
+_log = logging.getLogger(__name__)
+
+LEVELS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
+"""Shares of their non-zero values that all activations drop at once while the steps are timed."""
+
+
+def may_measure() -> bool:
+    """Whether times may be measured: not where the environment asks for the built-in prices."""
+    return os.environ.get(VARIABLE) != "default"
+
+
+def measured_curves(
+    program: ProbeProgram,
+    inputs: Sequence[FloatArray],
+    values: Mapping[str, Values],
+    model: bytes,
+    progress: Progress | None = None,
+) -> StepCurves | None:
+    """Return measured times of a network's steps, from the cache if there are any; None if it cannot be timed.
+
+    Args:
+        program: The network at the batch size that it is to be timed at.
+        inputs: Real inputs of one run each.
+        values: Samples of its activations.
+        model: Hash of the model.
+        progress: Told of each round.
+    """
+    levels = [{name: sample.threshold(share) for name, sample in values.items()} for share in LEVELS]
+    batch = program.plan.tensors[program.plan.inputs[0]].shape
+    identity = digest(model, batch, sorted(values), np.array(LEVELS))
+    try:
+        return kept_curves(
+            identity,
+            program.isa,
+            program.num_threads,
+            lambda: sweep_densities(program, inputs, levels, progress=progress),
+        )
+    except (EngineError, OutOfMemoryError) as error:
+        _log.warning("layers could not be timed, so the cost model says what zeros are worth: %s", error)
+        return None

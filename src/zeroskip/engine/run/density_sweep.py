@@ -1,0 +1,116 @@
+"""Density sweep: the steps of a network timed while its activations are thinned on real inputs.
+
+Larger thresholds make real masks sparser, so zeros lie where they lie in use: together, in the same channels and
+places. Random zeros of the same share would cost the engine more.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ...progress import Progress, Steps
+from ..cost.step_curves import MeasuredStep, StepCurves
+from ..plan.types import FloatArray
+from .probe import ProbeProgram
+
+_ROUNDS, _FEWEST_ROUNDS = 9, 3
+_ITERATIONS = 2
+_LEAST_STEADY_SHARE = 0.05
+"""Of the whole time, that steps must take which skip nothing, to tell by them how fast the machine is at the moment."""
+
+
+def sweep_densities(
+    program: ProbeProgram,
+    inputs: Sequence[FloatArray],
+    levels: Sequence[Mapping[str, ArrayLike]],
+    *,
+    seconds: float = 5.0,
+    progress: Progress | None = None,
+) -> StepCurves:
+    """Time every step of a network at several levels of its thresholds.
+
+    Args:
+        program: The network; its thresholds are as the model has them afterwards.
+        inputs: Real inputs of one run each; rounds take turns in them.
+        levels: Threshold sets, each a level of sparsity.
+        seconds: When to stop repeating, after three rounds at least.
+        progress: Told of each round.
+
+    Raises:
+        EngineError: If the engine fails.
+    """
+    rounds: list[list[list[Mapping[str, float | None]]]] = []
+    steps = Steps(progress, "timing layers", _ROUNDS)
+    program.profile([inputs[0]], 1)  # warms up
+    start = time.perf_counter()
+    try:
+        while len(rounds) < _ROUNDS and (len(rounds) < _FEWEST_ROUNDS or time.perf_counter() - start < seconds):
+            feed = inputs[len(rounds) % len(inputs)]
+            rounds.append([_profile(program, level, feed) for level in levels])
+            steps.advance()
+    finally:
+        program.reset_thresholds(list(program.threshold_steps))
+    steps.finish()
+    return StepCurves(
+        isa=program.isa,
+        threads=program.num_threads,
+        batch_size=program.plan.tensors[program.plan.inputs[0]].shape[0],
+        steps=measured_steps([step.name for step in program.plan.steps], rounds),
+    )
+
+
+def measured_steps(
+    names: Sequence[str], rounds: Sequence[Sequence[Sequence[Mapping[str, float | None]]]]
+) -> dict[str, MeasuredStep]:
+    """Return the medians of profiles.
+
+    Args:
+        names: Of the steps.
+        rounds: By round, level and step: ``min_ms``, ``density`` and ``steady_density``, as the core reports them.
+
+    Example:
+        >>> profile = {"min_ms": 2.0, "density": 0.5, "steady_density": None}
+        >>> measured_steps(["conv"], [[[profile]], [[profile | {"min_ms": 4.0}]]])["conv"].points
+        ((0.5, 3.0),)
+    """
+    times = np.array([[[step["min_ms"] for step in level] for level in levels] for levels in rounds], np.float64)
+    first = rounds[0][0]
+    is_steady = np.array([step["density"] is None for step in first])
+    seen = np.array([[[step["density"] for step in level] for level in levels] for levels in rounds], np.float64)
+    densities = seen.mean(axis=0)
+    medians = np.median(_at_one_speed(times, is_steady), axis=0)
+    found = {}
+    for index, name in enumerate(names):
+        if is_steady[index]:
+            found[name] = MeasuredStep(points=((1.0, float(np.median(medians[:, index]))),))
+            continue
+        points = tuple(zip(densities[:, index].tolist(), medians[:, index].tolist(), strict=True))
+        found[name] = MeasuredStep(points=points, steady_density=first[index]["steady_density"])
+    return found
+
+
+def _profile(
+    program: ProbeProgram, level: Mapping[str, ArrayLike], feed: FloatArray
+) -> list[Mapping[str, float | None]]:
+    program.set_thresholds(level)
+    return [
+        {key: step[key] for key in ("min_ms", "density", "steady_density")}
+        for step in program.profile([feed], _ITERATIONS)
+    ]
+
+
+def _at_one_speed(times: NDArray[np.float64], is_steady: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Take out how fast the machine was in every single run, told by the steps that always do the same.
+
+    Args:
+        times: float64 ``[rounds, levels, steps]``.
+        is_steady: bool ``[steps]``.
+    """
+    steady = times[:, :, is_steady].sum(axis=2)
+    if np.median(steady) < _LEAST_STEADY_SHARE * np.median(times.sum(axis=2)):
+        return times
+    return np.asarray(times / (steady / np.median(steady))[:, :, None])

@@ -1,0 +1,113 @@
+"""Calibration by measured step times; the tests make them up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import zeroskip as zs
+from tiny_network import tiny_data, tiny_network
+from zeroskip.calibration import CalibrationOptions
+from zeroskip.calibration import problem as problem_module
+from zeroskip.calibration.problem import Setting
+from zeroskip.calibration.search.finder import Finder
+from zeroskip.engine import CostModel
+from zeroskip.engine.cost import StepCurves
+from zeroskip.engine.cost.step_curves import MeasuredStep
+from zeroskip.errors import CalibrationError
+
+
+def curves_of(setting: Setting, **shapes: MeasuredStep) -> StepCurves:
+    """Return curves for the steps of a setting: those given, 1 ms at any density for the others."""
+    flat = MeasuredStep(points=((1.0, 1.0),))
+    steps = {step.name: shapes.get(step.name, flat) for step in setting.network.plan.steps}
+    return StepCurves(isa="generic", threads=1, batch_size=1, steps=steps)
+
+
+def setting_with(monkeypatch: pytest.MonkeyPatch, **shapes: MeasuredStep) -> Setting:
+    options = CalibrationOptions(max_drop=0.1, threads=1)
+    setting = Setting(tiny_network(), tiny_data(32), None, options)
+    monkeypatch.setattr(problem_module, "may_measure", lambda: True)
+    monkeypatch.setattr(problem_module, "measured_curves", lambda *arguments: curves_of(setting, **shapes))
+    return setting
+
+
+def test_gains_and_predictions_come_from_measured_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the third layer gets faster: 4 ms per density, beside 1 ms of each other step."""
+    setting = setting_with(monkeypatch, conv3=MeasuredStep(points=((0.0, 0.0), (1.0, 4.0))))
+    finder = Finder(setting)
+    finder.observe()
+    gains = {name: float(gain[-1]) for name, gain in finder.gains.items()}
+    density = finder.values["relu2"].density
+    assert gains["relu2"] == pytest.approx(0.95 * 4.0 * setting.calibration.dense.densities[step_of(setting, "conv3")])
+    assert gains["relu1"] == 0.0
+    assert 0.0 < density < 1.0
+    densities = setting.calibration.dense.densities
+    others = len(setting.network.plan.steps) - 1
+    assert setting.network.expected_ms(densities) == pytest.approx(others + 4.0 * densities[step_of(setting, "conv3")])
+
+
+def step_of(setting: Setting, name: str) -> int:
+    return next(number for number, step in enumerate(setting.network.plan.steps) if step.name == name)
+
+
+def test_no_threshold_where_zeros_gain_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes = {
+        "conv2": MeasuredStep(points=((0.0, 2.0), (1.0, 2.0)), steady_density=0.0),
+        "conv3": MeasuredStep(points=((0.0, 0.0), (1.0, 4.0))),
+    }
+    monkeypatch.setattr(problem_module, "may_measure", lambda: True)
+    monkeypatch.setattr(
+        problem_module, "measured_curves",
+        lambda program, *arguments: StepCurves(
+            isa="generic", threads=1, batch_size=1,
+            steps={
+                step.name: shapes.get(step.name, MeasuredStep(points=((1.0, 1.0),))) for step in program.plan.steps
+            },
+        ),
+    )  # fmt: skip
+    result = zs.calibrate(tiny_network(), tiny_data(64), 0.1, threads=1, measure_seconds=0.0)
+    assert float(result.thresholds["relu1"]) == 0.0, "it feeds a layer that no zero makes faster"
+    assert float(result.thresholds["relu2"]) > 0.0
+    assert result.predicted_speedup > 1.0
+
+
+@pytest.mark.parametrize("choice", [{"costs": "model"}, {}])
+def test_nothing_is_timed_by_the_model_or_where_the_environment_forbids_it(
+    choice: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if choice:
+        monkeypatch.setattr(problem_module, "may_measure", lambda: True)
+    monkeypatch.setattr(problem_module, "measured_curves", lambda *arguments: pytest.fail("was timed"))
+    setting = Setting(tiny_network(), tiny_data(16), None, CalibrationOptions(threads=1, **choice))
+    finder = Finder(setting)
+    finder.observe()
+    assert setting.network.curves is None
+    model = CostModel.for_isa(setting.network.program.isa)
+    plan, number = setting.network.plan, step_of(setting, "conv2")
+    expected = model.predict(plan, plan.steps[number], 0.5) / setting.network.batch_size
+    assert setting.network.step_ms(number, 0.5) == pytest.approx(expected)
+
+
+def test_an_engine_that_cannot_be_timed_leaves_it_to_the_model(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from zeroskip.calibration.network import step_times
+    from zeroskip.errors import EngineError
+
+    def fail(*arguments: object, **options: object) -> StepCurves:
+        raise EngineError("no memory")
+
+    monkeypatch.setattr(problem_module, "may_measure", lambda: True)
+    monkeypatch.setattr(step_times, "kept_curves", fail)
+    setting = Setting(tiny_network(), tiny_data(16), None, CalibrationOptions(threads=1))
+    finder = Finder(setting)
+    finder.observe()
+    assert setting.network.curves is None
+    assert "layers could not be timed, so the cost model says what zeros are worth: no memory" in caplog.text
+
+
+def test_unknown_costs_are_refused() -> None:
+    with pytest.raises(CalibrationError, match=r"unknown costs 'guess', known are \['measured', 'model'\]"):
+        CalibrationOptions(costs="guess")  # type: ignore[arg-type]
