@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 import zeroskip as zs
@@ -68,8 +69,8 @@ def test_no_threshold_where_zeros_gain_nothing(monkeypatch: pytest.MonkeyPatch) 
         ),
     )  # fmt: skip
     result = zs.calibrate(tiny_network(), tiny_data(64), 0.1, threads=1, measure_seconds=0.0)
-    assert float(result.thresholds["relu1"]) == 0.0, "it feeds a layer that no zero makes faster"
-    assert float(result.thresholds["relu2"]) > 0.0
+    assert not np.any(result.thresholds["relu1"]), "it feeds a layer that no zero makes faster"
+    assert np.all(result.thresholds["relu2"] > 0.0)
     assert result.predicted_speedup > 1.0
 
 
