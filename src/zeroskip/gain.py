@@ -42,9 +42,8 @@ class Gain(BaseModel):
             ratio: The estimate over all rounds.
             rounds: At least one.
         """
-        ordered = sorted(rounds)
-        place = _place(len(ordered))
-        return cls(ratio=ratio, low=min(ratio, ordered[place]), high=max(ratio, ordered[-1 - place]))
+        low, high = median_interval(rounds)
+        return cls(ratio=ratio, low=min(ratio, low), high=max(ratio, high))
 
     @property
     def is_clear(self) -> bool:
@@ -58,6 +57,23 @@ class Gain(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.ratio:.2f}x ({self.low:.2f}x to {self.high:.2f}x)"
+
+
+def median_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Return the 95 % interval of the median of what values are drawn from, by order statistics.
+
+    With fewer than six values none reaches 95 %, and the lowest and the highest stand for it.
+
+    Args:
+        values: At least one.
+
+    Example:
+        >>> median_interval([3.0, 1.0, 2.0])
+        (1.0, 3.0)
+    """
+    ordered = sorted(values)
+    place = _place(len(ordered))
+    return ordered[place], ordered[-1 - place]
 
 
 def _place(count: int) -> int:

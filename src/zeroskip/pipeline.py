@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from .analysis import SparsityProfile, analyze, refuse_noise
+from .analysis import SparsityProfile, ZeroMaps, analyze, map_zeros, refuse_noise
 from .baselines import available_engines
 from .bench import BenchResult, EngineSpec, bench
 from .calibration import (
@@ -51,6 +51,8 @@ CALIBRATION_FILE = "calibration.json"
 BENCH_FILE = "bench.json"
 VERIFICATION_FILE = "verification.json"
 SUMMARY_FILE = "summary.json"
+MAPS_FILE = "zero-maps.json"
+MAPS_AFTER_FILE = "zero-maps.fatrelu.json"
 REPORT_FILE = "report.html"
 
 EXACT_LABEL = "zeroskip_exact"
@@ -78,6 +80,8 @@ class OptimizeResult(ShortRepr):
         verifications: Comparisons with ONNX Runtime, of the original and of the written model; empty
             without it.
         bench: The measurement.
+        maps: Where the original model has zeros, on a few inputs of the holdout; None in folders of earlier versions.
+        maps_after: The same of the model with thresholds.
     """
 
     output: Path
@@ -87,6 +91,8 @@ class OptimizeResult(ShortRepr):
     calibration: CalibrationResult
     verifications: tuple[Verification, ...]
     bench: BenchResult
+    maps: ZeroMaps | None = None
+    maps_after: ZeroMaps | None = None
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> OptimizeResult:
@@ -107,6 +113,8 @@ class OptimizeResult(ShortRepr):
             calibration=CalibrationResult.load(path / CALIBRATION_FILE),
             verifications=_load_verifications(path / VERIFICATION_FILE),
             bench=BenchResult.load(path / BENCH_FILE),
+            maps=_load_maps(path / MAPS_FILE),
+            maps_after=_load_maps(path / MAPS_AFTER_FILE),
         )
 
     def write_report(self, path: str | os.PathLike[str]) -> None:
@@ -126,6 +134,8 @@ class OptimizeResult(ShortRepr):
             calibration=self.calibration,
             bench=self.bench,
             verifications=self.verifications,
+            maps=self.maps,
+            maps_after=self.maps_after,
         )
 
 
@@ -214,11 +224,13 @@ def optimize(
         thresholded = LoadedModel.of(stage / MODEL_FILE)  # what is verified and timed is what was written
         verifications = _verify(original, thresholded, holdout_data, engine, tell)
         after = look(thresholded, predict=False)
+        maps = [map_zeros(each, holdout_data, options=engine, progress=progress) for each in (original, thresholded)]
         # Thresholds of zero are the original model, and that has one time.
         changed = None if calibration.is_zero else thresholded
         measured = _measure(original, changed, holdout_data, batch_size, engine, seconds, progress)
         after = after.model_copy(update={"model": f"{original.name} with thresholds"})
         result = _result(Path(output), (profile, after), calibration, verifications, measured)
+        result = replace(result, maps=maps[0], maps_after=maps[1])
         _write(stage, result)
     return result
 
@@ -350,10 +362,17 @@ def _write(stage: Path, result: OptimizeResult) -> None:
     result.calibration.save(stage / CALIBRATION_FILE)
     result.bench.save(stage / BENCH_FILE)
     result.summary.save(stage / SUMMARY_FILE)
+    for maps, name in ((result.maps, MAPS_FILE), (result.maps_after, MAPS_AFTER_FILE)):
+        if maps is not None:
+            maps.save(stage / name)
     atomic_write_text(
         stage / VERIFICATION_FILE, _VERIFICATIONS.dump_json(result.verifications, indent=2).decode() + "\n"
     )
     result.write_report(stage / REPORT_FILE)
+
+
+def _load_maps(path: Path) -> ZeroMaps | None:
+    return ZeroMaps.load(path) if path.exists() else None
 
 
 def _load_verifications(path: Path) -> tuple[Verification, ...]:

@@ -9,20 +9,25 @@ from __future__ import annotations
 from .analyze import GAINS, analyze, refuse_noise
 from .inputs import ModelInput, run_batches, warn_of_other_preprocessing
 from .observation import ActivationValues, observe
-from .records import ActivationSparsity, FixedTime, LayerSparsity, PrecisionTimes, Reference
+from .records import ActivationSparsity, FixedTime, Histogram, LayerSparsity, PrecisionTimes, Reference
 from .sparsity_profile import SparsityProfile
+from .zero_maps import ZeroMap, ZeroMaps, map_zeros
 
 __all__ = [
     "GAINS",
     "ActivationSparsity",
     "ActivationValues",
     "FixedTime",
+    "Histogram",
     "LayerSparsity",
     "ModelInput",
     "PrecisionTimes",
     "Reference",
     "SparsityProfile",
+    "ZeroMap",
+    "ZeroMaps",
     "analyze",
+    "map_zeros",
     "observe",
     "refuse_noise",
     "run_batches",

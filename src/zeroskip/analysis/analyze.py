@@ -25,7 +25,7 @@ from .sparsity_profile import SparsityProfile
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-    from ..engine import InferenceSession, SessionOptions
+    from ..engine import ExplainedStep, InferenceSession, SessionOptions
     from ..onnx import Activation, Labels
     from ..onnx.load import ModelSource
 
@@ -114,6 +114,7 @@ def analyze(
     ]
     machine = session.profile(feeds[0], iterations=1)
     labels = labels_of(loaded.model)
+    explained = {step.name: step for step in session.explain().steps}
     return SparsityProfile(
         model=loaded.name,
         model_sha256=loaded.sha256,
@@ -125,7 +126,7 @@ def analyze(
         isa=machine.isa,
         cpu=cpu_model(),
         precisions=tuple(precisions),
-        **_times(measured, batch_size, GAINS if variants else (), labels),
+        **_times(measured, batch_size, GAINS if variants else (), labels, explained),
         activations=tuple(_activation(item, observed[item.name], labels) for item in activations),
     )
 
@@ -183,7 +184,11 @@ def _densities(session: InferenceSession, feeds: Iterable[Feed]) -> dict[str, fl
 
 
 def _times(
-    measured: Sequence[StepMeasurement], batch_size: int, gains: tuple[float, ...], labels: Labels
+    measured: Sequence[StepMeasurement],
+    batch_size: int,
+    gains: tuple[float, ...],
+    labels: Labels,
+    explained: Mapping[str, ExplainedStep],
 ) -> dict[str, Any]:
     total = sum(item.latency_ms for item in measured)
     return {
@@ -192,12 +197,21 @@ def _times(
         "gains": gains,
         "predicted_latency_ms": tuple(sum(item.predicted_ms(gain) for item in measured) for gain in gains),
         "fixed": _fixed(measured, total),
-        "layers": tuple(_layer(item, total, batch_size, gains, labels) for item in measured if item.step.macs),
+        "layers": tuple(
+            _layer(item, total, batch_size, gains, labels, explained.get(item.step.name))
+            for item in measured
+            if item.step.macs
+        ),
     }
 
 
 def _layer(
-    item: StepMeasurement, total_ms: float, batch_size: int, gains: tuple[float, ...], labels: Labels
+    item: StepMeasurement,
+    total_ms: float,
+    batch_size: int,
+    gains: tuple[float, ...],
+    labels: Labels,
+    explained: ExplainedStep | None,
 ) -> LayerSparsity:
     return LayerSparsity(
         name=item.step.name,
@@ -213,6 +227,9 @@ def _layer(
         label=labels.layer(item.step.name),
         obstacle=item.step.obstacle,
         steady_density=item.step.steady_density,
+        dense_ms=item.dense_ms if gains and item.density is not None else None,
+        choice="" if explained is None else explained.choice,
+        note="" if explained is None else explained.note,
     )
 
 
@@ -236,4 +253,5 @@ def _activation(item: Activation, values: ActivationValues, labels: Labels) -> A
         sparsity=values.sparsity,
         consumers=tuple(item.consumers),
         label=labels.activation(item.name),
+        histogram=values.histogram(),
     )

@@ -11,6 +11,20 @@ from ..gain import Gain
 from ..saved_value import SavedValue
 
 
+class Histogram(BaseModel):
+    """How the values above zero of one activation are distributed.
+
+    Attributes:
+        upper: Upper edge of the last bin; the first begins at 0, and all are as wide. What lies above is in the last.
+        counts: Values in each bin, of a random sample.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    upper: float
+    counts: tuple[int, ...]
+
+
 class ActivationSparsity(BaseModel):
     """One activation of the model.
 
@@ -20,6 +34,7 @@ class ActivationSparsity(BaseModel):
         sparsity: Fraction of exact zeros on the data, in [0, 1].
         consumers: Convolutions and linear layers that could skip its zeros; empty if there are none.
         label: What tables call it, for example ``conv5/relu``.
+        histogram: Of its values above zero; None where there were none, and in files of earlier versions.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -29,6 +44,7 @@ class ActivationSparsity(BaseModel):
     sparsity: float
     consumers: tuple[str, ...]
     label: str = ""
+    histogram: Histogram | None = None
 
 
 class LayerSparsity(BaseModel):
@@ -49,6 +65,9 @@ class LayerSparsity(BaseModel):
         obstacle: Why it can never skip, a reason of :class:`FixedTime`; None where it can.
         steady_density: It skips nothing while more of its input than this is not zero, because it goes by Winograd's
             algorithm; None without that edge.
+        dense_ms: Estimated time per run if nothing were zero; None where nothing can be skipped, or it was not asked.
+        choice: Algorithm: ``dense``, or ``auto``, where each tile decides, and what tiles of this density take.
+        note: Why, in words.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -66,6 +85,20 @@ class LayerSparsity(BaseModel):
     label: str = ""
     obstacle: str | None = None
     steady_density: float | None = None
+    dense_ms: float | None = None
+    choice: str = ""
+    note: str = ""
+
+    @property
+    def skipped_macs(self) -> int:
+        """Multiply-accumulates per input by a zero, where zeros can be skipped."""
+        return round(self.macs * (self.input_sparsity or 0.0))
+
+    @property
+    def precision(self) -> str:
+        """Element type that the kernel computes in, ``f32`` for example; empty where its name does not begin so."""
+        first = self.kernel.split("_")[0]
+        return first if first[1:].isdigit() or first[2:].isdigit() else ""
 
     @property
     def title(self) -> str:
@@ -82,7 +115,9 @@ class LayerSparsity(BaseModel):
     def scaled(self, factor: float) -> LayerSparsity:
         """Return the layer with its times multiplied."""
         predicted = tuple(factor * value for value in self.predicted_ms)
-        return self.model_copy(update={"latency_ms": factor * self.latency_ms, "predicted_ms": predicted})
+        dense = None if self.dense_ms is None else factor * self.dense_ms
+        update = {"latency_ms": factor * self.latency_ms, "predicted_ms": predicted, "dense_ms": dense}
+        return self.model_copy(update=update)
 
 
 class FixedTime(BaseModel):

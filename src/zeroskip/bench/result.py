@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
-from ..gain import Gain
+from ..gain import Gain, median_interval
 from ..saved_value import SavedValue
 from ..system import SystemInfo
 
@@ -163,6 +163,20 @@ class BenchResult(SavedValue):
             KeyError: If there is no such row.
         """
         return Gain.of(self.speedup(label, over), self._round_ratios(label, over))
+
+    def interval_ms(self, label: str) -> tuple[float, float]:
+        """Return the 95 % interval of a row's median latency in ms, by the kept rounds; the median lies in it.
+
+        Args:
+            label: The row in question.
+
+        Raises:
+            KeyError: If there is no such row.
+        """
+        row = self[label]
+        kept = [ms for number, ms in enumerate(row.round_p50_ms) if number not in self.dropped_rounds]
+        low, high = median_interval([*kept] or [row.p50_ms])
+        return min(low, row.p50_ms), max(high, row.p50_ms)
 
     def speedup_range(self, label: str, over: str) -> tuple[float, float]:
         """Return the lowest and the highest speed-up among the kept rounds, see :meth:`speedup`.

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from .plan.types import Plan, Step, TensorSpec
     from .run.probe import ProbeProgram, ProbeRun, SavedRun
     from .session import InferenceSession
-    from .show.explain import Explanation
+    from .show.explain import ExplainedStep, Explanation
     from .show.step_times import Profile, StepProfile
     from .signature import NodeArg
 
 _LAZY = {
     "CostModel": "cost",
+    "ExplainedStep": "show.explain",
     "Explanation": "show.explain",
     "InferenceSession": "session",
     "NodeArg": "signature",
@@ -40,6 +41,7 @@ _LAZY = {
 
 __all__ = [
     "CostModel",
+    "ExplainedStep",
     "Explanation",
     "InferenceSession",
     "NodeArg",

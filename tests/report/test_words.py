@@ -1,4 +1,4 @@
-"""Reports: the sentences say what the numbers say, and the chart stays in its frame."""
+"""The sentences of reports say what the numbers say."""
 
 from __future__ import annotations
 
@@ -7,70 +7,19 @@ import io
 import pytest
 from rich.console import Console
 
+from report.values import calibration, summary
 from zeroskip.calibration import (
     CalibrationOptions,
-    CalibrationResult,
     Correction,
     DropEstimate,
     LayerSensitivity,
     MeasuredSpeed,
     Score,
-    Trial,
 )
-from zeroskip.gain import Gain
 from zeroskip.report import caution, headline, render_calibration, render_sensitivities, speed_caution
-from zeroskip.report.chart import search_chart
 from zeroskip.report.sensitivities import sensitivity_rows
 from zeroskip.report.words import budget_words, contributions, method_words, price
-from zeroskip.summary import LatencyMs, Summary
 from zeroskip.thresholds import ThresholdSet
-
-
-def around(ratio: float) -> Gain:
-    """Return a gain that is known to 5 %."""
-    return Gain(ratio=ratio, low=ratio / 1.05, high=ratio * 1.05)
-
-
-def summary(onnxruntime: float | None, exact: float, thresholded: float) -> Summary:
-    return Summary(
-        metric="agreement",
-        baseline=1.0,
-        optimized=0.99,
-        drop=0.01,
-        sparsity_before=0.5,
-        sparsity_after=0.7,
-        latency_ms=LatencyMs(onnxruntime=onnxruntime, zeroskip_exact=exact, zeroskip=thresholded),
-        speedup_exact=None if onnxruntime is None else onnxruntime / exact,
-        speedup=None if onnxruntime is None else onnxruntime / thresholded,
-        gain_exact=None if onnxruntime is None else around(onnxruntime / exact),
-        gain_thresholds=around(exact / thresholded),
-        recommended="thresholds" if exact / thresholded > 1.05 else "exact",
-        threads=2,
-        batch_size=1,
-        isa="generic",
-        versions={},
-    )
-
-
-def calibration(**changes: object) -> CalibrationResult:
-    score = Score(samples=100, baseline=1.0, optimized=0.99, information_loss=0.004)
-    values: dict[str, object] = {
-        "thresholds": ThresholdSet({"relu": 0.5}),
-        "metric": "agreement",
-        "max_drop": 0.01,
-        "max_information_loss": 0.01,
-        "calibration": score,
-        "holdout": score,
-        "sparsity_before": 0.5,
-        "sparsity_after": 0.7,
-        "strategy": "uniform",
-        "options": CalibrationOptions(),
-        "trials": (),
-        "sensitivities": (),
-        "was_interrupted": False,
-        "seconds": 1.0,
-    }
-    return CalibrationResult(**{**values, **changes})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -186,50 +135,3 @@ def test_the_method_in_words() -> None:
     )
     in_vain = calibration(options=CalibrationOptions(compensation="bias"), corrections=(dropped,))
     assert method_words(in_vain) == "uniform strategy, corrected biases tried, without gain"
-
-
-def test_points_of_the_chart_stay_in_the_frame() -> None:
-    trials = tuple(
-        Trial(
-            stage=stage,
-            strength=0.5,
-            sparsity=sparsity,
-            score=Score(samples=10, baseline=1.0, optimized=1.0, information_loss=loss),
-            passed=loss <= 0.01,
-        )
-        for stage, sparsity, loss in (
-            ("search", 0.6, 0.005),
-            ("search", 0.9, float("inf")),
-            ("holdout", 0.55, 0.02),
-        )
-    )
-    chart = search_chart(calibration(trials=trials))
-    assert chart is not None
-    for point in chart.points:
-        assert chart.left <= point.x <= chart.right
-        assert chart.top <= point.y <= chart.bottom
-    assert [point.passed for point in chart.points] == [True, False, False]
-    assert chart.limit is not None
-
-
-@pytest.mark.parametrize("loss", [0.0, 0.004])
-def test_without_a_budget_the_chart_shows_what_the_target_came_to(loss: float) -> None:
-    score = Score(samples=10, baseline=1.0, optimized=1.0, information_loss=loss)
-    too_far = score.model_copy(update={"information_loss": float("inf")})
-    trials = tuple(
-        Trial(stage="search", strength=0.5, sparsity=sparsity, score=found, passed=True)
-        for sparsity, found in ((0.6, score), (0.95, too_far))
-    )
-    wanted = CalibrationOptions(target_sparsity=0.6)
-    asked = {"max_drop": None, "max_information_loss": None, "options": wanted, "calibration": score}
-    chart = search_chart(calibration(trials=trials, **asked))
-    assert chart is not None
-    assert chart.limit is None
-    assert chart.y_label == "information lost"
-    near, far = (point.y for point in chart.points)
-    assert far == chart.top
-    assert near == pytest.approx(chart.bottom if loss == 0.0 else chart.bottom - (chart.bottom - chart.top) / 3.0)
-
-
-def test_no_trials_no_chart() -> None:
-    assert search_chart(calibration()) is None

@@ -1,0 +1,97 @@
+"""The page as text: one file, nothing from elsewhere, names as text, everything the results hold."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from report.values import HOSTILE, calibration, page, profile, summary
+from zeroskip.report import html
+
+
+class Elements(HTMLParser):
+    """Collects elements with their attributes, and all text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return page()
+
+
+def test_nothing_comes_from_elsewhere(text: str) -> None:
+    elements = Elements(text)
+    sources = [attrs[name] for _, attrs in elements.found for name in ("src", "href") if name in attrs]
+    assert all(source.startswith(("data:", "#")) for source in sources if source)
+    assert not re.findall(r"url\((?!data:|#)", text)
+    assert [tag for tag, _ in elements.found].count("script") == 1
+
+
+def test_only_the_script_of_the_page_may_run(text: str) -> None:
+    script = re.search(r"<script>(.*)</script>", text, re.DOTALL)
+    assert script is not None
+    digest = base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in text
+
+
+def test_names_that_hold_markup_stay_text(text: str) -> None:
+    elements = Elements(text)
+    assert not [attrs for _, attrs in elements.found if any(name.startswith("on") for name in attrs)]
+    assert elements.text.count("<script>window.hurt=1</script>") >= 3
+    assert "&amp;$x^2$" in elements.text
+
+
+def test_every_layer_has_its_facts(text: str) -> None:
+    body = text.split('<table id="layer-table"')[1].split("</tbody>")[0]
+    rows = body.split("<tbody>")[1].split("<tr")[1:]
+    assert len(rows) == len(profile().layers)
+    last = Elements("<tr" + rows[-1]).text.split()
+    assert last[:6] == ["head", "6.0", "50.0%", "50.0%", "3.0", "2.000"]
+    assert "f32" in last
+    assert "auto: sparse" in " ".join(last)
+    assert "because of head" in " ".join(last)
+
+
+def test_every_engine_has_an_interval(text: str) -> None:
+    for name, interval in (("ONNX Runtime", "19.400 to 20.600"), ("OpenVINO", "17.460 to 18.540")):
+        row = next(part for part in text.split("<tr>") if f"<td>{name}</td>" in part)
+        assert interval in row
+
+
+def test_identifiers_are_unique(text: str) -> None:
+    named = [attrs["id"] for tag, attrs in Elements(text).found if "id" in attrs and tag not in ("path", "clippath")]
+    assert sorted(named) == sorted(set(named))
+
+
+def test_without_matplotlib_the_page_says_how_to_get_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(html, "can_draw", lambda: False)
+    text = page()
+    assert "<svg" not in text
+    assert "zeroskip[report]" in text
+    assert "threshold 0.5" in text
+
+
+def test_parts_that_are_not_there_leave_no_hole() -> None:
+    bare = profile().model_copy(update={"activations": (), "layers": ()})
+    text = page(
+        maps=None, maps_after=None, profile=bare, profile_after=bare, calibration=calibration(),
+        summary=summary(None, 15.0, 10.0),
+    )  # fmt: skip
+    for heading in ("Zero maps", "Values and thresholds", "Where thresholds were put"):
+        assert heading not in text
+    assert HOSTILE not in text
