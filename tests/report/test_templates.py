@@ -1,4 +1,4 @@
-"""The page in a real browser: Chromium without a window, by its driver, both as the system's packages have them."""
+"""The page of the templates in a real browser: Chromium without a window, by its own driver."""
 
 from __future__ import annotations
 
