@@ -62,5 +62,21 @@ class OutputError(ZeroskipError, OSError):
         return f"cannot write '{os.fspath(self.filename)}': {self.strerror}"
 
 
+class ServeError(ZeroskipError):
+    """A server cannot start as it was told, or cannot answer a request."""
+
+
+class OverloadError(ServeError):
+    """As many requests wait as may wait: 429 in REST, ``RESOURCE_EXHAUSTED`` in gRPC."""
+
+
+class DeadlineError(ServeError, TimeoutError):
+    """A request's time was over before its result was there: 504 in REST, ``DEADLINE_EXCEEDED`` in gRPC."""
+
+
+class DrainingError(ServeError):
+    """The server is stopping and takes no new requests: 503 in REST, ``UNAVAILABLE`` in gRPC."""
+
+
 class OutOfMemoryError(EngineError, MemoryError):
     """A run would need more memory than there is; nothing was allocated."""

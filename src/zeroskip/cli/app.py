@@ -18,6 +18,7 @@ from .info import info
 from .optimize import optimize
 from .report import report
 from .run import run as run_command
+from .serve import serve
 from .signals import exit_code, install
 
 app = typer.Typer(
@@ -46,7 +47,7 @@ def _options(
     pass
 
 
-for command in (optimize, analyze, calibrate, apply, finetune, run_command, bench, report, info, demo):
+for command in (optimize, analyze, calibrate, apply, finetune, run_command, bench, serve, report, info, demo):
     app.command()(command)
 
 

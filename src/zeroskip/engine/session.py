@@ -267,6 +267,21 @@ class InferenceSession:
         plan, (isa, threads) = way.compiled(shapes).native.plan, machine(self._options.num_threads, self._options.isa)
         return Explanation(steps, plan.eliminated, self._named(shapes), isa, threads, plan.arena_bytes)
 
+    def treats_inputs_alone(self, input_shapes: Mapping[str, Sequence[int]]) -> bool:
+        """Whether inputs can be run as one batch with the results that each has alone.
+
+        So it is where the first dimension is open and no operator mixes or moves it. Of a model with islands nothing
+        is known, and the answer is False.
+
+        Args:
+            input_shapes: Input name to shape, as for :meth:`explain`; the size of the batch does not matter.
+
+        Raises:
+            ShapeError: If the shapes do not fit the model.
+        """
+        shapes, way = self._resolve(input_shapes), self._way()
+        return isinstance(way, Region) and way.treats_inputs_alone(shapes)
+
     def explain_islands(self) -> tuple[ExplainedIsland, ...]:
         """Return what ONNX Runtime runs and why; nothing where the model is native as a whole."""
         return () if self._mixed is None else self._mixed.islands()

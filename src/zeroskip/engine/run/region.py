@@ -197,6 +197,10 @@ class Region:
         planned = self.planned(shapes)
         return ProbeProgram(planned.plan, self._native(planned.plan), self.weights, planned.keys)
 
+    def treats_inputs_alone(self, shapes: InputShapes) -> bool:
+        """Whether no input of a batch has a part in the results of another, at any size of the batch."""
+        return bool(shapes) and all(shapes) and self._costs_of_batch(_with_batch(shapes, FEWEST_INPUTS)) is not None
+
     def _costs_of_batch(self, shapes: InputShapes) -> BatchCosts | None:
         """Return what an input of a batch takes; None if the batch is small or cannot be cut."""
         batch = shapes[0][:1] if shapes else ()
