@@ -41,7 +41,7 @@ def build(
         body: Nodes in ONNX text syntax, such as ``y = Conv <pads = [1, 1, 1, 1]> (x, w)``.
         inputs: Shapes of the float32 inputs by name, or the shape of the only one, ``x``.
         outputs: Names of the outputs, separated by blanks; their shapes are left open.
-        constants: Initializers by name; floats become float32, integers int64.
+        constants: Initializers by name; floats become float32, Python's integers int64.
         opset: Version of the default domain.
         domains: Further domains and their versions.
     """
@@ -53,7 +53,7 @@ def build(
         output.type.tensor_type.ClearField("shape")
     for name, value in (constants or {}).items():
         array = np.asarray(value)
-        array = array.astype({"f": np.float32, "i": np.int64}.get(array.dtype.kind, array.dtype))
+        array = array.astype(np.float32) if array.dtype.kind == "f" else array
         graph.initializer.append(onnx.numpy_helper.from_array(array, name))
     versions = {"": opset, **(domains or {})}
     opsets = [onnx.helper.make_opsetid(domain, version) for domain, version in versions.items()]

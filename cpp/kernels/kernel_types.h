@@ -22,6 +22,7 @@
 #include "kernels/dconv/dconv.h"
 #include "kernels/dwconv/dwconv.h"
 #include "kernels/eltwise/eltwise.h"
+#include "kernels/eltwise/quantize.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/pool/pool.h"
 #include "kernels/probe/probe.h"

@@ -13,13 +13,20 @@ struct Entry {
   OpFactory factory;
   size_t in_place_from;
   bool (*takes)(DataType);
+  DataType (*gives)(DataType);
 };
 
 bool takes_float32(DataType type) { return type == DataType::kFloat32; }
+bool takes_u8(DataType type) { return type == DataType::kU8; }
 bool takes_moved(DataType type) { return type != DataType::kFp16; }
 
+DataType gives_same(DataType taken) { return taken; }
+DataType gives_float32(DataType) { return DataType::kFloat32; }
+DataType gives_u8(DataType) { return DataType::kU8; }
+
 constexpr Entry kOps[] = {
-#define ZS_OP(name, in_place_from, types) {#name, make_##name, in_place_from, takes_##types},
+#define ZS_OP(name, in_place_from, takes, gives) \
+  {#name, make_##name, in_place_from, takes_##takes, gives_##gives},
 #include "ops/list.inc"
 #undef ZS_OP
 };
@@ -40,6 +47,11 @@ OpFactory find_op(const std::string& name) {
 bool op_takes(const std::string& name, DataType type) {
   const Entry* entry = find_entry(name);
   return entry && entry->takes(type);
+}
+
+DataType op_gives(const std::string& name, DataType taken) {
+  const Entry* entry = find_entry(name);
+  return entry ? entry->gives(taken) : taken;
 }
 
 bool op_runs_in_place(const std::string& name, size_t input) {

@@ -109,17 +109,23 @@ std::unique_ptr<Op> Program::build_op(size_t index, WeightStore& weights) {
   return op;
 }
 
-// All tensors of a step have one type, which the operator takes.
+// All inputs of a step have one type, which the operator takes, and all outputs the type it gives for that.
 void Program::check_types(const StepSpec& step) const {
-  const TensorSpec& result = spec_.tensors[static_cast<size_t>(step.outputs[0])];
-  for (const auto* indices : {&step.inputs, &step.outputs})
-    for (const int index : *indices) {
-      const TensorSpec& tensor = spec_.tensors[static_cast<size_t>(index)];
-      check(op_takes(step.op, tensor.dtype), "does not take ", traits(tensor.dtype).name, ", the type of '",
-            tensor.name, "'");
-      check(tensor.dtype == result.dtype, "'", tensor.name, "' holds ", traits(tensor.dtype).name, " and '",
-            result.name, "' ", traits(result.dtype).name, ", needs one type");
-    }
+  const TensorSpec* first = nullptr;
+  for (const int index : step.inputs) {
+    const TensorSpec& tensor = spec_.tensors[static_cast<size_t>(index)];
+    if (!first) first = &tensor;
+    check(op_takes(step.op, tensor.dtype), "does not take ", traits(tensor.dtype).name, ", the type of '",
+          tensor.name, "'");
+    check(tensor.dtype == first->dtype, "'", tensor.name, "' holds ", traits(tensor.dtype).name, " and '",
+          first->name, "' ", traits(first->dtype).name, ", needs one type");
+  }
+  for (const int index : step.outputs) {
+    const TensorSpec& tensor = spec_.tensors[static_cast<size_t>(index)];
+    const DataType given = op_gives(step.op, first ? first->dtype : tensor.dtype);
+    check(tensor.dtype == given, "'", tensor.name, "' holds ", traits(tensor.dtype).name, ", needs ",
+          traits(given).name, first ? " for inputs of " : "", first ? traits(first->dtype).name : "");
+  }
 }
 
 void Program::replace_constants(size_t step, std::map<std::string, ConstantView> constants,

@@ -48,6 +48,7 @@ BY_OPERATOR = {
         "bf16_max_pool",
         "u8_max_pool",
     ],
+    "test_quantize.py": ["f32_quantize", "u8_dequantize"],
     "test_resize.py": ["f32_resize_linear"],
     # Besides winograd_kernels_test, which calls all four together.
     "test_winograd.py": [

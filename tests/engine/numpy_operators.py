@@ -115,6 +115,20 @@ def activation(plan: Plan, step: Step, operands: Arrays, constants: Constants) -
     }[kind]()
 
 
+@operator
+def quantize(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    scale, zero_point = np.float32(step.attributes["scale"]), step.attributes["zero_point"]
+    with np.errstate(all="ignore"):
+        steps = operands[0] / scale
+    kept = np.where(steps > -zero_point, np.minimum(steps, 255 - zero_point), -zero_point)  # NaN becomes the smallest
+    return np.rint(kept) + zero_point
+
+
+@operator
+def dequantize(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    return (operands[0] - step.attributes["zero_point"]) * np.float32(step.attributes["scale"])
+
+
 def _pool(plan: Plan, step: Step, x: np.ndarray, is_average: bool) -> np.ndarray:
     """Pool by visiting every output position: windows may hang over the edge (ceil mode)."""
     _, _, height, width = x.shape

@@ -64,16 +64,6 @@ def test_what_the_body_of_control_flow_reads_is_an_input() -> None:
     assert set(parts[-1].inputs) == {"a", "b", "k"}
 
 
-def test_nodes_beside_quantizers_of_computed_values_are_named() -> None:
-    body = """
-      w = DequantizeLinear (wq, s, z)  a = Conv (x, w)  q = QuantizeLinear (a, s, z)  d = DequantizeLinear (q, s, z)
-      b = Relu (d)  y = Tanh (b)
-    """
-    constants = {"wq": random_array(4, 3, 1, 1).astype("int8"), "s": [0.1], "z": random_array(1).astype("int8")}
-    model = flat_copy(load_model(build(body, constants={**constants, "s": random_array(1) ** 2 + 0.1})))
-    assert Partitioner(model, infer_values(model, {"x": SHAPE})).quantized_nodes() == {"a", "q", "d", "b"}
-
-
 def test_types_that_numpy_lacks_do_not_cross() -> None:
     body = "a = Relu (x) b = Cast <to = 16> (a) c = Cast <to = 1> (b) y = Relu (c)"
     assert can_cross(split(body, {"b", "c"}))

@@ -95,6 +95,8 @@ _KEEPING_ZEROS = (
     "Flatten",
     "Squeeze",
     "Unsqueeze",
+    "QuantizeLinear",
+    "DequantizeLinear",
 )
 
 

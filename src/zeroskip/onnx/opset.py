@@ -43,7 +43,7 @@ _LEFT_BEHIND = {
 }  # fmt: skip
 # Operators that a later version than ``TARGET_OPSET`` gave another meaning or another signature.
 _CHANGED_LATER = {
-    "GroupNormalization", "Attention", "QuantizeLinear", "DequantizeLinear", "Range", "SpaceToDepth",
+    "GroupNormalization", "Attention", "Range", "SpaceToDepth",
 }  # fmt: skip
 
 
@@ -212,6 +212,31 @@ def _softmax(node: ir.Node, _version: int) -> bool:
     return become(node, "Reshape", [result, shape], {})
 
 
+_QUANTIZED = {0: None, 2: ir.DataType.UINT8, 3: ir.DataType.INT8}
+"""By ``output_dtype``, the types that one can quantise to in ``TARGET_OPSET``; 0 is that of the zero point."""
+
+
+def _quantizer(node: ir.Node, _version: int) -> bool:
+    """Spell the type of the result as that of a zero point; scales of blocks and types of less bits stay."""
+    given = {key: node.attributes.get_int(key, 0) for key in ("block_size", "output_dtype", "precision")}
+    floats = (0, int(ir.DataType.FLOAT))
+    if node.op_type == "DequantizeLinear":
+        is_same = given["output_dtype"] in floats
+    else:
+        is_same = given["output_dtype"] in _QUANTIZED and given["precision"] in floats
+    if given["block_size"] or not is_same:
+        return False
+    dtype, zero_point, scale = _QUANTIZED.get(given["output_dtype"]), operand(node, 2), operand(node, 1)
+    if node.op_type == "QuantizeLinear" and dtype is not None and zero_point is None:
+        if scale is None or scale.const_value is None:
+            return False
+        zero = np.zeros(scale.const_value.shape.numpy(), dtype.numpy())
+        become(node, node.op_type, [*node.inputs[:2], add_constant(owner(node), zero, f"{node.name}.zero_point")])
+    for key in given:
+        node.attributes.pop(key, None)
+    return True
+
+
 Conversion = Callable[[ir.Node, int], bool]
 
 # Operator -> (last version of the old form, how to rewrite it), oldest first.
@@ -220,7 +245,9 @@ _CONVERSIONS: dict[str, Sequence[tuple[int, Conversion]]] = {
     "Clip": [(10, _clip)],
     "Dropout": [(11, _dropout)],
     "LogSoftmax": [(12, _softmax)],
+    "DequantizeLinear": [(99, _quantizer)],
     "Pad": [(10, _pad)],
+    "QuantizeLinear": [(99, _quantizer)],
     "ReduceSum": [(12, _axes_to_input)],
     "Resize": [(10, _resize_10)],
     "Slice": [(9, _slice)],

@@ -77,20 +77,6 @@ class Partitioner:
         self._has_bounded_constants = not self._unfolded_constants()
         model.graph.meta[BOUNDED_CONSTANTS] = self._has_bounded_constants
 
-    def quantized_nodes(self) -> set[str]:
-        """Return the nodes beside DequantizeLinear and QuantizeLinear of computed values.
-
-        The other runtime fuses them with these into integer arithmetic; cut apart they would be slower, and
-        round in another way.
-        """
-        found = set()
-        for node in self._nodes:
-            neighbours = [value.producer() for value in self._reads[node]]
-            neighbours += [reader for output in node.outputs for reader in self._readers.get(output, ())]
-            if any(_is_quantizer(other) and self._reads.get(other) for other in neighbours if other is not None):
-                found.add(node.name or "")
-        return found
-
     def split(self, islands: Collection[str]) -> tuple[Part, ...]:
         """Return the parts in an order in which they can run; none if there would be too many to be worth it.
 
@@ -291,10 +277,6 @@ def _has_constant_inside(node: ir.Node) -> bool:
         for body in _bodies(attribute)
         for inner in body.all_nodes()
     )
-
-
-def _is_quantizer(node: ir.Node) -> bool:
-    return node.op_type in ("QuantizeLinear", "DequantizeLinear")
 
 
 def _computed_reads(node: ir.Node, graph: ir.Graph) -> Iterator[ir.Value]:

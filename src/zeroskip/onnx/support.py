@@ -121,10 +121,13 @@ def _reason(node: ir.Node) -> str | None:
 
 
 def _wrong_type(node: ir.Node) -> str | None:
+    integers = {"QuantizeLinear": node.outputs, "DequantizeLinear": node.inputs[:1]}.get(node.op_type, ())
     for value in _data(node):
-        if value.dtype != ir.DataType.FLOAT:
+        expected = ir.DataType.UINT8 if value in integers else ir.DataType.FLOAT
+        if value.dtype != expected:
             dtype = "unknown" if value.dtype is None else value.dtype.name.lower()
-            return f"'{value.name}' has element type {dtype}, supported is float32"
+            wanted = "uint8, and int8 between two quantisers" if value in integers else "float32"
+            return f"'{value.name}' has element type {dtype}, supported is {wanted}"
     return None
 
 
@@ -178,6 +181,17 @@ def _misplaced_window(pool: ir.Node) -> str | None:
         if ((skipped >= size) | (starts + skipped * dilation >= x[axis + 2])).any():
             return "a window lies wholly in the padding"
     return None
+
+
+def _quantizer(node: ir.Node) -> str | None:
+    if node.attributes.get_int("block_size", 0):
+        return "scales of blocks are supported for constants only"
+    scale, zero_point = constant(operand(node, 1)), constant(operand(node, 2))
+    if scale is None or (zero_point is None and operand(node, 2) is not None):
+        return "scale and zero point must be constants"
+    if scale.size > 1:
+        return "scales per channel are supported for constants only"
+    return None if scale.dtype == np.float32 else f"its scale has element type {scale.dtype}, supported is float32"
 
 
 _MAX_LRN_SIZE = 4096
@@ -283,6 +297,7 @@ _CONDITIONS: dict[str, Condition] = {
     "Clip": _constant_arguments,
     "Concat": _concat,
     "Conv": _conv,
+    "DequantizeLinear": _quantizer,
     "FatRelu": _per_channel,
     "GlobalAveragePool": _one_or_two_spatial,
     "GlobalMaxPool": _one_or_two_spatial,
@@ -294,6 +309,7 @@ _CONDITIONS: dict[str, Condition] = {
     "MaxPool": _pool,
     "Mul": _binary,
     "Pad": _pad,
+    "QuantizeLinear": _quantizer,
     "ReduceMean": _constant_arguments,
     "Reshape": _reshape,
     "Resize": _resize,

@@ -205,11 +205,21 @@ def test_a_plan_covers_no_model_with_islands() -> None:
         zs.InferenceSession(SOFTPLUS).plan({"x": (1, 3, 8, 8)})
 
 
-def test_quantized_models_stay_whole() -> None:
-    body = (
-        "q = QuantizeLinear (x, s, z) d = DequantizeLinear (q, s, z)" + BACKBONE.replace("(x,", "(d,")
-        + "q2 = QuantizeLinear (r2, s, z) d2 = DequantizeLinear (q2, s, z) y = Conv (d2, w3)"
-    )  # fmt: skip
-    data = model(body, s=np.float32(0.05), z=np.int8(0))
+QUANTIZED = (
+    "q = QuantizeLinear (x, s, z) d = DequantizeLinear (q, s, z)" + BACKBONE.replace("(x,", "(d,")
+    + "q2 = QuantizeLinear (r2, s, z) d2 = DequantizeLinear (q2, s, z)"
+)  # fmt: skip
+STEPS = {"s": np.float32(0.05), "z": np.int8(0)}
+
+
+def test_quantized_models_have_no_islands() -> None:
+    data = model(QUANTIZED + "y = Conv (d2, w3)", **STEPS)
+    session = zs.InferenceSession(data)
+    assert session.explain_islands() == ()
+
+
+@pytest.mark.parametrize("end", ["e = Erf (d2) y = Conv (e, w3)", "e = Cast <to = 1> (q2) y = Conv (e, w3)"])
+def test_islands_of_quantized_models(end: str) -> None:
+    data = model(QUANTIZED + end, **STEPS)
     session = session_like_onnxruntime(data, {"x": image()})
-    assert all("y" not in nodes for native, nodes in layout_of(session) if native)
+    assert [native for native, _ in layout_of(session)][:2] == [True, False]

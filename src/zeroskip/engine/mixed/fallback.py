@@ -91,9 +91,7 @@ class _Search:
         self._partitioner = Partitioner(flat, self._values)
         self._regions: dict[tuple[tuple[str, ...], tuple[str, ...]], Region] = {}
         self._culprits = 0
-        self.reasons: dict[str, str] = dict.fromkeys(
-            self._partitioner.quantized_nodes(), "its operand or its result is quantized"
-        )
+        self.reasons: dict[str, str] = {}
 
     def run(self) -> tuple[Part, ...]:
         """Return the parts."""

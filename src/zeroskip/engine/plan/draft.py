@@ -69,10 +69,16 @@ class Draft:
     eliminated: list[EliminatedNode] = field(default_factory=list)
 
     def add_tensor(
-        self, name: str, shape: tuple[int, ...], layout: Layout, *, is_external: bool = False
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        layout: Layout,
+        *,
+        is_external: bool = False,
+        dtype: str = FLOAT32.name,
     ) -> int:
         """Append a tensor and return its index."""
-        self.tensors.append(DraftTensor(name, shape, layout, is_external))
+        self.tensors.append(DraftTensor(name, shape, layout, is_external, dtype=dtype))
         return len(self.tensors) - 1
 
     def producers(self) -> dict[int, DraftStep]:

@@ -79,7 +79,9 @@ class CompiledRegion:
 
     def taken(self, arrays: Sequence[Any]) -> list[Any]:
         """Return what the program takes, contiguous and in native byte order."""
-        return [np.ascontiguousarray(arrays[index], dtype=np.float32) for index in self.feeds]
+        plan = self.native.plan
+        pairs = zip(self.feeds, plan.inputs, strict=True)
+        return [np.ascontiguousarray(arrays[at], plan.tensors[index].data_type.numpy_type) for at, index in pairs]
 
     def _output(self, source: OutputSource, arrays: Sequence[Any], results: Sequence[Any]) -> Any:
         if source.computed is not None:

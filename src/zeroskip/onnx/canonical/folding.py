@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 
 from ...errors import LimitError, ModelError
 from ..opset import TARGET_OPSET
+from ..quantization import WeightQuantization, dequantize, integers_of, quantize, set_weight_quantization
 from ..rewriting import add_constant, become, describe, insert_before, owner, replace_value
 from ..values import constant, is_own, static_shape
+from .quantizers import quantizer_axis
 
 MAX_BYTES = 1 << 30
 """Of all constants that a model's own expressions make, together: a few bytes of file could ask for any amount."""
@@ -48,6 +50,7 @@ _REDUCTIONS = {
     "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare", "Softmax",
 }  # fmt: skip
 _PRODUCTS = {"Gemm", "MatMul"}
+_QUANTIZERS = ("QuantizeLinear", "DequantizeLinear")
 _OWN = {"ChannelAffine", "FatRelu", "Linear"}
 _OF_ANY_SIZE = {"ConstantOfShape", "NonZero", "Range"}
 """Operators whose result shape need not be known: they see to their size themselves."""
@@ -87,7 +90,14 @@ def fold(node: ir.Node, *, must_succeed: bool) -> bool:
             return False
         first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(f"{describe(node)} computes a constant, and fails: {first_line}") from error
-    return _become_constants(node, results)
+    integers = _integers(node, arrays)
+    readers = [list(output.uses()) for output in node.outputs[:1]]
+    _become_constants(node, results)
+    for usage in readers[0] if integers is not None else ():
+        value = usage.node.inputs[usage.idx]
+        if value is not None:
+            set_weight_quantization(value, integers)
+    return True
 
 
 def _is_foldable(node: ir.Node, arrays: list[NDArray[Any] | None]) -> bool:
@@ -188,6 +198,8 @@ def _evaluate(node: ir.Node, arrays: list[NDArray[Any] | None]) -> list[NDArray[
         return [_constant_of_shape(node, arrays[0])]
     if node.op_type == "Range":
         return [_range(node, *arrays)]
+    if node.op_type in _QUANTIZERS:
+        return [_requantized(node, arrays)]
     return _evaluate_standard(node, arrays)
 
 
@@ -228,6 +240,36 @@ def _evaluate_own(node: ir.Node, arrays: list[NDArray[Any] | None]) -> NDArray[A
         threshold = shaped[0] if shaped else np.float32(node.attributes.get_float("threshold", 0.0))
         kept = np.where(x > threshold, x, np.float32(0.0))
         return np.asarray(np.minimum(kept, np.float32(node.attributes.get_float("max_value", np.inf))))
+
+
+def _requantized(node: ir.Node, arrays: list[NDArray[Any] | None]) -> NDArray[Any]:
+    x, scale, zero_point, axis = _quantizer_operands(node, arrays)
+    if node.op_type == "DequantizeLinear":
+        return dequantize(x, scale, zero_point, axis)
+    return quantize(x, scale, np.zeros(scale.shape, np.uint8) if zero_point is None else zero_point, axis)
+
+
+def _quantizer_operands(
+    node: ir.Node, arrays: list[NDArray[Any] | None]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None, int]:
+    """Return the operands of a quantiser, the scales of blocks repeated for each element of them."""
+    x, scale, zero_point = (*arrays, None)[:3]
+    if x is None or scale is None:
+        raise TypeError("there is no tensor, or no scale")
+    axis, block = quantizer_axis(node), node.attributes.get_int("block_size", 0)
+    if scale.dtype != np.float32 or (x.dtype != np.float32) == (node.op_type == "QuantizeLinear"):
+        raise TypeError(f"{x.dtype} with scales of {scale.dtype}")
+    if not block:
+        return x, scale, zero_point, axis
+    places = np.arange(x.shape[axis]) // block
+    return x, scale.take(places, axis), None if zero_point is None else zero_point.take(places, axis), axis
+
+
+def _integers(node: ir.Node, arrays: list[NDArray[Any] | None]) -> WeightQuantization | None:
+    if node.domain != "" or node.op_type != "DequantizeLinear":
+        return None
+    x, scale, zero_point, axis = _quantizer_operands(node, arrays)
+    return None if scale.ndim > 1 else integers_of(x, scale, zero_point, axis)
 
 
 def _constant_of_shape(node: ir.Node, shape: NDArray[Any] | None) -> NDArray[Any]:

@@ -17,6 +17,7 @@ from ..rewriting import describe, malformed_as_model_error
 from ..values import ZEROSKIP_DOMAIN, dims, operand, static_shape
 from .folding import fold
 from .guards import reason_to_refuse
+from .quantizers import check_quantizer
 from .resize import resized_dims
 
 _INFERENCE_OPSET = 22
@@ -66,6 +67,8 @@ def _infer_node(node: ir.Node, schemas: dict[str, onnx.defs.OpSchema | None]) ->
         if node.op_type not in schemas:
             schemas[node.op_type] = _schema(node.op_type)
         schema = schemas[node.op_type]
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            check_quantizer(node)
         if node.op_type == "Resize":
             _infer_resize(node)
         elif schema is not None and not _has_subgraph(node):

@@ -110,6 +110,23 @@ def through_unary(node: ir.Node) -> bool:
     return _swap(node, [transpose.inputs[0], *node.inputs[1:]], attributes, perm)
 
 
+def through_quantizers(node: ir.Node) -> bool:
+    """DQ(Q(Transpose(x))) is Transpose(DQ(Q(x))) where there is one scale."""
+    quantizer = producer(node.inputs[0], "QuantizeLinear")
+    transpose = None if quantizer is None else producer(quantizer.inputs[0], "Transpose")
+    perm = None if transpose is None else _permutation(transpose)
+    factors = [constant(value) for item in (node, quantizer) if item is not None for value in item.inputs[1:]]
+    if quantizer is None or transpose is None or perm is None or any(item is None or item.size > 1 for item in factors):
+        return False
+    x, integers = transpose.inputs[0], quantizer.outputs[0]
+    shape = None if x is None else x.shape
+    moved = insert_before(node, "QuantizeLinear", [x, *quantizer.inputs[1:]], shape=shape)
+    moved.type = integers.type
+    floats = insert_before(node, "DequantizeLinear", [moved, *node.inputs[1:]], shape=shape)
+    floats.type = node.outputs[0].type
+    return become(node, "Transpose", [floats], {"perm": list(perm)}, absorbs=[quantizer])
+
+
 def through_binary(node: ir.Node) -> bool:
     """f(Transpose(a), Transpose(b)) is Transpose(f(a, b)); a constant operand is transposed for good."""
     perms = {_permutation(t) for value in node.inputs if (t := producer(value, "Transpose")) is not None}
@@ -238,6 +255,7 @@ RULES: RuleTable = {
     "Transpose": (compose, behind_pad, as_reshape),
     **dict.fromkeys(_UNARY, (through_unary,)),
     **dict.fromkeys(("Add", "Mul", "Sub", "Div", "Max", "Min", "Sum"), (through_binary,)),
+    "DequantizeLinear": (through_quantizers,),
     "Pad": (through_pad,),
     "Concat": (through_axis,),
     "Softmax": (through_axis,),

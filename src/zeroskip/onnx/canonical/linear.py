@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from ..quantization import set_weight_quantization, weight_quantization
 from ..rewriting import RuleTable, add_constant, become, insert_before, owner
 from ..values import constant, operand
 
@@ -53,7 +54,11 @@ def _weight(node: ir.Node, is_transposed: bool, alpha: float) -> ir.Value | None
         return value
     turned = weight if is_transposed else weight.T
     scaled = turned if alpha == 1.0 else (turned * np.float64(alpha)).astype(np.float32)
-    return add_constant(owner(node), scaled, f"{node.name}.weight")
+    result = add_constant(owner(node), scaled, f"{node.name}.weight")
+    integers = weight_quantization(value)
+    if integers is not None and alpha == 1.0:
+        set_weight_quantization(result, integers if is_transposed else integers.transposed())
+    return result
 
 
 RULES: RuleTable = {"Gemm": (gemm,), "MatMul": (matmul,)}

@@ -32,6 +32,7 @@ from . import (
     hard,
     layout,
     linear,
+    quantizers,
     reshape,
     resize,
     selection,
@@ -40,6 +41,7 @@ from . import (
     windows,
 )
 from .inference import infer
+from .integer_operators import expand_integer_operators
 
 
 def _joined(*tables: RuleTable) -> RuleTable:
@@ -49,6 +51,7 @@ def _joined(*tables: RuleTable) -> RuleTable:
 
 
 _GENERAL = _joined(
+    quantizers.RULES,
     elementwise.RULES,
     thresholds.RULES,
     layout.RULES,
@@ -110,6 +113,7 @@ def _prepare(prepared: ir.Model) -> None:
     graph = prepared.graph
     graph.meta[SOURCE_OPSET] = prepared.opset_imports.get("")
     raise_opset(prepared)
+    expand_integer_operators(graph)
     prepared.opset_imports[ZEROSKIP_DOMAIN] = 1
     declared = [value.shape for value in graph.inputs]
     for value in graph.inputs:
@@ -157,6 +161,7 @@ def infer_values(model: ir.Model, input_shapes: Mapping[str, Sequence[int]]) -> 
     graph = copy.graph
     try:
         raise_opset(copy)
+        expand_integer_operators(graph)
         values = [*graph.inputs, *(output for node in graph for output in node.outputs)]
         _set_input_shapes(graph, input_shapes, partial=True)
         _forget_shapes(graph)

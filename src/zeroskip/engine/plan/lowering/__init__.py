@@ -14,7 +14,7 @@ from ....onnx.rewriting import malformed_as_model_error
 from ....onnx.support import UnsupportedNode
 from ....onnx.values import ZEROSKIP_DOMAIN
 from ..draft import Draft
-from . import activation, conv, elementwise, linear, pool, reduce, resize, shape
+from . import activation, conv, elementwise, linear, pool, quantize, reduce, resize, shape
 from .builder import Builder
 from .node import LoweringError
 
@@ -29,6 +29,7 @@ LOWERINGS: dict[tuple[str, str], Lowering] = {
     ("", "Clip"): activation.lower_clip,
     ("", "Concat"): shape.lower_concat,
     ("", "Conv"): conv.lower_conv,
+    ("", "DequantizeLinear"): quantize.lower_dequantize,
     ("", "GlobalAveragePool"): pool.lower_global_pool,
     ("", "GlobalMaxPool"): pool.lower_global_pool,
     ("", "HardSigmoid"): activation.lower_hard_sigmoid,
@@ -38,6 +39,7 @@ LOWERINGS: dict[tuple[str, str], Lowering] = {
     ("", "MaxPool"): pool.lower_max_pool,
     ("", "Mul"): elementwise.lower_mul,
     ("", "Pad"): shape.lower_pad,
+    ("", "QuantizeLinear"): quantize.lower_quantize,
     ("", "ReduceMean"): reduce.lower_reduce_mean,
     ("", "Reshape"): shape.lower_reshape,
     ("", "Resize"): resize.lower_resize,

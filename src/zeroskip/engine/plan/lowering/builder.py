@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from ....onnx.rewriting import sources
 from ..draft import Draft, DraftStep
 from ..types import AttributeValue, EliminatedNode, Layout
-from .node import LoweringError, constant_of, is_constant, shape_of
+from .node import LoweringError, constant_of, is_constant, shape_of, type_of
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -51,7 +51,7 @@ class Builder:
 
     def graph_input(self, value: ir.Value) -> None:
         """Declare a graph input: row layout, in the caller's memory."""
-        tensor = self.draft.add_tensor(_name(value), shape_of(value), "row", is_external=True)
+        tensor = self.draft.add_tensor(_name(value), shape_of(value), "row", is_external=True, dtype=type_of(value))
         self.draft.inputs.append(tensor)
         self._forms[_name(value)] = {"row": tensor}
 
@@ -60,7 +60,8 @@ class Builder:
         tensor = self.row(value)
         if self.draft.tensors[tensor].is_external:  # an input passed through, or a value returned twice
             source, name = tensor, _name(value)
-            tensor = self.draft.add_tensor(f"{name}:output{len(self.draft.outputs)}", shape_of(value), "row")
+            copy_name, dtype = f"{name}:output{len(self.draft.outputs)}", type_of(value)
+            tensor = self.draft.add_tensor(copy_name, shape_of(value), "row", dtype=dtype)
             self.emit("copy", f"{name}:copy", [source], [tensor])
         self.draft.tensors[tensor].is_external = True
         self.draft.outputs.append(tensor)
@@ -90,7 +91,7 @@ class Builder:
             batch, channels, height, width = shape
             row_shape = shape if order == "nchw" else (batch, height, width, channels)
             source = self._reshaped(forms["row" if order == "nchw" else "row_nhwc"], row_shape)
-            tensor = self.draft.add_tensor(f"{name}:nhwc", shape, "nhwc")
+            tensor = self.draft.add_tensor(f"{name}:nhwc", shape, "nhwc", dtype=type_of(value))
             step = self.emit("to_nhwc", f"{name}:to_nhwc", [source], [tensor], {"input_layout": order})
             step.notes.append("layout change: what reads it works on padded channels-last maps")
             forms["nhwc"] = tensor
@@ -102,14 +103,14 @@ class Builder:
         if "row" not in forms:
             name = _name(value)
             if "nhwc" in forms:
-                tensor = self.draft.add_tensor(f"{name}:row", map_shape(shape_of(value)), "row")
+                tensor = self.draft.add_tensor(f"{name}:row", map_shape(shape_of(value)), "row", dtype=type_of(value))
                 order: dict[str, AttributeValue] = {"output_layout": "nchw"}
                 step = self.emit("to_row", f"{name}:to_row", [forms["nhwc"]], [tensor], order)
                 step.notes.append("layout change: back to the order of the model")
                 tensor = self._reshaped(tensor, shape_of(value))
             else:
                 rank = len(shape_of(value))
-                tensor = self.draft.add_tensor(f"{name}:row", shape_of(value), "row")
+                tensor = self.draft.add_tensor(f"{name}:row", shape_of(value), "row", dtype=type_of(value))
                 perm = (0, rank - 1, *range(1, rank - 1))
                 self.emit("transpose", f"{name}:to_row", [forms["row_nhwc"]], [tensor], {"perm": perm})
             forms["row"] = tensor
@@ -120,7 +121,7 @@ class Builder:
         before = self.draft.tensors[source]
         if before.shape == shape:
             return source
-        tensor = self.draft.add_tensor(f"{before.name}:{'x'.join(map(str, shape))}", shape, "row")
+        tensor = self.draft.add_tensor(f"{before.name}:{'x'.join(map(str, shape))}", shape, "row", dtype=before.dtype)
         self.emit("copy", f"{before.name}:reshape", [source], [tensor])
         return tensor
 
@@ -137,7 +138,8 @@ class Builder:
     def define(self, value: ir.Value, layout: Layout) -> int:
         """Declare that the step being lowered produces ``value`` in ``layout``; return the tensor."""
         shape = shape_of(value)
-        tensor = self.draft.add_tensor(_name(value), map_shape(shape) if layout == "nhwc" else shape, layout)
+        stored = map_shape(shape) if layout == "nhwc" else shape
+        tensor = self.draft.add_tensor(_name(value), stored, layout, dtype=type_of(value))
         self._forms[_name(value)] = {layout: tensor}
         return tensor
 
@@ -152,7 +154,7 @@ class Builder:
         forms = self._of(source)
         if "row_nhwc" not in forms:
             batch, channels, height, width = map_shape(shape_of(source))
-            tensor = self.draft.add_tensor(_name(value), (batch, height, width, channels), "row")
+            tensor = self.draft.add_tensor(_name(value), (batch, height, width, channels), "row", dtype=type_of(value))
             self.step("to_row", node, [self.nhwc(source)], [tensor], {"output_layout": "nhwc"})
             forms["row_nhwc"] = self._reshaped(tensor, shape_of(value))
         self._forms[_name(value)] = {"row": forms["row_nhwc"]}

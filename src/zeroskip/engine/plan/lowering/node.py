@@ -66,6 +66,19 @@ def shape_of(value: ir.Value) -> tuple[int, ...]:
     return shape
 
 
+def type_of(value: ir.Value) -> str:
+    """Return the element type of a value as ``TensorSpec.dtype`` says it.
+
+    Raises:
+        LoweringError: If no tensor holds such elements.
+    """
+    name = "FLOAT" if value.dtype is None else value.dtype.name
+    found = {"FLOAT": "float32", "UINT8": "u8"}.get(name)
+    if found is None:
+        raise LoweringError(f"'{value.name}' has element type {name.lower()}, supported are float32 and uint8")
+    return found
+
+
 def operand(node: ir.Node, index: int) -> ir.Value:
     """Return input ``index`` of a node.
 

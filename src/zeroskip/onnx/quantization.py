@@ -1,0 +1,133 @@
+"""Quantised values: the arithmetic of QuantizeLinear and DequantizeLinear, and constants that came from integers.
+
+A constant that a model stores as integers becomes float32 when it is read, exactly as DequantizeLinear computes it.
+What it was made from stays beside it, with the tensor: whoever makes other values of it makes another tensor, which
+has no such integers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from ..short_repr import ShortRepr
+from .values import constant
+
+_INTEGERS = "zeroskip.integers"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class WeightQuantization(ShortRepr):
+    """The integers that a float32 constant is a multiple of: constant = values * scale along one axis.
+
+    Args:
+        values: int8 of weights, int32 of a bias; of the shape of the constant, its zero point subtracted.
+        scale: float32 ``[1]``, or one for each index of the axis.
+        axis: Axis of the scales.
+    """
+
+    values: NDArray[Any]
+    scale: NDArray[np.float32]
+    axis: int
+
+    def per_output(self) -> NDArray[np.float32] | None:
+        """Return the scales ``[O]`` of the outputs, which are axis 0 of a weight; None if they run along another."""
+        if self.scale.size > 1 and self.axis != 0:
+            return None
+        return np.broadcast_to(self.scale, self.values.shape[:1])
+
+    def transposed(self) -> WeightQuantization:
+        """Return that of the transposed matrix."""
+        return replace(self, values=self.values.T, axis=1 - self.axis)
+
+
+def weight_quantization(value: ir.Value | None) -> WeightQuantization | None:
+    """Return the integers that a constant was made from, None if there are none."""
+    if constant(value) is None or value is None or value.const_value is None:
+        return None
+    found: WeightQuantization | None = value.const_value.meta.get(_INTEGERS)
+    return found
+
+
+def set_weight_quantization(value: ir.Value, quantization: WeightQuantization | None) -> None:
+    """Note what a constant was made from."""
+    if quantization is not None and value.const_value is not None:
+        value.const_value.meta[_INTEGERS] = quantization
+
+
+def along(factors: NDArray[Any], axis: int, value_rank: int) -> NDArray[Any]:
+    """Return one factor, one for each index of an axis, or one for each element, as it broadcasts over a tensor."""
+    if factors.size == 1:
+        return factors.reshape(())
+    if factors.ndim > 1:
+        return factors
+    return factors.reshape((-1,) + (1,) * (value_rank - axis - 1))
+
+
+def quantize(x: NDArray[Any], scale: NDArray[Any], zero_point: NDArray[Any], axis: int = 1) -> NDArray[Any]:
+    """Return what QuantizeLinear gives: saturate(round(x / scale) + zero_point), half to even, as the zero point is.
+
+    Args:
+        x: float32, any shape.
+        scale: float32, one number, or one for each index of ``axis``.
+        zero_point: Integers, as many.
+        axis: Axis of the scales.
+    """
+    limits = np.iinfo(zero_point.dtype)
+    start = along(zero_point, axis, x.ndim).astype(np.float32)
+    with np.errstate(all="ignore"):
+        steps = x / along(np.asarray(scale, np.float32), axis, x.ndim)
+        low, high = np.float32(limits.min) - start, np.float32(limits.max) - start
+        kept = np.where(steps > low, np.minimum(steps, high), low)  # NaN becomes the smallest
+    return np.asarray(np.rint(kept) + start, zero_point.dtype)
+
+
+def dequantize(
+    q: NDArray[Any], scale: NDArray[Any], zero_point: NDArray[Any] | None, axis: int = 1
+) -> NDArray[np.float32]:
+    """Return what DequantizeLinear gives: (q - zero_point) * scale, float32.
+
+    Args:
+        q: Integers of up to 32 bits, any shape.
+        scale: float32, one number, or one for each index of ``axis``.
+        zero_point: Integers, as many; None for 0.
+        axis: Axis of the scales.
+    """
+    steps = q.astype(np.float32) if zero_point is None else centred(q, zero_point, axis).astype(np.float32)
+    return np.asarray(steps * along(np.asarray(scale, np.float32), axis, q.ndim), np.float32)
+
+
+def centred(q: NDArray[Any], zero_point: NDArray[Any] | None, axis: int = 1) -> NDArray[np.int32]:
+    """Return q - zero_point in 32 bits."""
+    wide = q.astype(np.int32)
+    return wide if zero_point is None else wide - along(zero_point, axis, q.ndim).astype(np.int32)
+
+
+def integers_of(
+    q: NDArray[Any], scale: NDArray[Any], zero_point: NDArray[Any] | None, axis: int
+) -> WeightQuantization | None:
+    """Return the integers of a constant that DequantizeLinear makes, None if they do not fit into 8 or 32 bits."""
+    wide = centred(q, zero_point, axis)
+    narrow: Any = np.int32 if q.dtype == np.int32 else np.int8
+    values = wide.astype(narrow)
+    if q.dtype not in (np.int8, np.uint8, np.int32) or not np.array_equal(values, wide):
+        return None
+    return WeightQuantization(values, np.asarray(scale, np.float32).reshape(-1), axis if np.size(scale) > 1 else 0)
+
+
+def largest_zero(scale: float) -> float:
+    """Return the largest float32 that a quantiser of this scale and zero point 0 makes 0 of, about scale / 2.
+
+    Example:
+        >>> largest_zero(2.0)
+        1.0
+    """
+    step, bound = np.float32(scale), np.float32(scale) * np.float32(0.5)
+    with np.errstate(all="ignore"):
+        while np.rint((above := np.nextafter(bound, np.float32(np.inf))) / step) == 0:
+            bound = above
+    return float(bound)
