@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from .analysis import SparsityProfile, ZeroMaps, analyze, map_zeros, refuse_noise
+from .analysis import ModelInput, SparsityProfile, ZeroMaps, analyze, map_zeros, refuse_noise
 from .baselines import available_engines
 from .bench import BenchResult, EngineSpec, bench
 from .calibration import (
@@ -25,6 +25,7 @@ from .calibration import (
 )
 from .calibration.options import CalibrationOptions
 from .calibration.preflight import preflight
+from .calibration.problem import split_data
 from .data import Dataset
 from .errors import DataError
 from .files import atomic_write_text
@@ -141,12 +142,12 @@ class OptimizeResult(ShortRepr):
 
 def optimize(
     model: ModelSource,
-    data: Dataset,
+    data: Any,
     max_drop: float | None = None,
     output: str | os.PathLike[str] = "zeroskip-output",
     *,
     options: CalibrationOptions | None = None,
-    holdout: Dataset | None = None,
+    holdout: Any = None,
     batch_size: int = 1,
     seconds: float = 5.0,
     progress: Progress | None = None,
@@ -158,7 +159,8 @@ def optimize(
     Args:
         model: ONNX file, its content or a loaded model. It is read once; what becomes of the file meanwhile is without
             effect.
-        data: Real inputs, labelled or not; half of them are held out for check and measurement.
+        data: Real inputs, labelled or not: a data set, or what :func:`zeroskip.data.from_iterable` reads; half of them
+            are held out for check and measurement.
         max_drop: Largest loss of the metric, see :func:`zeroskip.calibrate`.
         output: Folder to create or to fill. Nothing appears there before everything has succeeded.
         options: How to calibrate, and with how many threads and which instruction set all engines run; None for the
@@ -186,17 +188,19 @@ def optimize(
     from .onnx import LoadedModel
 
     tell = announce or (lambda line: None)
-    refuse_noise(data, random_input=False)
     # What cannot be is refused before the analysis. The speed is measured at the end, against ONNX Runtime too.
     asked = CalibrationOptions.of(options, {"max_drop": max_drop, **choices, "measure_seconds": 0.0})
     original = LoadedModel.of(model)
+    model_input = ModelInput.of_model(original)
+    data, holdout = model_input.data(data), None if holdout is None else model_input.data(holdout)
+    refuse_noise(data, random_input=False)
     threads = physical_cores() if asked.threads is None else asked.threads
     asked = replace(asked, threads=threads)
     engine = SessionOptions(intra_op_num_threads=threads, isa=asked.isa)
     with _journal(Path(output)) as journal, staged_directory(
         output, original.weight_bytes + _RESULT_BYTES
     ) as stage:
-        calibration_data, holdout_data = (data, holdout) if holdout else data.split(0.5, seed=asked.seed)
+        calibration_data, holdout_data = split_data(data, holdout, asked)
         preflight(original, calibration_data, holdout_data, asked, progress)
         look = partial(
             analyze,

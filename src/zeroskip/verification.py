@@ -72,10 +72,10 @@ def verify(model: LoadedModel, data: Dataset, options: SessionOptions) -> Verifi
 
     session = InferenceSession(model, options)
     model_input = ModelInput.of(session)
-    data = data.subset(_INPUTS)
+    data = model_input.data(data).subset(_INPUTS)
     feeds = list(model_input.feeds(data, 1))
     with EngineProcess(PEER, max(1, options.intra_op_num_threads)) as peer:
-        loaded = peer.load(model, {model_input.name: feeds[0][0][model_input.name].shape})
+        loaded = peer.load(model, {name: array.shape for name, array in feeds[0][0].items()})
         peer.set_feeds([feed for feed, _ in feeds])
         expected = peer.outputs()
     got = [session.run(None, feed) for feed, _ in feeds]
@@ -100,9 +100,7 @@ def verify(model: LoadedModel, data: Dataset, options: SessionOptions) -> Verifi
 def _response(
     session: InferenceSession, feeds: Sequence[tuple[Feed, int]], outputs: Outputs
 ) -> Callable[[], NDArray[np.float64]]:
-    name = next(iter(feeds[0][0]))
-
     def run(batches: Batches) -> Outputs:
-        return [session.run(None, {name: batch}) for batch in batches]
+        return [session.run(None, feed) for feed in batches]
 
-    return lambda: noise_response(run, [feed[name] for feed, _ in feeds], outputs, "f32")
+    return lambda: noise_response(run, [feed for feed, _ in feeds], outputs, "f32")

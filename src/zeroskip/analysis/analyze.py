@@ -39,7 +39,7 @@ _LAYOUT_SUFFIX = re.compile(r":(nhwc|row)$")
 
 def analyze(
     model: ModelSource,
-    data: Dataset,
+    data: Any,
     *,
     batch_size: int = 1,
     threads: int | None = None,
@@ -54,8 +54,8 @@ def analyze(
 
     Args:
         model: ONNX file, its content, or a loaded model (``zeroskip.onnx.LoadedModel`` keeps its name and hash).
-        data: Real inputs, evenly spread ones of which are used. Noise has to be asked for by
-            ``random_input``.
+        data: Real inputs, evenly spread ones of which are used: a data set, or what
+            :func:`zeroskip.data.from_iterable` reads. Noise has to be asked for by ``random_input``.
         batch_size: Inputs per timed run.
         threads: Threads to use; None for all cores.
         isa: Instruction set to use; None for the best.
@@ -70,7 +70,7 @@ def analyze(
 
     Raises:
         ModelError: If the model cannot be read or run.
-        DataError: If the data are noise and ``random_input`` is False, or the model has several inputs.
+        DataError: If the data are noise and ``random_input`` is False, or lack an input of the model.
         ShapeError: If the data do not fit the model.
         EngineError: If the engine fails.
 
@@ -82,17 +82,18 @@ def analyze(
     from ..engine import InferenceSession, SessionOptions, fitted_cost_model
     from ..onnx import LoadedModel, labels_of
 
-    refuse_noise(data, random_input)
     loaded = LoadedModel.of(model)
+    model_input = ModelInput.of_model(loaded)
+    data = model_input.data(data)
+    refuse_noise(data, random_input)
     warn_of_other_preprocessing(loaded, data)
     costs = fitted_cost_model(isa, threads or 0, progress=progress)
     options = SessionOptions(intra_op_num_threads=threads or 0, isa=isa, cost_model=costs)
     session = InferenceSession(loaded, options)
-    model_input = ModelInput.of(session)
     model_input.check(data)
     data = data.subset(samples)
     data.check(progress)
-    batch_size = model_input.batch_size(batch_size)
+    batch_size = model_input.batch_size(batch_size) if data.is_uniform else 1
     activations = session.activations()
     observed = observe(session, [item.name for item in activations], data, seed=seed, progress=progress)
     variants = _thinned_variants(loaded.model, activations, observed, options) if predict else []
@@ -169,8 +170,8 @@ def _full_batches(model_input: ModelInput, data: Dataset, batch_size: int) -> It
     if len(data) >= batch_size:
         yield from (pair for pair in model_input.feeds(data, batch_size) if pair[1] == batch_size)
     else:
-        values = data.array()
-        yield {model_input.name: np.resize(values, (batch_size, *values.shape[1:]))}, batch_size
+        feed, _ = next(model_input.feeds(data, len(data)))
+        yield {name: np.resize(array, (batch_size, *array.shape[1:])) for name, array in feed.items()}, batch_size
 
 
 def _densities(session: InferenceSession, feeds: Iterable[Feed]) -> dict[str, float]:

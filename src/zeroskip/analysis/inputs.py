@@ -1,9 +1,9 @@
-"""Feeding a data set to a model: its one input, the batch size it allows, padding of a last short batch."""
+"""Feeding a data set to a model: its inputs, the batch size it allows, padding of a last short batch."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,21 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data import Dataset
+from ..engine.signature import NodeArg, Signature
 from ..errors import DataError, ShapeError
+from .binding import as_dataset, bound, cast
 
 if TYPE_CHECKING:
     from ..onnx.load import ModelSource
 
 _logger = logging.getLogger(__name__)
 
-Feed = dict[str, NDArray[np.float32]]
+Feed = dict[str, NDArray[Any]]
 
 
 class Session(Protocol):
     """What is needed of an inference session; zeroskip's and ONNX Runtime's both have it."""
 
     def get_inputs(self) -> Any:
-        """Return objects with ``name`` and ``shape``."""
+        """Return objects with ``name``, ``shape`` and ``type``."""
         ...
 
     def run(self, output_names: Any, feed: Any) -> Any:
@@ -36,41 +38,57 @@ class Session(Protocol):
 
 @dataclass(frozen=True)
 class ModelInput:
-    """The only input of a model.
+    """What a model takes: one input or several.
 
     Args:
-        name: Name in the graph.
-        shape: One entry per dimension; anything but an int is dynamic.
+        arguments: Name, shape and type of each, in the order of the graph; a dimension that is no int is open.
     """
 
-    name: str
-    shape: tuple[int | str | None, ...]
+    arguments: tuple[NodeArg, ...]
 
     @classmethod
     def of(cls, session: Session) -> ModelInput:
-        """Read the input of a model.
+        """Read the inputs of a model.
 
         Args:
             session: A session that has the model.
 
         Raises:
-            DataError: If the model has several inputs: a data set feeds one.
+            DataError: If an input is no tensor.
         """
-        inputs = list(session.get_inputs())
-        if len(inputs) != 1:
-            names = [item.name for item in inputs]
-            raise DataError(f"the model has {len(inputs)} inputs {names}, but a data set feeds exactly one")
-        return cls(inputs[0].name, tuple(inputs[0].shape))
+        arguments = [
+            item if isinstance(item, NodeArg) else NodeArg(item.name, list(item.shape or []), item.type)
+            for item in session.get_inputs()
+        ]
+        return cls(_checked(arguments))
+
+    @classmethod
+    def of_model(cls, model: ModelSource) -> ModelInput:
+        """Read the inputs of a model that no session has been made of; raises like :meth:`of`."""
+        from ..onnx import LoadedModel
+
+        return cls(_checked(Signature.of(LoadedModel.of(model).model).inputs))
 
     @property
     def fixed_batch_size(self) -> int | None:
         """The batch size the model was exported for, or None where it takes any."""
-        batch = self.shape[0] if self.shape else None
-        return batch if isinstance(batch, int) else None
+        fixed = [item.shape[0] for item in self.arguments if item.shape and isinstance(item.shape[0], int)]
+        return fixed[0] if fixed else None
 
     def batch_size(self, wanted: int) -> int:
         """Return the batch size to use: the one the model insists on, else ``wanted``."""
         return self.fixed_batch_size or wanted
+
+    def data(self, data: Any) -> Dataset:
+        """Return the data set as this model takes it.
+
+        Args:
+            data: A data set, or anything :func:`zeroskip.data.from_iterable` reads.
+
+        Raises:
+            DataError: If it lacks an input of the model, or values cannot be of its type.
+        """
+        return bound(as_dataset(data, self.arguments), self.arguments)
 
     def check(self, data: Dataset) -> None:
         """Make sure that the data fit.
@@ -79,36 +97,71 @@ class ModelInput:
             data: The data set; its first input is read.
 
         Raises:
+            DataError: If an input of the model is missing in it.
             ShapeError: If they do not; the message says what to change.
         """
-        sample = data.sample_shape
-        expected = self.shape[1:]
-        fits = len(expected) == len(sample) and all(
-            not isinstance(want, int) or want == have for want, have in zip(expected, sample, strict=True)
-        )
-        if not fits:
-            raise ShapeError(
-                f"the data give inputs of shape {list(sample)}, the model's input '{self.name}' takes "
-                f"{list(expected)} per item: check the preprocessing (crop, layout)"
-            )
+        data = self.data(data)
+        axes = 0 if data.is_whole else 1
+        found = self._named(data.source.load(data.indices[:1]))
+        for item in self.arguments:
+            _check_shape(item, found[item.name].shape[axes:], axes)
 
     def feeds(self, data: Dataset, batch_size: int) -> Iterator[tuple[Feed, int]]:
         """Yield the data batch by batch.
 
         Args:
             data: The data set.
-            batch_size: Inputs per batch; a model with a fixed batch size overrides it.
+            batch_size: Inputs per batch; a model with a fixed batch size overrides it, and inputs of different shapes
+                come one by one.
 
         Yields:
             A feed for ``session.run``, and how many of its rows are real: a last batch that is too short
             for a fixed batch size is filled up with repetitions.
         """
-        size = self.batch_size(batch_size)
+        data = self.data(data)
+        size = self.batch_size(batch_size) if data.is_uniform else 1
         for batch, _ in data.batches(size):
-            count = len(batch)
+            feed = self._named(batch)
+            count = 1 if data.is_whole else len(next(iter(feed.values())))
             if self.fixed_batch_size is not None and count < size:
-                batch = np.concatenate([batch, np.repeat(batch[-1:], size - count, axis=0)])
-            yield {self.name: batch}, count
+                feed = {name: filled(array, size) for name, array in feed.items()}
+            yield feed, count
+
+    def _named(self, inputs: Any) -> Feed:
+        if isinstance(inputs, dict):
+            return inputs
+        (item,) = self.arguments
+        return {item.name: cast(inputs, item)}
+
+
+def filled(array: NDArray[Any], size: int) -> NDArray[Any]:
+    """Return a batch filled up to a size with repetitions of its last row."""
+    return array if len(array) >= size else np.concatenate([array, np.repeat(array[-1:], size - len(array), axis=0)])
+
+
+def _checked(arguments: Any) -> tuple[NodeArg, ...]:
+    if other := [item for item in arguments if not item.is_tensor]:
+        raise DataError(f"a data set feeds tensors, but the model takes {', '.join(str(item) for item in other)}")
+    return tuple(arguments)
+
+
+def _check_shape(argument: NodeArg, sample: tuple[int, ...], axes: int) -> None:
+    if not argument.has_rank:
+        return
+    expected = argument.shape[axes:]
+    fits = len(expected) == len(sample) and all(
+        not isinstance(want, int) or want == have for want, have in zip(expected, sample, strict=True)
+    )
+    if fits:
+        return
+    shown = ["?" if want is None else want for want in expected]
+    advice = "check the preprocessing (crop, layout)"
+    if axes and len(sample) == len(expected) + 1:
+        advice = "the items seem to be batches: say batched=True"
+    raise ShapeError(
+        f"the data give inputs of shape {list(sample)}, the model's input '{argument.name}' takes {shown} per item: "
+        f"{advice}"
+    )
 
 
 def warn_of_other_preprocessing(model: ModelSource, data: Dataset) -> None:
@@ -148,11 +201,17 @@ def run_batches(
         output_names: Outputs wanted; None for all.
 
     Raises:
-        DataError: If the model has several inputs, or an input cannot be read.
+        DataError: If the data lack an input of the model, or an input cannot be read.
         ShapeError: If the data do not fit the model.
     """
-    model_input = ModelInput.of(session)
-    for feed, count in model_input.feeds(data, batch_size):
+    for feed, count in ModelInput.of(session).feeds(data, batch_size):
         outputs = session.run(output_names, feed)
-        padded = len(feed[model_input.name]) != count
-        yield [output[:count] for output in outputs] if padded else outputs
+        rows = batch_rows(feed)
+        yield [output[:count] if np.shape(output)[:1] == (rows,) and rows > count else output for output in outputs]
+
+
+def batch_rows(feed: Mapping[str, NDArray[Any]]) -> int:
+    """Return how many inputs a feed has, fill-up rows included; 1 where it has no common batch axis."""
+    sizes = {array.shape[:1] for array in feed.values()}
+    (size,) = sizes if len(sizes) == 1 else ((),)
+    return size[0] if size else 1

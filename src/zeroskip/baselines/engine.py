@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import EngineError
 
 Precision = Literal["f32", "bf16"]
-Feed: TypeAlias = Mapping[str, NDArray[np.float32]]
+Feed: TypeAlias = Mapping[str, NDArray[Any]]
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 ModelContent: TypeAlias = bytes | Path
 """A serialized ONNX model that refers to no file; or, where it is too large for that, a private copy of it."""
@@ -70,7 +69,7 @@ class Engine(Protocol):
         """Run the model once.
 
         Args:
-            feed: float32 input by name, of the shapes given to :meth:`load`.
+            feed: Inputs by name, of the shapes given to :meth:`load`.
 
         Returns:
             The graph outputs in the graph's order; valid until the next run.

@@ -87,12 +87,12 @@ class Worker:
         return self._engine, self._feeds
 
 
-def _fresh(value: NDArray[np.float32]) -> NDArray[np.float32]:
+def _fresh(value: NDArray[Any]) -> NDArray[Any]:
     """Copy an array that came over the connection.
 
-    Its dtype is equal but not identical to ``np.float32``, and DeepSparse compares by identity.
+    Its dtype is equal but not identical to ``np.float32`` and its like, and DeepSparse compares by identity.
     """
-    copy = np.empty(value.shape, np.float32)
+    copy = np.empty(value.shape, np.dtype(value.dtype.str))
     copy[...] = value
     return copy
 

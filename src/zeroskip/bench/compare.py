@@ -27,7 +27,10 @@ TOLERANCES: Mapping[Precision, float] = MappingProxyType({"f32": 1e-3, "bf16": 1
 Outputs = Sequence[Sequence[NDArray[Any]]]
 """For each batch the graph outputs."""
 
-Batches = Sequence[NDArray[np.float32]]
+Batch = NDArray[Any] | Mapping[str, NDArray[Any]]
+"""The only input of a model, or its inputs by name."""
+Batches = Sequence[Any]
+"""Batches, all of one kind."""
 
 # Relative to the largest input: several times what direct sums and Winograd's differ by; the last bit of bfloat16.
 _NOISE: Mapping[Precision, float] = MappingProxyType({"f32": 3e-6, "bf16": 4e-3})
@@ -129,7 +132,7 @@ def noise_response(
 
     Args:
         run: Returns the outputs of the engine.
-        batches: float32 inputs.
+        batches: Its inputs; noise is added to those of floating point.
         reference: Its outputs for them.
         precision: What it computes in.
 
@@ -137,12 +140,25 @@ def noise_response(
         float64 as :func:`input_differences`: the largest of a few draws.
     """
     random = np.random.default_rng(0)
-    size = _NOISE[precision] * max(float(np.abs(batch).max(initial=0.0)) for batch in batches)
+    named = [batch if isinstance(batch, Mapping) else {"": batch} for batch in batches]
+    sizes = {name: _NOISE[precision] * max(_largest(batch[name]) for batch in named) for name in named[0]}
+
+    def moved(name: str, array: NDArray[Any]) -> NDArray[Any]:
+        if array.dtype.kind != "f":
+            return array
+        return np.asarray(array + random.uniform(-sizes[name], sizes[name], array.shape).astype(array.dtype))
+
     worst = np.zeros(1)
     for _ in range(_DRAWS):
-        moved = [batch + random.uniform(-size, size, batch.shape).astype(np.float32) for batch in batches]
-        worst = np.maximum(worst, input_differences(reference, run(moved)))
+        noisy: list[Batch] = [{name: moved(name, array) for name, array in batch.items()} for batch in named]
+        if not isinstance(batches[0], Mapping):
+            noisy = [batch[""] for batch in noisy]
+        worst = np.maximum(worst, input_differences(reference, run(noisy)))
     return worst
+
+
+def _largest(array: NDArray[Any]) -> float:
+    return float(np.abs(array).max(initial=0.0)) if array.dtype.kind == "f" else 0.0
 
 
 def mark_differences(rows: Sequence[Row], tolerance: float | None) -> None:

@@ -8,11 +8,12 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timezone
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..analysis import warn_of_other_preprocessing
+from ..analysis import ModelInput, warn_of_other_preprocessing
 from ..baselines import Precision
 from ..data import Dataset
 from ..engine import fitted_cost_model
@@ -41,7 +42,7 @@ _logger = logging.getLogger(__name__)
 
 def bench(
     model: ModelSource,
-    data: Dataset,
+    data: Any,
     engines: Sequence[str | EngineSpec] = ("zeroskip", "onnxruntime"),
     *,
     threads: int | None = None,
@@ -63,8 +64,9 @@ def bench(
     result says that it is unstable.
 
     Args:
-        model: ONNX file, its content or a loaded model, with one input. It is read once; all engines get the same.
-        data: Real inputs; up to 8 batches of them are used. Noise has to be asked for by ``random_input``.
+        model: ONNX file, its content or a loaded model. It is read once; all engines get the same.
+        data: Real inputs, a data set or what :func:`zeroskip.data.from_iterable` reads; up to 8 batches of them are
+            used. Noise has to be asked for by ``random_input``.
         engines: Names or :class:`EngineSpec`; labels must be unique.
         threads: Threads per engine; all physical cores by default.
         batch_size: Inputs per run. If the data have fewer, they are repeated to fill one batch.
@@ -82,7 +84,7 @@ def bench(
         The result, rows in the order of ``engines``.
 
     Raises:
-        DataError: If the data are noise and ``random_input`` is False, or the model has several inputs.
+        DataError: If the data are noise and ``random_input`` is False, or lack an input of the model.
         ShapeError: If the data do not fit the model.
         ModelError: If a model cannot be read.
         EngineError: If an engine is unknown, not installed, or fails on the model; or on fewer than 5 rounds.
@@ -93,6 +95,8 @@ def bench(
         >>> result.speedup("zeroskip", over="onnxruntime")  # doctest: +SKIP
         1.52
     """
+    loaded = LoadedModel.of(model)
+    data = ModelInput.of_model(loaded).data(data)
     specs = _checked(engines, data, rounds, random_input)
     steps = _Steps(progress, total=len(specs) * (1 + rounds))
     threads = physical_cores() if threads is None else threads
@@ -100,7 +104,6 @@ def bench(
     if any(spec.engine == "zeroskip" for spec in specs):
         fitted_cost_model(isa, threads, progress=progress)  # for the engine's process, which reads it from the cache
     with ExitStack() as processes:
-        loaded = LoadedModel.of(model)
         warn_of_other_preprocessing(loaded, data)
         models = [loaded if spec.model is None else LoadedModel.of(spec.model) for spec in specs]
         rows = [
@@ -168,14 +171,22 @@ def _checked(
     return specs
 
 
-def _batches(data: Dataset, batch_size: int) -> list[NDArray[np.float32]]:
+def _batches(data: Dataset, batch_size: int) -> list[Any]:
+    """Return full batches, arrays or dictionaries of such; inputs of different shapes come one by one."""
     if batch_size < 1:
         raise DataError(f"batch_size is {batch_size}, expected >= 1")
-    inputs = data.subset(batch_size * MAX_BATCHES).array()
-    if len(inputs) < batch_size:
-        inputs = np.resize(inputs, (batch_size, *inputs.shape[1:]))  # np.resize repeats
-    count = len(inputs) // batch_size
-    return np.split(inputs[: count * batch_size], count)
+    size = batch_size if data.is_uniform else 1
+    if batch_size > size:
+        raise DataError(f"the inputs differ in shape and are run one by one: batch_size is {batch_size}, expected 1")
+    batches = [batch for batch, _ in data.subset(size * MAX_BATCHES).batches(size)]
+    if len(data) >= size:
+        return batches[: len(data) // size]
+    (few,) = batches
+    return [{name: _repeated(x, size) for name, x in few.items()} if isinstance(few, dict) else _repeated(few, size)]
+
+
+def _repeated(x: NDArray[Any], size: int) -> NDArray[Any]:
+    return np.resize(x, (size, *x.shape[1:]))  # np.resize repeats
 
 
 def _time_rounds(

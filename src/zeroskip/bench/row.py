@@ -14,10 +14,10 @@ from ..files import sha256_of
 from ..onnx import LoadedModel
 from .macs import count_macs
 from .result import EngineResult
-from .specs import EngineSpec, input_shape
+from .specs import EngineSpec, input_shapes
 
 if TYPE_CHECKING:
-    from .compare import Comparison
+    from .compare import Batches, Comparison
 
 _WARMUP_RUNS = 5
 _WARMUP_RUNS_PER_ROUND = 1
@@ -53,7 +53,7 @@ class Row:
         self.engine = spec.engine
         self.precision: Precision = spec.precision or precision
         self.model_sha256 = model.sha256 or sha256_of(model.to_bytes())
-        self.batches: Sequence[NDArray[np.float32]] = ()
+        self.batches: Batches = ()
         self.outputs: list[list[NDArray[Any]]] = []
         self.comparison: Comparison | None = None
         self.rounds: list[list[float]] = []
@@ -62,40 +62,44 @@ class Row:
         process = EngineProcess(spec.engine, threads, self.precision, python=spec.python, isa=isa)
         self._process = processes.enter_context(process)
 
-    def load(self, batches: Sequence[NDArray[np.float32]]) -> None:
+    def load(self, batches: Batches) -> None:
         """Load the model, run every batch once for its outputs, and warm up.
 
         Args:
-            batches: float32 inputs of one shape.
+            batches: The only input of the model, or dictionaries of its inputs, of one shape.
 
         Raises:
             ShapeError: If they do not fit the model.
             EngineError: If the engine fails.
         """
         self.batches = batches
-        name, shape = input_shape(self.model, batches[0].shape[1:], len(batches[0]))
-        self._batch_size = len(batches[0])
-        self._macs = count_macs(self.model, {name: shape})
-        self._loaded = self._process.load(self.model, {name: shape})
-        self._input = name
+        shapes = input_shapes(self.model, batches[0])
+        self._inputs = tuple(shapes)
+        first = next(iter(shapes.values()))
+        self._batch_size = first[0] if first else 1
+        self._macs = count_macs(self.model, shapes)
+        self._loaded = self._process.load(self.model, shapes)
         self.outputs = self.outputs_for(batches)
         self._sparsity_seen = self._process.sparsity_seen()
         self._process.time(seconds=0.0, warmup=_WARMUP_RUNS)
 
-    def outputs_for(self, batches: Sequence[NDArray[np.float32]]) -> list[list[NDArray[Any]]]:
+    def outputs_for(self, batches: Batches) -> list[list[NDArray[Any]]]:
         """Return for each batch the graph outputs; what is timed afterwards are the inputs of :meth:`load` again.
 
         Args:
-            batches: float32 inputs of the same shape as those.
+            batches: Inputs of the same shape as those.
 
         Raises:
             EngineError: If the engine fails.
         """
-        self._process.set_feeds([{self._input: batch} for batch in batches])
+        self._process.set_feeds([self._feed(batch) for batch in batches])
         outputs = self._process.outputs()
         if batches is not self.batches:
-            self._process.set_feeds([{self._input: batch} for batch in self.batches])
+            self._process.set_feeds([self._feed(batch) for batch in self.batches])
         return outputs
+
+    def _feed(self, batch: Any) -> dict[str, NDArray[Any]]:
+        return {name: batch[name] for name in self._inputs} if isinstance(batch, dict) else {self._inputs[0]: batch}
 
     def time_round(self, seconds: float) -> None:
         """Time one more round.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..baselines import ENGINES, Precision
-from ..engine.signature import Signature
+from ..engine.signature import NodeArg, Signature
 from ..errors import DataError, EngineError, ShapeError
 from ..onnx import LoadedModel
 from ..onnx.load import ModelSource
@@ -59,32 +60,38 @@ class EngineSpec:
         return cls(engine, precision=precision or None)  # type: ignore[arg-type]
 
 
-def input_shape(model: LoadedModel, sample_shape: Sequence[int], batch_size: int) -> tuple[str, tuple[int, ...]]:
-    """Return the name of a model's only input and its shape with the data's sizes put in.
+def input_shapes(model: LoadedModel, batch: Any) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a model's inputs with the data's sizes put in.
 
     Args:
         model: The model.
-        sample_shape: Shape of one input of the data.
-        batch_size: Inputs per run.
+        batch: What one run takes: the only input, or a dictionary by name.
 
     Raises:
-        DataError: If the model has several inputs.
+        DataError: If an input is missing.
         ShapeError: If the data do not fit the model.
     """
-    inputs = Signature.of(model.model).inputs
-    if len(inputs) != 1:
-        raise DataError(
-            f"the model has {len(inputs)} inputs {[argument.name for argument in inputs]}, a data set feeds one"
-        )
-    (argument,) = inputs
-    shape = (batch_size, *sample_shape)
+    arguments = Signature.of(model.model).inputs
+    names = [argument.name for argument in arguments]
+    if not isinstance(batch, dict):
+        if len(names) != 1:
+            raise DataError(f"the model has {len(names)} inputs {names}, the data feed one")
+        batch = {names[0]: batch}
+    if missing := [name for name in names if name not in batch]:
+        raise DataError(f"the data lack the inputs {missing} of the model; they have {sorted(batch)}")
+    for argument in arguments:
+        _check_shape(argument, batch[argument.name].shape)
+    return {name: tuple(batch[name].shape) for name in names}
+
+
+def _check_shape(argument: NodeArg, shape: Sequence[int]) -> None:
     fits = len(argument.shape) == len(shape) and all(
         not isinstance(want, int) or want == have for want, have in zip(argument.shape, shape, strict=True)
     )
-    if not fits:
+    if not fits and argument.has_rank:
         expected = ["?" if size is None else size for size in argument.shape]
+        batch = shape[0] if shape else 1
         raise ShapeError(
-            f"the data have shape {list(shape)} at batch size {batch_size}, but the model's input "
+            f"the data have shape {list(shape)} at batch size {batch}, but the model's input "
             f"'{argument.name}' is {expected}: check preprocessing (crop, layout) and batch size"
         )
-    return argument.name, shape

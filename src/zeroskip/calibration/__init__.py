@@ -10,7 +10,7 @@ from __future__ import annotations
 from .calibrate import calibrate
 from .compensation.compensation import COMPENSATIONS, CompensationName
 from .judging.baseline import Baseline
-from .judging.metric import METRICS, MetricFunction, MetricName
+from .judging.metric import METRICS, Detection, MeanIoU, MetricFunction, MetricName, SequenceAccuracy
 from .network.timing import MeasuredSpeed
 from .options import DEFAULT_MAX_DROP, STRATEGIES, CalibrationOptions, StrategyName
 from .records import Correction, CurvePoint, DropEstimate, LayerSensitivity, LearningTrial, Score, Trial
@@ -27,13 +27,16 @@ __all__ = [
     "CompensationName",
     "Correction",
     "CurvePoint",
+    "Detection",
     "DropEstimate",
     "LayerSensitivity",
     "LearningTrial",
+    "MeanIoU",
     "MeasuredSpeed",
     "MetricFunction",
     "MetricName",
     "Score",
+    "SequenceAccuracy",
     "StrategyName",
     "Trial",
     "calibrate",

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..data import Dataset
 from ..journal import Journal
 from ..progress import Progress, Steps
 from .network.timing import MeasuredSpeed, time_thresholds
@@ -29,11 +28,11 @@ if TYPE_CHECKING:
 
 def calibrate(
     model: ModelSource,
-    data: Dataset,
+    data: Any,
     max_drop: float | None = None,
     *,
     options: CalibrationOptions | None = None,
-    holdout: Dataset | None = None,
+    holdout: Any = None,
     work_folder: str | os.PathLike[str] | Journal | None = None,
     keep_best: bool = True,
     progress: Progress | None = None,
@@ -47,7 +46,8 @@ def calibrate(
 
     Args:
         model: ONNX file, its content, or a loaded model (``zeroskip.onnx.LoadedModel`` keeps its hash).
-        data: Real inputs, labelled or not. At least 4; a few hundred give a check worth believing.
+        data: Real inputs, labelled or not: a data set, or whatever :func:`zeroskip.data.from_iterable` reads, such as
+            a DataLoader. At least 4; a few hundred give a check worth believing.
         max_drop: Largest loss of the metric, for example 0.01 for one point; see :class:`CalibrationOptions`.
         options: Everything else that can be chosen; None for the defaults.
         holdout: The data for the check; by default a part of ``data``.

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from ..errors import CalibrationError
 from .compensation.compensation import COMPENSATIONS, CompensationName
-from .judging.metric import METRICS, MetricFunction
+from .judging.metric import WITHOUT_SCALE, is_known
 
 StrategyName = Literal["sensitivity", "blockwise", "uniform", "energy", "greedy"]
 CostsName = Literal["measured", "model"]
@@ -38,8 +38,12 @@ class CalibrationOptions:
         accept_baseline: Whether to go on where the labels say that the model as it is only guesses, which nearly always
             means wrong labels or another preprocessing.
         metric: ``"auto"``: top-1 with labels; else agreement with the dense model's predictions for outputs
-            ``[N, classes]``, and fidelity (share of preserved energy) for others. Or a function of
-            (outputs, labels) that returns a number, higher is better. The model's first output is judged.
+            that are class scores, and fidelity (share of preserved energy) for others, embeddings among them. Other
+            names are ``"top5"`` (or another number), ``"agreement"``, ``"fidelity"``, ``"binary"``, ``"multilabel"``,
+            ``"miou"``, ``"detection"``, ``"cosine"``, ``"neighbours"``, ``"recall1"``, ``"verification"``, ``"mae"``
+            and ``"sequence"``. Or a function of (outputs by name, targets) that returns a number, higher is better; or
+            ``Detection(...)``, ``MeanIoU(...)``, ``SequenceAccuracy(...)`` of ``zeroskip.calibration``.
+        output: Name of the output that is judged; None chooses. The information in all of them is bounded anyway.
         strategy: ``"sensitivity"`` gives each layer what saves most time for the damage it does. ``"blockwise"``
             goes on from there: thresholds and weights are learnt block by block, without labels (needs PyTorch); what
             that gives is taken only where it is better. To compare with: ``"uniform"`` drops the same share of
@@ -73,7 +77,8 @@ class CalibrationOptions:
     target_speedup: float | None = None
     max_information_loss: float | None = None
     accept_baseline: bool = False
-    metric: str | MetricFunction = "auto"
+    metric: Any = "auto"
+    output: str | None = None
     strategy: StrategyName = "sensitivity"
     costs: CostsName = "measured"
     compensation: CompensationName = "none"
@@ -146,7 +151,7 @@ class CalibrationOptions:
     def _check_share(self) -> None:
         """Refuse per cent where a share is meant; a metric of one's own may have any scale."""
         value = self.max_drop
-        if value is None or value <= MOST_DROP or self.metric not in METRICS:  # a function, or the name of one
+        if value is None or value <= MOST_DROP or not _is_share(self.metric):
             return
         raise CalibrationError(
             f"max_drop is {value:g}: did you mean per cent? A drop is a share, {value / 100:g} for {value:g} of a "
@@ -170,3 +175,8 @@ class CalibrationOptions:
                 f"both {given} are given: a budget bounds the loss and takes what zeros it allows, a target the other "
                 "way round; give one"
             )
+
+
+def _is_share(metric: Any) -> bool:
+    """Whether a metric is a share, of which a budget above a fifth must be a mistake; one's own may have any scale."""
+    return isinstance(metric, str) and is_known(metric) and metric not in WITHOUT_SCALE

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ..analysis import ModelInput, run_batches
 from ..data import Dataset
 from ..errors import CalibrationError
 from ..progress import Progress
 from .judging.baseline import judge_data
 from .judging.metric import Outputs, is_top1
+from .judging.protocol import pick
 from .options import CalibrationOptions
 
 if TYPE_CHECKING:
@@ -48,18 +47,22 @@ def preflight(
         ModelInput.of(session).check(part)
     if data.labels is None or options.accept_baseline:
         return
-    first = [session.get_outputs()[0].name]
+    names = [item.name for item in session.get_outputs()]
 
     def run(inputs: Dataset) -> Outputs:
-        return np.concatenate([outputs[0] for outputs in run_batches(session, inputs, options.batch_size, first)])
+        batches = run_batches(session, inputs, options.batch_size, names)
+        return Outputs.joined([Outputs(dict(zip(names, outputs, strict=True))) for outputs in batches])
 
     few = data.subset(_FEW)
     outputs = run(few)
-    if not is_top1(options.metric, outputs):
+    if outputs.samples != len(few):  # not one row for each input, and so no classes
         return
-    baseline = judge_data(outputs, [few], run)
+    output = is_top1(options.metric, outputs, few.labels, output=options.output)
+    if output is None:
+        return
+    baseline = judge_data(pick(outputs, output), [few], lambda inputs: pick(run(inputs), output))
     if baseline.problem is not None and baseline.hint is None and len(data) > len(few):
         many = data.subset(_MANY)
-        baseline = judge_data(run(many), [many])
+        baseline = judge_data(pick(run(many), output), [many])
     if baseline.problem is not None:
         raise CalibrationError(baseline.message)

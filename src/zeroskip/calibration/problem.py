@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,9 +17,10 @@ from ..journal import Arrays, digest
 from ..progress import Progress
 from .compensation.compensation import MAX_INPUTS
 from .judging.baseline import Baseline, judge_data
-from .judging.metric import check_outputs, choose_metric, is_top1
+from .judging.metric import WITHOUT_SCALE, Judge, check_outputs, choose_metric, is_top1, needs_identities
+from .judging.protocol import pick
 from .network.evaluation import Evaluator
-from .network.network import Network
+from .network.network import Network, native_program
 from .network.samples import Values
 from .network.step_times import may_measure, measured_curves
 from .network.work import Work
@@ -28,7 +29,6 @@ from .search.walk import Budget
 from .variety import check_variety
 
 if TYPE_CHECKING:
-    from ..engine import ProbeProgram
     from ..onnx.load import ModelSource
 
 _log = logging.getLogger(__name__)
@@ -46,8 +46,8 @@ class Setting:
 
     Args:
         model: ONNX file, its content, or a loaded model.
-        data: Real inputs, labelled or not.
-        holdout: The data for the check; None takes a part of ``data``.
+        data: Real inputs, labelled or not: a data set, or what :func:`zeroskip.data.from_iterable` reads.
+        holdout: The data for the check, of the same kinds; None takes a part of ``data``.
         options: How to calibrate.
         progress: Told of the pictures that are checked.
         work: Knows what an earlier run computed, and how much time is left.
@@ -74,8 +74,8 @@ class Setting:
     def __init__(
         self,
         model: ModelSource,
-        data: Dataset,
-        holdout: Dataset | None,
+        data: Any,
+        holdout: Any,
         options: CalibrationOptions,
         progress: Progress | None = None,
         work: Work | None = None,
@@ -83,12 +83,14 @@ class Setting:
         from ..engine import InferenceSession, SessionOptions
         from ..onnx import LoadedModel, add_branches
 
-        refuse_noise(data, options.random_input)
-        calibration_data, holdout_data = _split(data, holdout, options)
         self.options = options
-        self.data = data
         self._work = work or Work()
         loaded = LoadedModel.of(model)
+        self._input = ModelInput.of_model(loaded)
+        data, holdout = self._input.data(data), None if holdout is None else self._input.data(holdout)
+        self.data = data
+        refuse_noise(data, options.random_input)
+        calibration_data, holdout_data = split_data(data, holdout, options)
         warn_of_other_preprocessing(loaded, data)
         for part in (calibration_data, holdout_data):
             part.check(progress)
@@ -97,11 +99,12 @@ class Setting:
         self._session = InferenceSession(
             self.model, SessionOptions(intra_op_num_threads=options.threads or 0, isa=options.isa)
         )
-        self._input = ModelInput.of(self._session)
-        self._input.check(calibration_data)
+        for part in (calibration_data, holdout_data):
+            self._input.check(part)
         self.network = self._compiled(calibration_data)
-        self.calibration = Evaluator(self.network, self._input, calibration_data, self._work)
-        self.holdout = Evaluator(self.network, self._input, holdout_data, self._work)
+        self._check_parts()
+        self.calibration = Evaluator(self.network, calibration_data, self._work)
+        self.holdout = Evaluator(self.network, holdout_data, self._work)
         self.notes = check_variety([half.batches() for half in (self.calibration, self.holdout)])
         for note in self.notes:
             _log.warning(note)
@@ -109,18 +112,18 @@ class Setting:
         for half in (self.calibration, self.holdout):
             check_outputs(half.dense.outputs)
         self.baseline = self._baseline()
-        self.metric = choose_metric(options.metric, self.calibration.dense.outputs, calibration_data.labels)
+        self.metric = self._metric()
 
     @cached_property
     def probes(self) -> Evaluator:
         """Runs the network on the part of the calibration data that sensitivities are measured with."""
         wanted = self.options.probe_samples or self._affordable_probes
-        return Evaluator(self.network, self._input, self.calibration.data.subset(wanted), self._work)
+        return Evaluator(self.network, self.calibration.data.subset(wanted), self._work)
 
     @cached_property
     def corrections(self) -> Evaluator:
         """Runs the network on the part of the calibration data that layers are corrected with."""
-        return Evaluator(self.network, self._input, self.calibration.data.subset(MAX_INPUTS))
+        return Evaluator(self.network, self.calibration.data.subset(MAX_INPUTS))
 
     def time_steps(self, values: Mapping[str, Values], progress: Progress | None = None) -> None:
         """Measure what the network's steps take at several densities, one input per run where the model takes that.
@@ -131,21 +134,25 @@ class Setting:
         """
         if not values or self.options.costs == "model" or not may_measure():
             return
+        if not self.network.program.is_native or not self.calibration.data.is_uniform:
+            return  # the cost model has to do: islands are timed by nobody, and there are many sizes
 
         def measure() -> Arrays:
             size = self._input.batch_size(1)
             some = self.calibration.data.subset(_TIMED_INPUTS * size)
-            feeds = [feed[self._input.name] for feed, count in self._input.feeds(some, size) if count == size]
-            program = self._session.probe({self._input.name: (size, *some.sample_shape)})
-            curves = measured_curves(program, feeds, values, self._hash, progress) if feeds else None
+            feeds = [feed for feed, count in self._input.feeds(some, size) if count == size]
+            curves = None
+            if feeds:
+                program, inputs = native_program(self._session.probe_chain(feeds[0]), feeds)
+                curves = measured_curves(program, inputs, values, self._hash, progress)
             return {"curves": np.frombuffer(b"" if curves is None else curves.model_dump_json().encode(), np.uint8)}
 
         found = self._work.recall(lambda: digest("step times", self.network.identity), measure)["curves"].tobytes()
         self.network.curves = StepCurves.model_validate_json(found) if found else None
 
-    def dense_program(self) -> ProbeProgram:
-        """Return the network as it was, a program of its own."""
-        return self._compiled(self.calibration.data).program
+    def dense_program(self) -> Network:
+        """Return the network as it was, with programs of its own."""
+        return self._compiled(self.calibration.data)
 
     def budget(self) -> Budget | None:
         """Return what a set of thresholds may cost; None where a target is asked for instead."""
@@ -161,13 +168,14 @@ class Setting:
     def _baseline(self) -> Baseline | None:
         """Judge the model as it is on all data that have labels, where these are what the metric goes by."""
         halves = [half for half in (self.calibration, self.holdout) if half.data.labels is not None]
-        if not halves or not is_top1(self.options.metric, self.calibration.dense.outputs):
+        outputs, options = self.calibration.dense.outputs, self.options
+        output = is_top1(options.metric, outputs, self.calibration.data.labels, output=options.output)
+        if not halves or output is None:
             return None
-        outputs = np.concatenate([half.dense.outputs for half in halves])
         baseline = judge_data(
-            outputs,
+            np.concatenate([pick(half.dense.outputs, output) for half in halves]),
             [half.data for half in halves],
-            lambda data: Evaluator(self.network, self._input, data).outputs({}),
+            lambda data: pick(Evaluator(self.network, data).outputs({}), output),
         )
         if baseline.problem is not None and not self.options.accept_baseline:
             raise CalibrationError(baseline.message)
@@ -188,11 +196,68 @@ class Setting:
 
     def _compiled(self, data: Dataset) -> Network:
         size = self._input.batch_size(min(self.options.batch_size, len(data)))
-        is_fixed = self._input.fixed_batch_size is not None
-        return Network(self._session, self._input.name, data.sample_shape, size, is_fixed=is_fixed, model=self._hash)
+        return Network(self._session, self._input, data, size, model=self._hash)
+
+    def _metric(self) -> Judge:
+        options, half = self.options, self.calibration
+        judge = choose_metric(
+            options.metric, half.dense.outputs, half.data.targets, output=options.output,
+            class_count=self._class_count(),
+        )  # fmt: skip
+        if judge.name in WITHOUT_SCALE and not options.has_target and options.max_drop is None:
+            raise CalibrationError(
+                f"metric '{judge.name}' is in units of the targets, so no budget can be guessed: give max_drop "
+                "(--max-drop)"
+            )
+        judge.value(self.holdout.dense.outputs, self.holdout.dense.outputs, self.holdout.data.targets)
+        for note in judge.notes:
+            _log.warning(note)
+        self.notes += judge.notes
+        return judge
+
+    def _class_count(self) -> int | None:
+        """Return how many classes the model names in its file."""
+        from ..data.classes import ClassNames
+        from ..onnx.metadata import NAMES_KEY
+
+        text = self.model.metadata_props.get(NAMES_KEY)
+        try:
+            return None if text is None else len(set(ClassNames.from_metadata(text).index_of.values()))
+        except DataError:
+            return None  # other exporters may mean other things by the key
+
+    def _check_parts(self) -> None:
+        """Refuse what only a model that runs natively as a whole, at one shape, can be given."""
+        wanted = [
+            f"{name}='{value}'"
+            for name, value, plain in (
+                ("strategy", self.options.strategy, self.options.strategy != "blockwise"),
+                ("compensation", self.options.compensation, self.options.compensation == "none"),
+            )
+            if not plain
+        ]
+        if not wanted:
+            return
+        what = None if self.network.program.is_native else f"it has islands ({self._islands()})"
+        what = what or (None if self.data.is_uniform else "its inputs differ in shape")
+        if what is not None:
+            raise CalibrationError(f"{' and '.join(wanted)}: not for this model, {what}; leave that out")
+
+    def _islands(self) -> str:
+        return "; ".join(str(island) for island in self._session.explain_islands())
 
 
-def _split(data: Dataset, holdout: Dataset | None, options: CalibrationOptions) -> tuple[Dataset, Dataset]:
+def split_data(data: Dataset, holdout: Dataset | None, options: CalibrationOptions) -> tuple[Dataset, Dataset]:
+    """Return the data of the search and those of the check.
+
+    Args:
+        data: All data, or those of the search.
+        holdout: Those of the check; None takes a part of ``data``.
+        options: How to split. Where labels are identities all of one are kept on one side.
+
+    Raises:
+        DataError: If there are too few, or they are noise and that is not accepted.
+    """
     if holdout is not None:
         refuse_noise(holdout, options.random_input)
         return data, holdout
@@ -200,4 +265,6 @@ def _split(data: Dataset, holdout: Dataset | None, options: CalibrationOptions) 
         raise DataError(
             f"calibration needs at least {_FEWEST_INPUTS} inputs, half of them for the check; the data have {len(data)}"
         )
+    if needs_identities(options.metric) and data.labels is not None:
+        data = data.grouped_by_label()
     return data.split(1.0 - options.holdout_fraction, seed=options.seed)

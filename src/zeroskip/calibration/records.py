@@ -15,6 +15,8 @@ class Score(BaseModel):
         information_loss: How far the outputs moved against how much they differ between inputs: 0 unchanged,
             1 blind.
         agreement: Share of inputs that both models answer alike; None for outputs that are no classes.
+        neighbours: Share of inputs whose nearest neighbour among the inputs stays the same; None for outputs that are
+            no embeddings.
         likely_drop: How far the metric really falls, from the drop as counted and from what the dense model's own
             probabilities let expect; top-1 only. On few inputs it depends on luck far less than ``drop``.
         interval: 95 % confidence interval of the drop, exact where the metric counts inputs; None where it was not
@@ -29,6 +31,7 @@ class Score(BaseModel):
     optimized: float
     information_loss: float
     agreement: float | None = None
+    neighbours: float | None = None
     likely_drop: float | None = None
     interval: tuple[float, float] | None = None
     p_value: float | None = None
@@ -54,14 +57,15 @@ class DropEstimate(BaseModel):
             else what was counted. ``optimism`` is in it.
         interval: 95 % confidence interval of the drop, which lies inside; it covers what choosing among the thresholds
             tried, by the same inputs, makes better than it is. None where a metric of one's own is the same on all of
-            them.
+            them, or takes too long to be asked some hundred times.
         samples: Inputs of both halves.
         changed: How many of them are answered otherwise.
         counted: Drop of the metric over both halves, as counted; half of them guided the search.
         counted_interval: Exact 95 % interval of that, without regard to the choice; None for metrics that do not count
             inputs.
         optimism: What was added to ``drop`` because the thresholds were chosen by these inputs, >= 0; 0 where a target
-            chose them, None for a metric of one's own, whose choice the interval does not cover.
+            chose them, None for a metric that is no mean over inputs (mean IoU, detection, one's own), whose choice
+            the interval does not cover.
         factor: By what expected drops are multiplied in this network, top-1 only: 1 where the dense model's
             probabilities mean what they say.
     """

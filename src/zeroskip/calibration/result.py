@@ -38,7 +38,8 @@ class CalibrationResult(ShortRepr, BaseModel):
         baseline: How good the model as it is is by the labels; None where top-1 was not bounded.
         estimate: The best estimate of the drop there is, from both halves together, with an interval that covers the
             choice; the budget holds for it. None where no threshold is above zero, and in files of earlier versions.
-        notes: What is to be said of the inputs: copies of others, blank ones.
+        notes: What is to be said of the inputs (copies of others, blank ones), and of the choice of the metric.
+        bounded: What was bounded, in words: the metric, of which output, and the information of which outputs.
         sparsity_before: Of what the skipping layers read, weighted by MACs, on the calibration data.
         sparsity_after: The same with the thresholds.
         predicted_speedup: Time before over time after, by ``costs`` of the options.
@@ -67,6 +68,7 @@ class CalibrationResult(ShortRepr, BaseModel):
     baseline: Baseline | None = None
     estimate: DropEstimate | None = None
     notes: tuple[str, ...] = ()
+    bounded: str = ""
     sparsity_before: float
     sparsity_after: float
     predicted_speedup: float = 1.0

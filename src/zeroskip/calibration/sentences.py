@@ -8,17 +8,32 @@ METRIC_WORDS = {
     "top1": "top-1 accuracy",
     "agreement": "agreement with the original model",
     "fidelity": "fidelity to the original outputs",
+    "binary": "accuracy of yes and no",
+    "multilabel": "F1 over labels, mean over inputs",
+    "miou": "mean intersection over union",
+    "detection": "mean average precision",
+    "cosine": "mean cosine to the original",
+    "neighbours": "nearest neighbours kept",
+    "recall1": "recall@1",
+    "verification": "verification accuracy",
+    "sequence": "sequence accuracy (one minus the error rate)",
 }
 
 
 def metric_words(metric: str) -> str:
     """Return what a metric is called: one of the package's own, or a function by its name."""
-    return METRIC_WORDS.get(metric, metric)
+    if metric == "mae":
+        return "the negative of the mean absolute error"
+    return METRIC_WORDS.get(metric, f"top-{metric[3:]} accuracy" if _is_top(metric) else metric)
 
 
 def amount(metric: str, value: float) -> str:
     """Return a value of a metric: a share in per cent; a number where the metric is one's own and may be no share."""
-    return f"{value:.2%}" if metric in METRIC_WORDS else f"{value:.4g}"
+    return f"{value:.2%}" if metric in METRIC_WORDS or _is_top(metric) else f"{value:.4g}"
+
+
+def _is_top(metric: str) -> bool:
+    return metric.startswith("top") and metric[3:].isdigit()
 
 
 def loss_words(metric: str, estimate: DropEstimate | None, holdout: Score) -> str:
@@ -76,4 +91,6 @@ def counted_words(metric: str, score: Score) -> str:
     interval = "" if score.interval is None else f", interval {interval_words(metric, score.interval)}"
     before, after, drop = (amount(metric, value) for value in (score.baseline, score.optimized, score.drop))
     same = "" if score.agreement is None else f", {score.agreement:.2%} answered as by the original"
+    if score.neighbours is not None and metric != "neighbours":
+        same += f", {score.neighbours:.2%} of nearest neighbours kept"
     return f"counted on {inputs}: {metric_words(metric)} {before} -> {after} (drop {drop}{interval}){same}"

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from ..engine.plan.types import FloatArray
+from numpy.typing import NDArray
+
 from ..errors import DataError
 
 _CHANNELS = (1, 3, 4)
 
 
-def check_variety(halves: Sequence[Iterable[tuple[FloatArray, int]]]) -> tuple[str, ...]:
+def check_variety(halves: Sequence[Iterable[tuple[Any, int]]]) -> tuple[str, ...]:
     """Refuse inputs that are all the same or all blank; return what else is to be said of copies and blank ones.
 
     Args:
-        halves: Calibration data and holdout: batches, and how many of each are real.
+        halves: Calibration data and holdout: batches, arrays or dictionaries of inputs by name, and how many of each
+            are real.
 
     Returns:
         Sentences, none where every input is one of its own.
@@ -28,9 +31,10 @@ def check_variety(halves: Sequence[Iterable[tuple[FloatArray, int]]]) -> tuple[s
     for half in halves:
         seen.append([])
         for batch, count in half:
-            for sample in batch[:count]:
-                seen[-1].append(hashlib.blake2b(sample.tobytes(), digest_size=16).digest())
-                blank += _is_blank(sample)
+            for sample in samples(batch, count):
+                content = b"".join(array.tobytes() for array in sample)
+                seen[-1].append(hashlib.blake2b(content, digest_size=16).digest())
+                blank += all(_is_blank(array) for array in sample)
     every = [digest for half in seen for digest in half]
     different, total = len(set(every)), len(every)
     if different == 1 and total > 1:
@@ -42,6 +46,14 @@ def check_variety(halves: Sequence[Iterable[tuple[FloatArray, int]]]) -> tuple[s
             "applied twice makes every picture black)"
         )
     return tuple(_notes(blank, total - different, len(set(seen[0]) & set(seen[-1])), total))
+
+
+def samples(batch: Any, count: int) -> list[tuple[NDArray[Any], ...]]:
+    """Return the real inputs of a batch one by one, each as its arrays; a feed without a batch axis is one input."""
+    arrays = list(batch.values()) if isinstance(batch, Mapping) else [batch]
+    if len({array.shape[:1] for array in arrays}) > 1 or arrays[0].ndim == 0:
+        return [tuple(arrays)]
+    return list(zip(*(array[:count] for array in arrays), strict=True))
 
 
 def _notes(blank: int, copies: int, shared: int, total: int) -> Iterable[str]:
@@ -59,7 +71,7 @@ def _count(some: int, total: int) -> str:
     return f"{some} of {total} inputs {'is' if some == 1 else 'are'}"
 
 
-def _is_blank(sample: FloatArray) -> bool:
+def _is_blank(sample: NDArray[Any]) -> bool:
     """Whether every channel of a picture has one value; its channels are the first or the last axis."""
     if sample.ndim == 3 and sample.shape[0] in _CHANNELS:
         first = sample[:, :1, :1]

@@ -60,6 +60,16 @@ def read_arrays(path: str | os.PathLike[str], required: str, *optional: str) -> 
         return {name: _read(archive, name) for name in names}
 
 
+def read_names(path: str | os.PathLike[str]) -> list[str]:
+    """Return the names of the arrays in an .npz file, in its order.
+
+    Raises:
+        DataError: If the file cannot be read.
+    """
+    with _archive(path, None) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+
+
 def read_header(path: str | os.PathLike[str], name: str) -> Header:
     """Return what an array of an .npz file declares, without reading it.
 
@@ -71,11 +81,11 @@ def read_header(path: str | os.PathLike[str], name: str) -> Header:
 
 
 @contextmanager
-def _archive(path: str | os.PathLike[str], required: str) -> Iterator[zipfile.ZipFile]:
+def _archive(path: str | os.PathLike[str], required: str | None) -> Iterator[zipfile.ZipFile]:
     what = f"'{printable(Path(path).name)}'"
     try:
         with open_ordinary(path) as stream, zipfile.ZipFile(stream) as archive:
-            if f"{required}.npy" not in archive.namelist():
+            if required is not None and f"{required}.npy" not in archive.namelist():
                 held = sorted(printable(name.removesuffix(".npy")) for name in archive.namelist()[:20])
                 raise DataError(f"{what} has no array '{required}'; it holds {held}")
             yield archive

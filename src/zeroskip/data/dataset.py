@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,18 +15,21 @@ from ..progress import Progress
 from ..short_repr import shorten
 from .classes import ClassFolders
 from .preprocessing import Preprocess
+from .targets import Targets, take
 
 Indices = NDArray[np.int64]
 _REASONS_SHOWN = 10
 
-Batch = tuple[NDArray[np.float32], "NDArray[np.int64] | None"]
+Batch = tuple[Any, Targets]
 
 
 class Source(Protocol):
     """Where the inputs of a data set come from."""
 
-    def load(self, indices: Indices) -> NDArray[np.float32]:
-        """Return the inputs at these places as a new contiguous float32 array ``[len(indices), ...]``.
+    def load(self, indices: Indices) -> Any:
+        """Return the inputs at these places as a new contiguous array ``[len(indices), ...]``.
+
+        float32 where they are pictures; a dictionary of arrays, by name, where they feed several inputs.
 
         Raises:
             DataError: If an input cannot be read, or if their shapes differ; the message names it.
@@ -63,6 +66,7 @@ class Dataset:
         preprocess: How pixels became these inputs; None where the inputs were given as they are.
         classes: Which class each folder is; None where labels come from elsewhere.
         notes: What was decided about labels and what was left out, one line each.
+        all_targets: Targets that are no class indices, for each place in the source; see :mod:`.targets`.
 
     Raises:
         DataError: If there is nothing in it.
@@ -79,6 +83,7 @@ class Dataset:
     preprocess: Preprocess | None = None
     classes: ClassFolders | None = None
     notes: tuple[str, ...] = ()
+    all_targets: Targets = None
 
     def __post_init__(self) -> None:
         if len(self.indices) == 0:
@@ -89,12 +94,30 @@ class Dataset:
 
     def __repr__(self) -> str:
         labels = "no labels" if self.all_labels is None else "labels"
+        labels = "targets" if self.all_targets is not None else labels
         return f"Dataset({len(self)} inputs, {labels}: {shorten(self.description)})"
 
     @property
     def labels(self) -> NDArray[np.int64] | None:
         """Class indices, int64 ``[N]``, or None."""
         return None if self.all_labels is None else self.all_labels[self.indices]
+
+    @property
+    def targets(self) -> Targets:
+        """What the model ought to say of each input: the labels, or targets of another shape, or None."""
+        return self.labels if self.all_targets is None else take(self.all_targets, self.indices)
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether all inputs have one shape, so that they can be put into a batch."""
+        if self.preprocess is None:
+            return bool(getattr(self.source, "is_uniform", True))
+        return self.preprocess.sample_shape is not None or getattr(self.source, "is_uniform", False)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether each input is all that one run of the model takes, batch axis and all."""
+        return bool(getattr(self.source, "is_whole", False))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -111,9 +134,9 @@ class Dataset:
         """Shape of one input without the batch axis; reads the first one.
 
         Raises:
-            DataError: If the first input cannot be read.
+            DataError: If the first input cannot be read, or the data feed several inputs of a model.
         """
-        return tuple(self.source.load(self.indices[:1]).shape[1:])
+        return tuple(_only(self.source.load(self.indices[:1])).shape[1:])
 
     def batches(self, batch_size: int = 32) -> Iterator[Batch]:
         """Yield the data in order, decoding as it goes; the last batch may be smaller.
@@ -122,25 +145,26 @@ class Dataset:
             batch_size: Inputs per batch, >= 1.
 
         Yields:
-            Inputs, float32 ``[B, ...]``, and labels, int64 ``[B]`` or None.
+            Inputs ``[B, ...]``, pictures as float32, a dictionary of arrays where they feed several inputs; and the
+            targets of these, for class indices int64 ``[B]``, None where there are none.
 
         Raises:
             DataError: If an input cannot be read, inputs differ in shape, or ``batch_size`` is below 1.
         """
         if batch_size < 1:
             raise DataError(f"batch_size is {batch_size}, expected >= 1")
-        labels = self.labels
+        targets = self.targets
         for start in range(0, len(self), batch_size):
-            part = slice(start, start + batch_size)
-            yield self.source.load(self.indices[part]), None if labels is None else labels[part]
+            places = np.arange(start, min(start + batch_size, len(self)))
+            yield self.source.load(self.indices[places]), take(targets, places)
 
-    def array(self) -> NDArray[np.float32]:
-        """Return all inputs as one float32 array ``[N, ...]``.
+    def array(self) -> NDArray[Any]:
+        """Return all inputs as one array ``[N, ...]``, float32 for pictures.
 
         Raises:
-            DataError: If an input cannot be read or inputs differ in shape.
+            DataError: If an input cannot be read, inputs differ in shape, or the data feed several inputs of a model.
         """
-        return self.source.load(self.indices)
+        return _only(self.source.load(self.indices))
 
     def subset(self, count: int) -> Dataset:
         """Return ``count`` inputs spread evenly over the data set, in order; all of them if there are fewer.
@@ -156,6 +180,10 @@ class Dataset:
         if count >= len(self):
             return self
         return self._part(np.arange(count) * len(self) // count, f"{count} of")
+
+    def first(self, count: int) -> Dataset:
+        """Return the first ``count`` inputs; all of them if there are fewer."""
+        return self if count >= len(self) else replace(self, indices=self.indices[:count])
 
     def check(self, progress: Progress | None = None) -> None:
         """Decode every picture once, so that none fails later; what fits into the cache is kept.
@@ -225,6 +253,18 @@ class Dataset:
             self._part(self._places(second)[: limits[1]], "holdout, {count} of"),
         )
 
+    def grouped_by_label(self) -> Dataset:
+        """Return the same data, of which a split keeps all inputs with one label on one side.
+
+        For identities: whoever is in one half is then not in the other, and has partners in their own.
+
+        Raises:
+            DataError: If there are no labels.
+        """
+        if self.all_labels is None:
+            raise DataError("the data have no labels to be kept together by")
+        return replace(self, all_groups=np.unique(self.all_labels, return_inverse=True)[1].astype(np.int64))
+
     def _split_counts(self, pictures: Indices, counts: tuple[int, int]) -> tuple[Indices, Indices]:
         if min(counts) < 1:
             raise DataError(f"split counts are {counts}, expected both >= 1")
@@ -259,6 +299,12 @@ class Dataset:
     def _part(self, places: Indices, words: str) -> Dataset:
         description = f"{words.format(count=len(places))} {self.description}"
         return replace(self, indices=self.indices[places], description=description)
+
+
+def _only(inputs: Any) -> NDArray[Any]:
+    if isinstance(inputs, dict):
+        raise DataError(f"the data feed the inputs {list(inputs)}, expected data for one input")
+    return np.asarray(inputs)
 
 
 def unreadable_message(reasons: list[str], count: int) -> str:

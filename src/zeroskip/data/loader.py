@@ -127,6 +127,8 @@ class PixelSource:
         preprocess: The recipe.
     """
 
+    is_uniform = True
+
     def __init__(self, pixels: NDArray[np.uint8], preprocess: Preprocess) -> None:
         self._pixels = pixels if pixels.ndim == 4 else np.repeat(pixels[..., None], 3, axis=3)
         self._preprocess = preprocess

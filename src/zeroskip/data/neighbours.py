@@ -54,7 +54,10 @@ def exchanged(recipe: Preprocess) -> Preprocess:
 
 
 def _of_arrays(data: Dataset) -> Iterator[tuple[str, Dataset]]:
-    shape = data.sample_shape
+    first = data.source.load(data.indices[:1])
+    if isinstance(first, dict) or first.dtype.kind != "f":
+        return
+    shape = first.shape[1:]
     axis = next((axis for axis in (0, 2) if len(shape) == 3 and shape[axis] == 3), None)
     if axis is not None:
         yield "red and blue exchanged", _mapped(data, lambda x: np.flip(x, axis + 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,16 +11,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError
-from .archives import read_arrays
+from .archives import read_arrays, read_names
 from .class_names import printable
 from .classes import ClassNames
 from .dataset import Dataset, unreadable_message
 from .decoder import check_header
 from .folders import Found, Labels, find_images
+from .items import TARGET_NAMES
+from .iterables import dataset_of, from_iterable
 from .label_table import MAX_CLASS
 from .loader import DEFAULT_CACHE_BYTES, ArraySource, FileSource, NoiseSource, PixelSource
 from .pictures import VIEWS
 from .preprocessing import Preprocess
+from .targets import count_of
 
 OnError = Literal["raise", "skip"]
 
@@ -138,35 +141,54 @@ def images(
     return _pictures(Found(files, indices), names, _recipe(preprocess), crops, on_error, cache_bytes, description)
 
 
-def npz(path: str | os.PathLike[str], preprocess: str | Preprocess | None = None) -> Dataset:
-    """Make a data set of the arrays ``x`` and, if there, ``y`` of an .npz file.
+def npz(
+    path: str | os.PathLike[str],
+    preprocess: str | Preprocess | None = None,
+    *,
+    inputs: Sequence[str] | None = None,
+) -> Dataset:
+    """Make a data set of the arrays of an .npz file.
 
     Args:
-        path: The file. ``x`` and ``y`` are as in :func:`arrays`.
-        preprocess: As in :func:`arrays`.
+        path: The file. ``x`` and ``y`` are as in :func:`arrays`. Where it holds several other arrays, each is the
+            model's input of that name, as it stands; ``y``, ``label``, ``target`` and their plurals are targets of any
+            shape.
+        preprocess: As in :func:`arrays`; for ``x`` only.
+        inputs: Names of the model's inputs, so that a lone array may be called like its input, too.
 
     Raises:
-        DataError: If the file cannot be read, has no ``x``, or its arrays cannot be used.
+        DataError: If the file cannot be read, or its arrays cannot be used.
     """
     name = printable(Path(path).name)
-    content = read_arrays(path, "x", "y")
-    return arrays(content["x"], content.get("y"), preprocess, description=f"'{name}'")
+    names = read_names(path)
+    given = [item for item in names if item not in TARGET_NAMES]
+    by_name = given if len(given) > 1 else [item for item in given if item in (inputs or ())]
+    if given == ["x"] or not by_name:
+        content = read_arrays(path, "x", "y")
+        return arrays(content["x"], content.get("y"), preprocess, description=f"'{name}'")
+    if preprocess is not None:
+        raise DataError(f"'{name}' holds the inputs {given}, which are taken as they stand: leave out preprocess")
+    content = read_arrays(path, given[0], *(item for item in names if item != given[0]))
+    return from_iterable(content, inputs=given, description=f"'{name}'")
 
 
 def arrays(
-    x: NDArray[Any],
+    x: NDArray[Any] | Mapping[str, ArrayLike],
     y: ArrayLike | None = None,
     preprocess: str | Preprocess | None = None,
     *,
+    targets: Any = None,
     description: str = "arrays in memory",
 ) -> Dataset:
     """Make a data set of arrays.
 
     Args:
         x: Floating point ``[N, ...]``, taken as the model's input as it stands; or uint8 pictures ``[N, H,
-            W, 3]`` (or ``[N, H, W]``, grey) in RGB order, to be preprocessed.
+            W, 3]`` (or ``[N, H, W]``, grey) in RGB order, to be preprocessed. Or a dictionary: an array of any type for
+            every input of the model, by name, taken as they stand.
         y: Integers ``[N]``: class indices. None if there are none.
         preprocess: A preset's name or a recipe; required for uint8 and refused for floating point.
+        targets: Instead of ``y`` targets of any shape: an array ``[N, ...]``, a list of N values, or a dictionary.
         description: Where the data come from, in words.
 
     Raises:
@@ -177,6 +199,14 @@ def arrays(
         >>> [(x.shape, y.tolist()) for x, y in data.batches(3)]
         [((3, 3, 32, 32), [0, 1, 0]), ((1, 3, 32, 32), [1])]
     """
+    if y is not None and targets is not None:
+        raise DataError("both y and targets were given: class indices are y, anything else is targets")
+    if isinstance(x, Mapping):
+        if preprocess is not None:
+            raise DataError("inputs by name are taken as they stand: leave out preprocess")
+        named = from_iterable(x, inputs=list(x), description=description)
+        given = targets if y is None else _class_indices(y, len(named))
+        return named if given is None else dataset_of(named.source, given, description)  # type: ignore[arg-type]
     if x.ndim < 2 or len(x) == 0:
         raise DataError(f"x has shape {x.shape}, expected [N, ...] with N >= 1")
     labels = None if y is None else _class_indices(y, len(x))
@@ -192,8 +222,13 @@ def arrays(
             )
         source, words = ArraySource(x), "as stored"
     else:
-        raise DataError(f"x has dtype {x.dtype}, expected floating point (ready) or uint8 (pictures)")
-    labelled = "unlabelled" if labels is None else "labelled"
+        raise DataError(
+            f"x has dtype {x.dtype}, expected floating point (ready) or uint8 (pictures); inputs of other types are "
+            "given by name: {'input': x}"
+        )
+    if targets is not None and count_of(targets) != len(x):
+        raise DataError(f"there are {len(x)} inputs and {count_of(targets)} targets, expected one for each")
+    labelled = "with targets" if targets is not None else "unlabelled" if labels is None else "labelled"
     return Dataset(
         source,
         np.arange(len(x)),
@@ -202,6 +237,7 @@ def arrays(
         np.arange(len(x)),
         f"{len(x)} inputs from {description} ({labelled}; {words})",
         preprocess=recipe,
+        all_targets=targets,
     )
 
 

@@ -17,6 +17,7 @@ from ..errors import EngineError, LimitError, ModelError, ShapeError, Unsupporte
 from ..short_repr import shorten
 from .cost import CostModel
 from .locks import ForkSafeLock
+from .mixed.chain import ProbeChain, chain_of
 from .mixed.fallback import cut_model, error_without_islands
 from .mixed.model import MixedModel
 from .mixed.real_runtime import is_available
@@ -341,6 +342,26 @@ class InferenceSession:
                 + "\n".join(str(island) for island in way.islands())
             )
         return way.probe(shapes)
+
+    def probe_chain(self, example: Mapping[str, Any]) -> ProbeChain:
+        """Return the model as a chain of its own whose constants can be changed, islands included.
+
+        Args:
+            example: Inputs of one run, as for :meth:`run`.
+
+        Raises:
+            ShapeError: If they do not fit the model.
+            EngineError: If an island fails.
+        """
+        values = self._signature.check(example)
+        shapes = self._shapes(values)
+        way = self._way()
+        if isinstance(way, Region):
+            try:
+                way.planned(shapes)
+            except UnsupportedOperatorError as error:
+                way = self._fall_back(error, shapes)
+        return chain_of(way, [item.name for item in self._signature.outputs], self._feed(values))
 
     # ------------------------------------------------------------------ the ways to run
 

@@ -13,20 +13,20 @@ from itertools import islice
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...engine.operators import OPERATORS
 from ...onnx import LayerWeights
 from ...progress import Progress, Steps
 from ..judging.metric import Metric
+from ..judging.outputs import Outputs
 from ..network.evaluation import Evaluator
+from ..network.network import Network
 from ..network.stream import Stream, affordable_streams
 from ..records import Correction
 from .least_squares import Moments, bias_shift, reconstruct
 from .patches import groups_of, layer_matrix, layer_rows, output_rows
 
 if TYPE_CHECKING:
-    from ...engine import ProbeProgram
     from ...engine.plan.types import FloatArray
 
 CompensationName = Literal["none", "bias", "reconstruct"]
@@ -56,7 +56,7 @@ class Compensator:
     def __init__(
         self,
         evaluator: Evaluator,
-        dense: ProbeProgram,
+        dense: Network,
         metric: Metric,
         kind: CompensationName,
         layers: Sequence[str],
@@ -72,11 +72,10 @@ class Compensator:
         batches = list(islice(evaluator.batches(), affordable))
         kept = max(1, 2 * len(batches) // 3)
         self._fit = [
-            (Stream(dense, batch, count), Stream(self._program, batch, count)) for batch, count in batches[:kept]
+            (Stream(dense, feed, count), Stream(self._network, feed, count)) for feed, count in batches[:kept]
         ]
-        self._check = [Stream(self._program, batch, count) for batch, count in batches[kept:] or batches[:1]]
-        reference = [Stream(dense, stream.batch, stream.count).outputs() for stream in self._check]
-        self._reference = np.concatenate(reference)
+        self._check = [Stream(self._network, feed, count) for feed, count in batches[kept:] or batches[:1]]
+        self._reference = Outputs.joined([Stream(dense, stream.feed, stream.count).outputs() for stream in self._check])
 
     def run(self, progress: Progress | None = None) -> tuple[dict[str, LayerWeights], list[Correction]]:
         """Correct layer after layer; the network keeps the corrections.
@@ -160,5 +159,5 @@ class Compensator:
         return fit, held_back if held_back.count else fit, is_changed
 
     def _damage(self) -> float:
-        outputs: NDArray[np.float32] = np.concatenate([stream.outputs() for stream in self._check])
+        outputs = Outputs.joined([stream.outputs() for stream in self._check])
         return self._metric.information_loss(self._reference, outputs)

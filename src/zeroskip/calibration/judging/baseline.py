@@ -18,8 +18,8 @@ from pydantic import BaseModel, ConfigDict
 from ...data import Dataset
 from ...data.neighbours import neighbours
 from ...errors import CalibrationError
-from .metric import Outputs
 
+Outputs = NDArray[np.float32]
 Truth = NDArray[np.int64]
 Hits = NDArray[np.bool_]
 Reading = tuple[str, Truth]

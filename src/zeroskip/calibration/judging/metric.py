@@ -1,270 +1,259 @@
-"""How good outputs are: the metric a budget is put on, and the information loss that guards it.
-
-The *metric* is what a user understands and bounds (top-1, agreement). It moves in steps of one input, and it
-saturates: a model that is sure of one class on nearly all data "agrees" with itself even when it has gone
-blind and answers the same to everything. The *information loss* notices that. It is how far the outputs
-moved, measured against how much they differ from input to input: 0 for equal outputs, about 1 for a model
-whose outputs no longer depend on the input. Being smooth it also guides the search.
-"""
+"""Choosing the metric that a budget is put on, by what the outputs are and what the targets say."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, Protocol
+import re
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import CalibrationError, ShapeError
-from ...metrics import agreement, is_probability, kl_divergence, log_scores, log_softmax, predictions, top1
-from .likely import expected_drop, fitted_temperature, likely_drop
-from .losses import Losses
+from ...errors import CalibrationError
+from ...metrics import agreement, is_probability
+from .classes import ClassMetric
+from .dense import Detection, MeanIoU
+from .fidelity import FidelityMetric, JointFidelity
+from .judge import Judge, guards_of, top_metric
+from .kinds import kind_of
+from .outputs import Outputs
+from .protocol import Labels, Metric, MetricFunction
+from .tasks import IDENTITY_METRICS, TASKS, SequenceAccuracy, task_metric
 
-Outputs = NDArray[np.float32]
-Labels = NDArray[np.int64] | None
-MetricName = Literal["auto", "top1", "agreement", "fidelity"]
-MetricFunction = Callable[[Outputs, Labels], float]
+MetricName = Literal[
+    "auto", "top1", "top5", "agreement", "fidelity", "binary", "multilabel", "miou", "detection", "cosine",
+    "neighbours", "recall1", "verification", "mae", "sequence",
+]  # fmt: skip
+METRICS: tuple[MetricName, ...] = get_args(MetricName)
+WITHOUT_SCALE = ("mae",)
+"""Metrics in units of the targets, of which no budget can be guessed."""
 
-_LEAST_INFORMATION = 1e-9  # nats; a model that answers the same to everything carries none
+_TOP = re.compile(r"top([1-9]\d{0,3})")
+_ADVICE = (
+    "metric='neighbours' bounds the share of nearest neighbours kept, 'recall1' and 'verification' go by identities; "
+    "if these are class scores, say metric='agreement' (or 'top1')"
+)
 
-METRICS: tuple[MetricName, ...] = ("auto", "top1", "agreement", "fidelity")
-
-
-class Metric(Protocol):
-    """Judges the outputs of a thresholded model."""
-
-    @property
-    def name(self) -> str:
-        """What it is called in results."""
-        ...
-
-    def value(self, reference: Outputs, outputs: Outputs, labels: Labels) -> float:
-        """Return the metric of ``outputs``, higher is better; ``reference`` are the dense model's."""
-        ...
-
-    def likely_drop(self, reference: Outputs, outputs: Outputs, counted: float) -> float | None:
-        """Return how far the metric really falls if ``counted`` is its drop; None where no more is known than that."""
-        ...
-
-    def losses(self, reference: Outputs, outputs: Outputs, labels: Labels) -> Losses | None:
-        """Return what each input lost; None where the metric is no sum over inputs."""
-        ...
-
-    def information_loss(self, reference: Outputs, outputs: Outputs) -> float:
-        """Return how far the outputs moved against how much they differ between inputs, >= 0.
-
-        Infinite for outputs that are not finite.
-        """
-        ...
-
-
-@dataclass(frozen=True)
-class ClassMetric:
-    """For outputs ``[N, classes]``, logits or probabilities: top-1 with labels, agreement without.
-
-    The information loss is ``mean KL(p_n || q_n) / mean KL(p_n || m)`` with p and q the class probabilities
-    of the dense and of the thresholded model, and m the mean of p. The divisor is the mutual
-    information between input and class that the dense outputs carry.
-
-    Args:
-        name: ``"top1"`` or ``"agreement"``.
-        is_probability: Whether the outputs are probabilities already.
-        temperature: With which the dense model's probabilities fit the labels; for top-1.
-    """
-
-    name: str
-    is_probability: bool
-    temperature: float | None = None
-
-    def value(self, reference: Outputs, outputs: Outputs, labels: Labels) -> float:
-        """See :class:`Metric`."""
-        if self.name == "agreement" or labels is None:
-            return agreement(reference, outputs)
-        return top1(outputs, labels)
-
-    def likely_drop(self, reference: Outputs, outputs: Outputs, counted: float) -> float | None:
-        """See :class:`Metric`."""
-        if self.temperature is None:
-            return None
-        scores, others = (log_scores(rows, probabilities=self.is_probability) for rows in (reference, outputs))
-        expected = expected_drop(scores, others, self.temperature)
-        return likely_drop(counted, expected, 1.0 - agreement(reference, outputs), len(scores))
-
-    def losses(self, reference: Outputs, outputs: Outputs, labels: Labels) -> Losses:
-        """See :class:`Metric`."""
-        before, after = predictions(reference), predictions(outputs)
-        changed = (before != after) | (after < 0)
-        ones = np.ones(len(before), np.float32)
-        if self.name == "agreement" or labels is None:
-            return Losses("changes", changed.astype(np.float32), changed, None, ones)
-        counted = (before == labels).astype(np.float32) - (after == labels)
-        expected = None
-        if self.temperature is not None:
-            lost = self._expected(reference, before, after, self.temperature)
-            expected = np.where(after < 0, np.inf, lost).astype(np.float32)
-        return Losses("answers", counted, changed, expected, ones)
-
-    def _expected(
-        self, reference: Outputs, before: NDArray[np.int64], after: NDArray[np.int64], temperature: float
-    ) -> NDArray[np.float64]:
-        scores, rows = log_scores(reference, probabilities=self.is_probability), np.arange(len(before))
-        probabilities = np.exp(log_softmax(scores / temperature))
-        return np.asarray(probabilities[rows, before] - probabilities[rows, after])
-
-    def information_loss(self, reference: Outputs, outputs: Outputs) -> float:
-        """See :class:`Metric`."""
-        lost = kl_divergence(reference, outputs, probabilities=self.is_probability)
-        return lost / max(self._information(reference), _LEAST_INFORMATION)
-
-    def _information(self, reference: Outputs) -> float:
-        rows = self._probabilities(reference)
-        mean = np.broadcast_to(rows.mean(axis=0), rows.shape)
-        return kl_divergence(rows, mean, probabilities=True)
-
-    def _probabilities(self, outputs: Outputs) -> NDArray[np.float64]:
-        rows = outputs.reshape(len(outputs), -1).astype(np.float64)
-        if self.is_probability:
-            return rows
-        exponentials = np.exp(rows - rows.max(axis=1, keepdims=True))
-        return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
-
-
-@dataclass(frozen=True)
-class FidelityMetric:
-    """For outputs without classes (embeddings, maps): the share of their variation that is preserved.
-
-    ``1 - sum_n |y_n - z_n|^2 / sum_n |y_n - m|^2`` with y the dense model's outputs, m their mean over the
-    inputs and z the other outputs: 1 where they are equal, 0 or less where z says nothing about the input.
-    """
-
-    name: str = "fidelity"
-
-    def value(self, reference: Outputs, outputs: Outputs, labels: Labels) -> float:
-        """See :class:`Metric`."""
-        return 1.0 - self.information_loss(reference, outputs)
-
-    def likely_drop(self, reference: Outputs, outputs: Outputs, counted: float) -> float | None:
-        """See :class:`Metric`."""
-        return None
-
-    def losses(self, reference: Outputs, outputs: Outputs, labels: Labels) -> Losses:
-        """See :class:`Metric`."""
-        rows = reference.reshape(len(reference), -1).astype(np.float64)
-        others = outputs.reshape(len(outputs), -1)
-        error = np.square(rows - others).sum(axis=1)
-        variation = np.square(rows - rows.mean(axis=0)).sum(axis=1)
-        changed = (rows != others).any(axis=1)
-        return Losses("amounts", error.astype(np.float32), changed, None, variation.astype(np.float32))
-
-    def information_loss(self, reference: Outputs, outputs: Outputs) -> float:
-        """See :class:`Metric`."""
-        if not np.isfinite(outputs).all():
-            return float("inf")
-        rows = reference.reshape(len(reference), -1).astype(np.float64)
-        error = float(np.square(rows - outputs.reshape(len(outputs), -1)).sum())
-        variation = float(np.square(rows - rows.mean(axis=0)).sum())
-        return error / max(variation, float(np.finfo(np.float32).tiny))
+__all__ = [
+    "METRICS",
+    "ClassMetric",
+    "CustomMetric",
+    "Detection",
+    "FidelityMetric",
+    "Judge",
+    "Labels",
+    "MeanIoU",
+    "Metric",
+    "MetricFunction",
+    "MetricName",
+    "Outputs",
+    "SequenceAccuracy",
+    "agreement_of",
+    "check_outputs",
+    "choose_metric",
+    "is_known",
+    "is_top1",
+    "needs_identities",
+]
 
 
 @dataclass(frozen=True)
 class CustomMetric:
-    """A caller's own function of outputs and labels, higher is better; the rest as for the outputs' kind."""
+    """A caller's own function of outputs and targets, higher is better; the rest as for the outputs' kind.
+
+    Args:
+        function: Gets the outputs by name, see :class:`Outputs`, and the targets.
+        base: What the information loss is measured by.
+    """
 
     function: MetricFunction
-    base: ClassMetric | FidelityMetric
+    base: Metric
 
     @property
     def name(self) -> str:
         """Name of the function."""
-        return getattr(self.function, "__name__", "custom")
+        return getattr(self.function, "__name__", type(self.function).__name__)
 
-    def value(self, reference: Outputs, outputs: Outputs, labels: Labels) -> float:
+    def value(self, reference: Any, outputs: Any, labels: Labels) -> float:
         """See :class:`Metric`.
 
         Raises:
             CalibrationError: If the function raises or returns no finite number.
         """
         try:
-            value = float(self.function(outputs, labels))
+            found = self.function(outputs.shown if isinstance(outputs, Outputs) else outputs, labels)
         except Exception as error:
             raise CalibrationError(f"the metric '{self.name}' raised {type(error).__name__}: {error}") from error
+        try:
+            value = float(found)
+        except Exception as error:
+            raise CalibrationError(
+                f"the metric '{self.name}' returned a {type(found).__name__}, expected one number"
+            ) from error
         if not np.isfinite(value):
             raise CalibrationError(f"the metric '{self.name}' returned {value}, expected a finite number")
         return value
 
-    def likely_drop(self, reference: Outputs, outputs: Outputs, counted: float) -> float | None:
+    def likely_drop(self, reference: Any, outputs: Any, counted: float) -> float | None:
         """See :class:`Metric`."""
         return None
 
-    def losses(self, reference: Outputs, outputs: Outputs, labels: Labels) -> None:
+    def losses(self, reference: Any, outputs: Any, labels: Labels) -> None:
         """See :class:`Metric`."""
 
-    def information_loss(self, reference: Outputs, outputs: Outputs) -> float:
+    def information_loss(self, reference: Any, outputs: Any) -> float:
         """See :class:`Metric`."""
         return self.base.information_loss(reference, outputs)
 
 
-def check_outputs(reference: Outputs) -> None:
+def check_outputs(reference: Any) -> None:
     """Refuse outputs of the dense model from which nothing can be judged.
 
     Raises:
         CalibrationError: If some are not finite.
     """
-    if not np.isfinite(reference).all():
-        bad = int((~np.isfinite(reference.reshape(len(reference), -1)).all(axis=1)).sum())
-        raise CalibrationError(
-            f"the model itself gives NaN or infinite outputs on {bad} of {len(reference)} inputs: "
-            "check the preprocessing"
-        )
+    outputs = Outputs.of(reference)
+    for name, column in outputs.items():
+        rows = [np.asarray(row) for row in column]
+        bad = sum(row.dtype.kind == "f" and not np.isfinite(row).all() for row in rows)
+        if bad:
+            which = f" in '{name}'" if len(outputs) > 1 else ""
+            raise CalibrationError(
+                f"the model itself gives NaN or infinite outputs on {bad} of {len(rows)} inputs{which}: "
+                "check the preprocessing"
+            )
 
 
-def choose_metric(wanted: str | MetricFunction, reference: Outputs, labels: Labels) -> Metric:
-    """Return the metric to use.
+def choose_metric(
+    wanted: Any, reference: Any, labels: Labels, *, output: str | None = None, class_count: int | None = None
+) -> Judge:
+    """Return what judges the outputs.
 
     Args:
-        wanted: ``"auto"`` is ``"top1"`` with labels; without, ``"agreement"`` for outputs ``[N, classes]``
-            and ``"fidelity"`` for others. Or a function of outputs and labels.
+        wanted: ``"auto"`` is ``"top1"`` with labels that are class indices; without, ``"agreement"`` for outputs that
+            are class scores and ``"fidelity"`` for others. Or another name, a function of outputs and targets, or a
+            :class:`Metric`.
         reference: Outputs of the dense model on the calibration data.
-        labels: Class indices, or None.
+        labels: Targets of these, or None.
+        output: Name of the output to judge; None chooses.
+        class_count: How many class names the model states.
 
     Raises:
         CalibrationError: If the metric is unknown or needs what is not there, lower is better of it, or the dense
             outputs are not finite.
     """
     check_outputs(reference)
-    is_classes = _is_classes(reference)
-    base = ClassMetric("agreement", is_probability(reference)) if is_classes else FidelityMetric()
+    outputs = Outputs.of(reference)
+    shown = outputs.shown
+    if output is not None and output not in shown:
+        raise CalibrationError(f"the model has no output '{output}'; its outputs are {list(shown)}")
+    classes = _class_labels(labels)
+    kinds = {name: kind_of(name, column, classes, class_count) for name, column in shown.items()}
+    judge = Judge(FidelityMetric(), guards_of(outputs, kinds), kinds)
+    if isinstance(wanted, SequenceAccuracy):
+        wanted = wanted.metric
     if callable(wanted):
-        metric = CustomMetric(wanted, base)
-        _check_direction(metric, reference, labels)
-        return metric
-    if wanted not in METRICS:
-        raise CalibrationError(f"unknown metric {wanted!r}, known are {list(METRICS)} or a function")
+        judge = replace(judge, metric=CustomMetric(wanted, judge))
+        judge.value(outputs, outputs, labels)
+        _check_direction(judge, outputs, labels)
+        return judge
+    if not isinstance(wanted, str):
+        if not hasattr(wanted, "information_loss"):
+            raise CalibrationError(f"the metric is a {type(wanted).__name__}, expected a name or a function")
+        judge = replace(judge, metric=wanted if output is None else replace(wanted, output=output))
+    elif wanted == "auto":
+        judge = _automatic(judge, shown, classes, output)
+    else:
+        judge = replace(judge, metric=_named(wanted, judge, shown, labels, output))
+    judge.value(outputs, outputs, labels)  # whatever does not fit is told now
+    return judge
+
+
+def _class_labels(labels: Labels) -> NDArray[np.int64] | None:
+    is_indices = isinstance(labels, np.ndarray) and labels.ndim == 1 and labels.dtype.kind in "iu"
+    return labels.astype(np.int64) if is_indices else None
+
+
+def _automatic(judge: Judge, shown: Outputs, labels: NDArray[np.int64] | None, output: str | None) -> Judge:
+    names = [output] if output is not None else list(shown)
+    scores = [name for name in names if judge.kinds[name].kind == "classes"]
+    notes = list(judge.notes)
+    if scores:
+        name = scores[0]
+        if len(scores) > 1:
+            notes.append(f"the model has several outputs with classes ({', '.join(scores)}): '{name}' is judged")
+        base = ClassMetric("agreement", is_probability(shown[name]), output=name)
+        metric = base if labels is None else top_metric(base, shown, labels)
+        return replace(judge, metric=metric, notes=tuple(notes))
+    for name in names:
+        if judge.kinds[name].kind == "embedding":
+            which = f"output '{name}'" if name else "the output"
+            reason = judge.kinds[name].reason
+            notes.append(f"{which} looks like an embedding ({reason}): its fidelity is bounded; {_ADVICE}")
+    return replace(judge, metric=_fidelity(shown, names), notes=tuple(notes))
+
+
+def _fidelity(shown: Outputs, names: list[str]) -> Metric:
+    fitting = [name for name in names if _is_numbers(shown[name])] or names
+    return FidelityMetric(output=fitting[0]) if len(fitting) == 1 else JointFidelity(tuple(fitting))
+
+
+def _is_numbers(column: Any) -> bool:
+    return all(np.asarray(row).dtype.kind == "f" for row in column)
+
+
+def _named(wanted: str, judge: Judge, shown: Outputs, labels: Labels, output: str | None) -> Metric:
     if wanted == "fidelity":
-        return FidelityMetric()
-    if wanted == "auto" and (labels is None or not is_classes):
-        return base
-    if not isinstance(base, ClassMetric):
+        return _fidelity(shown, [output] if output is not None else list(shown))
+    if wanted == "detection":
+        return Detection(output=output or "")
+    if wanted != "agreement" and not _TOP.fullmatch(wanted) and wanted not in TASKS and wanted != "miou":
+        raise CalibrationError(f"unknown metric {wanted!r}, known are {list(METRICS)} or a function")
+    name = output if output is not None else _only_output(wanted, judge, shown)
+    if wanted == "miou":
+        return MeanIoU(output=name)
+    if wanted in TASKS:
+        return task_metric(wanted, name)
+    column = shown[name]
+    if not isinstance(column, np.ndarray) or sum(side != 1 for side in column.shape[1:]) != 1:
+        shape = list(np.shape(column)) if isinstance(column, np.ndarray) else "of a shape of its own for every input"
         raise CalibrationError(
-            f"metric '{wanted}' needs outputs [N, classes], the model's first output has shape "
-            f"{list(reference.shape)}: use 'fidelity'"
+            f"metric '{wanted}' needs outputs [N, classes], the model's output '{name}' has shape {shape}: "
+            "use 'fidelity'"
         )
-    if wanted == "agreement":
-        return base
-    return _top1(base, reference, labels)
+    base = ClassMetric("agreement", is_probability(column), output=name)
+    found = _TOP.fullmatch(wanted)
+    return base if found is None else top_metric(base, shown, labels, int(found[1]))
 
 
-def _check_direction(metric: CustomMetric, reference: Outputs, labels: Labels) -> None:
+def _only_output(wanted: str, judge: Judge, shown: Outputs) -> str:
+    """Return the output that a metric must mean: the only one, or the only one of a kind that it can judge."""
+    if len(shown) == 1:
+        return next(iter(shown))
+    kind = "classes" if wanted == "agreement" or _TOP.fullmatch(wanted) else "embedding"
+    fitting = [name for name, item in judge.kinds.items() if item.kind == kind]
+    if len(fitting) == 1 and (kind == "classes" or wanted in ("cosine", "neighbours", *IDENTITY_METRICS)):
+        return fitting[0]
+    raise CalibrationError(
+        f"metric '{wanted}' judges one output, the model has {list(shown)}: name it by output= (--metric-output)"
+    )
+
+
+def _check_direction(metric: Metric, reference: Outputs, labels: Labels) -> None:
     """Refuse a metric that is better for models which do not look at the input: it counts errors.
 
     One such model answers the same to everything, the other one gives each input the answer to another one.
     """
     now = metric.value(reference, reference, labels)
-    same = np.broadcast_to(reference.mean(axis=0), reference.shape).astype(reference.dtype)
-    others = np.roll(reference, len(reference) // 2, axis=0)
+    count = reference.samples
+    others = [reference.take(np.roll(np.arange(count), count // 2))]
+    if all(isinstance(column, np.ndarray) and column.dtype.kind == "f" for column in reference.values()):
+        means = {name: np.broadcast_to(column.mean(axis=0), column.shape) for name, column in reference.items()}
+        others.append(
+            Outputs({name: mean.astype(reference[name].dtype) for name, mean in means.items()}, reference.hidden)
+        )
     try:
-        blind = [metric.value(reference, outputs, labels) for outputs in (same, others)]
+        blind = [metric.value(reference, outputs, labels) for outputs in others]
     except CalibrationError:  # it cannot judge such outputs, and that says nothing
         return
     if min(blind) > now:
@@ -274,41 +263,48 @@ def _check_direction(metric: CustomMetric, reference: Outputs, labels: Labels) -
         )
 
 
-def _top1(base: ClassMetric, reference: Outputs, labels: Labels) -> ClassMetric:
-    if labels is None:
-        raise CalibrationError("metric 'top1' needs labels, and the data have none: use 'agreement'")
-    try:
-        value = top1(reference, labels)
-    except ShapeError as error:
-        raise CalibrationError(str(error)) from error
-    if value == 0.0:  # a budget on it would allow everything
-        raise CalibrationError(
-            f"the model itself is right on none of {len(labels)} inputs: check the labels and the preprocessing, or "
-            "use metric 'agreement'"
-        )
-    temperature = fitted_temperature(log_scores(reference, probabilities=base.is_probability), labels)
-    return ClassMetric("top1", base.is_probability, temperature)
-
-
-def agreement_of(reference: Outputs, outputs: Outputs) -> float | None:
+def agreement_of(reference: Any, outputs: Any) -> float | None:
     """Return the share of inputs that two models answer alike, None for outputs that are no classes.
 
     Args:
         reference: Of the dense model.
         outputs: Of the other one.
     """
-    return agreement(reference, outputs) if _is_classes(reference) else None
+    if sum(side != 1 for side in np.shape(reference)[1:]) != 1:
+        return None
+    return agreement(np.asarray(reference), np.asarray(outputs))
 
 
-def is_top1(wanted: str | MetricFunction, reference: Outputs) -> bool:
-    """Say whether top-1 is what will be judged, if there are labels.
+def is_top1(wanted: Any, reference: Any, labels: Labels = None, *, output: str | None = None) -> str | None:
+    """Return the output of which top-1 will be judged, if there are labels; None where something else is.
 
     Args:
         wanted: As for :func:`choose_metric`.
         reference: Outputs of the dense model.
+        labels: Class indices, or None.
+        output: As for :func:`choose_metric`.
     """
-    return wanted in ("auto", "top1") and _is_classes(reference)
+    if wanted not in ("auto", "top1"):
+        return None
+    shown = Outputs.of(reference).shown
+    if output is not None and output not in shown:
+        return None
+    classes = _class_labels(labels)
+    names = [output] if output is not None else list(shown)
+    for name in names:
+        if wanted == "top1" and len(names) == 1 and isinstance(shown[name], np.ndarray):
+            return name if sum(side != 1 for side in shown[name].shape[1:]) == 1 else None
+        if kind_of(name, shown[name], classes).kind == "classes":
+            return name
+    return None
 
 
-def _is_classes(reference: Outputs) -> bool:
-    return sum(1 for axis in reference.shape[1:] if axis != 1) == 1
+def is_known(name: str) -> bool:
+    """Whether there is a metric of this name."""
+    return name in METRICS or _TOP.fullmatch(name) is not None
+
+
+def needs_identities(wanted: Any) -> bool:
+    """Whether labels are identities, all of one of which a split must keep together."""
+    return wanted in IDENTITY_METRICS
+

@@ -9,17 +9,23 @@ count inputs; where it sees no change it would claim certainty, and says nothing
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.targets import take
 from ...errors import CalibrationError
 from ...intervals import clopper_pearson
-from .losses import LossKind
-from .metric import Labels, Metric, Outputs
+from .losses import Losses, LossKind
+from .outputs import Outputs
+from .protocol import Labels, Metric
 
 RESAMPLES = 1000
+FEWEST_RESAMPLES = 200
+RESAMPLE_SECONDS = 20.0
+"""Time that metrics of a caller's own are given for an interval; those that take longer have none."""
 CONFIDENCE = 0.95
 Z = 1.959964
 """Of a normal distribution at this confidence."""
@@ -61,25 +67,28 @@ def net_interval(lost: int, won: int, samples: int) -> tuple[float, float]:
 
 
 def drop_interval(
-    metric: Metric, reference: Outputs, outputs: Outputs, labels: Labels, *, seed: int = 0
+    metric: Metric, reference: Any, outputs: Any, labels: Labels, *, seed: int = 0
 ) -> tuple[float, float] | None:
     """Return the 95 % interval of the metric's drop: exact where the metric counts inputs, else by paired bootstrap.
 
     Args:
         metric: Judges outputs.
-        reference: float32 ``[N, ...]``, of the dense model.
+        reference: Outputs of the dense model, or the array ``[N, ...]`` of its only one.
         outputs: The same of the other model.
-        labels: int64 ``[N]`` or None.
+        labels: Targets, or None.
         seed: Of the resampling.
 
     Returns:
         Lower and upper end, the drop between them; None where nothing can be said: the metric cannot judge a resample,
-        or it is the same on all of them.
+        it is the same on all of them, or it takes too long to be asked often.
     """
     losses = metric.losses(reference, outputs, labels)
+    random = np.random.default_rng(seed)
     if losses is not None and losses.kind != "amounts":
         return losses_interval(losses.kind, losses.counted)
-    return _bootstrapped(metric, reference, outputs, labels, np.random.default_rng(seed))
+    if losses is not None:
+        return _interval(*_drops_of(losses, random))
+    return _bootstrapped(metric, reference, outputs, labels, random)
 
 
 def losses_interval(kind: LossKind, counted: NDArray[Any]) -> tuple[float, float]:
@@ -93,20 +102,40 @@ def losses_interval(kind: LossKind, counted: NDArray[Any]) -> tuple[float, float
     return count_interval(lost, len(counted)) if kind == "changes" else net_interval(lost, won, len(counted))
 
 
+def _drops_of(losses: Losses, random: np.random.Generator) -> tuple[float, NDArray[np.float64]]:
+    """Return the drop and that of resamples, where it is a ratio of sums over inputs."""
+    counted, scale = losses.counted.astype(np.float64), losses.scale.astype(np.float64)
+    tiny = float(np.finfo(np.float64).tiny)
+    chosen = (random.integers(0, len(counted), len(counted)) for _ in range(RESAMPLES))
+    drops = [counted[places].sum() / max(scale[places].sum(), tiny) for places in chosen]
+    return float(counted.sum() / max(scale.sum(), tiny)), np.array(drops)
+
+
 def _bootstrapped(
-    metric: Metric, reference: Outputs, outputs: Outputs, labels: Labels, random: np.random.Generator
+    metric: Metric, reference: Any, outputs: Any, labels: Labels, random: np.random.Generator
 ) -> tuple[float, float] | None:
-    count = len(reference)
-    drop = metric.value(reference, reference, labels) - metric.value(reference, outputs, labels)
-    drops = np.empty(RESAMPLES)
-    for number in range(RESAMPLES):
-        chosen = random.integers(0, count, count)
-        some = None if labels is None else labels[chosen]
-        try:
-            before = metric.value(reference[chosen], reference[chosen], some)
-            drops[number] = before - metric.value(reference[chosen], outputs[chosen], some)
-        except CalibrationError:
+    first, second = Outputs.of(reference), Outputs.of(outputs)
+    count, started = first.samples, time.monotonic()
+    try:
+        drop = metric.value(first, first, labels) - metric.value(first, second, labels)
+        affordable = min(RESAMPLES, int(RESAMPLE_SECONDS / max(time.monotonic() - started, 1e-9)))
+        quick = getattr(metric, "resampled_drops", None)
+        draws = random.integers(0, count, (RESAMPLES if quick else affordable, count))
+        drops = None if quick is None else quick(first, second, labels, draws)
+        if drops is None and affordable < FEWEST_RESAMPLES:
             return None
+        if drops is None:
+            drops = [_drop(metric, first.take(places), second.take(places), take(labels, places)) for places in draws]
+    except CalibrationError:
+        return None
+    return _interval(drop, np.array(drops))
+
+
+def _drop(metric: Metric, reference: Outputs, outputs: Outputs, labels: Labels) -> float:
+    return metric.value(reference, reference, labels) - metric.value(reference, outputs, labels)
+
+
+def _interval(drop: float, drops: NDArray[np.float64]) -> tuple[float, float] | None:
     tail = 50.0 * (1.0 - CONFIDENCE)
     low, high = (float(end) for end in np.percentile(drops, [tail, 100.0 - tail]))
     if not np.isfinite([low, high]).all() or low == high:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 
-from ...analysis import ModelInput
+from ...analysis.inputs import Feed
 from ...data import Dataset
-from ...engine.plan.types import FloatArray
 from ...journal import Arrays, digest
 from ...progress import Progress, Steps
 from ...thresholds import Threshold
-from ..judging.metric import Outputs
+from ..judging.outputs import Outputs
 from .network import Densities, Network, Thresholds
 from .samples import Sampler, Values
 from .work import Work
@@ -27,7 +27,7 @@ class Evaluation:
     """What came of one set of thresholds.
 
     Args:
-        outputs: float32 ``[N, ...]``, the model's first output.
+        outputs: Of the model, by name.
         densities: Of what steps with a mask read, by step, over all inputs.
         sparsity: Sparsity of what the skipping layers read, weighted by MACs.
     """
@@ -42,17 +42,13 @@ class Evaluator:
 
     Args:
         network: The network; several evaluators may share it.
-        model_input: Its input.
         data: What to feed. Up to 1 GiB of it is kept in memory, preprocessed.
         work: Knows what was computed before, and how much time is left.
     """
 
-    def __init__(
-        self, network: Network, model_input: ModelInput, data: Dataset, work: Work | None = None
-    ) -> None:
+    def __init__(self, network: Network, data: Dataset, work: Work | None = None) -> None:
         self.network = network
         self.data = data
-        self._model_input = model_input
         self._work = work or Work()
 
     @cached_property
@@ -72,20 +68,23 @@ class Evaluator:
         self.network.set_thresholds(thresholds)
         found = self._work.recall(lambda: self._key("evaluate", dict(thresholds)), self._measure)
         mean = dict(zip(found["steps"].tolist(), found["densities"].tolist(), strict=True))
-        return Evaluation(found["outputs"], mean, self.network.sparsity(mean))
+        return Evaluation(unpacked(found), mean, self.network.sparsity(mean))
 
     def _measure(self) -> Arrays:
         """Run everything; return outputs and mean densities."""
         outputs, densities, weights = [], [], []
-        for batch, count in self.batches():
-            run = self.network.program.start([batch])
+        for feed, count in self.batches():
+            run = self.network.program.start(feed)
             run.advance(counts=True)
-            outputs.append(run.outputs()[0][:count])
+            outputs.append(self.network.outputs_of(run, count))
             densities.append(run.densities())
             weights.append(count)
-        mean = {step: float(np.average([item[step] for item in densities], weights=weights)) for step in densities[0]}
+        known = set.intersection(*map(set, densities))
+        mean = {
+            step: float(np.average([item[step] for item in densities], weights=weights)) for step in sorted(known)
+        }
         steps = np.array(list(mean), np.int64)
-        return {"outputs": np.concatenate(outputs), "steps": steps, "densities": np.array(list(mean.values()))}
+        return packed(Outputs.joined(outputs)) | {"steps": steps, "densities": np.array(list(mean.values()))}
 
     def _key(self, kind: str, *parts: object) -> bytes:
         return digest(kind, self.network.identity, self._fingerprint, *parts)
@@ -94,18 +93,18 @@ class Evaluator:
     def _fingerprint(self) -> bytes:
         """What the inputs are: all values where they are kept in memory, else their names and the first of them."""
         if self._fits:
-            return digest([batch for batch, _ in self._cached])
+            return digest([feed for feed, _ in self._cached])
         return digest(self.data.description, self.data.names, next(iter(self._load()))[0])
 
     def outputs(self, thresholds: Thresholds) -> Outputs:
         """Return the outputs only, as :meth:`evaluate`."""
         self.network.set_thresholds(thresholds)
-        return np.concatenate([self._run(batch)[:count] for batch, count in self.batches()])
+        return Outputs.joined([self._run(feed, count) for feed, count in self.batches()])
 
-    def _run(self, batch: FloatArray) -> Outputs:
-        run = self.network.program.start([batch])
+    def _run(self, feed: Feed, count: int) -> Outputs:
+        run = self.network.program.start(feed)
         run.advance()
-        return run.outputs()[0]
+        return self.network.outputs_of(run, count)
 
     def sample(self, names: Sequence[str], seed: int, progress: Progress | None) -> dict[str, Values]:
         """Look at the values of activations of the model as it is.
@@ -118,8 +117,8 @@ class Evaluator:
         self.network.set_thresholds({})
         sampler, plan = Sampler(len(self.data), seed), self.network.plan
         steps = Steps(progress, "looking at activations", len(self.data))
-        for batch, count in self.batches():
-            run = self.network.program.start([batch])
+        for feed, count in self.batches():
+            run = self.network.program.start(feed)
             for name in names:
                 place = self.network.place(name)
                 run.advance(place + 1)
@@ -148,28 +147,28 @@ class Evaluator:
         found: dict[str, list[list[Outputs]]] = {name: [[] for _ in tried] for name, tried in variants.items()}
         steps = Steps(progress, what, len(variants) * -(-len(self.data) // self.network.batch_size))
         key = cache(lambda: self._key("variants", dict(base), {name: list(tried) for name, tried in variants.items()}))
-        for number, (batch, count) in enumerate(self.batches()):
+        for number, (feed, count) in enumerate(self.batches()):
             outputs = self._work.recall(
                 lambda number=number: digest(key(), number),  # type: ignore[misc]
-                lambda batch=batch, count=count: self._batch_variants(batch, count, base, variants, steps),  # type: ignore[misc]
+                lambda feed=feed, count=count: self._batch_variants(feed, count, base, variants, steps),  # type: ignore[misc]
             )
             places = iter(range(len(outputs)))
             for results in found.values():
                 for result in results:
-                    result.append(outputs[f"arr_{next(places)}"])
-        return {name: [np.concatenate(parts) for parts in results] for name, results in found.items()}
+                    result.append(unpacked(outputs, f"{next(places)}:"))
+        return {name: [Outputs.joined(parts) for parts in results] for name, results in found.items()}
 
     def _batch_variants(
         self,
-        batch: FloatArray,
+        feed: Feed,
         count: int,
         base: Thresholds,
         variants: Mapping[str, Sequence[Threshold]],
         steps: Steps,
     ) -> Arrays:
-        """Return the outputs of one batch for all variants, in order, called as ``numpy.savez`` would."""
+        """Return the outputs of one batch for all variants, in order, packed with their number in front."""
         program = self.network.program
-        run, found = program.start([batch]), []
+        run, found = program.start(feed), []
         for name, tried in variants.items():
             run.advance(self.network.place(name))
             saved = run.save()
@@ -177,30 +176,62 @@ class Evaluator:
                 program.set_thresholds({name: threshold})
                 run.restore(saved)
                 run.advance()
-                found.append(run.outputs()[0][:count])
+                found.append(self.network.outputs_of(run, count))
             self.network.set_thresholds(base)
             if name not in base:
                 program.reset_thresholds([name])
             run.restore(saved)
             steps.advance()
-        return {f"arr_{place}": outputs for place, outputs in enumerate(found)}
+        return {
+            name: array
+            for place, outputs in enumerate(found)
+            for name, array in packed(outputs, f"{place}:").items()
+        }
 
-    def batches(self) -> Iterable[tuple[FloatArray, int]]:
+    def batches(self) -> Iterable[tuple[Feed, int]]:
         """Yield the inputs batch by batch, with how many of them are real."""
         return self._cached if self._fits else self._load()
 
     @cached_property
     def _fits(self) -> bool:
-        return 4 * len(self.data) * int(np.prod(self.data.sample_shape)) <= _CACHE_BYTES
+        feed, count = next(iter(self._load()))
+        return len(self.data) * sum(array.nbytes for array in feed.values()) <= _CACHE_BYTES * max(1, count)
 
     @cached_property
-    def _cached(self) -> list[tuple[FloatArray, int]]:
+    def _cached(self) -> list[tuple[Feed, int]]:
         return list(self._load())
 
-    def _load(self) -> Iterator[tuple[FloatArray, int]]:
-        size = self.network.batch_size
-        for feed, count in self._model_input.feeds(self.data, size):
-            batch = feed[self._model_input.name]
-            if len(batch) < size:  # the program takes batches of one size
-                batch = np.concatenate([batch, np.repeat(batch[-1:], size - len(batch), axis=0)])
-            yield batch, count
+    def _load(self) -> Iterator[tuple[Feed, int]]:
+        return self.network.feeds(self.data)
+
+
+_FIXED, _ROW, _HIDDEN = "out", "row", "hid"
+
+
+def packed(outputs: Outputs, mark: str = "") -> Arrays:
+    """Return outputs as arrays that a journal can keep; rows of different shapes one by one."""
+    found: Arrays = {}
+    for name, column in outputs.items():
+        kind = _HIDDEN if name in outputs.hidden else _FIXED
+        if isinstance(column, np.ndarray):
+            found[f"{mark}{kind}:{name}"] = column
+        else:
+            found |= {f"{mark}{kind}{_ROW}{place}:{name}": row for place, row in enumerate(column)}
+    return found
+
+
+def unpacked(arrays: Arrays, mark: str = "") -> Outputs:
+    """Return the outputs that :func:`packed` made these arrays of."""
+    columns: dict[str, Any] = {}
+    hidden = set()
+    for key, array in arrays.items():
+        kind, _, name = key.removeprefix(mark).partition(":")
+        if not key.startswith(mark) or kind[:3] not in (_FIXED, _HIDDEN):
+            continue
+        if kind[:3] == _HIDDEN:
+            hidden.add(name)
+        if kind[3:].startswith(_ROW):
+            columns.setdefault(name, []).append(array)
+        else:
+            columns[name] = array
+    return Outputs(columns, hidden)

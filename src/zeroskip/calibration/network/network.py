@@ -5,22 +5,28 @@ Owns the mapping from activations to steps of the plan. Data and metrics are the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...analysis.inputs import Feed, ModelInput, filled
+from ...data import Dataset
 from ...engine.cost import CostModel, StepCurves, can_skip
+from ...engine.mixed.links import NativeLink
 from ...engine.operators import OPERATORS
+from ...errors import EngineError, ModelError, ShapeError
 from ...journal import digest
 from ...system import installed_version
 from ...thresholds import Threshold
+from ..judging.outputs import Outputs
 
 if TYPE_CHECKING:
     from ...engine import InferenceSession, ProbeProgram
+    from ...engine.mixed.chain import ChainRun, ProbeChain
     from ...engine.plan.types import FloatArray, Step
     from ...onnx import LayerWeights
 
@@ -50,13 +56,15 @@ class Network:
 
     Args:
         session: Has the model.
-        input_name: The model's only input.
-        sample_shape: Shape of one input, without the batch.
-        batch_size: Inputs per run, if their activations fit into :data:`MAX_ARENA_BYTES`.
-        is_fixed: Whether the model takes no other batch size.
+        feeder: Feeds it.
+        data: What with; the first inputs are run.
+        batch_size: Inputs per run, if the model takes batches and their activations fit into :data:`MAX_ARENA_BYTES`.
         model: Hash of the model.
 
     Attributes:
+        program: The compiled model, whose thresholds and weights change.
+        batch_size: Inputs per run.
+        heads: Values inside the model that stand in for outputs which cannot be compared one by one.
         curves: Measured times of the steps, for :meth:`step_ms`; None while the cost model has to do.
     """
 
@@ -65,29 +73,71 @@ class Network:
     def __init__(
         self,
         session: InferenceSession,
-        input_name: str,
-        sample_shape: tuple[int, ...],
+        feeder: ModelInput,
+        data: Dataset,
         batch_size: int,
         *,
-        is_fixed: bool,
         model: bytes = b"",
     ) -> None:
-        self.program = self._program(session, input_name, sample_shape, batch_size, is_fixed)
+        self._feeder = feeder
+        self.program, self.batch_size = self._compiled(session, data, batch_size)
         self.plan = self.program.plan
-        self.batch_size = self.plan.tensors[self.plan.inputs[0]].shape[0]
-        self._cost = CostModel.for_isa(self.program.isa)
+        self._cost = CostModel.for_isa(self.program.isa or session.options.isa or "generic")
         self._present: dict[str, Threshold] = {}
         self._model = model
+        self.heads = () if self._has_comparable_outputs(data) else self.program.heads
 
-    @staticmethod
-    def _program(
-        session: InferenceSession, name: str, sample: tuple[int, ...], batch: int, is_fixed: bool
-    ) -> ProbeProgram:
-        program = session.probe({name: (batch, *sample)})
-        if is_fixed or program.plan.arena_bytes <= MAX_ARENA_BYTES or batch == 1:
-            return program
-        smaller = max(1, batch * MAX_ARENA_BYTES // program.plan.arena_bytes)
-        return session.probe({name: (smaller, *sample)})
+    def _compiled(self, session: InferenceSession, data: Dataset, wanted: int) -> tuple[ProbeChain, int]:
+        """Return the compiled model and the batch size, which is 1 where it cannot be run in batches."""
+        fixed = self._feeder.fixed_batch_size
+        if fixed is not None or wanted == 1 or not data.is_uniform:
+            return session.probe_chain(self._example(data, fixed or 1)), fixed or 1
+        one = self._example(data, 1)
+        try:
+            many = session.probe_chain(self._example(data, wanted))
+        except (EngineError, ModelError, ShapeError):  # sizes inside the model are those of one input
+            return session.probe_chain(one), 1
+        if not self._takes_batches(session, many, self._example(data, wanted), wanted):
+            return session.probe_chain(one), 1
+        if many.plan.arena_bytes <= MAX_ARENA_BYTES:
+            return many, wanted
+        smaller = max(1, wanted * MAX_ARENA_BYTES // many.plan.arena_bytes)
+        return session.probe_chain(self._example(data, smaller)), smaller
+
+    def _takes_batches(self, session: InferenceSession, many: ProbeChain, feed: Feed, size: int) -> bool:
+        """Whether every output has the batch as its first axis: it says so, or has one row for every input."""
+        batch = {item.shape[0] for item in self._feeder.arguments if item.shape}
+        firsts = {item.shape[0] if item.shape else None for item in session.get_outputs()}
+        if many.is_native and len(batch) == 1 and firsts == batch and None not in batch:
+            return True
+        if not _begins_with(many, feed, size):
+            return False
+        one = {name: array[:1] for name, array in feed.items()}
+        return _begins_with(session.probe_chain(one), one, 1)
+
+    def _example(self, data: Dataset, size: int) -> Feed:
+        feed, _ = next(self._feeder.feeds(data.first(size), size))
+        return feed if data.is_whole else {name: filled(array, size) for name, array in feed.items()}
+
+    def _has_comparable_outputs(self, data: Dataset) -> bool:
+        """Whether every output is an array of floating point of the same shape, however the values turn out."""
+        return self.program.is_native or self.batch_size > 1
+
+    def feeds(self, data: Dataset) -> Iterator[tuple[Feed, int]]:
+        """Yield the data batch by batch, all of one size, with how many inputs of each are real."""
+        for feed, count in self._feeder.feeds(data, self.batch_size):
+            full = feed if data.is_whole else {name: filled(array, self.batch_size) for name, array in feed.items()}
+            yield full, count
+
+    def outputs_of(self, run: ChainRun, count: int) -> Outputs:
+        """Return the outputs of a run that has come to its end, one row for each of the real inputs."""
+        found = run.outputs() | {name: run.value(name) for name in self.heads}
+        return Outputs({name: self._rows(np.asarray(value), count) for name, value in found.items()}, self.heads)
+
+    def _rows(self, value: NDArray[Any], count: int) -> NDArray[Any]:
+        if self.batch_size > 1 and value.shape[:1] == (self.batch_size,):
+            return value[:count]
+        return value if value.shape[:1] == (1,) else value[None]
 
     @cached_property
     def readers(self) -> dict[str, tuple[Reader, ...]]:
@@ -160,9 +210,9 @@ class Network:
                 self.program.set_constants(number, {"weight": given.weight, "bias": given.bias})
                 continue
             for role in ("weight", "bias"):
-                name, present = step.constants.get(role), self.program.constant(number, role)
-                if name is not None:
-                    self.program.set_constants(number, {role: self.plan.constants[name]})
+                original, present = self.program.original(number, role), self.program.constant(number, role)
+                if original is not None:
+                    self.program.set_constants(number, {role: original})
                 elif present is not None:
                     self.program.set_constants(number, {role: np.zeros_like(present)})
 
@@ -191,6 +241,20 @@ class Network:
     def expected_ms(self, densities: Densities) -> float:
         """Return the time of the network per input, in milliseconds, as :meth:`step_ms` has it."""
         return sum(self.step_ms(number, densities.get(number)) for number in range(len(self.plan.steps)))
+
+
+def native_program(chain: ProbeChain, feeds: Sequence[Feed]) -> tuple[ProbeProgram, list[list[FloatArray]]]:
+    """Return the only program of a model that is native as a whole, and inputs as it takes them."""
+    (link,) = chain.parts
+    assert isinstance(link, NativeLink)
+    return link.first, [link.arrays(feed) for feed in feeds]
+
+
+def _begins_with(chain: ProbeChain, feed: Feed, size: int) -> bool:
+    """Whether every output has the batch as its first axis."""
+    run = chain.start(feed)
+    run.advance()
+    return all(np.shape(value)[:1] == (size,) for value in run.outputs().values())
 
 
 def _squares_by_input(step: Step, weight: FloatArray) -> NDArray[np.float64]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from ...engine import ProbeProgram
 from ...engine.cost import StepCurves, kept_curves
 from ...engine.cost.cache import VARIABLE
-from ...engine.plan.types import FloatArray
 from ...engine.run.density_sweep import sweep_densities
 from ...errors import EngineError, OutOfMemoryError
 from ...journal import digest
@@ -31,7 +31,7 @@ def may_measure() -> bool:
 
 def measured_curves(
     program: ProbeProgram,
-    inputs: Sequence[FloatArray],
+    inputs: Sequence[Any],
     values: Mapping[str, Values],
     model: bytes,
     progress: Progress | None = None,

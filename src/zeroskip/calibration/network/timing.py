@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from ...analysis.inputs import batch_rows
 from ...data import Dataset
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def time_thresholds(
 
     before, after = InferenceSession(model, options), InferenceSession(thresholded, options)
     model_input = ModelInput.of(before)
+    data = model_input.data(data)
     size = model_input.batch_size(1)
     some = data.subset(min(len(data), _INPUTS * size))
     feeds = [feed for feed, _ in model_input.feeds(some, size)]
@@ -89,7 +91,7 @@ def measured_speed(
     while len(ratios) <= _FEWEST_ROUNDS or (len(ratios) <= _MOST_ROUNDS and time.perf_counter() < end):
         pairs = np.array([(_seconds(before, feed), _seconds(after, feed)) for feed in feeds])
         ratios.append(float(pairs[:, 0].sum() / pairs[:, 1].sum()))
-    return speed_of(ratios[1:], threads, len(next(iter(feeds[0].values()))))  # the first round warms up
+    return speed_of(ratios[1:], threads, batch_rows(feeds[0]))  # the first round warms up
 
 
 def speed_of(ratios: Sequence[float], threads: int, batch_size: int) -> MeasuredSpeed:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...progress import Progress
 from ..compensation.compensation import CompensationName, Compensator
-from ..network.network import Thresholds
+from ..network.network import Network, Thresholds
 from ..network.samples import Values
 from ..options import StrategyName
 from ..problem import Setting
@@ -25,7 +25,6 @@ from .search import Search
 from .walk import Budget
 
 if TYPE_CHECKING:
-    from ...engine import ProbeProgram
     from ...onnx import LayerWeights
 
 _ROUNDS = 2
@@ -156,7 +155,7 @@ class Finder:
         return is_kept
 
     @cached_property
-    def _dense(self) -> ProbeProgram:
+    def _dense(self) -> Network:
         return self._setting.dense_program()
 
     def reach(self, search: Search) -> float:

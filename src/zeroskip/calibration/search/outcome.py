@@ -7,11 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ...data.targets import join
 from ...onnx import is_branch, labels_of
 from ...system import installed_version
 from ...thresholds import Threshold, ThresholdSet
-from ..judging.metric import Labels, Outputs
+from ..judging.outputs import Outputs
+from ..judging.protocol import pick
 from ..judging.statistics import drop_interval, mcnemar
 from ..problem import Setting
 from ..records import CurvePoint, DropEstimate, LayerSensitivity, Score
@@ -69,6 +72,9 @@ def outcome(
         baseline=setting.baseline,
         estimate=estimate,
         notes=setting.notes,
+        bounded=setting.metric.bounded(
+            None if budget is None else budget.max_drop, None if budget is None else budget.max_information_loss
+        ),
         sparsity_before=setting.calibration.dense.sparsity,
         sparsity_after=trial.sparsity,
         predicted_speedup=trial.predicted_speedup,
@@ -91,10 +97,13 @@ def checked_score(setting: Setting, search: Search, strength: float) -> Score:
     """Return the score on the holdout with what says how far to trust it."""
     evaluation = search.evaluation(strength, on_holdout=True)
     score = score_of(setting.metric, setting.holdout, evaluation)
-    reference, labels = setting.holdout.dense.outputs, setting.holdout.data.labels
+    reference, labels = setting.holdout.dense.outputs, setting.holdout.data.targets
     interval = drop_interval(setting.metric, reference, evaluation.outputs, labels, seed=setting.options.seed)
     is_top1 = setting.metric.name == "top1"
-    p_value = _mcnemar(reference, evaluation.outputs, labels) if is_top1 else None
+    p_value = None
+    if is_top1:
+        before, after = (pick(side, setting.metric.output) for side in (reference, evaluation.outputs))
+        p_value = _mcnemar(before, after, setting.holdout.data.labels)
     return score.model_copy(update={"interval": interval, "p_value": p_value})
 
 
@@ -112,23 +121,31 @@ def _estimate(setting: Setting, search: Search, strength: float) -> DropEstimate
 def _pooled(setting: Setting, search: Search, strength: float) -> DropEstimate:
     """Return what a metric of one's own says of both halves together."""
     halves = (setting.calibration, setting.holdout)
-    reference = np.concatenate([half.dense.outputs for half in halves])
-    outputs = np.concatenate([search.evaluation(strength, on_holdout=half).outputs for half in (False, True)])
-    parts = [half.data.labels for half in halves]
-    labels = None if parts[0] is None or parts[1] is None else np.concatenate([parts[0], parts[1]])
+    reference = Outputs.joined([half.dense.outputs for half in halves])
+    outputs = Outputs.joined([search.evaluation(strength, on_holdout=half).outputs for half in (False, True)])
+    labels = join([half.data.targets for half in halves])
     metric = setting.metric
     drop = metric.value(reference, reference, labels) - metric.value(reference, outputs, labels)
-    different = (reference != outputs).reshape(len(reference), -1).any(axis=1)
     return DropEstimate(
         drop=drop,
         interval=drop_interval(metric, reference, outputs, labels, seed=setting.options.seed),
-        samples=len(reference),
-        changed=int(different.sum()),
+        samples=reference.samples,
+        changed=int(np.sum([_is_changed(reference, outputs, place) for place in range(reference.samples)])),
         counted=drop,
     )
 
 
-def _mcnemar(reference: Outputs, outputs: Outputs, labels: Labels) -> float | None:
+def _is_changed(reference: Outputs, outputs: Outputs, place: int) -> bool:
+    """Whether any output of the model differs for an input."""
+    return any(
+        not np.array_equal(column[place], outputs[name][place], equal_nan=column[place].dtype.kind == "f")
+        for name, column in reference.shown.items()
+    )
+
+
+def _mcnemar(
+    reference: NDArray[np.float32], outputs: NDArray[np.float32], labels: NDArray[np.int64] | None
+) -> float | None:
     if labels is None:
         return None
     before, after = (rows.reshape(len(rows), -1).argmax(axis=1) == labels for rows in (reference, outputs))

@@ -13,7 +13,7 @@ from ...errors import CalibrationError
 from ...progress import Progress, Steps
 from ..judging.estimate import ANCHOR_DROPS, Estimator
 from ..judging.losses import Losses, LossPath
-from ..judging.metric import Metric, agreement_of
+from ..judging.metric import Judge
 from ..network.evaluation import Evaluation, Evaluator
 from ..records import DropEstimate, Score, Trial
 from ..strategies.allocation import Strategy
@@ -49,7 +49,7 @@ class Search:
     """
 
     strategy: Strategy
-    metric: Metric
+    metric: Judge
     calibration: Evaluator
     holdout: Evaluator
     budget: Budget | None
@@ -224,7 +224,7 @@ class Search:
         score = score_of(self.metric, evaluator, evaluation)
         network = evaluator.network
         speedup = network.expected_ms(evaluator.dense.densities) / network.expected_ms(evaluation.densities)
-        losses = self.metric.losses(evaluator.dense.outputs, evaluation.outputs, evaluator.data.labels)
+        losses = self.metric.losses(evaluator.dense.outputs, evaluation.outputs, evaluator.data.targets)
         if strength > 0.0 and losses is not None and losses.is_finite:
             self._losses[on_holdout][strength] = losses
         return Trial(
@@ -242,15 +242,16 @@ class Search:
         return evaluator.evaluate(self.strategy.thresholds(strength)) if strength > 0.0 else evaluator.dense
 
 
-def score_of(metric: Metric, evaluator: Evaluator, evaluation: Evaluation) -> Score:
+def score_of(metric: Judge, evaluator: Evaluator, evaluation: Evaluation) -> Score:
     """Return metric and information loss of an evaluation against the dense model."""
-    labels, reference = evaluator.data.labels, evaluator.dense.outputs
+    labels, reference = evaluator.data.targets, evaluator.dense.outputs
     score = Score(
-        samples=len(reference),
+        samples=reference.samples,
         baseline=metric.value(reference, reference, labels),
         optimized=metric.value(reference, evaluation.outputs, labels),
         information_loss=metric.information_loss(reference, evaluation.outputs),
-        agreement=agreement_of(reference, evaluation.outputs),
+        agreement=metric.agreement(reference, evaluation.outputs),
+        neighbours=metric.neighbours(reference, evaluation.outputs),
     )
     likely = metric.likely_drop(reference, evaluation.outputs, score.drop)
     return score.model_copy(update={"likely_drop": likely})

@@ -8,10 +8,9 @@ passed is kept.
 
 from __future__ import annotations
 
-import numpy as np
-
 from ...progress import Progress, Steps
-from ..judging.metric import Metric, Outputs
+from ..judging.metric import Metric
+from ..judging.outputs import Outputs
 from ..network.evaluation import Evaluator
 from ..network.stream import Stream, affordable_streams
 
@@ -32,7 +31,7 @@ def greedy_thresholds(
     """
     network = evaluator.network
     network.set_thresholds({})
-    streams = [Stream(network.program, batch, count) for batch, count in evaluator.batches()]
+    streams = [Stream(network, feed, count) for feed, count in evaluator.batches()]
     keeps_states = len(streams) <= affordable_streams(network.program)
     found: dict[str, float] = {}
     steps = Steps(progress, "searching layer by layer", len(names) * _STEPS)
@@ -45,7 +44,7 @@ def greedy_thresholds(
         for _ in range(_STEPS):
             middle = (low + high) / 2
             network.set_thresholds({**found, name: middle})
-            reached = _value(evaluator, metric, np.concatenate([stream.outputs() for stream in streams]))
+            reached = _value(evaluator, metric, Outputs.joined([stream.outputs() for stream in streams]))
             if value - reached < TOLERANCE:
                 low, passed = middle, reached
             else:
@@ -58,4 +57,4 @@ def greedy_thresholds(
 
 
 def _value(evaluator: Evaluator, metric: Metric, outputs: Outputs) -> float:
-    return metric.value(evaluator.dense.outputs, outputs, evaluator.data.labels)
+    return metric.value(evaluator.dense.outputs, outputs, evaluator.data.targets)

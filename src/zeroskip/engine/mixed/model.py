@@ -31,7 +31,7 @@ class MixedModel:
     def __init__(self, model: ir.Model, parts: Sequence[IslandPart | NativePart]) -> None:
         self.parts = tuple(parts)
         self._outputs = [value.name or "" for value in model.graph.outputs]
-        self._constants = {
+        self.constants = {
             value.name or "": value.const_value.numpy()
             for value in model.graph.outputs
             if value.const_value is not None
@@ -43,7 +43,7 @@ class MixedModel:
             for index, one in enumerate(self.parts)
         ]
         inputs = {value.name or "" for value in model.graph.inputs}
-        self._handed_through = kept & (inputs | set(self._constants))
+        self._handed_through = kept & (inputs | set(self.constants))
         self._whole = None if self._handed_through else _whole_island(self.parts, self._outputs)
         self._part_of = {
             value.name or "": index
@@ -68,7 +68,7 @@ class MixedModel:
             return self._whole.run(feed)
         if missing := [name for name in taps if name not in self._part_of]:
             raise ModelError(f"no value of the graph is called {', '.join(missing)}")
-        values = {**self._constants, **feed}
+        values = {**self.constants, **feed}
         for index, one in enumerate(self.parts):
             wanted = tuple(name for name in taps if self._part_of[name] == index)
             results = one.run(values, wanted)
@@ -90,7 +90,7 @@ class MixedModel:
         """
         if iterations < 1:
             raise EngineError(f"iterations is {iterations}; expected 1 or more")
-        values = {**self._constants, **feed}
+        values = {**self.constants, **feed}
         steps: list[StepProfile] = []
         for one in self.parts:
             steps += one.profiled(values, iterations)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,7 +26,7 @@ _LEAST_STEADY_SHARE = 0.05
 
 def sweep_densities(
     program: ProbeProgram,
-    inputs: Sequence[FloatArray],
+    inputs: Sequence[Any],
     levels: Sequence[Mapping[str, ArrayLike]],
     *,
     seconds: float = 5.0,
@@ -35,7 +36,7 @@ def sweep_densities(
 
     Args:
         program: The network; its thresholds are as the model has them afterwards.
-        inputs: Real inputs of one run each; rounds take turns in them.
+        inputs: Real inputs of one run each, an array or a list of them; rounds take turns in them.
         levels: Threshold sets, each a level of sparsity.
         seconds: When to stop repeating, after three rounds at least.
         progress: Told of each round.
@@ -45,7 +46,7 @@ def sweep_densities(
     """
     rounds: list[list[list[Mapping[str, float | None]]]] = []
     steps = Steps(progress, "timing layers", _ROUNDS)
-    program.profile([inputs[0]], 1)  # warms up
+    program.profile(_listed(inputs[0]), 1)  # warms up
     start = time.perf_counter()
     try:
         while len(rounds) < _ROUNDS and (len(rounds) < _FEWEST_ROUNDS or time.perf_counter() - start < seconds):
@@ -94,13 +95,17 @@ def measured_steps(
 
 
 def _profile(
-    program: ProbeProgram, level: Mapping[str, ArrayLike], feed: FloatArray
+    program: ProbeProgram, level: Mapping[str, ArrayLike], feed: Any
 ) -> list[Mapping[str, float | None]]:
     program.set_thresholds(level)
     return [
         {key: step[key] for key in ("min_ms", "density", "steady_density")}
-        for step in program.profile([feed], _ITERATIONS)
+        for step in program.profile(_listed(feed), _ITERATIONS)
     ]
+
+
+def _listed(feed: Any) -> list[FloatArray]:
+    return feed if isinstance(feed, list) else [feed]
 
 
 def _at_one_speed(times: NDArray[np.float64], is_steady: NDArray[np.bool_]) -> NDArray[np.float64]:

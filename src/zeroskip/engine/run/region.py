@@ -196,7 +196,10 @@ class Region:
 
     def probe(self, shapes: InputShapes) -> ProbeProgram:
         """Return a program of its own whose constants can be changed; raises like :meth:`compiled`."""
-        planned = self.planned(shapes)
+        return self.probe_of(self.planned(shapes))
+
+    def probe_of(self, planned: PlannedRegion) -> ProbeProgram:
+        """Return a program of its own for a plan of this region; raises EngineError if the core refuses it."""
         return ProbeProgram(planned.plan, self._native(planned.plan), self.weights, planned.keys)
 
     def treats_inputs_alone(self, shapes: InputShapes) -> bool:

@@ -1,160 +1,17 @@
-"""Measures on arrays: how sparse an activation is, and how far two outputs are apart.
+"""Outputs with classes, logits or probabilities ``[N, classes]``, and how far two outputs are apart.
 
-The formulae and their citations live here only. Everything takes and returns plain NumPy values; nothing
-here knows of models, sessions or data sets.
-
-Sparsity measures treat an array as one vector of ``n`` values. Output measures take logits or probabilities
-of shape ``[N, classes]``; further axes must have length one (``[N, classes, 1, 1]``) and are dropped.
-
-References:
-    [HR09] N. Hurley, S. Rickard, "Comparing Measures of Sparsity", IEEE Trans. Information Theory 55(10),
-        2009.
-    [Ho04] P. O. Hoyer, "Non-negative Matrix Factorization with Sparseness Constraints", JMLR 5, 2004,
-        section 3.1.
-    [Ku20] M. Kurtz et al., "Inducing and Exploiting Activation Sparsity for Fast Inference on Deep Neural
-        Networks", ICML 2020, section 3.
-    [Di23] E. Diao et al., "Pruning Deep Neural Networks from a Sparsity Perspective", ICLR 2023, definition
-        1.
+Further axes must have length one (``[N, classes, 1, 1]``) and are dropped.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .errors import ShapeError
+from ..errors import ShapeError
 
 _PROBABILITY_FLOOR = 1e-12  # log(0) of an underflowed softmax output would make the divergence infinite
 _PROBABILITY_SUM_TOLERANCE = 1e-3
-
-
-def sparsity(x: ArrayLike) -> float:
-    """Return the fraction of exact zeros, ``(n - nnz) / n``; negative zero counts as zero, NaN does not.
-
-    Args:
-        x: Any shape, any numeric dtype, at least one element.
-
-    Returns:
-        A fraction in [0, 1].
-
-    Raises:
-        ShapeError: If ``x`` is empty.
-
-    Example:
-        >>> sparsity([[0.0, 1.0], [0.0, 2.0]])
-        0.5
-    """
-    return 1.0 - density(x)
-
-
-def density(x: ArrayLike) -> float:
-    """Return the fraction of values that are not zero, ``1 - sparsity(x)``.
-
-    Args:
-        x: Any shape, any numeric dtype, at least one element.
-
-    Returns:
-        A fraction in [0, 1].
-
-    Raises:
-        ShapeError: If ``x`` is empty.
-
-    Example:
-        >>> density([0.0, 0.0, 0.0, 3.0])
-        0.25
-    """
-    values = _vector(x)
-    return int(np.count_nonzero(values)) / values.size
-
-
-def hoyer_square(x: ArrayLike) -> float:
-    """Return ``(sum |x|)^2 / sum x^2``: 1 for a single nonzero, ``n`` for equal magnitudes [Ku20].
-
-    The measure is the regulariser of the fine-tuning stage: scale-free, and about the number of values that
-    matter. An array of zeros gives 0, the value that makes the penalty of a silent layer vanish.
-
-    Args:
-        x: Any shape, finite, at least one element.
-
-    Returns:
-        A value in [1, n], or 0 for all zeros.
-
-    Raises:
-        ShapeError: If ``x`` is empty.
-
-    Example:
-        >>> hoyer_square([3.0, 0.0, 0.0])
-        1.0
-        >>> hoyer_square([2.0, 2.0, -2.0, 2.0])
-        4.0
-    """
-    values = _unit_scaled(x)
-    energy = float(np.square(values).sum())
-    return float(np.abs(values).sum()) ** 2 / energy if energy else 0.0
-
-
-def hoyer_sparsity(x: ArrayLike) -> float:
-    """Return Hoyer's normalised measure ``(sqrt(n) - L1 / L2) / (sqrt(n) - 1)`` [Ho04].
-
-    0 where all magnitudes are equal, 1 where a single value is nonzero. The measure is undefined for all
-    zeros, which this function calls 1: nothing is left to multiply. One element alone gives 1 as well.
-
-    Args:
-        x: Any shape, finite, at least one element.
-
-    Returns:
-        A value in [0, 1].
-
-    Raises:
-        ShapeError: If ``x`` is empty.
-
-    Example:
-        >>> hoyer_sparsity([0.0, 5.0, 0.0, 0.0])
-        1.0
-        >>> hoyer_sparsity([1.0, 1.0, 1.0, 1.0])
-        0.0
-    """
-    size = np.asarray(x).size
-    ratio = float(np.sqrt(hoyer_square(x)))  # L1 / L2
-    if size == 1 or ratio == 0.0:
-        return 1.0
-    root = float(np.sqrt(size))
-    return min(1.0, max(0.0, (root - ratio) / (root - 1.0)))
-
-
-def pq_index(x: ArrayLike, p: float = 0.5, q: float = 1.0) -> float:
-    """Return the PQ index ``1 - n^(1/q - 1/p) * ||x||_p / ||x||_q`` for ``0 < p < q`` [Di23].
-
-    0 where all magnitudes are equal, ``1 - n^(1/q - 1/p)`` where a single value is nonzero; scale-free, and
-    unchanged when an array is concatenated with a copy of itself. All zeros give 1, as for
-    :func:`hoyer_sparsity`.
-
-    Args:
-        x: Any shape, finite, at least one element.
-        p: The smaller exponent.
-        q: The larger exponent.
-
-    Returns:
-        A value in [0, 1].
-
-    Raises:
-        ShapeError: If ``x`` is empty.
-        ValueError: Unless ``0 < p < q``.
-
-    Example:
-        >>> pq_index([1.0, 0.0, 0.0, 0.0])
-        0.75
-    """
-    if not 0.0 < p < q:
-        raise ValueError(f"pq_index needs 0 < p < q, got p={p} and q={q}")
-    magnitudes = np.abs(_unit_scaled(x))
-    if not magnitudes.any():
-        return 1.0
-    # Means instead of sums carry the factor n^(1/q - 1/p) without overflow for small p and large n.
-    ratio = np.mean(magnitudes**p) ** (1.0 / p) / np.mean(magnitudes**q) ** (1.0 / q)
-    return min(1.0, max(0.0, 1.0 - float(ratio)))
 
 
 def top1(logits: ArrayLike, labels: ArrayLike) -> float:
@@ -188,6 +45,30 @@ def top1(logits: ArrayLike, labels: ArrayLike) -> float:
             f"(0..{rows.shape[1] - 1}): the labels belong to another model or start at 1"
         )
     return float(np.mean(_predictions(rows) == expected))
+
+
+def topk_hits(logits: ArrayLike, labels: ArrayLike, k: int) -> NDArray[np.bool_]:
+    """Say of every row whether the label is among its k largest logits; a row with NaN is wrong.
+
+    Of equal logits those of lower class come first, so that with k = 1 the hits are those of :func:`top1`.
+
+    Args:
+        logits: ``[N, classes]`` floats.
+        labels: ``[N]`` integers.
+        k: >= 1.
+
+    Raises:
+        ShapeError: If the shapes do not fit, or labels lie outside the classes.
+
+    Example:
+        >>> topk_hits([[0.1, 0.9, 0.5], [0.8, 0.2, 0.1]], [2, 2], 2).tolist()
+        [True, False]
+    """
+    rows, expected = _rows("logits", logits), np.asarray(labels)
+    top1(rows, expected)  # checks
+    own = rows[np.arange(len(rows)), expected][:, None]
+    before = (rows > own) | ((rows == own) & (np.arange(rows.shape[1]) < expected[:, None]))
+    return np.asarray((before.sum(axis=1) < k) & ~np.isnan(rows).any(axis=1))
 
 
 def agreement(reference: ArrayLike, other: ArrayLike) -> float:
@@ -289,6 +170,43 @@ def log_softmax(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
 
 
+def predictions(outputs: ArrayLike) -> NDArray[np.int64]:
+    """Return the class with the largest output, int64 ``[N]``; -1 for a row with NaN, which predicts nothing.
+
+    Args:
+        outputs: ``[N, classes]`` floats.
+
+    Raises:
+        ShapeError: If the shape is not ``[N, classes]``.
+
+    Example:
+        >>> predictions([[0.1, 0.9], [float("nan"), 1.0]]).tolist()
+        [1, -1]
+    """
+    return _predictions(_rows("outputs", outputs))
+
+
+def _rows(name: str, outputs: ArrayLike) -> NDArray[np.float64]:
+    rows = np.asarray(outputs, dtype=np.float64)
+    if rows.ndim > 2 and sum(axis != 1 for axis in rows.shape[1:]) <= 1:
+        rows = rows.reshape(rows.shape[0], -1)
+    if rows.ndim != 2 or 0 in rows.shape:
+        raise ShapeError(f"{name} have shape {np.shape(outputs)}, expected [N, classes] with N >= 1")
+    return rows
+
+
+def _same_rows(reference: ArrayLike, other: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    first, second = _rows("reference outputs", reference), _rows("other outputs", other)
+    if first.shape != second.shape:
+        raise ShapeError(f"outputs have shapes {first.shape} and {second.shape}, expected the same")
+    return first, second
+
+
+def _predictions(rows: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the index of the largest value per row, -1 where the row holds NaN."""
+    return np.where(np.isnan(rows).any(axis=1), -1, rows.argmax(axis=1)).astype(np.int64)
+
+
 def relative_difference(reference: ArrayLike, other: ArrayLike) -> float:
     """Return ``max |reference - other| / max |reference|``: the error relative to the largest output.
 
@@ -315,54 +233,3 @@ def relative_difference(reference: ArrayLike, other: ArrayLike) -> float:
     if difference == 0.0:
         return 0.0
     return difference / largest if largest else float("inf")
-
-
-def predictions(outputs: ArrayLike) -> NDArray[np.int64]:
-    """Return the class with the largest output, int64 ``[N]``; -1 for a row with NaN, which predicts nothing.
-
-    Args:
-        outputs: ``[N, classes]`` floats.
-
-    Raises:
-        ShapeError: If the shape is not ``[N, classes]``.
-
-    Example:
-        >>> predictions([[0.1, 0.9], [float("nan"), 1.0]]).tolist()
-        [1, -1]
-    """
-    return _predictions(_rows("outputs", outputs))
-
-
-def _vector(x: ArrayLike) -> NDArray[Any]:
-    values = np.asarray(x)
-    if values.size == 0:
-        raise ShapeError(f"a sparsity measure needs at least one element, got shape {values.shape}")
-    return values.ravel()
-
-
-def _unit_scaled(x: ArrayLike) -> NDArray[np.float64]:
-    """Return the values in float64 divided by the largest magnitude, so that squares stay in range."""
-    values = _vector(x).astype(np.float64)
-    largest = float(np.abs(values).max())
-    return values / largest if largest else values
-
-
-def _rows(name: str, outputs: ArrayLike) -> NDArray[np.float64]:
-    rows = np.asarray(outputs, dtype=np.float64)
-    if rows.ndim > 2 and sum(axis != 1 for axis in rows.shape[1:]) <= 1:
-        rows = rows.reshape(rows.shape[0], -1)
-    if rows.ndim != 2 or 0 in rows.shape:
-        raise ShapeError(f"{name} have shape {np.shape(outputs)}, expected [N, classes] with N >= 1")
-    return rows
-
-
-def _same_rows(reference: ArrayLike, other: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    first, second = _rows("reference outputs", reference), _rows("other outputs", other)
-    if first.shape != second.shape:
-        raise ShapeError(f"outputs have shapes {first.shape} and {second.shape}, expected the same")
-    return first, second
-
-
-def _predictions(rows: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the index of the largest value per row, -1 where the row holds NaN."""
-    return np.where(np.isnan(rows).any(axis=1), -1, rows.argmax(axis=1)).astype(np.int64)

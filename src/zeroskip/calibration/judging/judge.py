@@ -1,0 +1,154 @@
+"""Judge: the metric that is bounded, and beside it how much of the information in every output is left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ...errors import CalibrationError, ShapeError
+from ...metrics import agreement, is_probability, log_scores, nearest_kept, top1
+from .classes import ClassMetric
+from .fidelity import FidelityMetric
+from .kinds import OutputKind
+from .likely import fitted_temperature
+from .losses import Losses
+from .outputs import Outputs
+from .protocol import Labels, Metric, pick
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Judges the outputs of a thresholded model; a :class:`Metric` of all outputs.
+
+    Args:
+        metric: What is bounded.
+        guards: By output what measures the information that is lost in it.
+        kinds: By output what it is.
+        notes: What was decided about metric and outputs, one sentence each.
+    """
+
+    metric: Metric
+    guards: Mapping[str, Metric]
+    kinds: Mapping[str, OutputKind]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Name of the metric."""
+        return self.metric.name
+
+    @property
+    def output(self) -> str:
+        """Name of the output that the metric judges; empty where it judges all of them."""
+        return str(getattr(self.metric, "output", ""))
+
+    @property
+    def temperature(self) -> float | None:
+        """With which the dense model's probabilities fit the labels; for top-1."""
+        return getattr(self.metric, "temperature", None)
+
+    def value(self, reference: Any, outputs: Any, labels: Labels) -> float:
+        """See :class:`Metric`."""
+        return self.metric.value(reference, outputs, labels)
+
+    def likely_drop(self, reference: Any, outputs: Any, counted: float) -> float | None:
+        """See :class:`Metric`."""
+        return self.metric.likely_drop(reference, outputs, counted)
+
+    def losses(self, reference: Any, outputs: Any, labels: Labels) -> Losses | None:
+        """See :class:`Metric`."""
+        return self.metric.losses(reference, outputs, labels)
+
+    def information_loss(self, reference: Any, outputs: Any) -> float:
+        """See :class:`Metric`; the largest over the outputs."""
+        return max(self.losses_by_output(reference, outputs).values(), default=0.0)
+
+    def losses_by_output(self, reference: Any, outputs: Any) -> dict[str, float]:
+        """Return the information loss of each output."""
+        first, second = Outputs.of(reference), Outputs.of(outputs)
+        return {name: guard.information_loss(first, second) for name, guard in self.guards.items()}
+
+    def agreement(self, reference: Any, outputs: Any) -> float | None:
+        """Return the share of inputs that two models answer alike, None where the output judged has no classes."""
+        name = self._shown_output("classes")
+        if name is None:
+            return None
+        return agreement(*(pick(Outputs.of(side), name) for side in (reference, outputs)))
+
+    def neighbours(self, reference: Any, outputs: Any) -> float | None:
+        """Return the share of inputs whose nearest neighbour stays the same, None where no output is an embedding."""
+        name = self._shown_output("embedding")
+        first = None if name is None else pick(Outputs.of(reference), name)
+        if name is None or first is None or len(first) < 3:
+            return None
+        return float(nearest_kept(first, pick(Outputs.of(outputs), name)).mean())
+
+    def resampled_drops(self, reference: Any, outputs: Any, labels: Labels, draws: Any) -> list[float] | None:
+        """Return the drop for other selections of the inputs, where the metric has a quick way to that."""
+        quick = getattr(self.metric, "resampled_drops", None)
+        return None if quick is None else quick(reference, outputs, labels, draws)
+
+    def bounded(self, max_drop: float | None, max_information_loss: float | None) -> str:
+        """Say what is bounded: the metric, of which output, and the information of which outputs."""
+        from ..sentences import amount, metric_words
+
+        shown = [name for name in self.guards if name]
+        which = f" of output '{self.output}'" if self.output else ""
+        words = f"{metric_words(self.name)}{which}"
+        if max_drop is not None:
+            words += f" (may fall by {amount(self.name, max_drop)})"
+        if max_information_loss is not None and self.guards:
+            outputs = f" of {', '.join(repr(name) for name in shown)}" if shown else ""
+            words += f" and the information in the outputs{outputs} (of which {max_information_loss:.0%} may go)"
+        return words
+
+    def _shown_output(self, kind: str) -> str | None:
+        fitting = [name for name, item in self.kinds.items() if item.kind == kind]
+        if self.output in self.kinds:
+            return self.output if self.output in fitting else None
+        return fitting[0] if len(fitting) == 1 else None
+
+
+def guards_of(reference: Outputs, kinds: Mapping[str, OutputKind]) -> dict[str, Metric]:
+    """Return what measures the information lost in each output that can be compared input by input."""
+    found: dict[str, Metric] = {}
+    for name, column in reference.items():
+        rows = column if isinstance(column, np.ndarray) else None
+        if rows is not None and rows.dtype.kind != "f":
+            continue
+        if rows is None and reference.hidden:
+            continue  # its shape depends on the values; those inside the model stand in for it
+        if name in kinds and kinds[name].kind == "classes" and rows is not None:
+            found[name] = ClassMetric("agreement", is_probability(rows), output=name)
+        elif rows is None or rows.size:
+            found[name] = FidelityMetric(output=name)
+    return found
+
+
+def top_metric(base: ClassMetric, reference: Any, labels: Labels, k: int = 1) -> ClassMetric:
+    """Return top-1, or top-k, for outputs with classes.
+
+    Raises:
+        CalibrationError: If there are no labels, or they do not fit.
+    """
+    name = f"top{k}"
+    if labels is None:
+        raise CalibrationError(f"metric '{name}' needs labels, and the data have none: use 'agreement'")
+    rows = pick(reference, base.output)
+    try:
+        value = top1(rows, labels)
+    except ShapeError as error:
+        raise CalibrationError(str(error)) from error
+    if value == 0.0 and k == 1:  # a budget on it would allow everything
+        raise CalibrationError(
+            f"the model itself is right on none of {len(labels)} inputs: check the labels and the preprocessing, or "
+            "use metric 'agreement'"
+        )
+    if k > 1:
+        return replace(base, name=name)
+    temperature = fitted_temperature(log_scores(rows, probabilities=base.is_probability), labels)
+    return replace(base, name=name, temperature=temperature)
+

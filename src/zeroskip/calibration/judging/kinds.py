@@ -1,0 +1,88 @@
+"""Kinds of outputs: class scores, whose largest value means something, or an embedding, whose largest means nothing.
+
+An output ``[N, C]`` tells by itself: probabilities are classes, rows of one length are an embedding. So does its name,
+and a list of class names in the model. Else the largest value of class scores stands out of its row, and that of an
+embedding is about what the largest of C random numbers would be.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...metrics import is_probability, predictions
+from .baseline import binomial_tail
+
+Kind = Literal["classes", "embedding", "values"]
+
+FEW_CLASSES = 32
+"""Outputs of fewer values are hardly ever embeddings."""
+_SAME_LENGTH = 1e-3
+_CONSTANT_INPUTS, _CONSTANT = 8, 0.9
+_SURE = 1e-6
+_CLASS_NAMES = re.compile(r"logit|prob|softmax|class|score|pred", re.IGNORECASE)
+_EMBEDDING_NAMES = re.compile(r"embed|feat|descriptor|represent|vector|landmark|keypoint|norm", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class OutputKind:
+    """What an output is, and what says so.
+
+    Args:
+        kind: The kind.
+        reason: In words.
+    """
+
+    kind: Kind
+    reason: str
+
+
+def kind_of(
+    name: str, column: Any, labels: NDArray[np.int64] | None = None, class_count: int | None = None
+) -> OutputKind:
+    """Return what an output of the model is.
+
+    Args:
+        name: Its name.
+        column: Its values for N inputs.
+        labels: Class indices of the inputs, if there are any that may be this output's.
+        class_count: How many class names the model states.
+    """
+    is_array = isinstance(column, np.ndarray) and column.dtype.kind == "f"
+    if not is_array or sum(side != 1 for side in column.shape[1:]) != 1:
+        return OutputKind("values", "it is no row of numbers for each input")
+    rows = column.reshape(len(column), -1).astype(np.float64)
+    width = rows.shape[1]
+    if not np.isfinite(rows).all():
+        return OutputKind("classes", "it is not finite")
+    if is_probability(rows):
+        return OutputKind("classes", "its rows are probabilities")
+    if class_count == width:
+        return OutputKind("classes", "the model names as many classes")
+    lengths = np.linalg.norm(rows, axis=1)
+    if len(rows) > 1 and width > 2 and np.ptp(lengths) <= _SAME_LENGTH * lengths.max():
+        return OutputKind("embedding", "its rows have one length")
+    return _by_names_and_values(name, rows, labels)
+
+
+def _by_names_and_values(name: str, rows: NDArray[np.float64], labels: NDArray[np.int64] | None) -> OutputKind:
+    width = rows.shape[1]
+    if _EMBEDDING_NAMES.search(name) and not _CLASS_NAMES.search(name):
+        return OutputKind("embedding", f"it is called '{name}'")
+    if width < FEW_CLASSES or (_CLASS_NAMES.search(name) and not _EMBEDDING_NAMES.search(name)):
+        return OutputKind("classes", "it is a row of scores")
+    found = predictions(rows)
+    if labels is not None and binomial_tail(int((found == labels).sum()), len(labels), 1.0 / width) < _SURE:
+        return OutputKind("classes", "its largest values are the labels")
+    counts = np.unique(found, return_counts=True)[1]
+    if len(rows) >= _CONSTANT_INPUTS and counts.max() >= _CONSTANT * len(rows):
+        return OutputKind("embedding", "its largest value is at the same place for nearly all inputs")
+    spread = np.maximum(rows.std(axis=1), np.finfo(np.float64).tiny)
+    stands_out = float(np.median((rows.max(axis=1) - rows.mean(axis=1)) / spread))
+    if stands_out <= np.sqrt(2.0 * np.log(width)):
+        return OutputKind("embedding", f"none of its {width} values stands out")
+    return OutputKind("classes", "its largest value stands out")
