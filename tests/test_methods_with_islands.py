@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from onnx import helper
 
@@ -39,8 +40,6 @@ def test_analysis_reports_activations_in_islands_as_not_skippable(network: bytes
 
 
 def test_thresholds_compute_the_same_elsewhere(network: bytes) -> None:
-    import onnxruntime as ort
-
     thresholds = zs.ThresholdSet(dict.fromkeys(SKIPPABLE, 0.2))
     written = zs.apply(network, thresholds).to_bytes()
     feed = {"image": tiny_data(4).array()}
@@ -49,6 +48,18 @@ def test_thresholds_compute_the_same_elsewhere(network: bytes) -> None:
     np.testing.assert_allclose(got, expected, atol=1e-3 * np.abs(expected).max())
 
 
-def test_calibration_names_the_islands_in_its_way(network: bytes) -> None:
-    with pytest.raises(zs.errors.UnsupportedOperatorError, match=r"island 0.*Erf"):
-        zs.calibrate(network, tiny_data(16), target_sparsity=0.7, threads=1)
+def test_calibration_finds_thresholds_in_the_native_parts(network: bytes) -> None:
+    result = zs.calibrate(network, tiny_data(16), target_sparsity=0.7, threads=1, measure_seconds=0.2)
+    assert {item.activation for item in result.sensitivities} == set(SKIPPABLE)
+    assert result.sparsity_after >= 0.7
+    assert result.measured_speed is not None
+    feed = {"image": tiny_data(4).array()}
+    written = result.apply(network).to_bytes()
+    (expected,) = ort.InferenceSession(written).run(None, feed)
+    (got,) = zs.InferenceSession(written, zs.SessionOptions(intra_op_num_threads=1)).run(None, feed)
+    np.testing.assert_allclose(got, expected, atol=1e-3 * np.abs(expected).max())
+
+
+def test_corrections_name_the_islands_in_their_way(network: bytes) -> None:
+    with pytest.raises(zs.CalibrationError, match=r"compensation='bias'.*island 0.*Erf"):
+        zs.calibrate(network, tiny_data(16), target_sparsity=0.7, threads=1, compensation="bias")

@@ -131,8 +131,8 @@ def _cell(items: Sequence[SmallSet], budget: float) -> str:
 def _found(model: bytes, data: Dataset, first: int, is_counted: bool, unseen: Dataset) -> Iterator[SmallSet]:
     setting = Setting(model, data, None, CalibrationOptions(max_drop=BUDGETS[-1], metric="top1", threads=1))
     if is_counted:
-        assert isinstance(setting.metric, ClassMetric)
-        setting.metric = replace(setting.metric, temperature=None)
+        assert isinstance(setting.metric.metric, ClassMetric)
+        setting.metric = replace(setting.metric, metric=replace(setting.metric.metric, temperature=None))
     results, _, _ = Comparison(setting).run(_METHOD)
     right = _right(model, unseen)
     for budget, result in zip(BUDGETS, results, strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -59,9 +59,43 @@ def bound(data: Dataset, arguments: Sequence[NodeArg]) -> Dataset:
     if source.is_bound_to(arguments):
         return data
     pairs = _matched(source, arguments)
-    is_whole = source.is_whole or _brings_batch_axis(source, pairs)
     columns = {item.name: _cast_column(source.column(name), item) for name, item in pairs}
+    has_batch_axis = not source.is_whole and _brings_batch_axis(source, pairs)
+    if has_batch_axis and (sizes := _batch_sizes(columns)) is not None:
+        return _unrolled(data, columns, sizes, arguments)
+    is_whole = source.is_whole or has_batch_axis
     return replace(data, source=ColumnSource(columns, is_whole=is_whole, bound_to=tuple(arguments)))
+
+
+def _batch_sizes(columns: Mapping[str, Column]) -> list[int] | None:
+    """Return how many inputs each item has; None where its arrays have no batch axis in common."""
+    found = []
+    for arrays in zip(*columns.values(), strict=True):
+        sizes = {np.shape(array)[:1] for array in arrays}
+        if len(sizes) != 1 or () in sizes:
+            return None
+        found.append(int(next(iter(sizes))[0]))
+    return found
+
+
+def _unrolled(
+    data: Dataset, columns: Mapping[str, Column], sizes: Sequence[int], arguments: Sequence[NodeArg]
+) -> Dataset:
+    """Return a data set of single inputs of one of batches, whose targets must be those of single inputs already."""
+    is_single = all(size == 1 for size in sizes)
+    if data.targets is not None and not is_single:
+        raise DataError("the items are batches: say batched=True, so that their targets are told apart as well")
+    if len(data) != len(sizes) and not is_single:
+        raise DataError("a part of a data set whose items are batches: say batched=True where it is made")
+    rows = {name: [row for array in column for row in array] for name, column in columns.items()}
+    alike = {name: len({row.shape for row in arrays}) == 1 for name, arrays in rows.items()}
+    stacked = {name: np.stack(arrays) if alike[name] else arrays for name, arrays in rows.items()}
+    source = ColumnSource(stacked, bound_to=tuple(arguments))
+    if is_single:
+        return replace(data, source=source)
+    places = np.arange(len(source))
+    names = tuple(str(place) for place in places)
+    return replace(data, source=source, indices=places, all_names=names, all_groups=places)
 
 
 def _matched(source: ColumnSource, arguments: Sequence[NodeArg]) -> list[tuple[str, NodeArg]]:

@@ -202,7 +202,7 @@ class Setting:
         options, half = self.options, self.calibration
         judge = choose_metric(
             options.metric, half.dense.outputs, half.data.targets, output=options.output,
-            class_count=self._class_count(),
+            class_count=self._class_count(), input_shapes=half.input_shapes,
         )  # fmt: skip
         if judge.name in WITHOUT_SCALE and not options.has_target and options.max_drop is None:
             raise CalibrationError(

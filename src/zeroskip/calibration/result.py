@@ -17,7 +17,7 @@ from .judging.baseline import Baseline
 from .network.timing import MeasuredSpeed
 from .options import CalibrationOptions
 from .records import Correction, CurvePoint, DropEstimate, LayerSensitivity, LearningTrial, Score, Trial
-from .sentences import excess_words, loss_words
+from .sentences import bounded_words, excess_words, loss_words
 
 if TYPE_CHECKING:
     from ..onnx import ThresholdedModel
@@ -39,7 +39,9 @@ class CalibrationResult(ShortRepr, BaseModel):
         estimate: The best estimate of the drop there is, from both halves together, with an interval that covers the
             choice; the budget holds for it. None where no threshold is above zero, and in files of earlier versions.
         notes: What is to be said of the inputs (copies of others, blank ones), and of the choice of the metric.
-        bounded: What was bounded, in words: the metric, of which output, and the information of which outputs.
+        judged_output: Name of the output that the metric judges; empty where it judges all of them.
+        guarded_outputs: Names of the outputs whose loss of information is bounded: every one that can be compared input
+            by input; for others the values inside the model that they are made of.
         sparsity_before: Of what the skipping layers read, weighted by MACs, on the calibration data.
         sparsity_after: The same with the thresholds.
         predicted_speedup: Time before over time after, by ``costs`` of the options.
@@ -68,7 +70,8 @@ class CalibrationResult(ShortRepr, BaseModel):
     baseline: Baseline | None = None
     estimate: DropEstimate | None = None
     notes: tuple[str, ...] = ()
-    bounded: str = ""
+    judged_output: str = ""
+    guarded_outputs: tuple[str, ...] = ()
     sparsity_before: float
     sparsity_after: float
     predicted_speedup: float = 1.0
@@ -130,6 +133,13 @@ class CalibrationResult(ShortRepr, BaseModel):
         if self.measured_speed is None:
             return f", {predicted} as fast"
         return f", measured {self.measured_speed.ratio:.2f}x as fast ({predicted})"
+
+    @property
+    def bounded(self) -> str:
+        """What was bounded: the metric, of which output, and the information in which outputs."""
+        return bounded_words(
+            self.metric, self.max_drop, self.max_information_loss, self.judged_output, self.guarded_outputs
+        )
 
     def __str__(self) -> str:
         return self.message

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .records import DropEstimate, Score
 
 METRIC_WORDS = {
@@ -61,6 +63,27 @@ def interval_words(metric: str, interval: tuple[float, float]) -> str:
     """Return both ends of an interval."""
     low, high = interval
     return f"{amount(metric, low)} to {amount(metric, high)}"
+
+
+def bounded_words(
+    metric: str, max_drop: float | None, max_information_loss: float | None, judged: str, guarded: Sequence[str]
+) -> str:
+    """Return what was bounded.
+
+    Args:
+        metric: Name of the metric.
+        max_drop: By how much it may fall; None leaves it open.
+        max_information_loss: How much of the information in the outputs may be lost; None leaves it open.
+        judged: Name of the output that the metric judges; empty for all.
+        guarded: Names of the outputs whose information is bounded.
+    """
+    text = metric_words(metric) + (f" of output '{judged}'" if judged else "")
+    if max_drop is not None:
+        text += f" may drop by {amount(metric, max_drop)}"
+    if max_information_loss is not None:
+        names = f" {', '.join(repr(name) for name in guarded)}" if guarded else ""
+        text += f", and {max_information_loss:.2%} of the information in the outputs{names} may be lost"
+    return text
 
 
 def excess_words(metric: str, pooled_drop: float, max_drop: float | None) -> str:

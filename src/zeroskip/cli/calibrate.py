@@ -11,7 +11,7 @@ import typer
 from .command import command
 from .console import Terminal
 from .data_options import DataOptions, show_notes
-from .options import BudgetOptions, EngineOptions, ModelArgument
+from .options import BudgetOptions, EngineOptions, MetricOutputOption, ModelArgument
 from .signals import exit_code
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def calibrate(
     time: Annotated[
         float, typer.Option(help="Seconds to time the outcome against the model as it is; 0 for none.", min=0.0)
     ] = 2.0,
+    metric_output: MetricOutputOption = None,
     curve: Annotated[
         Path | None,
         typer.Option(
@@ -74,6 +75,7 @@ def calibrate(
                 threads=engine.threads,
                 isa=engine.isa,
                 measure_seconds=time,
+                output=metric_output,
             ),
             work_folder=output.with_name(f".{output.name}.work"),
             progress=progress,

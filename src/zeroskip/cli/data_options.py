@@ -11,7 +11,7 @@ import typer
 
 from ..errors import DataError
 from .console import Terminal
-from .model_input import class_names
+from .model_input import class_names, input_names
 
 if TYPE_CHECKING:
     from ..data import Dataset, Preprocess
@@ -61,7 +61,8 @@ class DataOptions:
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of images (flat, one folder per class, or with labels.csv), or an .npz.",
+            help="Folder of images (flat, one folder per class, or with labels.csv), or an .npz of x and y, "
+            "or of an array for each input of the model.",
             rich_help_panel=_PANEL,
         ),
     ] = None
@@ -123,7 +124,9 @@ class DataOptions:
             DataError: If no data were named, they cannot be used, or an option does not apply to them.
             ModelError: If the model cannot be read.
         """
-        return self._opened(self.data, lambda: self.recipe(model), lambda: class_names(model))
+        return self._opened(
+            self.data, lambda: self.recipe(model), lambda: class_names(model), lambda: input_names(model)
+        )
 
     def open_for_torch(self, path: Path | None = None) -> Dataset:
         """Return the data set as the options say, for a network without a file that states its input.
@@ -134,7 +137,7 @@ class DataOptions:
         Raises:
             DataError: If there are no such data, they cannot be used, or an option does not apply to them.
         """
-        return self._opened(path or self.data, lambda: replace(self._named(), **self._overrides()), lambda: None)
+        return self._opened(path or self.data, lambda: replace(self._named(), **self._overrides()), lambda: None, list)
 
     def open_or_noise(self, model: ModelSource, random_input: bool) -> Dataset:
         """Return the data set, or noise of the model's input shape if that was asked for.
@@ -147,16 +150,14 @@ class DataOptions:
             DataError: As :meth:`open`, or if other options of this group were given with noise.
             ModelError: If the model cannot be read.
         """
-        from ..data import random_input as noise
-        from .model_input import input_shape
+        from .model_input import noise
 
         if not random_input:
             return self.open(model)
         if self.data is not None:
             raise DataError("both --data and --random-input were given: give one of them")
         self.refuse([*_PIXEL_OPTIONS, *_FOLDER_OPTIONS], "--random-input")
-        sides = [side if isinstance(side, int) else _NOISE_SIDE for side in input_shape(model)[1:]]
-        return noise(sides, _NOISE_COUNT)
+        return noise(model, _NOISE_COUNT, _NOISE_SIDE)
 
     def recipe(self, model: ModelSource) -> Preprocess:
         """Return the preprocessing: what the options say, then what the model states, its layout and size, the preset.
@@ -199,7 +200,11 @@ class DataOptions:
         raise DataError(f"--preprocess is '{name}', expected one of {', '.join(PRESETS)}, or a .json file")
 
     def _opened(
-        self, path: Path | None, recipe: Callable[[], Preprocess], names: Callable[[], ClassNames | None]
+        self,
+        path: Path | None,
+        recipe: Callable[[], Preprocess],
+        names: Callable[[], ClassNames | None],
+        inputs: Callable[[], list[str]],
     ) -> Dataset:
         from ..data import image_folder, npz
         from .model_input import holds_pictures
@@ -220,7 +225,7 @@ class DataOptions:
         if holds_pictures(path):
             return npz(path, recipe())
         self.refuse(_PIXEL_OPTIONS, f"'{path.name}', whose values are taken as they stand (only uint8 are pixels)")
-        return npz(path)
+        return npz(path, inputs=inputs())
 
     def _overrides(self) -> dict[str, Any]:
         given: dict[str, Any] = {

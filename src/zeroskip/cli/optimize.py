@@ -10,7 +10,7 @@ import typer
 from .command import command
 from .console import Terminal
 from .data_options import DataOptions
-from .options import BudgetOptions, EngineOptions, ModelArgument
+from .options import BudgetOptions, EngineOptions, MetricOutputOption, ModelArgument
 
 
 @command
@@ -24,6 +24,7 @@ def optimize(
         "zeroskip-output"
     ),
     time: Annotated[float, typer.Option(help="Seconds of measurement for each engine.", min=0.1)] = 5.0,
+    metric_output: MetricOutputOption = None,
 ) -> None:
     """Make a model sparser within an accuracy budget, check it, time it, and write the result.
 
@@ -43,7 +44,7 @@ def optimize(
         loaded,
         data.open(loaded),
         output,
-        options=budget.calibration(threads=engine.threads, isa=engine.isa),
+        options=budget.calibration(threads=engine.threads, isa=engine.isa, output=metric_output),
         batch_size=engine.batch_size,
         seconds=time,
     )

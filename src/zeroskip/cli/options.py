@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
@@ -22,7 +22,10 @@ _OUTPUT = "Output"
 
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="ONNX file.", show_default=False)]
 Isa = Literal["generic", "avx2", "avx512", "neon"]
-Metric = Literal["auto", "top1", "agreement", "fidelity"]
+Metric = Literal[
+    "auto", "top1", "top5", "agreement", "fidelity", "binary", "multilabel", "miou", "detection", "cosine",
+    "neighbours", "recall1", "verification", "mae", "sequence",
+]  # fmt: skip
 Strategy = Literal["sensitivity", "blockwise", "uniform", "energy", "greedy"]
 Compensation = Literal["none", "bias", "reconstruct"]
 Costs = Literal["measured", "model"]
@@ -58,8 +61,13 @@ class BudgetOptions:
         float | None, typer.Option(help="Instead: reach this speed-up, by what layers take, whatever it costs.")
     ] = None
     metric: Annotated[
-        Metric,
-        typer.Option(help="What is bounded. auto: top1 with labels, else agreement with the original model."),
+        str,
+        typer.Option(
+            help="What is bounded: " + ", ".join(get_args(Metric)) + ", or MODULE:FUNCTION of (outputs by name, "
+            "targets). auto: top1 with labels, else agreement with the original model, fidelity where there are no "
+            "classes.",
+            metavar="NAME or MODULE:FUNCTION",
+        ),
     ] = "auto"
     accept_baseline: Annotated[
         bool,
@@ -103,9 +111,20 @@ class BudgetOptions:
             CalibrationError: If a value is out of range or options contradict each other.
         """
         from ..calibration.options import CalibrationOptions
+        from .metric_option import metric_of
 
         given = {field.name: getattr(self, field.name) for field in fields(self)}
-        return CalibrationOptions.of(None, given | others)
+        return CalibrationOptions.of(None, given | {"metric": metric_of(self.metric)} | others)
+
+
+MetricOutputOption = Annotated[
+    str | None,
+    typer.Option(
+        "--metric-output",
+        help="Output of the model that the metric judges; by default the only one that fits.",
+        show_default=False,
+    ),
+]
 
 
 @dataclass(frozen=True)

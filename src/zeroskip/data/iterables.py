@@ -243,7 +243,8 @@ def _column(arrays: list[NDArray[Any]], count: int) -> Column:
         return arrays
     column = np.empty((count, *arrays[0].shape), arrays[0].dtype)
     while arrays:
-        column[len(arrays) - 1] = arrays.pop()
+        last = arrays.pop()
+        column[len(arrays)] = last
     return column
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from ..bench import BenchResult
 from ..calibration import CalibrationResult
-from ..calibration.sentences import amount, counted_words, estimate_words, excess_words, metric_words
+from ..calibration.sentences import counted_words, estimate_words, excess_words
 from ..gain import Gain
 from ..intervals import clopper_pearson
 from ..summary import Summary
 from ..text import time_words
 
-METRIC_HEADINGS = {"top1": "top-1", "agreement": "agreement", "fidelity": "fidelity"}
+_COUNTED = ("agreement", "top1", "top5", "binary", "neighbours", "recall1")
+METRIC_HEADINGS = {"top1": "top-1", "miou": "mean IoU", "detection": "mAP", "recall1": "recall@1", "mae": "-MAE"}
 """The metrics in the narrow columns of tables."""
 
 _NO_FASTER = 1.02
@@ -106,7 +107,7 @@ def caution(calibration: CalibrationResult) -> str | None:
     """Return what a reader must know before trusting the check, or None: that few inputs cannot prove a budget."""
     samples = calibration.holdout.samples
     budget = calibration.max_drop
-    if calibration.is_zero or budget is None or calibration.metric not in ("agreement", "top1"):
+    if calibration.is_zero or budget is None or calibration.metric not in _COUNTED:
         return None
     _, unseen = clopper_pearson(0, samples)
     if unseen <= max(budget, 1e-9):
@@ -140,13 +141,7 @@ def budget_words(calibration: CalibrationResult) -> str:
         return f"sparsity of at least {options.target_sparsity:.1%}"
     if options.target_speedup is not None:
         return f"at least {options.target_speedup:g}x as fast, by what layers take"
-    words = metric_words(calibration.metric)
-    text = words
-    if calibration.max_drop is not None:
-        text += f" may drop by {amount(calibration.metric, calibration.max_drop)}"
-    if calibration.max_information_loss is not None:
-        text += f", and {calibration.max_information_loss:.2%} of the information in the outputs may be lost"
-    return text
+    return calibration.bounded
 
 
 def method_words(calibration: CalibrationResult) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -91,20 +91,6 @@ class Judge:
         quick = getattr(self.metric, "resampled_drops", None)
         return None if quick is None else quick(reference, outputs, labels, draws)
 
-    def bounded(self, max_drop: float | None, max_information_loss: float | None) -> str:
-        """Say what is bounded: the metric, of which output, and the information of which outputs."""
-        from ..sentences import amount, metric_words
-
-        shown = [name for name in self.guards if name]
-        which = f" of output '{self.output}'" if self.output else ""
-        words = f"{metric_words(self.name)}{which}"
-        if max_drop is not None:
-            words += f" (may fall by {amount(self.name, max_drop)})"
-        if max_information_loss is not None and self.guards:
-            outputs = f" of {', '.join(repr(name) for name in shown)}" if shown else ""
-            words += f" and the information in the outputs{outputs} (of which {max_information_loss:.0%} may go)"
-        return words
-
     def _shown_output(self, kind: str) -> str | None:
         fitting = [name for name, item in self.kinds.items() if item.kind == kind]
         if self.output in self.kinds:
@@ -112,20 +98,42 @@ class Judge:
         return fitting[0] if len(fitting) == 1 else None
 
 
-def guards_of(reference: Outputs, kinds: Mapping[str, OutputKind]) -> dict[str, Metric]:
-    """Return what measures the information lost in each output that can be compared input by input."""
+def guards_of(
+    reference: Outputs, kinds: Mapping[str, OutputKind], input_shapes: Sequence[Any] | None = None
+) -> dict[str, Metric]:
+    """Return what measures the information lost in each output that can be compared input by input.
+
+    Where the shape of an output depends on values (boxes that were found), what the model hands over to that part of
+    it stands in for it.
+
+    Args:
+        reference: Outputs of the dense model.
+        kinds: By output what it is.
+        input_shapes: Shape of every input; None where all are alike.
+    """
+    shown = [name for name in reference if name not in reference.hidden]
+    fitting = [name for name in shown if is_comparable(reference[name], input_shapes)]
+    if len(fitting) < len(shown):
+        fitting += [name for name in reference if name in reference.hidden]
     found: dict[str, Metric] = {}
-    for name, column in reference.items():
-        rows = column if isinstance(column, np.ndarray) else None
-        if rows is not None and rows.dtype.kind != "f":
-            continue
-        if rows is None and reference.hidden:
-            continue  # its shape depends on the values; those inside the model stand in for it
-        if name in kinds and kinds[name].kind == "classes" and rows is not None:
-            found[name] = ClassMetric("agreement", is_probability(rows), output=name)
-        elif rows is None or rows.size:
+    for name in fitting:
+        column = reference[name]
+        if name in kinds and kinds[name].kind == "classes" and isinstance(column, np.ndarray):
+            found[name] = ClassMetric("agreement", is_probability(column), output=name)
+        else:
             found[name] = FidelityMetric(output=name)
     return found
+
+
+def is_comparable(column: Any, input_shapes: Sequence[Any] | None = None) -> bool:
+    """Whether an output is of floating point and its shape follows from the shape of the input."""
+    rows = [np.asarray(row) for row in column]
+    if any(row.dtype.kind != "f" for row in rows) or not any(row.size for row in rows):
+        return False
+    if isinstance(column, np.ndarray):
+        return True
+    shapes = [None] * len(rows) if input_shapes is None else list(input_shapes)
+    return len(set(zip(shapes, (row.shape for row in rows), strict=True))) == len(set(shapes))
 
 
 def top_metric(base: ClassMetric, reference: Any, labels: Labels, k: int = 1) -> ClassMetric:

@@ -63,8 +63,8 @@ def kind_of(
         return OutputKind("classes", "its rows are probabilities")
     if class_count == width:
         return OutputKind("classes", "the model names as many classes")
-    lengths = np.linalg.norm(rows, axis=1)
-    if len(rows) > 1 and width > 2 and np.ptp(lengths) <= _SAME_LENGTH * lengths.max():
+    lengths, spread = np.linalg.norm(rows, axis=1), np.linalg.norm(rows - rows.mean(axis=0), axis=1).max()
+    if len(rows) > 1 and width > 2 and np.ptp(lengths) <= min(_SAME_LENGTH * spread, _SAME_LENGTH * lengths.max()):
         return OutputKind("embedding", "its rows have one length")
     return _by_names_and_values(name, rows, labels)
 

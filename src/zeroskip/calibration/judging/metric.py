@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -125,7 +126,13 @@ def check_outputs(reference: Any) -> None:
 
 
 def choose_metric(
-    wanted: Any, reference: Any, labels: Labels, *, output: str | None = None, class_count: int | None = None
+    wanted: Any,
+    reference: Any,
+    labels: Labels,
+    *,
+    output: str | None = None,
+    class_count: int | None = None,
+    input_shapes: Sequence[Any] | None = None,
 ) -> Judge:
     """Return what judges the outputs.
 
@@ -137,6 +144,7 @@ def choose_metric(
         labels: Targets of these, or None.
         output: Name of the output to judge; None chooses.
         class_count: How many class names the model states.
+        input_shapes: Shape of every input; None where all are alike.
 
     Raises:
         CalibrationError: If the metric is unknown or needs what is not there, lower is better of it, or the dense
@@ -149,7 +157,7 @@ def choose_metric(
         raise CalibrationError(f"the model has no output '{output}'; its outputs are {list(shown)}")
     classes = _class_labels(labels)
     kinds = {name: kind_of(name, column, classes, class_count) for name, column in shown.items()}
-    judge = Judge(FidelityMetric(), guards_of(outputs, kinds), kinds)
+    judge = Judge(FidelityMetric(), guards_of(outputs, kinds, input_shapes), kinds)
     if isinstance(wanted, SequenceAccuracy):
         wanted = wanted.metric
     if callable(wanted):
@@ -162,11 +170,20 @@ def choose_metric(
             raise CalibrationError(f"the metric is a {type(wanted).__name__}, expected a name or a function")
         judge = replace(judge, metric=wanted if output is None else replace(wanted, output=output))
     elif wanted == "auto":
-        judge = _automatic(judge, shown, classes, output)
+        judge = _automatic(judge, outputs, classes, output)
     else:
         judge = replace(judge, metric=_named(wanted, judge, shown, labels, output))
+    judge = _guarded_alike(judge)
     judge.value(outputs, outputs, labels)  # whatever does not fit is told now
     return judge
+
+
+def _guarded_alike(judge: Judge) -> Judge:
+    """Return the judge with outputs that are judged by their fidelity guarded by it as well."""
+    metric = judge.metric
+    names = metric.outputs if isinstance(metric, JointFidelity) else ()
+    names = (metric.output,) if isinstance(metric, FidelityMetric) else names
+    return replace(judge, guards=dict(judge.guards) | {name: FidelityMetric(output=name) for name in names})
 
 
 def _class_labels(labels: Labels) -> NDArray[np.int64] | None:
@@ -174,7 +191,8 @@ def _class_labels(labels: Labels) -> NDArray[np.int64] | None:
     return labels.astype(np.int64) if is_indices else None
 
 
-def _automatic(judge: Judge, shown: Outputs, labels: NDArray[np.int64] | None, output: str | None) -> Judge:
+def _automatic(judge: Judge, outputs: Outputs, labels: NDArray[np.int64] | None, output: str | None) -> Judge:
+    shown = outputs.shown
     names = [output] if output is not None else list(shown)
     scores = [name for name in names if judge.kinds[name].kind == "classes"]
     notes = list(judge.notes)
@@ -190,21 +208,25 @@ def _automatic(judge: Judge, shown: Outputs, labels: NDArray[np.int64] | None, o
             which = f"output '{name}'" if name else "the output"
             reason = judge.kinds[name].reason
             notes.append(f"{which} looks like an embedding ({reason}): its fidelity is bounded; {_ADVICE}")
-    return replace(judge, metric=_fidelity(shown, names), notes=tuple(notes))
+    fitting = [name for name in names if name in judge.guards]
+    inside = [name for name in judge.guards if name in outputs.hidden]
+    if not fitting and inside:
+        notes.append(
+            f"the outputs {names} differ in size from input to input, or are no numbers: the fidelity of what they are "
+            f"made of ({', '.join(inside)}) is bounded; metric='detection' with boxes as targets, or a function of "
+            "(outputs, targets), judges the outputs themselves"
+        )
+    return replace(judge, metric=_fidelity(fitting or inside or names), notes=tuple(notes))
 
 
-def _fidelity(shown: Outputs, names: list[str]) -> Metric:
-    fitting = [name for name in names if _is_numbers(shown[name])] or names
-    return FidelityMetric(output=fitting[0]) if len(fitting) == 1 else JointFidelity(tuple(fitting))
-
-
-def _is_numbers(column: Any) -> bool:
-    return all(np.asarray(row).dtype.kind == "f" for row in column)
+def _fidelity(names: list[str]) -> Metric:
+    return FidelityMetric(output=names[0]) if len(names) == 1 else JointFidelity(tuple(names))
 
 
 def _named(wanted: str, judge: Judge, shown: Outputs, labels: Labels, output: str | None) -> Metric:
     if wanted == "fidelity":
-        return _fidelity(shown, [output] if output is not None else list(shown))
+        fitting = [name for name in judge.guards if name in shown]
+        return _fidelity([output] if output is not None else fitting or list(judge.guards) or list(shown))
     if wanted == "detection":
         return Detection(output=output or "")
     if wanted != "agreement" and not _TOP.fullmatch(wanted) and wanted not in TASKS and wanted != "miou":

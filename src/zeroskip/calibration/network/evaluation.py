@@ -89,6 +89,13 @@ class Evaluator:
     def _key(self, kind: str, *parts: object) -> bytes:
         return digest(kind, self.network.identity, self._fingerprint, *parts)
 
+    @property
+    def input_shapes(self) -> list[Any] | None:
+        """Shape of every input; None where all are alike."""
+        if self.data.is_uniform:
+            return None
+        return [tuple(array.shape for array in feed.values()) for feed, _ in self.batches()]
+
     @cached_property
     def _fingerprint(self) -> bytes:
         """What the inputs are: all values where they are kept in memory, else their names and the first of them."""

@@ -72,9 +72,8 @@ def outcome(
         baseline=setting.baseline,
         estimate=estimate,
         notes=setting.notes,
-        bounded=setting.metric.bounded(
-            None if budget is None else budget.max_drop, None if budget is None else budget.max_information_loss
-        ),
+        judged_output=setting.metric.output,
+        guarded_outputs=tuple(name for name in setting.metric.guards if name),
         sparsity_before=setting.calibration.dense.sparsity,
         sparsity_after=trial.sparsity,
         predicted_speedup=trial.predicted_speedup,
