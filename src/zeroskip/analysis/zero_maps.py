@@ -101,7 +101,7 @@ def map_zeros(
 
     Raises:
         ModelError: If the model cannot be read or run.
-        DataError: If the model has several inputs, or an input cannot be read.
+        DataError: If the data lack an input of the model, or an input cannot be read.
         ShapeError: If the data do not fit the model.
         EngineError: If the engine fails.
     """
@@ -111,16 +111,18 @@ def map_zeros(
     loaded = LoadedModel.of(model)
     session, labels = InferenceSession(loaded, options), labels_of(loaded.model)
     model_input = ModelInput.of(session)
+    data = model_input.data(data)
     model_input.check(data)
-    chosen = data.subset(min(count, len(data)))
+    chosen = data.subset(min(count, len(data)) if data.is_uniform else 1)  # maps of one size are put together
     wanted = [item for item in session.activations() if item.consumers]
     side = _SMALL_SIDE if len(wanted) > _MANY else _SIDE
     zeros: dict[str, list[NDArray[np.bool_]]] = {item.name: [] for item in wanted}
     pictures = []
     steps = Steps(progress, "mapping zeros", len(chosen))
     for feed, rows in model_input.feeds(chosen, 1):
-        values = feed[model_input.name][:rows]
-        pictures += [_picture(value, chosen.preprocess) for value in values]
+        if len(feed) == 1:
+            (values,) = feed.values()
+            pictures += [_picture(value, chosen.preprocess) for value in values[:rows]]
         found = session.observe([item.name for item in wanted], feed) if wanted else {}
         for item in wanted:
             zeros[item.name] += [_channels_first(row == 0.0, item) for row in found[item.name][:rows]]

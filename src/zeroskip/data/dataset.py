@@ -302,6 +302,8 @@ class Dataset:
 
 
 def _only(inputs: Any) -> NDArray[Any]:
+    if isinstance(inputs, dict) and len(inputs) == 1:
+        return np.asarray(next(iter(inputs.values())))
     if isinstance(inputs, dict):
         raise DataError(f"the data feed the inputs {list(inputs)}, expected data for one input")
     return np.asarray(inputs)

@@ -353,8 +353,7 @@ class InferenceSession:
             ShapeError: If they do not fit the model.
             EngineError: If an island fails.
         """
-        values = self._signature.check(example)
-        shapes = self._shapes(values)
+        values, shapes = self._signature.check(example)
         way = self._way()
         if isinstance(way, Region):
             try:
