@@ -38,6 +38,7 @@ lint: $(VENV)/.stamp-build $(VENV)/.stamp-test $(VENV)/.stamp-lint
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run -Werror $(CXX_FILES)
+	@if command -v actionlint >/dev/null; then actionlint; fi
 
 bench: $(VENV)/.stamp-build $(VENV)/.stamp-demo $(VENV)/.stamp-bench
 	$(BIN)/zeroskip demo --prepare-only

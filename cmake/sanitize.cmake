@@ -1,7 +1,7 @@
 # ZEROSKIP_SANITIZE=address (AddressSanitizer and UndefinedBehaviorSanitizer) or thread (ThreadSanitizer): see
 # .ci/sanitize, which builds and runs with it. The first finding ends the process.
 set(ZEROSKIP_SANITIZE "" CACHE STRING "address or thread: build everything with these sanitizers")
-set(ZS_KERNEL_OPTIMIZATION -O3)
+set(ZS_KERNEL_OPTIMIZATION -O3 CACHE STRING "Optimization of the kernels")
 set(ZS_SANITIZE_address address,undefined,float-cast-overflow,float-divide-by-zero)
 set(ZS_SANITIZE_thread thread)
 if(ZEROSKIP_SANITIZE)

@@ -2,6 +2,10 @@
 
 #include <cstdlib>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include "base/error.h"
 
 namespace zeroskip {
@@ -33,9 +37,15 @@ const KernelTable* if_compiled(const Get& get) {
 
 // Whether the CPU has all that a row of another architecture or of this one needs; only the latter are asked.
 #if defined(__x86_64__)
+bool has_cpuid_bit(unsigned leaf, unsigned bit) {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid(leaf, &eax, &ebx, &ecx, &edx) != 0 && (ecx >> bit & 1) != 0;
+}
 #define ZS_NEEDS(feature) &&__builtin_cpu_supports(#feature)
+#define ZS_NEEDS_BIT(feature, leaf, bit) &&has_cpuid_bit(leaf, bit)
 #else
 #define ZS_NEEDS(feature)
+#define ZS_NEEDS_BIT(feature, leaf, bit)
 #endif
 
 const IsaEntry kEntries[] = {
@@ -46,6 +56,7 @@ const IsaEntry kEntries[] = {
 #undef ZS_ISA_ROW
 };
 #undef ZS_NEEDS
+#undef ZS_NEEDS_BIT
 
 const IsaEntry& entry_of(Isa isa) { return kEntries[static_cast<size_t>(isa)]; }
 

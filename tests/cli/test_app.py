@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from typing import get_args
@@ -42,6 +43,34 @@ def test_every_command_explains_itself(call: Call, command: str) -> None:
     assert result.exit_code == 0
     assert "--json" in result.output
     assert "--quiet" in result.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_has_an_example_that_fits_a_terminal(
+    call: Call, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    result = call(command, "--help")
+    assert f"Example: zeroskip {command}" in " ".join(result.output.split())
+    assert max(map(len, result.output.splitlines())) <= 80
+
+
+def test_the_shell_completes_commands_and_options() -> None:
+    code = "import sys; sys.argv = ['zeroskip']; from zeroskip.cli import main; main()"
+    found = {}
+    for words in ("zeroskip ana", "zeroskip analyze --max", "zeroskip optimize --max-d"):
+        environment = os.environ | {
+            "_ZEROSKIP_COMPLETE": "complete_bash",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(len(words.split()) - 1),
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment
+        )
+        found[words] = done.stdout.split()
+    assert found["zeroskip ana"] == ["analyze"]
+    assert found["zeroskip analyze --max"] == []
+    assert found["zeroskip optimize --max-d"] == ["--max-drop"]
 
 
 def test_choices_match_the_library() -> None:

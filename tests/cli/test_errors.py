@@ -30,10 +30,25 @@ def test_a_missing_model(call: Call, folder: Path) -> None:
     assert words(result.stderr) == "error: cannot read model 'gone.onnx': No such file or directory"
 
 
-def test_verbose_shows_the_traceback(call: Call, folder: Path) -> None:
-    result = call("analyze", "gone.onnx", "--data", folder, "--verbose")
+@pytest.mark.parametrize("flag", ["--debug", "--verbose"])
+def test_debug_shows_the_traceback(call: Call, folder: Path, flag: str) -> None:
+    result = call("analyze", "gone.onnx", "--data", folder, flag)
     assert result.exit_code == FAILURE
     assert "Traceback" in result.stderr
+
+
+def test_a_fault_of_our_own_is_one_line_too(
+    call: Call, model: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(*arguments: object, **options: object) -> None:
+        raise ZeroDivisionError("nobody thought of this")
+
+    monkeypatch.setattr("zeroskip.analysis.analyze", break_down)
+    result = call("analyze", model, "--data", folder)
+    assert result.exit_code == FAILURE
+    assert "Traceback" not in result.stderr
+    assert "error: ZeroDivisionError: nobody thought of this This is a fault of zeroskip" in words(result.stderr)
+    assert "Traceback" in call("analyze", model, "--data", folder, "--debug").stderr
 
 
 @pytest.mark.parametrize("command", ["analyze", "calibrate", "optimize", "run", "bench"])

@@ -27,7 +27,11 @@ constexpr int64_t kFloat = sizeof(float);
 
 int64_t l1_bytes() {
   static const int64_t bytes = [] {
+#if defined(_SC_LEVEL1_DCACHE_SIZE)  // glibc names it, others do not
     const long reported = sysconf(_SC_LEVEL1_DCACHE_SIZE);
+#else
+    const long reported = 0;
+#endif
     return reported > 0 ? static_cast<int64_t>(reported) : int64_t{32} << 10;
   }();
   return bytes;

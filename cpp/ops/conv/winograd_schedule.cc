@@ -27,7 +27,11 @@ constexpr int64_t kFloat = sizeof(float);
 
 double l2_bytes() {
   static const double bytes = [] {
+#if defined(_SC_LEVEL2_CACHE_SIZE)  // glibc names it, others do not
     const long reported = sysconf(_SC_LEVEL2_CACHE_SIZE);
+#else
+    const long reported = 0;
+#endif
     return static_cast<double>(reported > 0 ? reported : long{1} << 20);
   }();
   return bytes;

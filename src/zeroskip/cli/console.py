@@ -32,7 +32,7 @@ from ..text import printable
 FAILURE = 1
 INTERRUPTED = 130
 """128 and the number of SIGINT, as shells have it."""
-_PLAIN_WIDTH = 120
+_PLAIN_WIDTH = 80
 _STDOUT = "-"
 _KEPT = "\n\t"
 
@@ -47,7 +47,7 @@ class SafeConsole(Console):
         stream = sys.stderr if stderr else sys.stdout
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a terminal without our bars and arrows is no failure
-        # Without a terminal rich takes 80 columns, which is narrow for logs.
+        # In pipes and logs the width is one that every reader has; COLUMNS asks for another.
         is_known = stream.isatty() or os.environ.get("COLUMNS", "").isdigit()
         width = None if is_known else _PLAIN_WIDTH
         super().__init__(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
@@ -75,7 +75,7 @@ class Terminal:
 
     Args:
         is_quiet: Whether only results and errors are wanted.
-        is_verbose: Whether a failure shows its traceback.
+        is_verbose: Whether a failure shows its traceback, and what other libraries log is shown.
         json_target: The ``--json`` argument: a file, ``-`` for stdout, or None.
 
     Attributes:
@@ -126,7 +126,7 @@ class Terminal:
 
     @contextmanager
     def warnings(self) -> Iterator[None]:
-        """Show what this package logs as notes, and what others log only with ``--verbose``."""
+        """Show what this package logs as notes, and what others log only with ``--debug``."""
         own, root = logging.getLogger("zeroskip"), logging.getLogger()
         notes, silence = _Notes(self), logging.NullHandler()
         own.addHandler(notes)
@@ -150,6 +150,10 @@ class Terminal:
             self._fail(f"{error.filename or 'file'}: {error.strerror or error}")
         except MemoryError:
             self._fail("out of memory: try a smaller --batch-size or fewer inputs")
+        except (typer.Exit, typer.Abort, typer.BadParameter):
+            raise
+        except Exception as error:
+            self._fail(f"{type(error).__name__}: {error}\nThis is a fault of zeroskip itself; --debug shows where.")
         except KeyboardInterrupt:
             self._fail("interrupted; nothing was written", INTERRUPTED)
 

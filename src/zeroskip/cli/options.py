@@ -145,7 +145,9 @@ class OutputOptions:
     ] = False
     verbose: Annotated[
         bool,
-        typer.Option("--verbose", "-v", help="Show the traceback of an error.", rich_help_panel=_OUTPUT),
+        typer.Option(
+            "--debug", "--verbose", "-v", help="Tracebacks, and what libraries log.", rich_help_panel=_OUTPUT
+        ),
     ] = False
 
     def terminal(self) -> Terminal:
