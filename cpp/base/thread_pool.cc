@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/fp_mode.h"
+#include "base/task_trace.h"
 
 namespace zeroskip {
 namespace {
@@ -90,7 +91,9 @@ bool ThreadPool::take_task(int thread, int64_t* task) {
 void ThreadPool::finish_tasks(int thread) {
   int64_t task;
   while (take_task(thread, &task)) {
+    const int64_t begin_ns = TaskTrace::is_on() ? TaskTrace::now_ns() : 0;
     call_.load(std::memory_order_relaxed)(body_.load(std::memory_order_relaxed), task, thread);
+    if (begin_ns != 0) TaskTrace::add(thread, begin_ns, TaskTrace::now_ns());
     unfinished_.fetch_sub(1, std::memory_order_acq_rel);
   }
 }

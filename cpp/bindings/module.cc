@@ -216,6 +216,12 @@ nb::list profile(const Program& program, const nb::list& arrays, int iterations)
     entry["mean_ms"] = step.mean_ms;
     entry["density"] = step.density;
     entry["steady_density"] = step.steady_density;
+    entry["last_ms"] = step.last_ms;
+    nb::list tasks;
+    for (const TaskSpan& task : step.tasks)
+      tasks.append(nb::make_tuple(task.thread, 1e-6 * static_cast<double>(task.begin_ns),
+                                  1e-6 * static_cast<double>(task.end_ns)));
+    entry["tasks"] = tasks;
     result.append(entry);
   }
   return result;
@@ -347,7 +353,9 @@ NB_MODULE(_core, m) {
       .def(
           "profile", &profile, "inputs"_a, "iterations"_a = 10,
           "Time every step: name, op, kernel, median_ms, min_ms, mean_ms, density (of a masked first input), "
-          "steady_density (above it zeros gain nothing).")
+          "steady_density (above it zeros gain nothing), and of the last run last_ms and tasks: (thread, "
+          "begin, end) "
+          "in ms from where the step began.")
       .def("replace_constants", &replace_constants, "step"_a, "arrays"_a, "names"_a, "weights"_a,
            "Make one step anew with other constants; not while a run is in progress.")
       .def_prop_ro("kernel_names", &Program::kernel_names)

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <chrono>
 
 #include "base/fp_mode.h"
 #include "base/memory.h"
@@ -45,7 +44,16 @@ StepProfile summarize(const StepSpec& step, const Op& op, std::vector<double> ti
           .min_ms = times_ms.front(),
           .mean_ms = sum / static_cast<double>(count),
           .density = std::nullopt,
-          .steady_density = op.steady_density()};
+          .steady_density = op.steady_density(),
+          .tasks = {}};
+}
+
+std::vector<TaskSpan> spans_since(int64_t start_ns, std::vector<TaskSpan> spans) {
+  for (TaskSpan& span : spans) {
+    span.begin_ns -= start_ns;
+    span.end_ns -= start_ns;
+  }
+  return spans;
 }
 
 }  // namespace
@@ -198,19 +206,24 @@ std::vector<StepProfile> Program::profile(std::span<const ConstArray> inputs,
   const ThreadPool::Run run(spec_.num_threads);
   const auto densities = measure_densities(*lease);
 
-  using Clock = std::chrono::steady_clock;
   std::vector<std::vector<double>> times_ms(ops_.size());
-  for (int iteration = 0; iteration < iterations; ++iteration) {
+  std::vector<std::vector<TaskSpan>> tasks(ops_.size());
+  for (int iteration = 1; iteration <= iterations; ++iteration) {
     for (size_t i = 0; i < ops_.size(); ++i) {
-      const auto start = Clock::now();
+      const bool traces = iteration == iterations && TaskTrace::start();
+      const int64_t start = TaskTrace::now_ns();
       ops_[i]->run(step_context(*lease, i));
-      times_ms[i].push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
+      times_ms[i].push_back(static_cast<double>(TaskTrace::now_ns() - start) * 1e-6);
+      if (traces) tasks[i] = spans_since(start, TaskTrace::stop());
     }
   }
   std::vector<StepProfile> profiles;
   for (size_t i = 0; i < ops_.size(); ++i) {
+    const double last_ms = times_ms[i].back();
     profiles.push_back(summarize(spec_.steps[i], *ops_[i], std::move(times_ms[i])));
     profiles.back().density = densities[i];
+    profiles.back().last_ms = last_ms;
+    profiles.back().tasks = std::move(tasks[i]);
   }
   return profiles;
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/task_trace.h"
 #include "base/tensor.h"
 #include "base/weight_store.h"
 #include "kernels/registry.h"
@@ -39,6 +40,8 @@ struct StepProfile {
   double median_ms, min_ms, mean_ms;
   std::optional<double> density;         // of the first input's mask, when it has one
   std::optional<double> steady_density;  // Op::steady_density
+  double last_ms = 0.0;                  // of the last run, with
+  std::vector<TaskSpan> tasks;           // what each thread did in it; from 0 where the step began
 };
 
 class Program {

@@ -238,3 +238,11 @@ def test_the_demo_lays_out_its_files(call: Call, open_nsfw: Path, photos: list[P
 
 def test_a_model_in_bytes_and_on_disk_are_the_same(model: Path) -> None:
     assert model.read_bytes() == tiny_network()
+
+
+def test_run_writes_a_trace(call: Call, model: Path, folder: Path) -> None:
+    result = call("run", model, "--data", folder, "--preprocess", "unit", "--profile", "trace.json", "--threads", 1)
+    assert result.exit_code == 0, result.stderr
+    assert "trace written to trace.json" in result.stderr
+    steps = [event["name"] for event in json.loads(Path("trace.json").read_text())["traceEvents"] if event["ph"] == "X"]
+    assert "conv2" in steps

@@ -41,6 +41,15 @@ def run(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Save raw outputs as .npz.", show_default=False)
     ] = None,
+    trace: Annotated[
+        Path | None,
+        typer.Option(
+            "--profile",
+            metavar="FILE",
+            help="Time the steps on the first batch and write a Chrome trace, for ui.perfetto.dev.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Run the model on images and print the most probable classes.
 
@@ -65,6 +74,10 @@ def run(
             outputs.append(batch)
             done += len(batch[0])
             progress("running", done, len(inputs))
+    if trace is not None:
+        feed, _ = next(ModelInput.of(session).feeds(inputs, engine.batch_size))
+        session.profile(feed).save_trace(trace)
+        terminal.note(f"trace written to {trace}; ui.perfetto.dev shows it")
     _show(terminal, inputs, [rows for batch in outputs for rows in batch[0]], _names(loaded, names), top)
     if output is not None:
         _save(output, [item.name for item in session.get_outputs()], outputs)

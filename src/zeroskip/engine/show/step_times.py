@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
+from ...files import atomic_write_text
 from ...short_repr import ShortRepr
 from ...text import time_cell, time_words
 from ..cost import can_skip
@@ -38,6 +41,8 @@ class StepProfile:
         mask.
         obstacle: Why it can never skip, one of :data:`OBSTACLES`; None where it can.
         steady_density: Above it the step goes by Winograd's algorithm, which skips nothing; None without that choice.
+        last_ms: Time in the last iteration, which ``tasks`` are of; None of islands.
+        tasks: (thread, begin, end) in ms from where the step began: what the threads did. Nothing with one thread.
     """
 
     name: str
@@ -52,6 +57,8 @@ class StepProfile:
     input_density: float | None
     obstacle: Obstacle | None = None
     steady_density: float | None = None
+    last_ms: float | None = None
+    tasks: tuple[tuple[int, float, float], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, repr=False)
@@ -93,10 +100,31 @@ class Profile(ShortRepr):
             "total_ms": self.total_ms,
             "sparsity": self.sparsity,
             "steps": [
-                asdict(step) | {"nodes": list(step.nodes), "output_shape": list(step.output_shape)}
+                {name: value for name, value in asdict(step).items() if name not in ("last_ms", "tasks")}
+                | {"nodes": list(step.nodes), "output_shape": list(step.output_shape)}
                 for step in self.steps
             ],
         }
+
+    def to_trace(self) -> dict[str, Any]:
+        """Return the last iteration in Chrome's trace format: steps, what each thread did, densities.
+
+        Perfetto (ui.perfetto.dev) and chrome://tracing show it.
+        """
+        from .trace import trace_events
+
+        return {"traceEvents": trace_events(self), "displayTimeUnit": "ms", "otherData": {"isa": self.isa}}
+
+    def save_trace(self, path: str | os.PathLike[str]) -> None:
+        """Write :meth:`to_trace` as JSON; the file appears whole or not at all.
+
+        Args:
+            path: File to create or replace.
+
+        Raises:
+            OutputError: If it cannot be written.
+        """
+        atomic_write_text(path, json.dumps(self.to_trace()) + "\n")
 
     def __str__(self) -> str:
         total = self.total_ms or 1.0
@@ -134,6 +162,8 @@ def profile_steps(plan: Plan, measured: Sequence[dict[str, Any]]) -> tuple[StepP
             macs=step.macs,
             can_skip=can_skip(step),
             input_density=entry["density"] if can_skip(step) else None,
+            last_ms=float(entry["last_ms"]),
+            tasks=tuple(entry["tasks"]),
             obstacle=_obstacle(plan, step),
             steady_density=entry["steady_density"],
         )
