@@ -120,6 +120,7 @@ WHOLE_WAY = frozenset(
         "onnx/test_models.py",
         "onnx/test_random_networks.py",
         "test_dependencies.py",
+        "test_deploy.py",
         "test_examples.py",
         "test_layering.py",
         "test_methods_with_islands.py",

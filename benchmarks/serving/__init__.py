@@ -1,0 +1,1 @@
+"""A server under load: ours with zeroskip and with ONNX Runtime behind it."""
