@@ -5,7 +5,8 @@
 Both servers stay up and take turns, so that a machine that slows down slows both down. First each is asked by two
 clients as fast as it answers; the rates that follow are shares of what the slower one reached. ResNet-18 with random
 weights and natural sparsity, one image of 224x224 per request, binary tensors, loopback. The load generator shares the
-machine with the server. A summary goes to ``benchmarks/results``; ``python -m benchmarks.serving.report`` makes the page.
+machine with the server. A summary goes to ``benchmarks/results``; ``python -m benchmarks.serving.report`` makes a page
+of it.
 """
 
 from __future__ import annotations
