@@ -33,7 +33,7 @@ def render(facts: dict[str, Any]) -> str:
     system = facts["system"]
     versions = ", ".join(f"{name} {system['versions'][name]}" for name in ("zeroskip", "onnxruntime", "numpy"))
     where = (
-        f"{system['cpu']}, {facts['threads']} threads, {facts['seconds']:g} s a measurement,\n{facts['date']}, {versions}."
+        f"{system['cpu']}, {facts['threads']} threads, {facts['seconds']:g} s each,\n{facts['date']}, {versions}."
         f"\n`python -m benchmarks.serving.run --threads {facts['threads']} --seconds {facts['seconds']:g}`"
     )
     return "\n".join([_INTRODUCTION, table(header, rows), "", where, ""])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +80,21 @@ def decode(path: str | os.PathLike[str]) -> Image.Image:
         return _to_rgb(_upright(image), _integer_type(image))
 
 
+def decode_bytes(content: bytes, name: str) -> Image.Image:
+    """Decode the content of a picture file, as :func:`decode` does.
+
+    Args:
+        content: The whole file.
+        name: What the error calls it.
+
+    Raises:
+        DataError: If it cannot be read as a picture, or is too large for one.
+    """
+    with _decoding(name), _from_stream(io.BytesIO(content)) as image:
+        image.load()
+        return _to_rgb(_upright(image), _integer_type(image))
+
+
 def check_header(path: str | os.PathLike[str]) -> str | None:
     """Return why the file is no picture, or None if its header can be read. Pixels are not decoded.
 
@@ -108,7 +124,13 @@ def begins_like_picture(path: Path) -> bool:
 
 @contextmanager
 def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
-    with open_ordinary(path) as stream, Image.open(stream, formats=_formats()) as image:
+    with open_ordinary(path) as stream, _from_stream(stream) as image:
+        yield image
+
+
+@contextmanager
+def _from_stream(stream: IO[bytes]) -> Iterator[Image.Image]:
+    with Image.open(stream, formats=_formats()) as image:
         if image.width * image.height > MAX_PIXELS:
             raise ValueError(f"it has {image.width} x {image.height} pixels, at most {MAX_PIXELS} are read")
         yield image
