@@ -105,7 +105,7 @@ def score(
     skipped, left = len(done), rows.count()
     if not left and not skipped:
         raise DataError("there is nothing to score")
-    cpus = int(ray.cluster_resources().get("CPU", 1))
+    cpus = int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
     count = workers or max(1, cpus // num_cpus)
     job = Job(str(folder.resolve()), key, content, recipe, batch_size, num_cpus)
     reports = rows.repartition(max(1, -(-left // part_size))).map_batches(
