@@ -7,6 +7,7 @@ Nothing here runs a model.
 
 from __future__ import annotations
 
+from .annotations import coco, masks, yolo
 from .classes import ClassFolders, ClassNames
 from .dataset import Dataset
 from .iterables import from_iterable
@@ -21,10 +22,13 @@ __all__ = [
     "Dataset",
     "Preprocess",
     "arrays",
+    "coco",
     "from_iterable",
     "image_folder",
     "images",
     "load",
+    "masks",
     "npz",
     "random_input",
+    "yolo",
 ]

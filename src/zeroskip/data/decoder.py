@@ -58,6 +58,7 @@ MAX_PIXELS = 178_956_970
 """Of one picture; Pillow's own limit (half a gigabyte of RGB), held here whatever a program set there."""
 
 _MARKS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP  ", b"qoif")
+_ORIENTATION = 0x0112
 _EIGHT_BITS, _SIXTEEN_BITS, _UNSIGNED = 0xFF, 0xFFFF, 1
 _TIFF_SAMPLE_FORMAT = 339
 
@@ -93,6 +94,34 @@ def decode_bytes(content: bytes, name: str) -> Image.Image:
     with _decoding(name), _from_stream(io.BytesIO(content)) as image:
         image.load()
         return _to_rgb(_upright(image), _integer_type(image))
+
+
+def decode_mask(path: str | os.PathLike[str]) -> Image.Image:
+    """Return a mask: a picture whose pixels are class indices, of one channel or with a palette.
+
+    Args:
+        path: The file.
+
+    Returns:
+        A picture of mode ``I``, 32-bit integers.
+
+    Raises:
+        DataError: If it cannot be read, or its pixels are colours.
+    """
+    with _decoding(path), _opened(path) as image:
+        upright = _upright(image)
+        if upright.mode not in ("1", "L", "P", "I", "I;16"):
+            raise DataError(f"it is no mask: its pixels are {upright.mode} colours, expected class indices")
+        values = np.asarray(upright).astype(np.int32)
+    return Image.fromarray(values)
+
+
+def picture_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Return width and height of a picture as it is meant to be seen, by its header; raises DataError."""
+    with _decoding(path), _opened(path) as image:
+        turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+        width, height = image.size
+    return (height, width) if turned else (width, height)
 
 
 def check_header(path: str | os.PathLike[str]) -> str | None:

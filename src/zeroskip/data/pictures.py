@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,17 +76,58 @@ def cut(image: Image.Image, preprocess: Preprocess, view: View = CENTRE) -> NDAr
     return np.ascontiguousarray(pixels[:, ::-1]) if view.is_mirrored else pixels
 
 
+def cut_mask(mask: Image.Image, preprocess: Preprocess) -> NDArray[np.int32]:
+    """Resize and crop a mask of integers as the recipe does with its picture; pixels are repeated or left out.
+
+    Returns:
+        int32 ``[H, W]``.
+
+    Raises:
+        DataError: As for :func:`cut`.
+    """
+    resized = _resized(mask, replace(preprocess, interpolation="nearest"), 1.0)
+    if preprocess.crop is not None:
+        resized = _cropped(resized, preprocess, CENTRE)
+    return np.asarray(resized, np.int32)
+
+
+def moved_boxes(boxes: NDArray[np.float64], size: tuple[int, int], preprocess: Preprocess) -> NDArray[np.float64]:
+    """Return where boxes of a picture are in what the recipe makes of it.
+
+    Args:
+        boxes: ``[n, 4]``: left, top, right, bottom, in pixels.
+        size: Width and height of the picture.
+        preprocess: The recipe.
+
+    Returns:
+        float64 ``[n, 4]``, cut off at the edges; those outside have no area.
+    """
+    width, height = _target(size, preprocess, 1.0)
+    scaled = boxes * np.tile([width / size[0], height / size[1]], 2)
+    if preprocess.crop is not None:
+        assert isinstance(preprocess.crop, tuple)
+        rows, columns = preprocess.crop
+        scaled = scaled - np.tile([round((width - columns) * CENTRE.column), round((height - rows) * CENTRE.row)], 2)
+        width, height = columns, rows
+    return np.asarray(np.clip(scaled, 0.0, np.tile([width, height], 2)))
+
+
+def _target(size: tuple[int, int], preprocess: Preprocess, zoom: float) -> tuple[int, int]:
+    """Return width and height after resizing."""
+    width, height = size
+    if preprocess.size is not None:
+        return round(preprocess.size[1] * zoom), round(preprocess.size[0] * zoom)
+    if preprocess.resize is None and zoom == 1.0:
+        return size
+    short = min(width, height)
+    wanted = round((preprocess.resize or short) * zoom)
+    # Truncation of the long side is torchvision's rule, which published accuracies rest on.
+    return int(wanted * width / short), int(wanted * height / short)
+
+
 def _resized(image: Image.Image, preprocess: Preprocess, zoom: float) -> Image.Image:
     width, height = image.size
-    if preprocess.size is not None:
-        target = (round(preprocess.size[1] * zoom), round(preprocess.size[0] * zoom))
-    elif preprocess.resize is not None or zoom != 1.0:
-        short = min(width, height)
-        wanted = round((preprocess.resize or short) * zoom)
-        # Truncation of the long side is torchvision's rule, which published accuracies rest on.
-        target = (int(wanted * width / short), int(wanted * height / short))
-    else:
-        target = image.size
+    target = _target(image.size, preprocess, zoom)
     if target == image.size:
         return image
     if target[0] * target[1] > max(_MAX_ENLARGED_PIXELS, width * height):

@@ -1,8 +1,8 @@
 """Kinds of outputs: class scores, whose largest value means something, or an embedding, whose largest means nothing.
 
 An output ``[N, C]`` tells by itself: probabilities are classes, rows of one length are an embedding. So does its name,
-and a list of class names in the model. Else the largest value of class scores stands out of its row, and that of an
-embedding is about what the largest of C random numbers would be.
+a list of class names in the model, labels that fit, and a width that is a multiple of 64. Else the largest value of
+class scores stands out of its row, and that of an embedding is about what the largest of C random numbers would be.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ Kind = Literal["classes", "embedding", "values"]
 
 FEW_CLASSES = 32
 """Outputs of fewer values are hardly ever embeddings."""
+_EMBEDDING_WIDTH = 64
 _SAME_LENGTH = 1e-3
 _CONSTANT_INPUTS, _CONSTANT = 8, 0.9
 _SURE = 1e-6
@@ -78,6 +79,8 @@ def _by_names_and_values(name: str, rows: NDArray[np.float64], labels: NDArray[n
     found = predictions(rows)
     if labels is not None and binomial_tail(int((found == labels).sum()), len(labels), 1.0 / width) < _SURE:
         return OutputKind("classes", "its largest values are the labels")
+    if width % _EMBEDDING_WIDTH == 0:
+        return OutputKind("embedding", f"it has {width} values, as embeddings have and hardly any list of classes")
     counts = np.unique(found, return_counts=True)[1]
     if len(rows) >= _CONSTANT_INPUTS and counts.max() >= _CONSTANT * len(rows):
         return OutputKind("embedding", "its largest value is at the same place for nearly all inputs")
