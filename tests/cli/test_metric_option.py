@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from tiny_network import tiny_data, tiny_network
@@ -57,5 +58,5 @@ def test_a_function_of_a_module_or_file_is_bounded(folder: Path, module: str) ->
     ],
 )
 def test_every_mistake_is_named(folder: Path, text: str, message: str) -> None:
-    with pytest.raises(CalibrationError, match=message):
+    with pytest.raises((CalibrationError, typer.BadParameter), match=message):
         metric_of(text)

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import typer
+
 _FORM = "expected MODULE:FUNCTION, for example mymetrics:accuracy, or file.py:accuracy"
 
 
@@ -21,6 +23,7 @@ def metric_of(text: str) -> Any:
         The name; or the function, or the metric object, of that name.
 
     Raises:
+        BadParameter: If it is no name of a metric and no ``MODULE:FUNCTION``.
         CalibrationError: If there is no such module or function, or importing it fails.
     """
     from ..errors import CalibrationError
@@ -29,7 +32,7 @@ def metric_of(text: str) -> Any:
     if not colon:
         return _known(text)
     if not module_name or not name:
-        raise CalibrationError(f"--metric is {text!r}, {_FORM}")
+        raise typer.BadParameter(f"--metric is {text!r}, {_FORM}")
     module = _module(module_name, text)
     if not hasattr(module, name):
         raise CalibrationError(f"--metric {text}: '{module_name}' has no '{name}'; {_FORM}")
@@ -41,10 +44,9 @@ def metric_of(text: str) -> Any:
 
 def _known(name: str) -> str:
     from ..calibration.judging.metric import METRICS, is_known
-    from ..errors import CalibrationError
 
     if not is_known(name):
-        raise CalibrationError(f"--metric is '{name}', known are {', '.join(METRICS)}, and MODULE:FUNCTION")
+        raise typer.BadParameter(f"--metric is '{name}', known are {', '.join(METRICS)}, and MODULE:FUNCTION")
     return name
 
 

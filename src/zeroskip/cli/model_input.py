@@ -31,7 +31,8 @@ def input_shape(model: ModelSource) -> tuple[int | str | None, ...]:
     if len(inputs) != 1:
         names = [item.name for item in inputs]
         raise DataError(
-            f"the model has {len(inputs)} inputs {names}, but pictures feed one: give an .npz with an array for each"
+            f"the model has {len(inputs)} inputs {names}, but a data set feeds exactly one where it is pictures: give "
+            "an .npz with an array for each"
         )
     return tuple(inputs[0].shape)
 
