@@ -8,19 +8,15 @@ python -m benchmarks.deployments.run page                                      #
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
-from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import onnxruntime
 from pydantic import BaseModel
 
 import zeroskip as zs
-from zeroskip.analysis import ModelInput
+from zeroskip.bench import EngineSpec, bench
+from zeroskip.calibration import CalibrationResult
 from zeroskip.files import atomic_write_text
+from zeroskip.gain import Gain
 from zeroskip.system import cpu_model
 
 from .cases import DEPLOYMENTS, Deployment
@@ -28,7 +24,6 @@ from .cases import DEPLOYMENTS, Deployment
 _ROOT = Path(__file__).resolve().parents[2]
 RESULTS = _ROOT / "benchmarks" / "results" / "deployments"
 PAGE = _ROOT / "docs" / "results" / "deployments.md"
-_FEEDS, _FEWEST_ROUNDS = 6, 7
 
 
 class Measured(BaseModel):
@@ -39,7 +34,7 @@ class Measured(BaseModel):
         onnxruntime_ms: Median time of a run in ONNX Runtime.
         exact_ms: The same in zeroskip, as the model is.
         thresholds_ms: The same with thresholds; None where none were found.
-        exact_gain: ONNX Runtime's time over the exact one: median over rounds, 20th and 80th percentile.
+        exact_gain: ONNX Runtime's time over the exact one, and its 95 % interval over rounds.
         thresholds_gain: The same with thresholds.
         difference: Largest difference of the outputs from ONNX Runtime's, of the largest output.
         sparsity: Of what skipping layers read, before and after.
@@ -48,7 +43,6 @@ class Measured(BaseModel):
         islands: Operators that ONNX Runtime runs.
         threads: Of both.
         cpu: The processor.
-        isa: The instruction set.
         onnxruntime: Its version.
         date: Of the measurement.
     """
@@ -66,7 +60,6 @@ class Measured(BaseModel):
     islands: int
     threads: int
     cpu: str
-    isa: str
     onnxruntime: str
     date: str
 
@@ -84,68 +77,35 @@ def calibrate(case: Deployment, photos: Path, work: Path, seconds: float) -> Non
 
 
 def measure(case: Deployment, photos: Path, work: Path, threads: int, seconds: float) -> Measured:
-    """Time the three ways in turns, input by input, in one process."""
-    from zeroskip.calibration import CalibrationResult
-
+    """Time the three ways in turns, each in a process of its own, on the same inputs."""
     result = CalibrationResult.load(work / f"{case.name}.json")
-    native = zs.SessionOptions(intra_op_num_threads=threads)
-    exact = zs.InferenceSession(str(case.path), native)
-    ways: dict[str, Any] = {"onnxruntime": _peer(str(case.path), threads), "exact": exact}
+    exact, after = EngineSpec("zeroskip", "exact"), work / f"{case.name}.onnx"
+    engines = [EngineSpec("onnxruntime"), exact]
     if not result.is_zero:
-        ways["thresholds"] = zs.InferenceSession(str(work / f"{case.name}.onnx"), native)
-    model_input = ModelInput.of(exact)
-    data = model_input.data(case.inputs(photos))
-    feeds = [feed for feed, _ in model_input.feeds(data.subset(_FEEDS), 1)]
-    difference = max(_difference(ways["onnxruntime"].run(None, feed), exact.run(None, feed)) for feed in feeds)
-    rounds: list[dict[str, float]] = []
-    end = time.perf_counter() + seconds
-    while len(rounds) <= _FEWEST_ROUNDS or time.perf_counter() < end:
-        rounds.append({name: _seconds(session, feeds) for name, session in ways.items()})
-    rounds = rounds[1:]  # the first warms up
-    medians = {name: 1e3 * statistics.median(item[name] for item in rounds) for name in ways}
-    ratios = {name: [item["onnxruntime"] / item[name] for item in rounds] for name in ways}
-    gains = {name: tuple(np.percentile(values, (50, 20, 80)).tolist()) for name, values in ratios.items()}
+        engines.append(EngineSpec("zeroskip", "thresholds", model=str(after)))
+    found = bench(str(case.path), case.inputs(photos), engines, threads=threads, seconds=seconds, rounds=7)
+    gains = {row.label: found.gain(row.label, over="onnxruntime") for row in found.rows[1:]}
     return Measured(
         name=case.name,
-        onnxruntime_ms=medians["onnxruntime"],
-        exact_ms=medians["exact"],
-        thresholds_ms=medians.get("thresholds"),
-        exact_gain=gains["exact"],  # type: ignore[arg-type]
-        thresholds_gain=gains.get("thresholds"),  # type: ignore[arg-type]
-        difference=difference,
+        onnxruntime_ms=found["onnxruntime"].p50_ms,
+        exact_ms=found["exact"].p50_ms,
+        thresholds_ms=None if result.is_zero else found["thresholds"].p50_ms,
+        exact_gain=_ends(gains["exact"]),
+        thresholds_gain=_ends(gains["thresholds"]) if "thresholds" in gains else None,
+        difference=found["exact"].relative_difference or 0.0,
         sparsity=(result.sparsity_before, result.sparsity_after),
         message=result.message,
         reason=(work / f"{case.name}.txt").read_text(),
-        islands=len(exact.explain_islands()),
+        islands=len(zs.InferenceSession(str(case.path)).explain_islands()),
         threads=threads,
         cpu=cpu_model(),
-        isa=exact.profile(feeds[0], 1).isa,
-        onnxruntime=onnxruntime.__version__,
-        date=datetime.now(timezone.utc).isoformat(timespec="minutes"),
+        onnxruntime=found["onnxruntime"].version,
+        date=found.date,
     )
 
 
-def _peer(model: str, threads: int) -> Any:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-
-
-def _seconds(session: Any, feeds: list[Any]) -> float:
-    """Return the time of a run, mean over the inputs; one run before it wakes the threads."""
-    session.run(None, feeds[-1])
-    start = time.perf_counter()
-    for feed in feeds:
-        session.run(None, feed)
-    return (time.perf_counter() - start) / len(feeds)
-
-
-def _difference(expected: list[Any], got: list[Any]) -> float:
-    return max(
-        float(np.abs(one - other).max() / max(float(np.abs(one).max()), 1e-30))
-        for one, other in zip(expected, got, strict=True)
-    )
+def _ends(gain: Gain) -> tuple[float, float, float]:
+    return gain.ratio, gain.low, gain.high
 
 
 def page(results: list[Measured]) -> str:
@@ -155,12 +115,12 @@ def page(results: list[Measured]) -> str:
     lines = [
         "# Trained models as packages bring them",
         "",
-        "Made by `python -m benchmarks.deployments.run page`. Batch 1, medians over rounds in which ONNX Runtime,",
-        "zeroskip exact and zeroskip with thresholds take turns on the same inputs in one process; in brackets the",
-        "20th and 80th percentile of the ratio. Thresholds were found without labels on 48 inputs, half of them held",
-        "out, with eight for the probes and a time limit.",
+        "Made by `python -m benchmarks.deployments.run page`. Batch 1, medians over rounds in which ONNX",
+        "Runtime, zeroskip exact and zeroskip with thresholds take turns on the same inputs, each in a",
+        "process of its own; in brackets the 95 % interval of the ratio. Thresholds were found without",
+        "labels on 48 inputs, half of them held out, with eight for the probes and a time limit.",
         "",
-        f"{first.cpu}, {first.isa}, {first.threads} threads, ONNX Runtime {first.onnxruntime}, {first.date[:10]}.",
+        f"{first.cpu}, {first.threads} threads, ONNX Runtime {first.onnxruntime}, {first.date[:10]}.",
         "",
         "| model | task and inputs | ONNX Runtime | exact | times as fast | with thresholds | times as fast | zeros |",
         "|---|---|---|---|---|---|---|---|",
@@ -192,7 +152,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--work", type=Path, help="folder for models with thresholds")
     parser.add_argument("--only", nargs="*", default=[case.name for case in DEPLOYMENTS])
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=8.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=8.0, help="for each engine")
     parser.add_argument("--time-limit", type=float, default=60.0, help="seconds of each search")
     options = parser.parse_args(arguments)
     for case in (case for case in DEPLOYMENTS if case.name in options.only and options.step != "page"):
