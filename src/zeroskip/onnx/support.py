@@ -258,6 +258,7 @@ def _pad(node: ir.Node) -> str | None:
 
 
 _COORDINATES = ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric")
+_ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 
 
 def _resize(node: ir.Node) -> str | None:
@@ -268,7 +269,10 @@ def _resize(node: ir.Node) -> str | None:
         return f"mode '{mode}' is not supported, only 'nearest' and 'linear'"
     if coordinates not in _COORDINATES:
         return f"coordinate_transformation_mode '{coordinates}' is not supported, only {', '.join(_COORDINATES)}"
-    if attributes.get_string("nearest_mode") == SIMPLE_ROUNDING:
+    rounding = attributes.get_string("nearest_mode", _ROUNDINGS[0])
+    if mode == "nearest" and rounding not in (*_ROUNDINGS, SIMPLE_ROUNDING):
+        return f"nearest_mode '{rounding}' is not supported, only {', '.join(_ROUNDINGS)}"
+    if rounding == SIMPLE_ROUNDING:
         return "one axis becomes shorter, and another has a scale above 1 that does not make it longer"
     if attributes.get_int("antialias", 0) or attributes.get_int("exclude_outside", 0):
         return "antialias and exclude_outside are not supported"
