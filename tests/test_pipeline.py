@@ -50,6 +50,7 @@ SUMMARY_KEYS = {
     "gain_exact",
     "gain_thresholds",
     "recommended",
+    "precisions",
     "threads",
     "batch_size",
     "isa",

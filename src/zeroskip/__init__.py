@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from .bench import BenchResult
     from .calibration import CalibrationOptions, CalibrationResult
     from .calibration.calibrate import calibrate
+    from .calibration.quantization.quantizer import quantize
+    from .calibration.quantization.result import QuantizationResult
     from .data import Dataset, Preprocess
     from .engine import CostModel, Explanation, InferenceSession, NodeArg, Profile, SessionOptions
     from .onnx import ThresholdedModel, apply
@@ -58,6 +60,7 @@ _LAZY = {
     "OptimizeResult": "zeroskip.pipeline",
     "Preprocess": "zeroskip.data",
     "Profile": "zeroskip.engine",
+    "QuantizationResult": "zeroskip.calibration",
     "SessionOptions": "zeroskip.engine",
     "SparsityProfile": "zeroskip.analysis",
     "Summary": "zeroskip.summary",
@@ -68,6 +71,7 @@ _LAZY = {
     "apply": "zeroskip.onnx",
     "calibrate": "zeroskip.calibration",
     "optimize": "zeroskip.pipeline",
+    "quantize": "zeroskip.calibration",
 }
 _MODULES = ("bench", "data", "metrics", "onnx", "onnxruntime", "thresholds", "torch")
 """Public parts of the package; like the names, loaded on first use."""
@@ -92,6 +96,7 @@ __all__ = [
     "OutputError",
     "Preprocess",
     "Profile",
+    "QuantizationResult",
     "RecipeError",
     "SessionOptions",
     "ShapeError",
@@ -108,6 +113,7 @@ __all__ = [
     "calibrate",
     "data",
     "optimize",
+    "quantize",
 ]
 
 

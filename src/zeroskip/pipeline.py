@@ -30,6 +30,7 @@ from .data import Dataset
 from .errors import DataError
 from .files import atomic_write_text
 from .journal import Journal
+from .precisions import INT8_LABEL, compare_precisions, quantize_within
 from .progress import Progress
 from .report import write_report
 from .short_repr import ShortRepr
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 _RESULT_BYTES = 32 << 20  # report, profiles and the journal, generously
 MODEL_FILE = "model.fatrelu.onnx"
+INT8_FILE = "model.int8.onnx"
+QUANTIZATION_FILE = "quantization.json"
 THRESHOLDS_FILE = "thresholds.json"
 PROFILE_FILE = "profile.json"
 PROFILE_AFTER_FILE = "profile.fatrelu.json"
@@ -229,11 +232,24 @@ def optimize(
         verifications = _verify(original, thresholded, holdout_data, engine, tell)
         after = look(thresholded, predict=False)
         maps = [map_zeros(each, holdout_data, options=engine, progress=progress) for each in (original, thresholded)]
+        quantized = quantize_within(
+            original, calibration, calibration_data, holdout_data, asked, tell, progress
+        )
+        if quantized is not None:
+            quantized.save_model(stage / INT8_FILE)
+            quantized.save(stage / QUANTIZATION_FILE)
         # Thresholds of zero are the original model, and that has one time.
-        changed = None if calibration.is_zero else thresholded
+        changed = {} if calibration.is_zero else {THRESHOLDED_LABEL: thresholded}
+        if quantized is not None:
+            changed[INT8_LABEL] = LoadedModel.of(stage / INT8_FILE)
         measured = _measure(original, changed, holdout_data, batch_size, engine, seconds, progress)
         after = after.model_copy(update={"model": f"{original.name} with thresholds"})
         result = _result(Path(output), (profile, after), calibration, verifications, measured)
+        ours = EXACT_LABEL if calibration.is_zero else THRESHOLDED_LABEL
+        precisions = compare_precisions(calibration, quantized, measured, ours, EXACT_LABEL)
+        if precisions:
+            tell("; ".join(map(str, precisions)))
+        result = replace(result, summary=result.summary.model_copy(update={"precisions": precisions}))
         result = replace(result, maps=maps[0], maps_after=maps[1])
         _write(stage, result)
     return result
@@ -274,7 +290,7 @@ def _verify(
 
 def _measure(
     original: LoadedModel,
-    thresholded: LoadedModel | None,
+    changed: dict[str, LoadedModel],
     data: Dataset,
     batch_size: int,
     options: SessionOptions,
@@ -282,8 +298,7 @@ def _measure(
     progress: Progress | None,
 ) -> BenchResult:
     engines = [EngineSpec("zeroskip", EXACT_LABEL)]
-    if thresholded is not None:
-        engines.append(EngineSpec("zeroskip", THRESHOLDED_LABEL, model=thresholded))
+    engines += [EngineSpec("zeroskip", label, model=model) for label, model in changed.items()]
     if PEER in available_engines():
         engines.insert(0, EngineSpec(PEER))
     return bench(

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from .calibration import DropEstimate
 from .gain import Gain
+from .precisions import PrecisionOutcome
 from .saved_value import SavedValue
 
 
@@ -47,6 +48,7 @@ class Summary(SavedValue):
         gain_thresholds: What thresholds add: zeroskip's time on the original model over that with thresholds.
         recommended: ``"thresholds"``, or ``"exact"`` where these gain less than the measurement leaves open: then the
             original model is as fast, and its results are unchanged.
+        precisions: What float32 and int8 cost and save; empty where int8 was not asked for, or breaks the budget.
         threads: Threads of every engine.
         batch_size: Inputs per run.
         isa: Instruction set zeroskip used.
@@ -70,6 +72,7 @@ class Summary(SavedValue):
     gain_exact: Gain | None
     gain_thresholds: Gain
     recommended: Literal["exact", "thresholds"]
+    precisions: tuple[PrecisionOutcome, ...] = ()
     threads: int
     batch_size: int
     isa: str

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from zeroskip.calibration import METRICS, STRATEGIES
+from zeroskip.calibration import METRICS, PRECISIONS, STRATEGIES
 from zeroskip.calibration.options import COSTS
 from zeroskip.cli import data_options, options
 from zeroskip.cli.console import Stages
@@ -77,6 +77,7 @@ def test_choices_match_the_library() -> None:
     assert get_args(options.Metric) == METRICS
     assert get_args(options.Strategy) == STRATEGIES
     assert get_args(options.Costs) == COSTS
+    assert get_args(options.LayerPrecision) == PRECISIONS
     assert get_args(options.Isa) == ISAS
     assert set(data_options._PRESETS) == set(PRESETS)
 

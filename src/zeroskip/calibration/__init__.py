@@ -12,7 +12,8 @@ from .compensation.compensation import COMPENSATIONS, CompensationName
 from .judging.baseline import Baseline
 from .judging.metric import METRICS, Detection, MeanIoU, MetricFunction, MetricName, SequenceAccuracy
 from .network.timing import MeasuredSpeed
-from .options import DEFAULT_MAX_DROP, STRATEGIES, CalibrationOptions, StrategyName
+from .options import DEFAULT_MAX_DROP, PRECISIONS, STRATEGIES, CalibrationOptions, PrecisionName, StrategyName
+from .quantization import PrecisionScore, QuantizationResult, quantize
 from .records import Correction, CurvePoint, DropEstimate, LayerSensitivity, LearningTrial, Score, Trial
 from .result import CalibrationResult
 
@@ -20,6 +21,7 @@ __all__ = [
     "COMPENSATIONS",
     "DEFAULT_MAX_DROP",
     "METRICS",
+    "PRECISIONS",
     "STRATEGIES",
     "Baseline",
     "CalibrationOptions",
@@ -35,9 +37,13 @@ __all__ = [
     "MeasuredSpeed",
     "MetricFunction",
     "MetricName",
+    "PrecisionName",
+    "PrecisionScore",
+    "QuantizationResult",
     "Score",
     "SequenceAccuracy",
     "StrategyName",
     "Trial",
     "calibrate",
+    "quantize",
 ]

@@ -13,6 +13,8 @@ from .judging.metric import WITHOUT_SCALE, is_known
 
 StrategyName = Literal["sensitivity", "blockwise", "uniform", "energy", "greedy"]
 CostsName = Literal["measured", "model"]
+PrecisionName = Literal["f32", "int8", "auto"]
+PRECISIONS: tuple[PrecisionName, ...] = get_args(PrecisionName)
 COSTS: tuple[CostsName, ...] = get_args(CostsName)
 STRATEGIES: tuple[StrategyName, ...] = get_args(StrategyName)
 
@@ -65,6 +67,8 @@ class CalibrationOptions:
         isa: Instruction set to use; None for the best.
         seed: Seed of split and sampling; the same seed gives the same result.
         random_input: Whether noise is accepted as data.
+        precision: What layers compute in: ``"f32"``; ``"int8"``, for ``optimize``, which then writes a quantised model
+            too; ``"auto"`` for what turns out to be fastest within the budget.
         measure_seconds: How long to time the outcome against the model as it is; 0 for not at all.
         time_limit: Seconds for the search; then the best set so far is checked and returned. None for no limit.
 
@@ -91,6 +95,7 @@ class CalibrationOptions:
     isa: str | None = None
     seed: int = 0
     random_input: bool = False
+    precision: PrecisionName = "f32"
     measure_seconds: float = 2.0
     time_limit: float | None = None
 
@@ -110,6 +115,7 @@ class CalibrationOptions:
         known: tuple[tuple[str, str, Sequence[str]], ...] = (
             ("strategy", self.strategy, STRATEGIES),
             ("costs", self.costs, COSTS),
+            ("precision", self.precision, PRECISIONS),
             ("compensation", self.compensation, COMPENSATIONS),
         )
         for what, choice, choices in known:

@@ -30,6 +30,7 @@ Strategy = Literal["sensitivity", "blockwise", "uniform", "energy", "greedy"]
 Compensation = Literal["none", "bias", "reconstruct"]
 Costs = Literal["measured", "model"]
 Precision = Literal["f32", "bf16"]
+LayerPrecision = Literal["f32", "int8", "auto"]
 
 
 @dataclass(frozen=True)

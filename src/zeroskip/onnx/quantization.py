@@ -126,8 +126,37 @@ def largest_zero(scale: float) -> float:
         >>> largest_zero(2.0)
         1.0
     """
-    step, bound = np.float32(scale), np.float32(scale) * np.float32(0.5)
+    return largest_below(scale, 0)
+
+
+def largest_below(scale: float, steps: int) -> float:
+    """Return the largest float32 that a quantiser of zero point 0 makes that many steps of, or fewer.
+
+    Args:
+        scale: float32, > 0.
+        steps: 0 to 254.
+    """
+    step, infinity = np.float32(scale), np.float32(np.inf)
     with np.errstate(all="ignore"):
-        while np.rint((above := np.nextafter(bound, np.float32(np.inf))) / step) == 0:
+        bound = np.float32((steps + 0.5) * float(step))
+        while np.rint(bound / step) > steps:
+            bound = np.nextafter(bound, -infinity)
+        while np.rint((above := np.nextafter(bound, infinity)) / step) <= steps and above < infinity:
             bound = above
     return float(bound)
+
+
+def threshold_before(scale: float, threshold: float, most: int) -> float | None:
+    """Return the threshold in front of a quantiser that zeroes the steps which one behind it zeroes.
+
+    Args:
+        scale: Of the quantiser, whose zero point is 0 behind a rectifier.
+        threshold: What values made of steps have to exceed, >= 0.
+        most: Steps that the quantiser has above 0.
+
+    Returns:
+        The largest float32 that becomes so many steps as do not exceed the threshold; None if none of them does.
+    """
+    values = np.arange(most + 1, dtype=np.float32) * np.float32(scale)
+    steps = int(np.searchsorted(values, np.float32(threshold), side="right")) - 1
+    return None if steps >= most else largest_below(scale, steps)

@@ -191,11 +191,23 @@ def test_an_image_is_no_activation() -> None:
     assert not rectifiers(canonical(build(PAIR, constants=steps(0.1, 0))))
 
 
-@pytest.mark.parametrize(("dtype", "zero_point"), [(S8, 0), (U8, 128), (U8, 3)])
-def test_the_same_steps_on_both_sides_of_a_rectifier(dtype: Any, zero_point: int) -> None:
-    text = f"""{CONV} q = QuantizeLinear(c, s, z) f = DequantizeLinear(q, s, z) r = Relu(f)
+@pytest.mark.parametrize(("dtype", "zero_point"), [(S8, 0), (U8, 0), (U8, 128), (U8, 3)])
+@pytest.mark.parametrize(
+    "activation",
+    [
+        "r = Relu(f)",
+        "r = ThresholdedRelu <alpha = 0.4> (f)",
+        "r = ThresholdedRelu <alpha = 0.62> (f)",  # a whole number of steps
+        "g = Greater(f, t) r = Where(g, f, zero)",
+        "h = ThresholdedRelu <alpha = 0.4> (f) r = Clip(h, zero, two)",
+    ],
+)
+def test_the_same_steps_on_both_sides_of_a_rectifier(activation: str, dtype: Any, zero_point: int) -> None:
+    text = f"""{CONV} q = QuantizeLinear(c, s, z) f = DequantizeLinear(q, s, z) {activation}
         q2 = QuantizeLinear(r, s, z) y = DequantizeLinear(q2, s, z)"""
-    model = canonical(build(text, constants=steps(0.031, zero_point, dtype) | {"w": WEIGHT}))
+    given = {"w": WEIGHT, "zero": np.float32(0), "two": np.float32(2.02), "t": np.float32([0.1, 0.31, 0.5, 3])}
+    given["t"] = given["t"].reshape(4, 1, 1)
+    model = canonical(build(text, constants=steps(0.031, zero_point, dtype) | given))
     assert [node.op_type for node in model.graph] == ["Conv", "FatRelu", "QuantizeLinear", "DequantizeLinear"]
 
 

@@ -14,7 +14,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from ...errors import ModelError
-from ..quantization import largest_zero
+from ..quantization import largest_zero, threshold_before
 from ..rewriting import (
     AttributeValue,
     RuleTable,
@@ -242,7 +242,10 @@ def rectifying(node: ir.Node) -> bool:
 
 
 def rounded_once(node: ir.Node) -> bool:
-    """Steps in front of a rectifier and the same steps behind it: those behind alone give the same integers."""
+    """Steps in front of a rectifier and the same steps behind it: those behind alone give the same integers.
+
+    A threshold that values made of steps have to exceed becomes the one that does the same to what was not yet rounded.
+    """
     rectifier = own_producer(node.inputs[0], "FatRelu")
     read = None if rectifier is None else producer(rectifier.inputs[0], "DequantizeLinear")
     inner = None if read is None else producer(read.inputs[0], "QuantizeLinear")
@@ -254,15 +257,28 @@ def rounded_once(node: ir.Node) -> bool:
     if not _is_per_tensor(node) or any(item is None or item.dtype != np.uint8 for item in zero_points):
         return False
     last, *first = (int(item.reshape(())) for item in zero_points if item is not None)
-    scale, threshold = _scale(node), rectifier.attributes.get_float("threshold", 0.0)
+    scale, most = _scale(node), np.iinfo(np.uint8).max - first[0]
     is_same = last == 0 and first[0] == first[1] and _scale(read) == _scale(inner) == scale
-    is_plain = operand(rectifier, 1) is None and threshold <= largest_zero(scale)
-    if not (is_same and is_plain and has_one_use(rectifier.outputs[0])):
+    if not (is_same and has_one_use(rectifier.outputs[0])):
         return False
-    limit = float(np.float32(scale) * np.float32(np.iinfo(np.uint8).max - first[0]))
-    limit = min(limit, rectifier.attributes.get_float("max_value", np.inf))
-    attributes: dict[str, AttributeValue] = {"threshold": threshold, "max_value": limit}
-    return become(rectifier, "FatRelu", [inner.inputs[0]], attributes, own=True, absorbs=[inner, read])
+    given = constant(operand(rectifier, 1))
+    behind = [rectifier.attributes.get_float("threshold", 0.0)] if given is None else given.tolist()
+    before = [threshold_before(scale, threshold, most) for threshold in behind]
+    known = [threshold for threshold in before if threshold is not None]
+    if len(known) < len(before):
+        return False
+    limit = float(np.float32(scale) * np.float32(most))
+    attributes: dict[str, AttributeValue] = {
+        **rectifier.attributes,
+        "max_value": min(limit, rectifier.attributes.get_float("max_value", np.inf)),
+    }
+    inputs: list[ir.Value | None] = [inner.inputs[0]]
+    if given is None:
+        attributes["threshold"] = known[0]
+    else:
+        values = np.array(known, np.float32)
+        inputs.append(add_constant(owner(node), values, f"{rectifier.outputs[0].name}.thresholds"))
+    return become(rectifier, "FatRelu", inputs, attributes, own=True, absorbs=[inner, read])
 
 
 def _raise_threshold(rectifier: ir.Node, least: float) -> bool:

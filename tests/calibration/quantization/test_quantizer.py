@@ -1,0 +1,124 @@
+"""From a float model to a QDQ model: what is written runs elsewhere to the same result, within the budget."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+
+import zeroskip as zs
+from tiny_network import residual_network, tiny_data, tiny_network
+from zeroskip.calibration.quantization.scales import Observed, choose_steps, rounded_weight, weight_scales
+from zeroskip.data import arrays
+
+OPTIONS = zs.CalibrationOptions(threads=1, measure_seconds=0.0)
+RANDOM = np.random.default_rng(0)
+
+
+def both(data: bytes, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return what ONNX Runtime, computing what the file says, and the engine make of one batch."""
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    reference, session = ort.InferenceSession(data, options), zs.InferenceSession(data)
+    feed = {reference.get_inputs()[0].name: x}
+    return reference.run(None, feed)[0], session.run(None, feed)[0]
+
+
+@pytest.fixture(scope="module")
+def quantized() -> zs.QuantizationResult:
+    return zs.quantize(tiny_network(), tiny_data(16), 0.15, options=OPTIONS)
+
+
+def test_the_model_is_standard_and_runs_elsewhere_to_the_same_result(quantized: zs.QuantizationResult) -> None:
+    data = quantized.quantized.to_bytes()
+    model = onnx.load_from_string(data)
+    assert {opset.domain for opset in model.opset_import} == {""}
+    onnx.checker.check_model(model)
+    operators = [node.op_type for node in model.graph.node]
+    assert operators.count("QuantizeLinear") >= 4
+    assert sum(item.data_type == onnx.TensorProto.INT8 and len(item.dims) > 1 for item in model.graph.initializer) == 4
+    want, got = both(data, tiny_data(4).array())
+    np.testing.assert_allclose(got, want, rtol=0, atol=1e-5 * np.abs(want).max())
+
+
+def test_it_keeps_the_budget_and_says_so(quantized: zs.QuantizationResult, tmp_path: Path) -> None:
+    assert quantized.holdout.drop <= 0.15
+    assert quantized.float_layers == ()
+    assert quantized.message.startswith("4 of 4 layers in int8 (scales by ")
+    assert quantized.holdout.interval is not None
+    assert {item.scales for item in quantized.tried} == {"minmax", "percentile", "mse"}
+    quantized.save(tmp_path / "quantization.json")
+    saved = json.loads((tmp_path / "quantization.json").read_text())
+    assert (saved["precision"], saved["layers"]) == ("int8", 4)
+    quantized.save_model(tmp_path / "model.int8.onnx")
+    assert zs.InferenceSession(tmp_path / "model.int8.onnx").explain_islands() == ()
+
+
+def test_behind_rectifiers_zero_is_zero(quantized: zs.QuantizationResult) -> None:
+    session = zs.InferenceSession(quantized.quantized.to_bytes())
+    plan = session.plan({"image": (1, 3, 32, 32)})
+    points = [step.attributes["zero_point"] for step in plan.steps if step.op == "quantize"]
+    assert points.count(0) >= len(points) - 1  # but of the image
+    assert [item.consumers for item in session.activations() if item.consumers]
+
+
+def test_thresholds_are_in_it() -> None:
+    thresholds = zs.ThresholdSet({"relu1": 0.12, "relu2": 0.1})
+    options = replace(OPTIONS, max_information_loss=1.0)
+    result = zs.quantize(tiny_network(), tiny_data(16), 0.2, thresholds=thresholds, options=options)
+    if result.strength == 0.0:
+        pytest.fail("the thresholds did not fit beside the rounding")
+    data, x = result.quantized.to_bytes(), tiny_data(4).array()
+    want, got = both(data, x)
+    np.testing.assert_allclose(got, want, rtol=0, atol=1e-5 * np.abs(want).max())
+    found = {item.name: item.threshold for item in zs.InferenceSession(data).activations()}
+    assert any(value >= 0.7 * 0.1 * result.strength for value in found.values())
+    plan = zs.InferenceSession(data).plan({"image": (1, 3, 32, 32)})
+    assert "activation" not in [step.op for step in plan.steps]  # one comparison in the epilogue
+
+
+def test_a_residual_network() -> None:
+    x = RANDOM.standard_normal((16, 3, 32, 32)).astype(np.float32)
+    result = zs.quantize(residual_network(), arrays(x), 0.05, options=OPTIONS, random_input=True)
+    want, got = both(result.quantized.to_bytes(), x[:2])
+    assert np.abs(got - want).max() <= 0.02 * np.abs(want).max()
+
+
+def test_a_budget_that_nothing_keeps() -> None:
+    message = "int8 loses more than the budget of 1e-09 even with every layer but one"
+    with pytest.raises(zs.CalibrationError, match=message):
+        zs.quantize(tiny_network(), tiny_data(16), 1e-9, options=OPTIONS, metric="fidelity")
+
+
+def test_a_target_is_no_budget() -> None:
+    with pytest.raises(zs.CalibrationError, match="quantize has a budget, max_drop"):
+        zs.quantize(tiny_network(), tiny_data(16), target_sparsity=0.5)
+
+
+@pytest.mark.parametrize("method", ["minmax", "percentile", "mse"])
+@pytest.mark.parametrize("is_rectified", [True, False])
+def test_steps_lie_where_the_values_are(method: str, is_rectified: bool) -> None:
+    values = RANDOM.standard_normal((4, 8, 50, 50)).astype(np.float32)
+    values = np.maximum(values, 0) if is_rectified else values + 1
+    seen = Observed()
+    seen.add(values, RANDOM)
+    steps = choose_steps(seen, method, is_rectified=is_rectified)  # type: ignore[arg-type]
+    assert (steps.zero_point == 0) is is_rectified
+    assert np.square(values - steps.rounded(values)).mean() < 2e-4
+    np.testing.assert_allclose(seen.means(), values.mean(axis=(0, 2, 3)), rtol=1e-5)
+
+
+def test_weights_have_a_scale_for_each_output() -> None:
+    sizes = np.float32([1, 10, 0, 0.1, 100]).reshape(5, 1, 1, 1)
+    weight = RANDOM.standard_normal((5, 3, 3, 3)).astype(np.float32) * sizes
+    for method in ("minmax", "mse"):
+        scale = weight_scales(weight, method)  # type: ignore[arg-type]
+        integers = rounded_weight(weight, scale)
+        assert np.abs(integers).max() == 127
+        error = np.abs(integers * scale.reshape(5, 1, 1, 1) - weight).reshape(5, -1).max(axis=1)
+        assert (error <= np.abs(weight).reshape(5, -1).max(axis=1) * 0.31).all()
