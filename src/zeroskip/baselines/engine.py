@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import EngineError
 
-Precision = Literal["f32", "bf16"]
+Precision = Literal["f32", "bf16", "int8"]
 Feed: TypeAlias = Mapping[str, NDArray[Any]]
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 ModelContent: TypeAlias = bytes | Path

@@ -18,7 +18,7 @@ class OnnxRuntimeEngine(Engine):
 
     Args:
         threads: Size of the thread pool inside operators.
-        precision: ``"f32"``; the CPU provider computes in the model's own type.
+        precision: ``"f32"``, or ``"int8"`` for a quantised model; the CPU provider computes in the model's own type.
     """
 
     name = "onnxruntime"

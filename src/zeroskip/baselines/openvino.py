@@ -9,6 +9,7 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
+from ..errors import EngineError
 from .engine import Engine, Feed, ModelContent, Precision, Shapes
 
 
@@ -20,7 +21,10 @@ class OpenVinoEngine(Engine):
 
     Args:
         threads: ``INFERENCE_NUM_THREADS``.
-        precision: ``"f32"`` or ``"bf16"``; the latter needs a processor that has it.
+        precision: ``"f32"``, ``"int8"`` for a quantised model, or ``"bf16"``, for a processor that has it.
+
+    Raises:
+        EngineError: If the processor has no bf16 and that is asked for.
     """
 
     name = "openvino"
@@ -28,6 +32,8 @@ class OpenVinoEngine(Engine):
     def __init__(self, threads: int, precision: Precision) -> None:
         self.threads = threads
         self.precision = precision
+        if precision == "bf16" and "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise EngineError("this CPU has no bfloat16 products, so OpenVINO would compute in float32: leave bf16 out")
 
     @property
     def version(self) -> str:
@@ -48,7 +54,7 @@ class OpenVinoEngine(Engine):
         network.reshape(dict(zip(range(len(input_shapes)), input_shapes.values(), strict=True)))
         self._names = tuple(input_shapes)
         properties = {
-            "INFERENCE_PRECISION_HINT": self.precision,
+            "INFERENCE_PRECISION_HINT": "bf16" if self.precision == "bf16" else "f32",  # of what is not quantised
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": self.threads,
             "NUM_STREAMS": 1,

@@ -33,9 +33,11 @@ class EngineEntry:
 ENGINES: Mapping[str, EngineEntry] = MappingProxyType(
     {
         "zeroskip": EngineEntry("ZeroskipEngine", (), ""),
-        "onnxruntime": EngineEntry("OnnxRuntimeEngine", ("onnxruntime",), "pip install 'zeroskip[bench]'"),
+        "onnxruntime": EngineEntry(
+            "OnnxRuntimeEngine", ("onnxruntime",), "pip install 'zeroskip[bench]'", ("f32", "int8")
+        ),
         "openvino": EngineEntry(
-            "OpenVinoEngine", ("openvino",), "pip install 'zeroskip[bench]'", ("f32", "bf16")
+            "OpenVinoEngine", ("openvino",), "pip install 'zeroskip[bench]'", ("f32", "bf16", "int8")
         ),
         # pnnx, the converter, declares torch as a dependency but its program does not use it.
         "ncnn": EngineEntry(

@@ -21,7 +21,7 @@ from ..baselines import Precision
 from .jumps import has_jumps
 from .row import Row
 
-TOLERANCES: Mapping[Precision, float] = MappingProxyType({"f32": 1e-3, "bf16": 1e-1})
+TOLERANCES: Mapping[Precision, float] = MappingProxyType({"f32": 1e-3, "bf16": 1e-1, "int8": 1e-1})
 """Accepted differences relative to the largest output. Rounding gives 1e-6 in f32."""
 
 Outputs = Sequence[Sequence[NDArray[Any]]]
@@ -33,7 +33,7 @@ Batches = Sequence[Any]
 """Batches, all of one kind."""
 
 # Relative to the largest input: several times what direct sums and Winograd's differ by; the last bit of bfloat16.
-_NOISE: Mapping[Precision, float] = MappingProxyType({"f32": 3e-6, "bf16": 4e-3})
+_NOISE: Mapping[Precision, float] = MappingProxyType({"f32": 3e-6, "bf16": 4e-3, "int8": 3e-6})
 _DRAWS = 4
 _FACTOR = 3.0
 """How much more than the largest response seen to noise is accepted; a few inputs do not show the worst flip."""
@@ -177,7 +177,8 @@ def mark_differences(rows: Sequence[Row], tolerance: float | None) -> None:
         reference = first.setdefault(row.model_sha256, row)
         if reference is row:
             continue
-        precision: Precision = "bf16" if "bf16" in (row.precision, reference.precision) else "f32"
+        pair = (row.precision, reference.precision)
+        precision: Precision = "int8" if "int8" in pair else "bf16" if "bf16" in pair else "f32"
         response = None
         if tolerance is None and has_jumps(row.model):
             response = _response_of(reference, precision)

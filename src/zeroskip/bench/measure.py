@@ -24,6 +24,7 @@ from ..system import SystemInfo, physical_cores
 from .compare import TOLERANCES, mark_differences
 from .load import OthersLoad
 from .result import BenchResult
+from .precision import mark_accuracy, model_of
 from .row import Row
 from .specs import EngineSpec
 
@@ -105,7 +106,7 @@ def bench(
         fitted_cost_model(isa, threads, progress=progress)  # for the engine's process, which reads it from the cache
     with ExitStack() as processes:
         warn_of_other_preprocessing(loaded, data)
-        models = [loaded if spec.model is None else LoadedModel.of(spec.model) for spec in specs]
+        models = [model_of(spec, loaded, data, precision) for spec in specs]
         rows = [
             Row(spec, one, threads, precision, processes, isa) for spec, one in zip(specs, models, strict=True)
         ]
@@ -113,6 +114,7 @@ def bench(
             steps.begin(f"loading {row.label}")
             row.load(batches)
         mark_differences(rows, tolerance)
+        mark_accuracy(rows, data, batch_size)
         load = OthersLoad()
         collapsed = _time_rounds(rows, rounds, seconds / rounds, steps, load)
     is_unstable = len(collapsed) > len(rows[0].rounds) // 2

@@ -15,6 +15,27 @@ _SHARED = 0.5
 """Part of a core that others may take from the threads before the machine counts as busy."""
 
 
+class Accuracy(BaseModel):
+    """How good the answers of an engine are.
+
+    Attributes:
+        inputs: Inputs that were asked.
+        agreement: Share of them with the prediction of the first float32 row; None for outputs without classes.
+        top1: Share of them with the right answer; None without labels.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    inputs: int
+    agreement: float | None
+    top1: float | None
+
+    def __str__(self) -> str:
+        top1 = "" if self.top1 is None else f"top-1 {self.top1:.1%}, "
+        same = "no classes" if self.agreement is None else f"{self.agreement:.1%} answered as in float32"
+        return f"{top1}{same} ({self.inputs} inputs)"
+
+
 class EngineResult(BaseModel):
     """One row of a benchmark.
 
@@ -40,6 +61,7 @@ class EngineResult(BaseModel):
         prediction_agreement: Fraction of the inputs with the same largest class; None for that first row, or without
             classes.
         sparsity_seen: MAC-weighted sparsity that skipping layers met on these inputs; None for dense engines.
+        accuracy: How good its answers are on inputs that no quantiser saw; None unless a row computes in int8.
         gflops: Executed rate if every multiply-add of the dense network counted as two operations; None if
             unknown.
     """
@@ -68,6 +90,7 @@ class EngineResult(BaseModel):
     prediction_agreement: float | None = None
     sparsity_seen: float | None
     gflops: float | None
+    accuracy: Accuracy | None = None
 
 
 class BenchResult(SavedValue):

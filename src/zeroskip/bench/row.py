@@ -13,7 +13,7 @@ from ..baselines import EngineProcess, Precision
 from ..files import sha256_of
 from ..onnx import LoadedModel
 from .macs import count_macs
-from .result import EngineResult
+from .result import Accuracy, EngineResult
 from .specs import EngineSpec, input_shapes
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class Row:
         self.batches: Batches = ()
         self.outputs: list[list[NDArray[Any]]] = []
         self.comparison: Comparison | None = None
+        self.accuracy: Accuracy | None = None
         self.rounds: list[list[float]] = []
         self.model = model
         self._threads = threads
@@ -145,6 +146,7 @@ class Row:
             round_p50_ms=self.round_p50_ms,
             **self._compared(),
             sparsity_seen=self._sparsity_seen,
+            accuracy=self.accuracy,
             gflops=None if self._macs is None else 2 * self._macs / (p50 * 1e6),
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 from typing import Any
 
 from ..baselines import ENGINES, Precision
@@ -11,6 +12,9 @@ from ..engine.signature import NodeArg, Signature
 from ..errors import DataError, EngineError, ShapeError
 from ..onnx import LoadedModel
 from ..onnx.load import ModelSource
+
+
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,8 @@ class EngineSpec:
         engine, _, precision = text.strip().partition(":")
         if engine not in ENGINES:
             raise EngineError(f"unknown engine {engine!r}, known are {list(ENGINES)}")
-        if precision not in ("", "f32", "bf16"):
-            raise EngineError(f"unknown precision {precision!r} in {text!r}, known are ['f32', 'bf16']")
+        if precision not in ("", *PRECISIONS):
+            raise EngineError(f"unknown precision {precision!r} in {text!r}, known are {list(PRECISIONS)}")
         return cls(engine, precision=precision or None)  # type: ignore[arg-type]
 
 

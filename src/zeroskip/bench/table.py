@@ -66,6 +66,7 @@ def _notes(result: BenchResult) -> list[Text]:
     rounds = len(result.rows[0].round_p50_ms)
     dropped = f", {len(result.dropped_rounds)} left out" if result.dropped_rounds else ""
     facts = [f"{row.label}: {row.version}, {row.precision}, {row.description}" for row in result.rows]
+    facts += [f"{row.label}: {row.accuracy}" for row in result.rows if row.accuracy is not None]
     facts += [_flips(row, result.tolerance) for row in result.rows if _has_flips(row)]
     facts.append(
         f"{rounds} interleaved rounds{dropped}, {result.seconds:g} s per engine; "
