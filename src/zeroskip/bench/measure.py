@@ -23,8 +23,8 @@ from ..onnx.load import ModelSource
 from ..system import SystemInfo, physical_cores
 from .compare import TOLERANCES, mark_differences
 from .load import OthersLoad
-from .result import BenchResult
 from .precision import mark_accuracy, model_of
+from .result import BenchResult
 from .row import Row
 from .specs import EngineSpec
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
-from typing import Any
+from typing import Any, get_args
 
 from ..baselines import ENGINES, Precision
 from ..engine.signature import NodeArg, Signature
 from ..errors import DataError, EngineError, ShapeError
 from ..onnx import LoadedModel
 from ..onnx.load import ModelSource
-
 
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
