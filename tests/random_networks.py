@@ -252,9 +252,68 @@ def parting(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
 
 def island(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
     """Write something that the engine does not run."""
-    text = w.choose(f"Softsign({x})", f"Elu({x})", f"Softplus({x})") if w.opset < 11 else w.choose(
-        f"Erf({x})", f"Softsign({x})", f"Elu({x})", f"Sub({x}, {w.part(f'Round({x})')})")  # fmt: skip
+    text = f"Atan({x})" if w.opset < 9 else w.choose(f"Atan({x})", f"Asinh({x})")
     w.write(text, (n, c, h, v))
+
+
+def function(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
+    """Write an elementwise function that is no rectifier."""
+    newer = ("Erf", "Sign") if w.opset > 8 else ()
+    kind = w.choose(
+        "Abs", "Elu", "LeakyRelu", "Mish", "Neg", "PRelu", "Selu", "Softplus", "Softsign", "Sqrt", *newer
+    )  # fmt: skip
+    if kind == "PRelu":
+        text = f"PRelu({x}, {w.constant(*w.choose((1,), (c, 1, 1)), low=-0.5, high=0.5)})"
+    elif kind == "Sqrt":
+        text = f"Sqrt({w.part(f'Abs({x})')})"
+    elif kind == "Mish":
+        text = f"Mul({x}, {w.part(f'Tanh({x})')})"
+    else:
+        text = f"{kind}({x})"
+    w.write(text, (n, c, h, v))
+
+
+def broadcast(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
+    """Combine with something of fewer elements: a constant, or a reduction of the tensor itself."""
+    kind = w.choose("Add", "Sub", "Mul", "Max", "Min", "Div")
+    if kind == "Div" or w.choose(False, True):
+        other = w.constant(*w.choose((1,), (v,), (h, 1), (1, h, v), (c, 1, v), (c, h, v)), low=0.5, high=1.5)
+    else:
+        other = w.part(reduce_mean(w, x, w.choose([1], [3], [1, 2], [2, 3])))
+    operands = f"{x}, {other}" if kind == "Div" or w.choose(False, True) else f"{other}, {x}"
+    w.write(f"{kind}({operands})", (n, c, h, v))
+
+
+def transposed(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
+    """Convolve to a larger map."""
+    size, stride, outputs = w.choose(1, 2, 3, 4), w.choose(1, 2, 3), w.choose(1, 3, 16)
+    pads = [w.choose(0, 1) if size > 2 else 0 for _ in range(4)]
+    extents = [(have - 1) * stride + size - pads[axis] - pads[axis + 2] for axis, have in enumerate((h, v))]
+    weight = w.constant(c, outputs, size, size, low=-0.5, high=0.5)
+    if min(extents) < 1:
+        return
+    text = f"ConvTranspose <strides = [{stride}, {stride}], pads = {pads}> ({x}, {weight}, {w.constant(outputs)})"
+    w.write(text, (n, outputs, *extents))
+
+
+def normalization_of_data(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
+    """Normalise by what the tensor itself holds."""
+    if h * v < 4 or w.choose(False, True):
+        norm = w.part(f"ReduceL2 <axes = [1]> ({x})") if w.opset < 18 else w.part(f"ReduceL2({x}, {w.integers(1)})")
+        w.write(f"Div({x}, {w.part(f'Add({norm}, {w.constant(low=0.1, high=0.1)})')})", (n, c, h, v))
+    else:
+        text = f"InstanceNormalization <epsilon = 0.01> ({x}, {w.constant(c, low=0.5)}, {w.constant(c)})"
+        w.write(text, (n, c, h, v))
+
+
+def product(w: Writer, x: str, n: int, c: int, h: int, v: int) -> None:
+    """Multiply every matrix of the map with its transpose, or square all elements."""
+    if w.choose(False, True):
+        w.write(f"Mul({x}, {x})", (n, c, h, v))
+    else:
+        turned = w.part(f"Transpose <perm = [0, 1, 3, 2]> ({x})")
+        scaled = w.part(f"MatMul({x}, {turned})")
+        w.write(f"Mul({scaled}, {w.constant(low=0.1, high=0.1)})", (n, c, h, h))
 
 
 STEPS = (
@@ -264,7 +323,8 @@ STEPS = (
 
 ENGINE_STEPS = (
     *STEPS, wide_convolution, wide_convolution, wide_convolution, residual, residual, late_normalization, pooling,
-    resizing, reduction, parting, activation, joining, island,
+    resizing, reduction, parting, activation, joining, island, function, broadcast, transposed, normalization_of_data,
+    product,
 )  # fmt: skip
 """What else the engine meets; islands among it."""
 

@@ -19,6 +19,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/broadcast/broadcast.h"
 #include "kernels/dconv/dconv.h"
 #include "kernels/dwconv/dwconv.h"
 #include "kernels/eltwise/eltwise.h"
@@ -26,6 +27,7 @@
 #include "kernels/gemm/gemm.h"
 #include "kernels/pool/pool.h"
 #include "kernels/probe/probe.h"
+#include "kernels/reduce/reduce.h"
 #include "kernels/spconv/spconv.h"
 #include "kernels/winograd/winograd.h"
 

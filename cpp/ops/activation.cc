@@ -33,14 +33,40 @@ Pointwise hardsigmoid(const StepSpec& step, const BuildContext& context) {
   return pointwise;
 }
 
+// y = x where x > 0, else x times the slope of its channel.
+Pointwise prelu(const StepSpec& step, const BuildContext& context) {
+  const int64_t channels = output_channels(step, context);
+  Pointwise pointwise = with_kernel("prelu", step, context);
+  pointwise.scale = pad_channels(step.get_constant("slope", {channels}));
+  pointwise.args.max_value = static_cast<float>(kInfinity);
+  return pointwise;
+}
+
+// Functions with the attributes of ONNX: elu(x) = gamma * (x > 0 ? x : alpha * (exp(x) - 1)), celu.
+Pointwise exponential_unit(const char* kind, const StepSpec& step, const BuildContext& context) {
+  Pointwise pointwise = with_kernel(kind, step, context);
+  pointwise.args.alpha = static_cast<float>(step.get_float("alpha", 1.0));
+  pointwise.args.beta = static_cast<float>(step.get_float("gamma", 1.0));
+  return pointwise;
+}
+
+constexpr const char* kPlain[] = {
+    "abs",  "ceil",       "cos",   "erf",     "exp",  "floor", "gelu",     "gelu_tanh", "hardswish", "log",
+    "mish", "reciprocal", "round", "sigmoid", "sign", "sin",   "softplus", "softsign",  "sqrt",      "tanh"};
+
 Pointwise select(const StepSpec& step, const BuildContext& context) {
   const std::string kind = step.get_string("kind", "");
   if (kind == "fatrelu") return fatrelu(step, context);
   if (kind == "clip") return clip(step, context);
   if (kind == "hardsigmoid") return hardsigmoid(step, context);
-  for (const char* plain : {"sigmoid", "hardswish", "tanh"})
+  if (kind == "prelu") return prelu(step, context);
+  if (kind == "elu" || kind == "celu") return exponential_unit(kind.c_str(), step, context);
+  std::string names = "fatrelu, clip, hardsigmoid, prelu, elu, celu";
+  for (const char* plain : kPlain) {
     if (kind == plain) return with_kernel(plain, step, context);
-  throw_error("kind is '", kind, "', needs one of fatrelu, clip, sigmoid, hardswish, hardsigmoid, tanh");
+    names += std::string(", ") + plain;
+  }
+  throw_error("kind is '", kind, "', needs one of ", names);
 }
 
 }  // namespace

@@ -111,6 +111,15 @@ Linear::ThreadScratch Linear::thread_scratch(const RunContext& context, int thre
   return {.y = start, .b = start + block_rows_ * dense_strips_.size * kChannelBlock};
 }
 
+std::optional<double> Linear::input_density(const RunContext& context) const {
+  const float* x = context.inputs[0].as<float>();
+  int64_t nonzeros = 0;
+  for (int64_t m = 0; m < rows_; ++m)
+    nonzeros +=
+        std::count_if(x + m * x_stride_, x + m * x_stride_ + in_, [](float value) { return value != 0; });
+  return static_cast<double>(nonzeros) / static_cast<double>(rows_ * in_);
+}
+
 void Linear::run(const RunContext& context) const {
   const Nonzeros list = nonzeros(context);
   if (list_nonzeros(context, list))

@@ -82,6 +82,8 @@ class Op {
   // The density of the first input above which skipping is given up for an algorithm whose time is always the
   // same; none of an operator without that choice.
   virtual std::optional<double> steady_density() const { return std::nullopt; }
+  // The share of non-zeros in the first input, of operators that skip zeros without a mask.
+  virtual std::optional<double> input_density(const RunContext&) const { return std::nullopt; }
 };
 
 using OpFactory = std::unique_ptr<Op> (*)(const StepSpec&, const BuildContext&);

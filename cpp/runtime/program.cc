@@ -191,6 +191,7 @@ std::vector<std::optional<double>> Program::measure_densities(const Workspace& w
   for (size_t i = 0; i < ops_.size(); ++i) {
     const RunContext context = step_context(workspace, i);
     densities[i] = input_density(context);
+    if (!densities[i]) densities[i] = ops_[i]->input_density(context);
     ops_[i]->run(context);
   }
   return densities;

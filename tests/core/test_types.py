@@ -17,14 +17,18 @@ COMPUTES_IN_FLOAT32 = (
     "base/weight_store",  # AlignedFloats
     "ops/activation",
     "ops/arithmetic",
+    "ops/broadcast",
+    "ops/constant",
     "ops/conv/",
     "ops/epilogue",
     "ops/global_pool",
     "ops/linear",
     "ops/lrn",
+    "ops/matmul",
+    "ops/normalize",
     "ops/packed_weights",
     "ops/pointwise",
-    "ops/reduce_mean",
+    "ops/reduce",
     "ops/softmax",
     "ops/move/resize",  # the positions; pixels are moved whole
 )

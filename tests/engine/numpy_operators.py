@@ -98,6 +98,36 @@ def affine(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np
     return operands[0] * scale + bias
 
 
+def functions(x: np.ndarray, attributes: dict) -> dict[str, Callable[[], np.ndarray]]:
+    """Return the functions of one operand by kind."""
+    erf = np.vectorize(math.erf, otypes=[np.float32])
+    alpha, gamma = attributes.get("alpha", 1.0), attributes.get("gamma", 1.0)
+    return {
+        "abs": lambda: np.abs(x),
+        "ceil": lambda: np.ceil(x),
+        "celu": lambda: np.where(x > 0, x, alpha * np.expm1(x / alpha)),
+        "cos": lambda: np.cos(x),
+        "elu": lambda: gamma * np.where(x > 0, x, alpha * np.expm1(x)),
+        "erf": lambda: erf(x),
+        "exp": lambda: np.exp(x),
+        "floor": lambda: np.floor(x),
+        "gelu": lambda: x / 2 * (1 + erf(x / math.sqrt(2))),
+        "gelu_tanh": lambda: x / 2 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
+        "hardswish": lambda: x * np.clip(x / 6 + 0.5, 0, 1),
+        "log": lambda: np.log(x),
+        "mish": lambda: x * np.tanh(np.logaddexp(x, 0)),
+        "reciprocal": lambda: 1 / x,
+        "round": lambda: np.round(x),
+        "sigmoid": lambda: 1 / (1 + np.exp(-x)),
+        "sign": lambda: np.sign(x),
+        "sin": lambda: np.sin(x),
+        "softplus": lambda: np.logaddexp(x, 0),
+        "softsign": lambda: x / (1 + np.abs(x)),
+        "sqrt": lambda: np.sqrt(x),
+        "tanh": lambda: np.tanh(x),
+    }
+
+
 @operator
 def activation(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
     (x,) = operands
@@ -108,11 +138,10 @@ def activation(plan: Plan, step: Step, operands: Arrays, constants: Constants) -
         return np.clip(x, attributes["min_value"], attributes["max_value"])
     if kind == "hardsigmoid":
         return np.clip(attributes["alpha"] * x + attributes["beta"], 0, 1)
-    return {
-        "sigmoid": lambda: 1 / (1 + np.exp(-x)),
-        "tanh": lambda: np.tanh(x),
-        "hardswish": lambda: x * np.clip(x / 6 + 0.5, 0, 1),
-    }[kind]()
+    if kind == "prelu":
+        return np.where(x > 0, x, x * per_channel(plan, step, constants["slope"]))
+    with np.errstate(all="ignore"):
+        return functions(x, attributes)[kind]()
 
 
 @operator
@@ -239,8 +268,77 @@ def slice_(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np
 
 
 @operator
-def reduce_mean(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
-    return operands[0].mean(axis=step.attributes["axes"], keepdims=bool(step.attributes["keepdims"]))
+def reduce(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    (x,), axes, keeps = operands, step.attributes["axes"], bool(step.attributes["keepdims"])
+    return {
+        "sum": lambda: x.sum(axes, keepdims=keeps),
+        "mean": lambda: x.mean(axes, keepdims=keeps),
+        "l1": lambda: np.abs(x).sum(axes, keepdims=keeps),
+        "l2": lambda: np.sqrt((x * x).sum(axes, keepdims=keeps)),
+        "sum_square": lambda: (x * x).sum(axes, keepdims=keeps),
+        "max": lambda: x.max(axes, keepdims=keeps),
+        "min": lambda: x.min(axes, keepdims=keeps),
+        "prod": lambda: x.prod(axes, keepdims=keeps),
+    }[step.attributes["kind"]]()
+
+
+@operator
+def broadcast(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    a, b = operands
+    with np.errstate(all="ignore"):
+        return {
+            "add": lambda: a + b,
+            "sub": lambda: a - b,
+            "mul": lambda: a * b,
+            "div": lambda: a / b,
+            "max": lambda: np.maximum(a, b),
+            "min": lambda: np.minimum(a, b),
+            "pow": lambda: a**b,
+            "prelu": lambda: np.where(a > 0, a, a * b),
+        }[step.attributes["kind"]]()
+
+
+@operator
+def constant(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    return constants["value"]
+
+
+@operator
+def expand(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    return np.broadcast_to(operands[0], plan.tensors[step.outputs[0]].shape)
+
+
+@operator
+def gather(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    return operands[0].take(step.attributes["indices"], step.attributes["axis"])
+
+
+@operator
+def matmul(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    return operands[0] @ operands[1]
+
+
+@operator
+def normalize(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    (x,), attributes = operands, step.attributes
+    is_map = plan.tensors[step.outputs[0]].layout == "nhwc"
+    first = 2 if is_map else attributes["axis"]
+    axes = tuple(range(first, x.ndim))
+    y = (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + attributes["epsilon"])
+    per_row = is_map or attributes.get("per_row", 0)
+    shape = (-1, *(1,) * len(axes)) if per_row else x.shape[first:]
+    return y * constants["scale"].reshape(shape) + constants["bias"].reshape(shape)
+
+
+@operator
+def pixel_shuffle(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    (x,), (rows, columns), groups = operands, step.attributes["blocks"], step.attributes["groups"]
+    batch, channels, height, width = x.shape
+    parted = x.reshape(batch, groups, rows, columns, channels // (groups * rows * columns), height, width)
+    turned = parted.transpose(0, 1, 4, 5, 2, 6, 3)
+    y = turned.reshape(batch, channels // (rows * columns), height * rows, width * columns)
+    top, left, bottom, right = step.attributes["crops"]
+    return y[:, :, top : y.shape[2] - bottom, left : y.shape[3] - right]
 
 
 @operator

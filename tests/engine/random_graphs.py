@@ -14,7 +14,7 @@ def random_graph(seed: int) -> tuple[CanonicalGraph, list[str], list[str]]:
     values = [(graph.conv("x", (32, 32)), 32)]
     for _ in range(14):
         (a, channels), (b, other) = (values[random.integers(len(values))] for _ in range(2))
-        kind = random.integers(6)
+        kind = random.integers(9)
         if kind == 0:
             count = int(random.choice([16, 24, 32, 48]))
             values.append((graph.conv(a, (channels, count)), count))
@@ -26,6 +26,14 @@ def random_graph(seed: int) -> tuple[CanonicalGraph, list[str], list[str]]:
             values.append((graph.relu(a, 0.1), channels))
         elif kind == 4:
             values.append((graph.node("Tanh", a), channels))
+        elif kind == 5:
+            mean = graph.node("GlobalAveragePool", b if channels == other else a)
+            values.append((graph.node("Sub", a, mean), channels))
+        elif kind == 6:
+            values.append((graph.node("Max", a, graph.values(*random.choice([[1, 1], [6, 6]]).tolist())), channels))
+        elif kind == 7:
+            factors = (graph.values(channels), graph.values(channels))
+            values.append((graph.node("InstanceNormalization", a, *factors), channels))
         else:
             shape = graph.constant([2, channels, 36], dtype=np.int64)
             back = graph.constant([2, channels, 6, 6], dtype=np.int64)

@@ -281,7 +281,8 @@ class PlanMaker(PlanBuilder):
         self.step("to_row", [source], [row])
         axes = sorted(self._rng.sample(range(4), self._rng.randint(0, 4)))
         kept = tuple(1 if axis in axes else extent for axis, extent in enumerate((n, c, h, w)))
-        self.step("reduce_mean", [row], [self._new_row(kept)], axes=axes)
+        kind = self._rng.choice(("mean", "sum", "l2", "max", "min", "prod"))
+        self.step("reduce", [row], [self._new_row(kept)], kind=kind, axes=axes)
 
     # ------------------------------------------------------------- rows
 

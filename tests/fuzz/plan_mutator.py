@@ -38,8 +38,8 @@ _ATTRIBUTES = (
 )  # fmt: skip
 _OPS = (
     "activation", "add", "affine", "avg_pool", "concat", "conv", "copy", "depthwise", "global_avg_pool",
-    "global_max_pool",
-    "linear", "lrn", "max_pool", "mul", "pad", "reduce_mean", "resize", "slice", "softmax", "to_nhwc", "to_row",
+    "global_max_pool", "broadcast", "constant", "expand", "gather", "matmul", "normalize", "pixel_shuffle",
+    "linear", "lrn", "max_pool", "mul", "pad", "reduce", "resize", "slice", "softmax", "to_nhwc", "to_row",
     "transpose", "nothing",
 )  # fmt: skip
 

@@ -158,7 +158,7 @@ def test_a_channels_last_graph_loads(tmp_path: Path) -> None:
       a = {to_first} (input)  b = Conv <pads = [0, 0, 1, 1], strides = [2, 2]> (a, w1)  c = {to_last} (b)
       d = Add (c, b1)  e = Clip (d, zero, six)
       f = {to_first} (e)  g = Conv <pads = [1, 1, 1, 1]> (f, w2)  h = {to_last} (g)
-      i = Mul (h, s)  j = Softplus (i)  k = Relu (j)
+      i = Mul (h, s)  j = Asinh (i)  k = Relu (j)
       l = {to_first} (k)  m = Conv (l, w3)  n = {to_last} (m)  o = ReduceMean <keepdims = 0> (n, axes)
     """
     shapes = {"w1": (16, 3, 3, 3), "b1": (16,), "w2": (16, 16, 3, 3), "s": (16,), "w3": (8, 16, 1, 1)}

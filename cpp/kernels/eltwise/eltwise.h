@@ -24,14 +24,14 @@ struct EltwiseArgs {
   int64_t y_stride = 0;
   uint16_t* mask = nullptr;  // of y; null: none is wanted
   int64_t mask_stride = 0;
-  const float* scale = nullptr;  // affine: [padded channels]
+  const float* scale = nullptr;  // affine, prelu (of what is not above 0): [padded channels]
   const float* bias = nullptr;   // affine: [padded channels], padding zero
   const float* thresholds =
       nullptr;          // add, affine, fatrelu: [padded channels], padding not negative; null: none
   float max_value = 0;  // clip, and the upper clip after a threshold; +inf: none
   float min_value = 0;  // clip
-  float alpha = 0;      // hardsigmoid: max(0, min(1, alpha * x + beta))
-  float beta = 0;
+  float alpha = 0;      // hardsigmoid: max(0, min(1, alpha * x + beta)); elu, celu: as ONNX has it
+  float beta = 0;       // elu: what the result is multiplied with
 };
 
 // add, affine: FATReLU and upper clip follow when thresholds is not null. clip, sigmoid, ...: NaN propagates.

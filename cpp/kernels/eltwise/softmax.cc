@@ -1,22 +1,9 @@
+#include "kernels/common/partial.h"
 #include "kernels/eltwise/eltwise.h"
 #include "kernels/eltwise/vector_math.h"
 
 namespace zeroskip::ZS_ISA {
 namespace {
-
-inline Vec load_some(const float* p, int64_t count, float fill) {
-  if (count == kLanes) return load(p);
-  Vec v = broadcast(fill);
-  std::memcpy(&v, p, static_cast<size_t>(count) * sizeof(float));
-  return v;
-}
-
-inline void store_some(float* p, Vec v, int64_t count) {
-  if (count == kLanes) return store(p, v);
-  std::memcpy(p, &v, static_cast<size_t>(count) * sizeof(float));
-}
-
-inline int64_t lanes_left(int64_t left) { return left < kLanes ? left : kLanes; }
 
 // One contiguous set of values; the last, partial vector is padded with -inf, whose exponential adds nothing.
 inline void softmax_row(const float* x, float* y, int64_t count) {

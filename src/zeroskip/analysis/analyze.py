@@ -179,7 +179,7 @@ def _densities(session: InferenceSession, feeds: Iterable[Feed]) -> dict[str, fl
     found: dict[str, list[float]] = {}
     for feed in feeds:
         for step in session.profile(feed, iterations=1).steps:
-            if step.input_density is not None:
+            if step.can_skip and step.input_density is not None:
                 found.setdefault(step.name, []).append(step.input_density)
     return {name: float(np.mean(values)) for name, values in found.items()}
 

@@ -122,7 +122,7 @@ def _medians(profiles: Sequence[Profile]) -> Mapping[str, tuple[float, float]]:
     """Return (mean density, median latency in ms) by name of the steps that can skip."""
     result = {}
     for index, step in enumerate(profiles[0].steps):
-        if step.input_density is None:
+        if not step.can_skip or step.input_density is None:
             continue
         same = [profile.steps[index] for profile in profiles]
         density = float(np.mean([item.input_density for item in same]))

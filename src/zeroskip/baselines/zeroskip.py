@@ -51,5 +51,5 @@ class ZeroskipEngine(Engine):
     def sparsity_seen(self, feed: Feed) -> float | None:
         """Return the MAC-weighted sparsity of the inputs of layers that can skip, see :class:`Engine`."""
         profile = self._session.profile(dict(feed), iterations=_PROFILE_ITERATIONS)
-        can_skip = any(step.input_density is not None for step in profile.steps)
+        can_skip = any(step.can_skip and step.input_density is not None for step in profile.steps)
         return profile.sparsity if can_skip else None

@@ -29,7 +29,8 @@ class Operator:
         name: Its name in plans and in ``cpp/ops/list.inc``.
         in_place: Inputs that its output may overwrite, because each element is read before it is written; of a
             convolution the residual.
-        keeps_zeros: Whether zeros of an input are worth a mask of the output.
+        keeps_zeros: Whether zeros of an input are worth a mask of the output; of an operator that computes several
+            functions, those of its attribute ``kind`` that keep them.
         keeps_channels: Where channel c of an input is found in channel c of the output (of a concatenation: moved as a
             whole), everywhere, in nhwc maps only, or nowhere.
         is_weighted: Whether it has a constant ``weight`` that zeros of its first input are multiplied with.
@@ -40,16 +41,34 @@ class Operator:
 
     name: str
     in_place: tuple[int, ...]
-    keeps_zeros: bool
+    keeps_zeros: bool | frozenset[str]
     keeps_channels: Literal["always", "maps", "never"]
     is_weighted: bool
     takes_activation: bool
     treats_inputs_alone: BatchRule
     family: Family | None
 
+    def passes_zeros(self, kind: str | None) -> bool:
+        """Whether it keeps zeros when it computes the function ``kind``, None for the only one it has."""
+        return self.keeps_zeros if isinstance(self.keeps_zeros, bool) else kind in self.keeps_zeros
+
+
+ZERO_AT_ZERO = frozenset(
+    (
+        "abs", "ceil", "celu", "elu", "erf", "floor", "gelu", "gelu_tanh", "hardswish", "mish", "prelu", "round",
+        "sign", "sin", "softsign", "sqrt", "tanh",
+    )
+)  # fmt: skip
+"""Kinds of the operator ``activation`` that are no rectifiers and are 0 where their operand is."""
+_SCALING = frozenset(("div", "mul", "prelu"))
+
 
 def _always(step: Step, batch: int) -> bool:
     return True
+
+
+def _never(step: Step, batch: int) -> bool:
+    return False
 
 
 def _off_batch_axis(step: Step, batch: int) -> bool:
@@ -60,7 +79,7 @@ def _reduces_no_batch(step: Step, batch: int) -> bool:
     return 0 not in _integers(step, "axes")
 
 
-def _leaves_batch_in_front(step: Step, batch: int) -> bool:
+def _leaves_batch_first(step: Step, batch: int) -> bool:
     return _integers(step, "perm")[0] == 0
 
 
@@ -81,31 +100,38 @@ def _integers(step: Step, name: str) -> tuple[int, ...]:
 
 # fmt: off
 _ROWS = (
-    #        name               in place  zeros  channels  weight activation alone                   family
-    Operator("activation",      (0,),     False, "never",  False, False,     _always,                "move"),
-    Operator("add",             (0, 1),   False, "never",  False, True,      _always,                "move"),
-    Operator("affine",          (0,),     False, "never",  False, True,      _always,                "move"),
-    Operator("avg_pool",        (),       True,  "always", False, False,     _always,                "pool"),
-    Operator("concat",          (),       True,  "maps",   False, False,     _off_batch_axis,        "move"),
-    Operator("conv",            (1,),     False, "never",  True,  True,      _always,                None),
-    Operator("copy",            (),       True,  "always", False, False,     _always,                "move"),
-    Operator("depthwise",       (),       False, "never",  True,  True,      _always,                "depthwise"),
-    Operator("dequantize",      (),       True,  "always", False, False,     _always,                "move"),
-    Operator("global_avg_pool", (),       False, "always", False, False,     _always,                "move"),
-    Operator("global_max_pool", (),       False, "always", False, False,     _always,                "move"),
-    Operator("linear",          (),       False, "never",  True,  True,      _always,                "linear"),
-    Operator("lrn",             (),       False, "never",  False, False,     _always,                "move"),
-    Operator("max_pool",        (),       True,  "always", False, False,     _always,                "pool"),
-    Operator("mul",             (0, 1),   True,  "never",  False, False,     _always,                "move"),
-    Operator("pad",             (),       True,  "always", False, False,     _pads_no_batch,         "move"),
-    Operator("quantize",        (),       True,  "always", False, False,     _always,                "move"),
-    Operator("reduce_mean",     (),       False, "never",  False, False,     _reduces_no_batch,      "move"),
-    Operator("resize",          (),       True,  "always", False, False,     _always,                "move"),
-    Operator("slice",           (),       True,  "never",  False, False,     _takes_whole_batch,     "move"),
-    Operator("softmax",         (0,),     False, "never",  False, False,     _off_batch_axis,        "move"),
-    Operator("to_nhwc",         (),       True,  "never",  False, False,     _always,                "move"),
-    Operator("to_row",          (),       True,  "never",  False, False,     _always,                "move"),
-    Operator("transpose",       (),       True,  "never",  False, False,     _leaves_batch_in_front, "move"),
+    #        name               in place  zeros           channels  weight activation alone                family
+    Operator("activation",      (0,),     ZERO_AT_ZERO,   "never",  False, False,     _always,             "move"),
+    Operator("add",             (0, 1),   False,          "never",  False, True,      _always,             "move"),
+    Operator("affine",          (0,),     False,          "never",  False, True,      _always,             "move"),
+    Operator("avg_pool",        (),       True,           "always", False, False,     _always,             "pool"),
+    Operator("broadcast",       (),       _SCALING,       "never",  False, False,     _always,             "move"),
+    Operator("concat",          (),       True,           "maps",   False, False,     _off_batch_axis,     "move"),
+    Operator("constant",        (),       False,          "never",  False, False,     _never,              "move"),
+    Operator("conv",            (1,),     False,          "never",  True,  True,      _always,             None),
+    Operator("copy",            (),       True,           "always", False, False,     _always,             "move"),
+    Operator("depthwise",       (),       False,          "never",  True,  True,      _always,             "depthwise"),
+    Operator("dequantize",      (),       True,           "always", False, False,     _always,             "move"),
+    Operator("expand",          (),       True,           "never",  False, False,     _always,             "move"),
+    Operator("gather",          (),       True,           "never",  False, False,     _off_batch_axis,     "move"),
+    Operator("global_avg_pool", (),       False,          "always", False, False,     _always,             "move"),
+    Operator("global_max_pool", (),       False,          "always", False, False,     _always,             "move"),
+    Operator("linear",          (),       False,          "never",  True,  True,      _always,             "linear"),
+    Operator("lrn",             (),       False,          "never",  False, False,     _always,             "move"),
+    Operator("matmul",          (),       False,          "never",  False, False,     _always,             "linear"),
+    Operator("max_pool",        (),       True,           "always", False, False,     _always,             "pool"),
+    Operator("mul",             (0, 1),   True,           "never",  False, False,     _always,             "move"),
+    Operator("normalize",       (),       False,          "never",  False, True,      _always,             "move"),
+    Operator("pad",             (),       True,           "always", False, False,     _pads_no_batch,      "move"),
+    Operator("pixel_shuffle",   (),       True,           "never",  False, False,     _always,             "move"),
+    Operator("quantize",        (),       True,           "always", False, False,     _always,             "move"),
+    Operator("reduce",          (),       False,          "never",  False, False,     _reduces_no_batch,   "move"),
+    Operator("resize",          (),       True,           "always", False, False,     _always,             "move"),
+    Operator("slice",           (),       True,           "never",  False, False,     _takes_whole_batch,  "move"),
+    Operator("softmax",         (0,),     False,          "never",  False, False,     _off_batch_axis,     "move"),
+    Operator("to_nhwc",         (),       True,           "never",  False, False,     _always,             "move"),
+    Operator("to_row",          (),       True,           "never",  False, False,     _always,             "move"),
+    Operator("transpose",       (),       True,           "never",  False, False,     _leaves_batch_first, "move"),
 )
 # fmt: on
 

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from ..errors import EngineError
 from .resize import resize
+from .tensor_operators import TENSOR_OPERATORS
 
 Attributes: TypeAlias = Mapping[str, Any]
 Operator: TypeAlias = Callable[..., Any]
@@ -295,5 +296,6 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
         "Transpose": lambda attributes, x: x.permute(attributes["perm"]),
         "Unsqueeze": _unsqueeze,
         "Where": lambda attributes, condition, a, b: torch.where(condition, a, b),
+        **TENSOR_OPERATORS,
     }
 )

@@ -85,19 +85,11 @@ def _activation(node: ir.Node) -> Activation:
 
 
 _KEEPING_ZEROS = (
-    "MaxPool",
-    "Concat",
-    "Reshape",
-    "Transpose",
-    "Slice",
-    "Split",
-    "Pad",
-    "Flatten",
-    "Squeeze",
-    "Unsqueeze",
-    "QuantizeLinear",
-    "DequantizeLinear",
-)
+    "Abs", "Concat", "DepthToSpace", "DequantizeLinear", "Expand", "Flatten", "Gather", "LeakyRelu", "MaxPool", "Mul",
+    "PRelu", "Pad", "QuantizeLinear", "Reshape", "Slice", "SpaceToDepth", "Split", "Sqrt", "Squeeze", "Tile",
+    "Transpose", "Unsqueeze",
+)  # fmt: skip
+_OF_ANY_OPERAND = ("Concat", "Mul")
 
 
 def _skipping_layers(value: ir.Value) -> list[str]:
@@ -115,8 +107,9 @@ def _skipping_layers(value: ir.Value) -> list[str]:
 
 
 def _keeps_zeros(node: ir.Node, operand_index: int) -> bool:
-    is_data = operand_index < (len(node.inputs) if node.op_type == "Concat" else 1)
-    return is_data and (is_op(node, *_KEEPING_ZEROS) or is_shift(node))
+    is_data = operand_index == 0 or node.op_type in _OF_ANY_OPERAND
+    is_own_mover = is_own(node, "PixelShuffle")
+    return is_data and (is_op(node, *_KEEPING_ZEROS) or is_own_mover or is_shift(node))
 
 
 def layer_name(node: ir.Node) -> str:

@@ -6,13 +6,15 @@ Where carry one per channel, Clip the upper bound.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
 from ..errors import ModelError
-from .rewriting import add_constant, become, copy_model, describe, insert_before, owner, sweep
-from .values import ZEROSKIP_DOMAIN, constant, is_own, operand, rank
+from .rewriting import AttributeValue, add_constant, become, copy_model, describe, insert_before, owner, sweep
+from .values import ZEROSKIP_DOMAIN, constant, dims, is_own, operand, rank
 
 
 def to_standard(canonical: ir.Model) -> ir.Model:
@@ -35,6 +37,8 @@ def to_standard(canonical: ir.Model) -> ir.Model:
             _lower_channel_affine(node)
         elif is_own(node, "Linear"):
             _lower_linear(node)
+        elif is_own(node, "PixelShuffle"):
+            _lower_pixel_shuffle(node)
     model.opset_imports.pop(ZEROSKIP_DOMAIN, None)
     model.ir_version = 10
     sweep(model.graph)
@@ -120,3 +124,20 @@ def _lower_linear(node: ir.Node) -> None:
         become(node, "MatMul", [x, turned], {})
         return
     become(node, "Add", [insert_before(node, "MatMul", [x, turned]), bias], {})
+
+
+def _lower_pixel_shuffle(node: ir.Node) -> None:
+    """Write a PixelShuffle as the ConvTranspose that puts every channel into its place."""
+    sizes = dims(node.outputs[0])
+    blocks, groups = node.attributes.get_ints("blocks", ()), node.attributes.get_int("groups", 1)
+    if sizes is None or sizes[1] is None:
+        raise ModelError(f"{describe(node)} has an input of unknown channels")
+    places, width = math.prod(blocks), sizes[1] // groups
+    weight = np.zeros((groups, places, width, width, places), np.float32)
+    weight[:, np.arange(places)[:, None], np.arange(width), np.arange(width), np.arange(places)[:, None]] = 1.0
+    value = add_constant(
+        owner(node), weight.reshape(groups * places * width, width, *blocks), f"{node.outputs[0].name}.places"
+    )
+    crops = node.attributes.get_ints("crops", ())
+    attributes: dict[str, AttributeValue] = {"kernel_shape": blocks, "strides": blocks, "pads": crops, "group": groups}
+    become(node, "ConvTranspose", [node.inputs[0], value], attributes)

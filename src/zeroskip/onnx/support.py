@@ -16,10 +16,9 @@ import onnx_ir as ir
 
 from ..errors import UnsupportedOperatorError
 from .canonical.pipeline import REWRITTEN, SOURCE_OPSET
-from .canonical.shift import added_map
 from .opset import SIMPLE_ROUNDING
 from .rewriting import malformed_as_model_error, sources
-from .values import ZEROSKIP_DOMAIN, constant, integers, operand, producer, rank, static_shape
+from .values import ZEROSKIP_DOMAIN, constant, integers, operand, rank, static_shape
 
 Condition = Callable[[ir.Node], str | None]
 """Returns why a node cannot be executed, None if it can."""
@@ -134,7 +133,7 @@ def _wrong_type(node: ir.Node) -> str | None:
 def _data(node: ir.Node) -> list[ir.Value]:
     """Return the values that hold activations."""
     computed = [value for value in node.inputs if value is not None and constant(value) is None]
-    return [*computed, *node.outputs]
+    return [*computed, *(output for output in node.outputs if output.uses() or output.is_graph_output())]
 
 
 def _always(_node: ir.Node) -> str | None:
@@ -216,19 +215,24 @@ def _weighted(node: ir.Node) -> str | None:
     return None if all(constants) else "weight and bias must be constants"
 
 
-def _binary(node: ir.Node) -> str | None:
-    first, second = (static_shape(value) for value in node.inputs)
-    conv = producer(node.inputs[0], "Conv")
-    if conv is not None and (found := added_map(conv)) is not None and found[0] is node:
-        return None
-    if any(constant(value) is not None for value in node.inputs):
-        return "a constant operand must be one number, or one number per channel (axis 1)"
-    if first == second or first is None or second is None:
-        return None
-    is_gate = len(first) == len(second) == 4 and first[:2] == second[:2] and (1, 1) in (first[2:], second[2:])
-    if node.op_type == "Mul" and is_gate:
-        return None
-    return f"operands of shapes {list(first)} and {list(second)} are not supported"
+def _matmul(node: ir.Node) -> str | None:
+    ranks = [rank(value) or 0 for value in node.inputs]
+    return None if min(ranks) >= 2 else f"operands of ranks {ranks} are not supported, only matrices"
+
+
+def _gather(node: ir.Node) -> str | None:
+    if constant(operand(node, 1)) is None:
+        return "its indices must be constant"
+    return None if rank(node.inputs[0]) else "its input is a single number"
+
+
+def _normalization(node: ir.Node) -> str | None:
+    if any(output.uses() or output.is_graph_output() for output in node.outputs[1:]):
+        return "only its first output is supported"
+    x_rank = rank(node.inputs[0])
+    if node.op_type == "InstanceNormalization" and (x_rank is None or x_rank < 3):
+        return f"its input has rank {x_rank}, supported are 3 and more"
+    return _weighted(node)
 
 
 def _constant_arguments(node: ir.Node) -> str | None:
@@ -290,43 +294,47 @@ def _slice(node: ir.Node) -> str | None:
     return _constant_arguments(node)
 
 
-def _concat(node: ir.Node) -> str | None:
-    return "a constant operand is not supported" if any(constant(value) is not None for value in node.inputs) else None
-
+_ELEMENTWISE = (
+    "Abs", "Ceil", "Celu", "Cos", "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Log",
+    "Mish", "Reciprocal", "Round", "Selu", "Sigmoid", "Sign", "Sin", "Softplus", "Softsign", "Sqrt", "Tanh",
+)  # fmt: skip
+_REDUCTIONS = ("L1", "L2", "Max", "Mean", "Min", "Prod", "Sum", "SumSquare")
 
 _CONDITIONS: dict[str, Condition] = {
-    "Add": _binary,
     "AveragePool": _pool,
     "ChannelAffine": _per_channel,
     "Clip": _constant_arguments,
-    "Concat": _concat,
+    "Concat": _always,
     "Conv": _conv,
+    "Expand": _constant_arguments,
     "DequantizeLinear": _quantizer,
     "FatRelu": _per_channel,
+    "Gather": _gather,
     "GlobalAveragePool": _one_or_two_spatial,
     "GlobalMaxPool": _one_or_two_spatial,
-    "HardSigmoid": _always,
-    "HardSwish": _always,
     "Identity": _always,
+    "InstanceNormalization": _normalization,
     "LRN": _lrn,
+    "LayerNormalization": _normalization,
     "Linear": _weighted,
+    "MatMul": _matmul,
     "MaxPool": _pool,
-    "Mul": _binary,
     "Pad": _pad,
+    "PixelShuffle": _one_or_two_spatial,
     "QuantizeLinear": _quantizer,
-    "ReduceMean": _constant_arguments,
     "Reshape": _reshape,
     "Resize": _resize,
-    "Sigmoid": _always,
     "Slice": _slice,
     "Softmax": _always,
     "Split": _constant_arguments,
-    "Tanh": _always,
     "Transpose": _always,
+    **dict.fromkeys(("Add", "Div", "Max", "Min", "Mul", "PRelu", "Pow", "Sub"), _always),
+    **dict.fromkeys(_ELEMENTWISE, _always),
+    **dict.fromkeys((f"Reduce{kind}" for kind in _REDUCTIONS), _constant_arguments),
 }
 
 
-SIZE_DEPENDENT = frozenset(("Add", "AveragePool", "MaxPool", "Mul", "Reshape", "Resize"))
+SIZE_DEPENDENT = frozenset(("AveragePool", "MaxPool", "Reshape", "Resize"))
 """Operators with a condition on the sizes of their operands; those of the others are on ranks and constants."""
 
 

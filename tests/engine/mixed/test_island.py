@@ -22,7 +22,7 @@ WHOLE = "a = Conv (x, w1) e = Erf (a) y = Conv (e, w3)"
     ("body", "spins"),
     [
         pytest.param(WHOLE, True, id="alone"),
-        pytest.param(BACKBONE + "e = Erf (r2) r3 = Relu (e)" + HEAD, False, id="beside native parts"),
+        pytest.param(BACKBONE + "e = Atan (r2) r3 = Relu (e)" + HEAD, False, id="beside native parts"),
     ],
 )
 def test_threads_spin_where_the_island_is_alone(body: str, spins: bool) -> None:

@@ -22,11 +22,11 @@ from ..island_models import (
     session_like_onnxruntime,
 )
 
-SOFTPLUS = model(BACKBONE + "e = Erf (r2) r3 = Softplus (e)" + HEAD.replace("c =", "r5 = Relu (r3) c =", 1))
+SOFTPLUS = model(BACKBONE + "e = Atan (r2) r3 = Asinh (e)" + HEAD.replace("c =", "r5 = Relu (r3) c =", 1))
 
 
 def test_neighbouring_unsupported_nodes_are_one_island() -> None:
-    data = model(BACKBONE + "e = Erf (r2) f = Softplus (e) r3 = Relu (f)" + HEAD)
+    data = model(BACKBONE + "e = Atan (r2) f = Asinh (e) r3 = Relu (f)" + HEAD)
     session = session_like_onnxruntime(data, {"x": image()})
     assert layout_of(session) == [
         (True, ("a", "r1", "b", "r2")),
@@ -36,7 +36,7 @@ def test_neighbouring_unsupported_nodes_are_one_island() -> None:
 
 
 def test_native_parts_without_anything_to_skip_join_the_island() -> None:
-    body = "a = Conv (x, w1) e = Erf (a) t = Tanh (e) f = Erf (t) y = Conv (f, w3)"
+    body = "a = Conv (x, w1) e = Atan (a) t = Tanh (e) f = Atan (t) y = Conv (f, w3)"
     session = session_like_onnxruntime(model(body), {"x": image()})
     assert layout_of(session) == [(False, ("a", "e", "t", "f", "y"))]
     (island,) = session.explain().islands
@@ -44,7 +44,7 @@ def test_native_parts_without_anything_to_skip_join_the_island() -> None:
 
 
 def test_islands_that_nothing_waits_for_are_put_off_and_merged() -> None:
-    body = BACKBONE + "side = Erf (r1) r3 = Relu (r2)" + HEAD + "z = Erf (y)"
+    body = BACKBONE + "side = Atan (r1) r3 = Relu (r2)" + HEAD + "z = Atan (y)"
     session = session_like_onnxruntime(model(body, outputs="float z, float side"), {"x": image()})
     assert [native for native, _ in layout_of(session)] == [True, False]
 
@@ -53,7 +53,7 @@ def test_sizes_taken_from_the_input_do_not_cut_the_end_off() -> None:
     """The target size of the last Resize comes from the input, past an island."""
     body = (
         BACKBONE
-        + "e = Erf (r2) p = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (e) r3 = Relu (p)"
+        + "e = Atan (r2) p = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (e) r3 = Relu (p)"
         + HEAD.replace("y =", "q =")
         + "s = Shape <start = 2> (x) t = Shape <end = 2> (q) u = Concat <axis = 0> (t, s)"
         + 'y = Resize <mode = "nearest"> (q, , , u)'
@@ -69,7 +69,7 @@ def test_sizes_taken_from_the_input_do_not_cut_the_end_off() -> None:
     [
         pytest.param(
             "s = ReduceSum <keepdims = 0> (r2) z = Constant <value = float {0.0}> () k = Greater (s, z)"
-            "q = If (k) <then_branch = g1 () => (float[P, Q, R, S] t) { t = Erf (r1) },"
+            "q = If (k) <then_branch = g1 () => (float[P, Q, R, S] t) { t = Atan (r1) },"
             "            else_branch = g2 () => (float[P, Q, R, S] u) { u = Identity (r2) }> r3 = Relu (q)",
             id="if",
         ),
@@ -87,7 +87,7 @@ def test_sizes_taken_from_the_input_do_not_cut_the_end_off() -> None:
         pytest.param(
             "q, k = TopK <axis = 1> (r2, sixteen) i = Cast <to = 1> (k) f = Add (q, i) r3 = Relu (f)", id="int64"
         ),
-        pytest.param("h = Cast <to = 10> (r2) k = Erf (h) i = Cast <to = 1> (k) r3 = Relu (i)", id="float16"),
+        pytest.param("h = Cast <to = 10> (r2) k = Atan (h) i = Cast <to = 1> (k) r3 = Relu (i)", id="float16"),
         pytest.param("k = Greater (r2, r1) i = Where (k, r2, r1) r3 = Relu (i)", id="bool"),
     ],
 )
@@ -138,7 +138,7 @@ def test_large_weights_of_islands_are_handed_over_in_memory() -> None:
     from zeroskip.engine.mixed.ort_session import _externalized, _serialized
     from zeroskip.onnx import load_model
 
-    data = model("e = Erf (x) y = Conv (e, big)", big=np.zeros((128, 3, 9, 8), np.float32))
+    data = model("e = Atan (x) y = Conv (e, big)", big=np.zeros((128, 3, 9, 8), np.float32))
     loaded = load_model(data)
     arrays = _externalized(loaded)
     assert set(arrays) == {"big"}
@@ -158,9 +158,9 @@ def test_explanation_and_profile_show_the_islands() -> None:
     assert (step.kernel, step.nodes, step.latency_ms > 0) == ("onnxruntime", ("e", "r3"), True)
     explanation = session.explain()
     (island,) = explanation.islands
-    assert island.operators == {"Erf": 1, "Softplus": 1}
+    assert island.operators == {"Atan": 1, "Asinh": 1}
     reason = "this operator is not supported"
-    assert island.reasons == {"e": f"Erf: {reason}", "r3": f"Softplus: {reason}"}
+    assert island.reasons == {"e": f"Atan: {reason}", "r3": f"Asinh: {reason}"}
     assert island.share == pytest.approx(step.latency_ms / profile.total_ms)
     assert "% of the time" in str(explanation)
     assert explanation.to_dict()["islands"][0]["share"] == island.share
@@ -169,7 +169,7 @@ def test_explanation_and_profile_show_the_islands() -> None:
 
 
 def test_activations_inside_islands_are_observed_but_cannot_be_skipped() -> None:
-    body = BACKBONE + "e = Erf (r2) q = Relu (e) f = Erf (q) r3 = Relu (f)" + HEAD
+    body = BACKBONE + "e = Atan (r2) q = Relu (e) f = Atan (q) r3 = Relu (f)" + HEAD
     session = session_like_onnxruntime(model(body, outputs="float y, float q"), {"x": image()})
     consumers = {item.name: item.consumers for item in session.activations()}
     assert consumers == {"r1": ("b",), "r2": (), "q": (), "r3": ("c",), "r4": ("y",)}
@@ -182,14 +182,14 @@ def test_activations_inside_islands_are_observed_but_cannot_be_skipped() -> None
 
 
 def test_islands_can_be_forbidden() -> None:
-    with pytest.raises(zs.UnsupportedOperatorError, match=r"(?s)'e' \(Erf.*'r3' \(Softplus") as caught:
+    with pytest.raises(zs.UnsupportedOperatorError, match=r"(?s)'e' \(Atan.*'r3' \(Asinh") as caught:
         zs.InferenceSession(SOFTPLUS, zs.SessionOptions(fallback="error"))
-    assert [node.op_type for node in caught.value.nodes] == ["Erf", "Softplus"]
+    assert [node.op_type for node in caught.value.nodes] == ["Atan", "Asinh"]
 
 
 def test_without_onnxruntime_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fallback, "is_available", lambda: False)
-    with pytest.raises(zs.UnsupportedOperatorError, match=r"(?s)'e' \(Erf.*'r3' \(Softplus.*zeroskip\[fallback\]"):
+    with pytest.raises(zs.UnsupportedOperatorError, match=r"(?s)'e' \(Atan.*'r3' \(Asinh.*zeroskip\[fallback\]"):
         zs.InferenceSession(SOFTPLUS)
 
 

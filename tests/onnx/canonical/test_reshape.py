@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from onnx_graphs import assert_parity, build, node_of, op_types, random_array, values_of
-from zeroskip.onnx import canonicalize, load_model, prepare, unsupported_nodes
+from zeroskip.onnx import load_model, prepare
 
 ARGUMENTS = {
     "flat": np.array([0, -1]), "whole": np.array([-1]), "first": np.array([0]), "last": np.array([-1]),
@@ -76,6 +76,11 @@ def test_shapes_stay_open_until_specialised() -> None:
     assert op_types(prepared) == ["FatRelu", "Flatten"]
 
 
-def test_expansion_is_reported() -> None:
+def test_expansion_stays_one() -> None:
     model = build("y = Expand(x, s)", inputs=(1, 3), constants={"s": np.array([4, 3])})
-    assert [node.op_type for node in unsupported_nodes(canonicalize(load_model(model)))] == ["Expand"]
+    assert op_types(assert_parity(model)) == ["Expand"]
+
+
+def test_tiles_are_an_expansion_between_reshapes() -> None:
+    model = build("y = Tile(x, s)", inputs=(2, 3, 4), constants={"s": np.array([2, 1, 3])})
+    assert op_types(assert_parity(model)) == ["Reshape", "Expand", "Reshape"]

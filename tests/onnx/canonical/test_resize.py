@@ -91,19 +91,6 @@ def test_others_are_reported(attributes: str) -> None:
     assert [node.op_type for node in unsupported_nodes(canonicalize(load_model(model)))] == ["Resize"]
 
 
-@pytest.mark.parametrize("bias", ["", ", b"])
-def test_transposed_convolution_without_overlap(bias: str) -> None:
-    constants = {"w": random_array(3, 4, 2, 2), "b": random_array(4)}
-    canonical = assert_parity(build(f"y = ConvTranspose <strides = [2, 2]> (x, w{bias})", constants=constants))
-    assert op_types(canonical) == ["Conv", "Reshape", "Transpose", "Reshape"]
-
-
-@pytest.mark.parametrize("attributes", ["strides = [1, 1]", "strides = [2, 2], pads = [1, 1, 0, 0]", "group = 3"])
-def test_other_transposed_convolutions_are_reported(attributes: str) -> None:
-    model = build(f"y = ConvTranspose <{attributes}> (x, w)", constants={"w": random_array(3, 4, 2, 2)})
-    assert [node.op_type for node in unsupported_nodes(canonicalize(load_model(model)))] == ["ConvTranspose"]
-
-
 @pytest.mark.parametrize("scale", [0.7, 0.9, 1.3, 1.4, 1.9, 2.3, 2.6, 1 / 3, 0.1, 3.3])
 @pytest.mark.parametrize("mode", ["nearest", "linear"])
 @pytest.mark.parametrize(("body", "opset"), [("r, scales", 10), ("r, , scales", 13), ("r, , scales", 19)])

@@ -9,7 +9,7 @@ from .cache import choose_cost_model, fitted_cost_model
 from .density_curve import DensityCurve
 from .model import AlgorithmCost, CostModel, CostModelChoice, FamilyCost, Fit, with_crossovers
 from .step_curves import StepCurves, kept_curves
-from .work import can_skip
+from .work import can_skip, skips_rows
 
 __all__ = [
     "AlgorithmCost",
@@ -23,5 +23,6 @@ __all__ = [
     "choose_cost_model",
     "fitted_cost_model",
     "kept_curves",
+    "skips_rows",
     "with_crossovers",
 ]

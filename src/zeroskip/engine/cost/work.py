@@ -55,6 +55,11 @@ def can_skip(step: Step) -> bool:
     return step.op == "conv" and step.attributes.get("algorithm") in ("auto", "sparse")
 
 
+def skips_rows(step: Step) -> bool:
+    """Whether a step is a fully connected layer that reads no weights for the zeros that its input is to have."""
+    return step.op == "linear" and step.attributes.get("algorithm") == "auto"
+
+
 def family_of(plan: Plan, step: Step) -> Family:
     """Return the family a step belongs to."""
     family = OPERATORS[step.op].family

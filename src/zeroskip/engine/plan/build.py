@@ -75,6 +75,8 @@ def assign_weight_storage(draft: Draft, weight_storage: str) -> None:
     if weight_storage == "float32":
         return
     for step in draft.steps:
+        if step.op not in ("conv", "linear"):
+            continue
         x = draft.tensors[step.inputs[0]]
         if step.op == "linear" or (step.op == "conv" and x.layout == "nhwc" and x.shape[1] >= CHANNEL_BLOCK):
             step.attributes["weight_storage"] = weight_storage

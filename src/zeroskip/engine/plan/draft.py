@@ -56,6 +56,12 @@ class DraftStep:
         """The activation of the step's epilogue, ``"none"`` without one."""
         return str(self.attributes.get("activation", "none"))
 
+    @property
+    def kind(self) -> str | None:
+        """Which function it computes, of an operator that has several; else None."""
+        kind = self.attributes.get("kind")
+        return None if kind is None else str(kind)
+
 
 @dataclass
 class Draft:

@@ -13,8 +13,8 @@ from .draft import Draft, DraftStep
 def mark_zeros(draft: Draft) -> None:
     """Mark the tensors that can hold exact zeros, in place; before elision: every edge is still a step."""
     for step in draft.steps:
-        keeps = OPERATORS[step.op].keeps_zeros and any(draft.tensors[index].holds_zeros for index in step.inputs)
-        if keeps or _makes_zeros(step):
+        keeps = OPERATORS[step.op].passes_zeros(step.kind)
+        if _makes_zeros(step) or (keeps and any(draft.tensors[index].holds_zeros for index in step.inputs)):
             for index in step.outputs:
                 draft.tensors[index].holds_zeros = True
 
@@ -23,6 +23,8 @@ def assign_masks(draft: Draft) -> None:
     """Mark masked tensors and set every convolution's ``algorithm``, in place; after elision."""
     roots = set()
     for step in draft.steps:
+        if step.op == "linear" and draft.tensors[step.inputs[0]].holds_zeros:
+            step.attributes["algorithm"] = "auto"  # no mask: it lists the non-zeros of its rows itself
         if step.op != "conv":
             continue
         obstacle = _obstacle(draft, step.inputs[0])

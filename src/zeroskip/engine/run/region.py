@@ -81,7 +81,7 @@ class CompiledRegion:
         """Return what the program takes, contiguous and in native byte order."""
         plan = self.native.plan
         pairs = zip(self.feeds, plan.inputs, strict=True)
-        return [np.ascontiguousarray(arrays[at], plan.tensors[index].data_type.numpy_type) for at, index in pairs]
+        return [np.asarray(arrays[at], plan.tensors[index].data_type.numpy_type, order="C") for at, index in pairs]
 
     def _output(self, source: OutputSource, arrays: Sequence[Any], results: Sequence[Any]) -> Any:
         if source.computed is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...short_repr import ShortRepr
 from ...text import printable, time_cell
-from ..cost import CostModel, can_skip
+from ..cost import CostModel, can_skip, skips_rows
 from ..native import CompiledPlan
 from ..plan.types import EliminatedNode, Plan, Step
 from .step_times import StepProfile
@@ -55,6 +55,11 @@ class ExplainedStep:
     measured_ms: float | None
     peak_fraction: float | None
     note: str
+
+    @property
+    def skipped_macs(self) -> int | None:
+        """Multiply-accumulates that zeros of the input make needless, None where that was not measured."""
+        return None if self.density is None else round(self.macs * (1 - self.density))
 
     @property
     def choice(self) -> str:
@@ -121,7 +126,12 @@ class Explanation(ShortRepr):
             "num_threads": self.num_threads,
             "arena_bytes": self.arena_bytes,
             "steps": [
-                asdict(step) | {"nodes": list(step.nodes), "output_shape": list(step.output_shape)}
+                asdict(step)
+                | {
+                    "nodes": list(step.nodes),
+                    "output_shape": list(step.output_shape),
+                    "skipped_macs": step.skipped_macs,
+                }
                 for step in self.steps
             ],
             "eliminated": [asdict(node) for node in self.eliminated],
@@ -129,7 +139,7 @@ class Explanation(ShortRepr):
         }
 
     def __str__(self) -> str:
-        header = ["#", "step", "op", "kernel", "layout", "output", "MMACs", *_NUMBERS, "choice", "note"]
+        header = ["#", "step", "op", "kernel", "layout", "output", "MMACs", "skipped", *_NUMBERS, "choice", "note"]
         rows = [
             [
                 str(index),
@@ -139,6 +149,7 @@ class Explanation(ShortRepr):
                 step.layout,
                 shape_text(step.output_shape),
                 f"{step.macs / 1e6:.1f}",
+                "" if step.skipped_macs is None else f"{step.skipped_macs / 1e6:.1f}",
                 _number(step.density, ".2f"),
                 _number(step.crossover_density, ".2f"),
                 time_cell(step.predicted_ms),
@@ -155,7 +166,7 @@ class Explanation(ShortRepr):
             f"{len(self.steps)} steps for {shapes}; {macs / 1e6:.1f} MMACs; ISA {self.isa}; "
             f"{self.num_threads} threads; activations {self.arena_bytes / 1e6:.2f} MB"
         )
-        lines = [summary, format_table(header, rows, right_aligned=["#", "MMACs", *_NUMBERS])]
+        lines = [summary, format_table(header, rows, right_aligned=["#", "MMACs", "skipped", *_NUMBERS])]
         if self.islands:
             lines.append("islands, run by ONNX Runtime:")
             lines += [f"  {island}" for island in self.islands]
@@ -235,9 +246,13 @@ def _fused_op(step: Step) -> str:
 
 
 def _note(plan: Plan, step: Step, kernel: str) -> str:
+    source = plan.tensors[step.inputs[0]].name if step.inputs else ""
+    if skips_rows(step):
+        skips = f"skips zeros of '{source}' with their rows of weights, where few rows of it share the weights"
+        return "; ".join(part for part in (skips, step.note) if part)
     if not can_skip(step):
         return step.note
-    skips = f"skips zeros of '{plan.tensors[step.inputs[0]].name}' in every tile that has enough of them"
+    skips = f"skips zeros of '{source}' in every tile that has enough of them"
     if "winograd" in kernel:
         skips = f"Winograd where the input is dense; else {skips}"
     return "; ".join(part for part in (skips, step.note) if part)

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from ...files import atomic_write_text
 from ...short_repr import ShortRepr
 from ...text import time_cell, time_words
-from ..cost import can_skip
+from ..cost import can_skip, skips_rows
 from ..plan.types import Plan, Step
 from .table import format_table, shape_text
 
@@ -37,8 +37,8 @@ class StepProfile:
         latency_ms: Median over the iterations.
         macs: Multiply-accumulates of the dense computation.
         can_skip: Whether it is a convolution that can skip zeros of its input.
-        input_density: Fraction of non-zeros in the first input, in [0, 1]; None where the input carries no
-        mask.
+        input_density: Fraction of non-zeros in the first input, in [0, 1]; None where nothing is
+        skipped by it.
         obstacle: Why it can never skip, one of :data:`OBSTACLES`; None where it can.
         steady_density: Above it the step goes by Winograd's algorithm, which skips nothing; None without that choice.
         last_ms: Time in the last iteration, which ``tasks`` are of; None of islands.
@@ -86,7 +86,9 @@ class Profile(ShortRepr):
     def sparsity(self) -> float:
         """Sparsity of the inputs of all convolutions that can skip, weighted by their MACs, in [0, 1]."""
         measured = [
-            (step.macs, 1 - step.input_density) for step in self.steps if step.input_density is not None
+            (step.macs, 1 - step.input_density)
+            for step in self.steps
+            if step.can_skip and step.input_density is not None
         ]
         macs = sum(weight for weight, _ in measured)
         return sum(weight * sparsity for weight, sparsity in measured) / macs if macs else 0.0
@@ -156,12 +158,12 @@ def profile_steps(plan: Plan, measured: Sequence[dict[str, Any]]) -> tuple[StepP
             op=step.op,
             nodes=step.nodes,
             kernel=str(entry["kernel"]),
-            input_name=plan.tensors[step.inputs[0]].name,
+            input_name=plan.tensors[step.inputs[0]].name if step.inputs else "",
             output_shape=plan.tensors[step.outputs[0]].shape,
             latency_ms=float(entry["median_ms"]),
             macs=step.macs,
             can_skip=can_skip(step),
-            input_density=entry["density"] if can_skip(step) else None,
+            input_density=entry["density"] if can_skip(step) or skips_rows(step) else None,
             last_ms=float(entry["last_ms"]),
             tasks=tuple(entry["tasks"]),
             obstacle=_obstacle(plan, step),

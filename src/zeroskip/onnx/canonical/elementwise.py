@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ..rewriting import RuleTable, add_constant, become, insert_before, owner, replace_value
-from ..values import constant, dims, integers, is_op, operand, scalar
+from ..values import constant, dims, has_one_use, integers, is_op, operand, own_producer, producer, scalar
 
 
 def remove_identity(node: ir.Node) -> bool:
@@ -69,9 +69,11 @@ def sum_to_adds(node: ir.Node) -> bool:
 
 
 def difference(node: ir.Node) -> bool:
-    """a - b of two computed tensors is a + (-1) * b, exactly."""
+    """a - b is a + (-1) * b, exactly: a layer that computes b takes the factor in, and the sum into its epilogue."""
     a, b = node.inputs
     if a is None or b is None or constant(a) is not None or constant(b) is not None or b.dtype != ir.DataType.FLOAT:
+        return False
+    if not has_one_use(b) or not (producer(b, "Conv") or own_producer(b, "Linear", "ChannelAffine")):
         return False
     minus_one = add_constant(owner(node), np.array(-1.0, np.float32), f"{node.name}.minus_one")
     negated = insert_before(node, "Mul", [b, minus_one], shape=b.shape)

@@ -7,6 +7,10 @@ from onnx_ir import Node
 from ..rewriting import RuleTable, add_integers, become, owner, replace_value, set_attributes
 from ..values import axis_from_front, full_pads, integers, normalized_axes, operand, rank
 
+_KINDS = ("L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "Sum", "SumSquare")
+REDUCTIONS = tuple(f"Reduce{kind}" for kind in _KINDS)
+"""Operators that reduce axes, which their second input names."""
+
 
 def axis(node: Node) -> bool:
     """The axis of Softmax and Concat."""
@@ -16,8 +20,8 @@ def axis(node: Node) -> bool:
     )
 
 
-def reduce_mean(node: Node) -> bool:
-    """The axes of ReduceMean, sorted; none given means all of them."""
+def reduction(node: Node) -> bool:
+    """The axes of a reduction, sorted; none given means all of them."""
     x_rank, axes, x = rank(node.inputs[0]), operand(node, 1), node.inputs[0]
     if x_rank is None or x is None or (axes is not None and integers(axes) is None):
         return False
@@ -30,7 +34,7 @@ def reduce_mean(node: Node) -> bool:
     if given == wanted:
         return changed
     value = add_integers(owner(node), wanted, f"{node.outputs[0].name}.axes")
-    return become(node, "ReduceMean", [x, value])
+    return become(node, node.op_type, [x, value])
 
 
 def pad(node: Node) -> bool:
@@ -61,10 +65,21 @@ def lrn(node: Node) -> bool:
     )
 
 
+def layer_normalization(node: Node) -> bool:
+    """The axis and epsilon of LayerNormalization."""
+    x_rank, attributes = rank(node.inputs[0]), node.attributes
+    changed = attributes.pop("stash_type", None) is not None  # of the arithmetic, which is float32 here
+    changed = set_attributes(node, epsilon=attributes.get_float("epsilon", 1e-5)) or changed
+    if x_rank is None:
+        return changed
+    return set_attributes(node, axis=axis_from_front(attributes.get_int("axis", -1), x_rank)) or changed
+
+
 RULES: RuleTable = {
+    "LayerNormalization": (layer_normalization,),
     "Softmax": (axis,),
     "Concat": (axis,),
-    "ReduceMean": (reduce_mean,),
+    **dict.fromkeys(REDUCTIONS, (reduction,)),
     "Pad": (pad,),
     "HardSigmoid": (hard_sigmoid,),
     "LRN": (lrn,),

@@ -7,6 +7,10 @@ operators.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from typing import Any
+
 import onnx
 import onnx.defs
 import onnx.shape_inference
@@ -147,7 +151,7 @@ def _check_conv(conv: ir.Node) -> None:
 
 
 def _infer_own(node: ir.Node) -> None:
-    """FatRelu and ChannelAffine keep the shape of x; Linear replaces its last dimension."""
+    """FatRelu and ChannelAffine keep the shape of x; Linear replaces its last dimension, PixelShuffle all but one."""
     x, output = node.inputs[0], node.outputs[0]
     if x is None:
         raise ModelError(f"{describe(node)} has no input")
@@ -158,12 +162,36 @@ def _infer_own(node: ir.Node) -> None:
         if weight is None or not shape or (isinstance(shape[-1], int) and shape[-1] != weight[1]):
             raise ShapeError(f"{describe(node)} cannot take {_operands(node)}: last and last dimension must agree")
         shape[-1] = weight[0]
+    elif shape is not None and node.op_type == "PixelShuffle":
+        shape = list(shuffled_dims(node, shape))
     elif shape is not None and len(node.inputs) > 1:
         axis = node.attributes.get_int("axis", 1)
         channels = static_shape(node.inputs[1])
         if axis >= len(shape) or (isinstance(shape[axis], int) and channels not in ((1,), (shape[axis],))):
             raise ShapeError(f"{describe(node)} cannot take {_operands(node)}: dimension {axis} must agree")
     output.shape = None if shape is None else ir.Shape(shape)
+
+
+def shuffled_dims(node: ir.Node, shape: Sequence[Any]) -> tuple[Any, ...]:
+    """Return the dimensions of the result of a PixelShuffle.
+
+    Args:
+        node: The node.
+        shape: Of its operand; what is no integer is not known.
+
+    Raises:
+        ShapeError: If nothing is left.
+        ValueError: If they do not fit its blocks.
+    """
+    blocks, crops = node.attributes.get_ints("blocks", ()), node.attributes.get_ints("crops", ())
+    if len(shape) != len(blocks) + 2 or len(crops) != 2 * len(blocks):
+        raise ValueError(f"blocks {list(blocks)} and crops {list(crops)} do not fit a tensor of rank {len(shape)}")
+    result = [shape[0], shape[1] // math.prod(blocks) if isinstance(shape[1], int) else None]
+    for size, block, begin, end in zip(shape[2:], blocks, crops[: len(blocks)], crops[len(blocks) :], strict=True):
+        result.append(size * block - begin - end if isinstance(size, int) else None)
+    if any(size is not None and size < 1 for size in result[2:]):
+        raise ShapeError(f"{describe(node)} would make {result}: nothing is left of its input {list(shape)}")
+    return tuple(result)
 
 
 def _operands(node: ir.Node) -> str:

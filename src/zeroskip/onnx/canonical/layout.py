@@ -249,12 +249,16 @@ def as_reshape(node: ir.Node) -> bool:
     return become(node, "Reshape", [node.inputs[0], target], {})
 
 
-_UNARY = ("Clip", "FatRelu", "ChannelAffine", "HardSigmoid", "HardSwish", "Sigmoid", "Tanh", "Cast")
+_UNARY = (
+    "Abs", "Cast", "Ceil", "Celu", "ChannelAffine", "Clip", "Cos", "Elu", "Erf", "Exp", "FatRelu", "Floor", "Gelu",
+    "HardSigmoid", "HardSwish", "LeakyRelu", "Log", "Mish", "Reciprocal", "Round", "Selu", "Sigmoid", "Sign", "Sin",
+    "Softplus", "Softsign", "Sqrt", "Tanh",
+)  # fmt: skip
 
 RULES: RuleTable = {
     "Transpose": (compose, behind_pad, as_reshape),
     **dict.fromkeys(_UNARY, (through_unary,)),
-    **dict.fromkeys(("Add", "Mul", "Sub", "Div", "Max", "Min", "Sum"), (through_binary,)),
+    **dict.fromkeys(("Add", "Mul", "Sub", "Div", "Max", "Min", "PRelu", "Pow", "Sum"), (through_binary,)),
     "DequantizeLinear": (through_quantizers,),
     "Pad": (through_pad,),
     "Concat": (through_axis,),

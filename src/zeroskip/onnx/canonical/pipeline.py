@@ -27,6 +27,7 @@ from ..rewriting import (
 from ..values import ZEROSKIP_DOMAIN, constant, dims, integers, static_shape
 from . import (
     affine,
+    composition,
     elementwise,
     explicit,
     hard,
@@ -38,6 +39,7 @@ from . import (
     selection,
     shift,
     thresholds,
+    transposed,
     windows,
 )
 from .inference import infer
@@ -60,9 +62,12 @@ _GENERAL = _joined(
     shift.RULES,
     windows.RULES,
     resize.RULES,
+    transposed.RULES,
+    composition.RULES,
     explicit.RULES,
 )
-_CONCRETE = _joined(_GENERAL, reshape.RULES, selection.RULES, shift.CONCRETE_RULES)
+_CONCRETE = _joined(_GENERAL, reshape.RULES, selection.RULES, shift.CONCRETE_RULES, composition.CONCRETE_RULES)
+_FIRST = _joined(hard.RULES, composition.EARLY_RULES)
 REWRITTEN = frozenset(_CONCRETE)
 """Operators that some rule rewrites once the shapes of their inputs are known."""
 
@@ -122,7 +127,7 @@ def _prepare(prepared: ir.Model) -> None:
         _forget_shapes(graph)
         infer(graph)
         sweep(graph)
-        apply_rules(graph, hard.RULES)
+        apply_rules(graph, _FIRST)
         apply_rules(graph, _GENERAL)
     except ShapeError as error:
         raise ModelError(f"the model contradicts itself: {error}") from error
@@ -215,7 +220,7 @@ def _specialize(model: ir.Model, input_shapes: Mapping[str, Sequence[int]], *, p
         raise ShapeError(f"{error}{hint}") from error
     sweep(graph)
     _check_batch(graph, frozen)
-    apply_rules(graph, hard.RULES)
+    apply_rules(graph, _FIRST)
     apply_rules(graph, _CONCRETE)
     affine.finish(graph)
     infer(graph, only_missing=True)

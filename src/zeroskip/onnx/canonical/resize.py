@@ -131,34 +131,4 @@ def _explicit_rounding(node: ir.Node) -> bool:
     return become(node, "Resize", [between, None, up], attributes)
 
 
-def transposed_convolution(node: ir.Node) -> bool:
-    """ConvTranspose of stride = kernel fills a block for every pixel, so it is Conv 1x1 and DepthToSpace."""
-    weight, bias = constant(operand(node, 1)), constant(operand(node, 2))
-    if weight is None or weight.ndim != 4 or weight.shape[2] != weight.shape[3]:
-        return False
-    block = weight.shape[2]
-    attributes = node.attributes
-    is_plain = (
-        tuple(attributes.get_ints("strides", (1, 1))) == (block, block)
-        and tuple(attributes.get_ints("dilations", (1, 1))) == (1, 1)
-        and not any(attributes.get_ints("pads", ()))
-        and not any(attributes.get_ints("output_padding", ()))
-        and attributes.get_string("auto_pad", "NOTSET") in ("NOTSET", "VALID")
-        and attributes.get_int("group", 1) == 1
-        and "output_shape" not in attributes
-    )
-    if not is_plain or (operand(node, 2) is not None and bias is None):
-        return False
-    graph, name = owner(node), node.name
-    inputs_count, outputs = weight.shape[:2]
-    columns = np.ascontiguousarray(weight.reshape(inputs_count, outputs * block**2).T)
-    inputs = [node.inputs[0], add_constant(graph, columns[:, :, None, None], f"{name}.weight")]
-    if bias is not None:
-        inputs.append(add_constant(graph, np.repeat(bias, block**2), f"{name}.bias"))
-    x_dims = dims(node.inputs[0])
-    shape = None if x_dims is None else ir.Shape([x_dims[0], outputs * block**2, *x_dims[2:]])
-    blocks = insert_before(node, "Conv", inputs, shape=shape)
-    return become(node, "DepthToSpace", [blocks], {"blocksize": block, "mode": "CRD"})
-
-
-RULES: RuleTable = {"Resize": (explicit_resize,), "ConvTranspose": (transposed_convolution,)}
+RULES: RuleTable = {"Resize": (explicit_resize,)}

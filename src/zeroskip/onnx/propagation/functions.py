@@ -10,9 +10,12 @@ long way.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
+from ...errors import ShapeError
+from ..canonical.inference import shuffled_dims
 from ..values import ZEROSKIP_DOMAIN, axis_from_front
 from .shape_inference import infer_step, results_of
 from .site import Shape, Site, State, Step, StepMaker, UnpredictableError
@@ -47,7 +50,7 @@ def per_channel(site: Site) -> Step:
 
 
 def binary(site: Site) -> Step:
-    """Add, Sub, Mul and Div, of two activations or of one and a constant."""
+    """Functions of two operands, of two activations or of one and a constant."""
     first, second, (result,) = site.slot(0), site.slot(1), results_of(site)
     factor = site.array(0) if site.array(0) is not None else site.array(1)
 
@@ -229,13 +232,15 @@ def gather(site: Site) -> Step:
 
 
 def expand(site: Site) -> Step:
-    """Expand and Tile that change nothing; others are not supported anyway."""
+    """Expand, and Tile that changes nothing; another one is written with the shapes as constants."""
     source, (result,), infer = site.slot(0), results_of(site), infer_step(site)
 
     def step(state: State) -> None:
         infer(state)
-        if state.shape(result) != state.shape(source):
+        changes = state.shape(result) != state.shape(source)
+        if changes and site.node.op_type == "Tile":
             raise UnpredictableError
+        state.facts.append(changes)
 
     return step
 
@@ -287,10 +292,34 @@ def parted(known: Shape, shape: Shape, block: int, op_type: str) -> Shape:
     return (batch, channels, height // block, block, width // block, block)
 
 
+def pixel_shuffle(site: Site) -> Step:
+    """PixelShuffle: a block of pixels for each, less what is cut off."""
+    source, (result,), node = site.slot(0), results_of(site), site.node
+
+    def step(state: State) -> None:
+        try:
+            state.shapes[result] = shuffled_dims(node, state.shape(source))
+        except ShapeError as error:
+            raise UnpredictableError from error
+
+    return step
+
+
+def normalization(site: Site) -> Step:
+    """InstanceNormalization and LayerNormalization: only the first result is ever read."""
+    return same(replace(site, outputs=site.outputs[:1]))
+
+
 def takes_shapes(op_type: str, index: int) -> bool:
     """Whether an operator may be given a constant that depends on shapes as input ``index``."""
     return index in _OPEN_INPUTS.get(op_type, ())
 
+
+_ELEMENTWISE = (
+    "Abs", "Ceil", "Celu", "Cos", "Elu", "Erf", "Exp", "Floor", "Gelu", "LeakyRelu", "Log", "Mish", "Reciprocal",
+    "Round", "Selu", "Sign", "Sin", "Softplus", "Softsign", "Sqrt",
+)  # fmt: skip
+_REDUCTIONS = ("L1", "L2", "Max", "Mean", "Min", "Prod", "Sum", "SumSquare")
 
 _OPEN_INPUTS = {"Reshape": (1,), "Resize": (3,), "Slice": (1, 2, 3, 4), "Expand": (1,), "Tile": (1,)}
 
@@ -311,12 +340,18 @@ FUNCTIONS: dict[tuple[str, str], StepMaker] = {
     ("", "HardSigmoid"): same,
     ("", "HardSwish"): same,
     ("", "Identity"): same,
+    ("", "InstanceNormalization"): normalization,
     ("", "LRN"): same,
+    ("", "LayerNormalization"): normalization,
+    ("", "MatMul"): infer_step,
+    ("", "Max"): binary,
     ("", "MaxPool"): pool,
+    ("", "Min"): binary,
     ("", "Mul"): binary,
+    ("", "PRelu"): binary,
     ("", "Pad"): infer_step,
+    ("", "Pow"): binary,
     ("", "QuantizeLinear"): same,
-    ("", "ReduceMean"): infer_step,
     ("", "Reshape"): reshape,
     ("", "Resize"): resize,
     ("", "Sigmoid"): same,
@@ -333,5 +368,8 @@ FUNCTIONS: dict[tuple[str, str], StepMaker] = {
     (ZEROSKIP_DOMAIN, "ChannelAffine"): per_channel,
     (ZEROSKIP_DOMAIN, "FatRelu"): per_channel,
     (ZEROSKIP_DOMAIN, "Linear"): linear,
+    (ZEROSKIP_DOMAIN, "PixelShuffle"): pixel_shuffle,
+    **{("", op_type): same for op_type in _ELEMENTWISE},
+    **{("", f"Reduce{kind}"): infer_step for kind in _REDUCTIONS},
 }
 """Shape functions by domain and operator."""

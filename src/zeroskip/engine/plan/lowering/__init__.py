@@ -14,7 +14,7 @@ from ....onnx.rewriting import malformed_as_model_error
 from ....onnx.support import UnsupportedNode
 from ....onnx.values import ZEROSKIP_DOMAIN
 from ..draft import Draft
-from . import activation, conv, elementwise, linear, pool, quantize, reduce, resize, shape
+from . import activation, conv, elementwise, functions, linear, normalize, pool, quantize, reduce, resize, shape
 from .builder import Builder
 from .node import LoweringError
 
@@ -26,23 +26,33 @@ Lowering = Callable[[Builder, "ir.Node"], None]
 LOWERINGS: dict[tuple[str, str], Lowering] = {
     ("", "Add"): elementwise.lower_add,
     ("", "AveragePool"): pool.lower_average_pool,
+    ("", "Celu"): functions.lower_elu,
     ("", "Clip"): activation.lower_clip,
     ("", "Concat"): shape.lower_concat,
     ("", "Conv"): conv.lower_conv,
     ("", "DequantizeLinear"): quantize.lower_dequantize,
+    ("", "Elu"): functions.lower_elu,
+    ("", "Expand"): shape.lower_expand,
+    ("", "Gather"): shape.lower_gather,
+    ("", "Gelu"): functions.lower_gelu,
     ("", "GlobalAveragePool"): pool.lower_global_pool,
     ("", "GlobalMaxPool"): pool.lower_global_pool,
     ("", "HardSigmoid"): activation.lower_hard_sigmoid,
     ("", "HardSwish"): activation.lower_hard_swish,
     ("", "Identity"): shape.lower_identity,
+    ("", "InstanceNormalization"): normalize.lower_instance_normalization,
     ("", "LRN"): reduce.lower_lrn,
+    ("", "LayerNormalization"): normalize.lower_layer_normalization,
+    ("", "LeakyRelu"): functions.lower_leaky_relu,
+    ("", "MatMul"): linear.lower_matmul,
     ("", "MaxPool"): pool.lower_max_pool,
     ("", "Mul"): elementwise.lower_mul,
+    ("", "PRelu"): functions.lower_prelu,
     ("", "Pad"): shape.lower_pad,
     ("", "QuantizeLinear"): quantize.lower_quantize,
-    ("", "ReduceMean"): reduce.lower_reduce_mean,
     ("", "Reshape"): shape.lower_reshape,
     ("", "Resize"): resize.lower_resize,
+    ("", "Selu"): functions.lower_elu,
     ("", "Sigmoid"): activation.lower_sigmoid,
     ("", "Slice"): shape.lower_slice,
     ("", "Softmax"): reduce.lower_softmax,
@@ -52,6 +62,10 @@ LOWERINGS: dict[tuple[str, str], Lowering] = {
     (ZEROSKIP_DOMAIN, "ChannelAffine"): elementwise.lower_channel_affine,
     (ZEROSKIP_DOMAIN, "FatRelu"): activation.lower_fat_relu,
     (ZEROSKIP_DOMAIN, "Linear"): linear.lower_linear,
+    (ZEROSKIP_DOMAIN, "PixelShuffle"): conv.lower_pixel_shuffle,
+    **{("", op_type): elementwise.lower_binary for op_type in ("Div", "Max", "Min", "Pow", "Sub")},
+    **{("", op_type): functions.lower_function for op_type in functions.KINDS},
+    **{("", op_type): reduce.lower_reduce for op_type in reduce.REDUCTIONS},
 }
 
 

@@ -42,44 +42,45 @@ def lower_fat_relu(builder: Builder, node: ir.Node) -> None:
     if math.isfinite(max_value):
         attributes["max_value"] = max_value
     constants = {"thresholds": builder.constant(f"{node.outputs[0].name}:thresholds", thresholds)}
-    _emit(builder, node, attributes, constants, layout)
+    emit_activation(builder, node, attributes, constants, layout)
 
 
 def lower_clip(builder: Builder, node: ir.Node) -> None:
     """Lower a Clip that is no rectifier: y = min(max(x, low), high)."""
     low = constant_float(node, 1, -math.inf)
     high = constant_float(node, 2, math.inf)
-    _emit(builder, node, {"kind": "clip", "min_value": low, "max_value": high})
+    emit_activation(builder, node, {"kind": "clip", "min_value": low, "max_value": high})
 
 
 def lower_sigmoid(builder: Builder, node: ir.Node) -> None:
     """Lower Sigmoid."""
-    _emit(builder, node, {"kind": "sigmoid"})
+    emit_activation(builder, node, {"kind": "sigmoid"})
 
 
 def lower_tanh(builder: Builder, node: ir.Node) -> None:
     """Lower Tanh."""
-    _emit(builder, node, {"kind": "tanh"})
+    emit_activation(builder, node, {"kind": "tanh"})
 
 
 def lower_hard_swish(builder: Builder, node: ir.Node) -> None:
     """Lower HardSwish: y = x max(0, min(1, x / 6 + 1 / 2))."""
-    _emit(builder, node, {"kind": "hardswish"})
+    emit_activation(builder, node, {"kind": "hardswish"})
 
 
 def lower_hard_sigmoid(builder: Builder, node: ir.Node) -> None:
     """Lower HardSigmoid: y = max(0, min(1, alpha x + beta))."""
     alpha, beta = float_attribute(node, "alpha", 0.2), float_attribute(node, "beta", 0.5)
-    _emit(builder, node, {"kind": "hardsigmoid", "alpha": alpha, "beta": beta})
+    emit_activation(builder, node, {"kind": "hardsigmoid", "alpha": alpha, "beta": beta})
 
 
-def _emit(
+def emit_activation(
     builder: Builder,
     node: ir.Node,
     attributes: dict[str, AttributeValue],
     constants: dict[str, str] | None = None,
     layout: Layout | None = None,
 ) -> None:
+    """Emit the step of an elementwise function of the first operand, by default in the layout that it prefers."""
     x = operand(node, 0)
     if layout is None:
         layout = "nhwc" if builder.prefers_nhwc(x) else "row"

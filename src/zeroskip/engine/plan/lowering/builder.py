@@ -46,6 +46,7 @@ class Builder:
         self._forms: dict[str, dict[Form, int]] = {}
         self._channels_last_of: dict[str, ir.Value] = {}
         self._step_names: dict[str, int] = {}
+        self._computed_rows: set[str] = set()
 
     # ------------------------------------------------------------------ values
 
@@ -75,15 +76,25 @@ class Builder:
         return "nhwc" in self._of(value)
 
     def prefers_nhwc(self, *values: ir.Value) -> bool:
-        """Whether an operator that can work in either layout should use nhwc for these operands."""
+        """Whether an operator that can work in either layout should use nhwc for these operands.
+
+        Of rank 4 are maps mostly; but what a step has made in row layout, as of attention, may just as well stay so.
+        """
         if any(len(shape_of(value)) not in (2, 3, 4) for value in values):
             return False
         if any(self.has_nhwc(value) for value in values):
             return True
-        return any(len(shape_of(value)) == 4 for value in values)
+        return any(len(shape_of(value)) == 4 and _name(value) not in self._computed_rows for value in values)
 
-    def nhwc(self, value: ir.Value) -> int:
-        """Return the value as an nhwc tensor, converting it when no step produced it so."""
+    def nhwc(self, value: ir.Value, rank: int | None = None) -> int:
+        """Return the value as an nhwc tensor, converting it when no step produced it so.
+
+        Args:
+            value: A computed value, or a constant.
+            rank: Of the map that it is to be an operand for: a constant may have fewer axes.
+        """
+        if is_constant(value):
+            return self._constant_map(value, rank or len(shape_of(value)))
         forms = self._of(value)
         if "nhwc" not in forms:
             name, shape = _name(value), map_shape(shape_of(value))
@@ -99,6 +110,8 @@ class Builder:
 
     def row(self, value: ir.Value) -> int:
         """Return the value as a row tensor of its own shape, converting it when no step produced it so."""
+        if is_constant(value):
+            return self._constant_row(value)
         forms = self._of(value)
         if "row" not in forms:
             name = _name(value)
@@ -141,11 +154,15 @@ class Builder:
         stored = map_shape(shape) if layout == "nhwc" else shape
         tensor = self.draft.add_tensor(_name(value), stored, layout, dtype=type_of(value))
         self._forms[_name(value)] = {layout: tensor}
+        if layout == "row":
+            self._computed_rows.add(_name(value))
         return tensor
 
     def define_same(self, value: ir.Value, source: ir.Value) -> None:
         """Declare that ``value`` is ``source``."""
         self._forms[_name(value)] = self._of(source)
+        if _name(source) in self._computed_rows:
+            self._computed_rows.add(_name(value))
 
     def move_channels_last(self, node: ir.Node) -> None:
         """Lower a transposition that moves the channels of an nhwc map from axis 1 to the end."""
@@ -174,6 +191,26 @@ class Builder:
     def eliminate(self, node: ir.Node, reason: str) -> None:
         """Record that ``node`` needs no step."""
         self.draft.eliminated += [EliminatedNode(name, reason) for name in sources(node)]
+
+    def _constant_row(self, value: ir.Value) -> int:
+        """Return a constant as a tensor that a step writes."""
+        forms = self._forms.setdefault(_name(value), {})
+        if "row" not in forms:
+            forms["row"] = self.draft.add_tensor(_name(value), shape_of(value), "row")
+            step = self.emit("constant", f"{_name(value)}:constant", [], [forms["row"]])
+            step.constants = {"value": self.initializer(value)}
+        return forms["row"]
+
+    def _constant_map(self, value: ir.Value, rank: int) -> int:
+        """Return a constant as an nhwc tensor that a step writes; axes are added in front up to ``rank``."""
+        shape = map_shape((1,) * (rank - len(shape_of(value))) + shape_of(value))
+        name = f"{_name(value)}:{'x'.join(map(str, shape))}"
+        forms = self._forms.setdefault(name, {})
+        if "nhwc" not in forms:
+            forms["nhwc"] = self.draft.add_tensor(f"{name}:nhwc", shape, "nhwc")
+            step = self.emit("constant", f"{name}:constant", [], [forms["nhwc"]])
+            step.constants = {"value": self.initializer(value, shape)}
+        return forms["nhwc"]
 
     def _of(self, value: ir.Value) -> dict[Form, int]:
         if is_constant(value):
@@ -222,7 +259,7 @@ class Builder:
 
         The name stands for the contents: steps of every plan of a session share what is stored under it.
         """
-        self.draft.constants[name] = np.ascontiguousarray(values, dtype=np.float32)
+        self.draft.constants[name] = np.asarray(values, dtype=np.float32, order="C")
         return name
 
     def initializer(self, value: ir.Value, shape: tuple[int, ...] | None = None, use: str = "") -> str:

@@ -1,4 +1,4 @@
-"""Lowering of Conv to the native operators ``conv`` and ``depthwise``."""
+"""Lowering of Conv to the native operators ``conv`` and ``depthwise``, and of PixelShuffle."""
 
 from __future__ import annotations
 
@@ -71,6 +71,17 @@ def lower_conv(builder: Builder, node: ir.Node) -> None:
     op = "depthwise" if is_depthwise else "conv"
     result = builder.define(y, "nhwc")
     builder.step(op, node, [source], [result], attributes, constants=constants, macs=macs)
+
+
+def lower_pixel_shuffle(builder: Builder, node: ir.Node) -> None:
+    """Lower PixelShuffle, what a transposed convolution ends with."""
+    blocks, crops = ints_attribute(node, "blocks"), ints_attribute(node, "crops")
+    if len(blocks) == 1:
+        blocks, crops = (1, *blocks), (0, crops[0], 0, crops[1])
+    attributes: dict[str, AttributeValue] = {"blocks": blocks, "crops": crops}
+    attributes["groups"] = int_attribute(node, "groups", 1)
+    x, y = operand(node, 0), node.outputs[0]
+    builder.step("pixel_shuffle", node, [builder.nhwc(x)], [builder.define(y, "nhwc")], attributes)
 
 
 def _ints(value: AttributeValue) -> tuple[int, ...]:

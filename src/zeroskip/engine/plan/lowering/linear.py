@@ -1,4 +1,4 @@
-"""Lowering of Linear to the native operator ``linear``."""
+"""Lowering of Linear to the native operator ``linear``, and of products of computed matrices to ``matmul``."""
 
 from __future__ import annotations
 
@@ -27,3 +27,10 @@ def lower_linear(builder: Builder, node: ir.Node) -> None:
     macs = math.prod(shape_of(y)[:-1]) * math.prod(shape_of(weight))
     source = builder.nhwc(x) if len(shape_of(x)) == 2 and builder.has_nhwc(x) else builder.row(x)
     builder.step("linear", node, [source], [builder.define(y, "row")], constants=constants, macs=macs)
+
+
+def lower_matmul(builder: Builder, node: ir.Node) -> None:
+    """Lower MatMul of two batches of matrices."""
+    a, b, y = operand(node, 0), operand(node, 1), node.outputs[0]
+    macs = math.prod(shape_of(y)) * shape_of(a)[-1]
+    builder.step("matmul", node, [builder.row(a), builder.row(b)], [builder.define(y, "row")], macs=macs)

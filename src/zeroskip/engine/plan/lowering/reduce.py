@@ -1,4 +1,4 @@
-"""Lowering of Softmax, ReduceMean and LRN."""
+"""Lowering of Softmax, of the reductions and of LRN."""
 
 from __future__ import annotations
 
@@ -27,18 +27,31 @@ def lower_softmax(builder: Builder, node: ir.Node) -> None:
     builder.step("softmax", node, [builder.row(x)], [builder.define(node.outputs[0], "row")], {"axis": axis})
 
 
-def lower_reduce_mean(builder: Builder, node: ir.Node) -> None:
-    """Lower ReduceMean; axes come as an attribute (opset below 18) or as a constant input."""
+REDUCTIONS = {
+    "ReduceL1": "l1",
+    "ReduceL2": "l2",
+    "ReduceMax": "max",
+    "ReduceMean": "mean",
+    "ReduceMin": "min",
+    "ReduceProd": "prod",
+    "ReduceSum": "sum",
+    "ReduceSumSquare": "sum_square",
+}
+"""ONNX operators that reduce axes, and the kinds of the operator ``reduce`` that they are."""
+
+
+def lower_reduce(builder: Builder, node: ir.Node) -> None:
+    """Lower an operator of ``REDUCTIONS``; axes come as an attribute (opset below 18) or as a constant input."""
     x = operand(node, 0)
     rank = len(shape_of(x))
     axes = constant_ints(node, 1) or ints_attribute(node, "axes", tuple(range(rank)))
     axes = tuple(sorted(normalized_axis(axis, rank) for axis in axes))
     builder.step(
-        "reduce_mean",
+        "reduce",
         node,
         [builder.row(x)],
         [builder.define(node.outputs[0], "row")],
-        {"axes": axes, "keepdims": int_attribute(node, "keepdims", 1)},
+        {"kind": REDUCTIONS[node.op_type], "axes": axes, "keepdims": int_attribute(node, "keepdims", 1)},
     )
 
 

@@ -1,4 +1,4 @@
-"""Lowering of what moves values without computing: Reshape, Transpose, Concat, Slice, Split, Pad."""
+"""Lowering of what only moves values: Reshape, Transpose, Concat, Slice, Split, Pad, Expand, Gather."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from .node import (
     LoweringError,
     constant_float,
     constant_ints,
+    constant_of,
     int_attribute,
     ints_attribute,
+    is_constant,
     normalized_axis,
     operand,
     shape_of,
@@ -55,11 +57,12 @@ def lower_concat(builder: Builder, node: ir.Node) -> None:
     values, y = [operand(node, index) for index in range(len(node.inputs))], node.outputs[0]
     rank = len(shape_of(y))
     axis = normalized_axis(int_attribute(node, "axis"), rank)
-    if axis == 1 and builder.prefers_nhwc(*values):
+    computed = [value for value in values if not is_constant(value)]
+    if axis == 1 and builder.prefers_nhwc(*computed):
         builder.step(
             "concat",
             node,
-            [builder.nhwc(value) for value in values],
+            [builder.nhwc(value, rank) for value in values],
             [builder.define(y, "nhwc")],
             {"axis": 1},
         )
@@ -71,6 +74,27 @@ def lower_concat(builder: Builder, node: ir.Node) -> None:
             [builder.define(y, "row")],
             {"axis": axis},
         )
+
+
+def lower_expand(builder: Builder, node: ir.Node) -> None:
+    """Lower Expand; the result's shape says how often what is repeated."""
+    builder.step("expand", node, [builder.row(operand(node, 0))], [builder.define(node.outputs[0], "row")])
+
+
+def lower_gather(builder: Builder, node: ir.Node) -> None:
+    """Lower Gather with constant indices of any shape."""
+    x, y, indices = operand(node, 0), node.outputs[0], constant_of(operand(node, 1))
+    shape = shape_of(x)
+    axis = normalized_axis(int_attribute(node, "axis", 0), len(shape))
+    places = tuple(int(place) + shape[axis] * int(place < 0) for place in indices.reshape(-1).tolist())
+    attributes: dict[str, AttributeValue] = {"axis": axis, "indices": places}
+    if indices.ndim == 1:
+        builder.step("gather", node, [builder.row(x)], [builder.define(y, "row")], attributes)
+        return
+    gathered = (*shape[:axis], len(places), *shape[axis + 1 :])
+    between = builder.draft.add_tensor(f"{y.name}:gathered", gathered, "row")
+    builder.step("gather", node, [builder.row(x)], [between], attributes)
+    builder.emit("copy", f"{y.name}:reshape", [between], [builder.define(y, "row")])
 
 
 def lower_slice(builder: Builder, node: ir.Node) -> None:

@@ -1,0 +1,80 @@
+"""broadcast, constant, expand, gather, matmul and pixel_shuffle."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from .builder import run_nhwc, run_row, sparse_array
+
+PAIRS = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.divide,
+    "max": np.maximum,
+    "min": np.minimum,
+    "pow": np.power,
+    "prelu": lambda a, b: np.where(a > 0, a, a * b),
+}
+
+
+@pytest.mark.parametrize("kind", PAIRS)
+@pytest.mark.parametrize(("first", "second"), [((3, 5, 7), (7,)), ((4, 1, 9), (3, 1)), ((50,), (50,)), ((1,), (2, 21))])
+def test_pairs_of_rows(isa: str, kind: str, first: tuple[int, ...], second: tuple[int, ...]) -> None:
+    a, b = sparse_array(first, 0.3), sparse_array(second, 0.3, seed=1)
+    with np.errstate(all="ignore"):
+        expected = PAIRS[kind](a, b)
+    result = run_row("broadcast", [a, b], expected.shape, isa, kind=kind)
+    np.testing.assert_allclose(result, expected, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("channels", [3, 16, 40])
+@pytest.mark.parametrize("kind", ["add", "div", "max"])
+@pytest.mark.parametrize("other", [(1, 1, 1, 1), (2, 1, 3, 5), (1, -1, 1, 5), (2, -1, 3, 5), (1, -1, 1, 1)])
+def test_pairs_of_maps(isa: str, channels: int, kind: str, other: tuple[int, ...]) -> None:
+    a = sparse_array((2, channels, 3, 5), 0.3)
+    b = np.abs(sparse_array(tuple(channels if size < 0 else size for size in other), 0.0, seed=1))
+    for operands in ((a, b), (b, a)) if kind == "max" else ((a, b),):
+        result = run_nhwc("broadcast", list(operands), a.shape, isa, kind=kind)
+        np.testing.assert_allclose(result, PAIRS[kind](*operands), rtol=1e-6)
+
+
+def test_the_larger_of_a_number_and_nan_is_nan(isa: str) -> None:
+    a, b = np.array([np.nan, 1, np.inf, -0.0], np.float32), np.array([1, np.nan, 2, 0.0], np.float32)
+    for kind in ("max", "min"):
+        np.testing.assert_array_equal(run_row("broadcast", [a, b], a.shape, isa, kind=kind), PAIRS[kind](a, b))
+
+
+@pytest.mark.parametrize("batches", [((), ()), ((2, 3), (2, 3)), ((2, 1), (3,)), ((), (4,))])
+@pytest.mark.parametrize(("rows", "depth", "columns"), [(1, 1, 1), (7, 130, 33), (100, 5, 300)])
+def test_products_of_matrices(isa: str, batches: tuple, rows: int, depth: int, columns: int) -> None:
+    a = sparse_array((*batches[0], rows, depth), 0.2)
+    b = sparse_array((*batches[1], depth, columns), 0.0, seed=1)
+    expected = a.astype(np.float64) @ b.astype(np.float64)
+    result = run_row("matmul", [a, b], expected.shape, isa)
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5 * max(1, np.abs(expected).max()))
+
+
+def test_a_row_is_repeated_and_picked(isa: str) -> None:
+    x = sparse_array((3, 1, 5), 0.2)
+    np.testing.assert_array_equal(run_row("expand", [x], (2, 3, 4, 5), isa), np.broadcast_to(x, (2, 3, 4, 5)))
+    y = run_row("gather", [x], (3, 1, 4), isa, axis=2, indices=[4, 0, 0, 2])
+    np.testing.assert_array_equal(y, x[..., [4, 0, 0, 2]])
+
+
+@pytest.mark.parametrize(("groups", "width"), [(1, 16), (1, 3), (4, 1), (2, 24)])
+def test_pixels_are_shuffled(isa: str, groups: int, width: int) -> None:
+    x = sparse_array((2, groups * 6 * width, 3, 4), 0.4)
+    turned = x.reshape(2, groups, 2, 3, width, 3, 4).transpose(0, 1, 4, 5, 2, 6, 3)
+    expected = turned.reshape(2, groups * width, 6, 12)[:, :, 1:, 2:11]
+    shape = (2, groups * width, 5, 9)
+    result = run_nhwc("pixel_shuffle", [x], shape, isa, blocks=[2, 3], crops=[1, 2, 0, 1], groups=groups)
+    np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize("channels", [3, 16, 40])
+def test_a_constant_is_written(isa: str, channels: int) -> None:
+    value = sparse_array((1, channels, 3, 2), 0.5)
+    np.testing.assert_array_equal(run_nhwc("constant", [], value.shape, isa, {"value": value}), value)
+    np.testing.assert_array_equal(run_row("constant", [], value.shape, isa, {"value": value}), value)
