@@ -25,7 +25,7 @@ Made by `PYTHONPATH=tests python -m conformance.operator_table`; a test holds it
 
 **Native** operators are run by the engine itself, under the conditions that the error message and `explain()` name:
 float32, constant weights, one or two spatial dimensions, and so on. Some are native only as parts of what the engine
-recognises: Cast in a threshold, Gather in the arithmetic of shapes, ConvTranspose where kernel and stride are the same.
+recognises: Cast in a threshold, Where in one.
 Whatever is not native runs in ONNX Runtime, as part of an [island](../islands.md). *Versions* are those of the
 operator's definition that are in force from opset {oldest} on.
 

@@ -71,6 +71,10 @@ def test_pixels_are_shuffled(isa: str, groups: int, width: int) -> None:
     shape = (2, groups * width, 5, 9)
     result = run_nhwc("pixel_shuffle", [x], shape, isa, blocks=[2, 3], crops=[1, 2, 0, 1], groups=groups)
     np.testing.assert_array_equal(result, expected)
+    arrays = {"thresholds": np.full(groups * width, 0.5, np.float32)}
+    options = {"blocks": [2, 3], "crops": [1, 2, 0, 1], "groups": groups, "activation": "fatrelu"}
+    rectified = run_nhwc("pixel_shuffle", [x], shape, isa, arrays, **options)
+    np.testing.assert_array_equal(rectified, np.where(expected > 0.5, expected, 0))
 
 
 @pytest.mark.parametrize("channels", [3, 16, 40])

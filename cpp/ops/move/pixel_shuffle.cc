@@ -3,6 +3,8 @@
 // g counts the groups. What a transposed convolution ends with, nhwc.
 #include <algorithm>
 
+#include "kernels/lookup.h"
+#include "ops/epilogue.h"
 #include "ops/mask.h"
 #include "ops/move/element.h"
 #include "ops/ops.h"
@@ -33,6 +35,9 @@ class PixelShuffle final : public Op {
     require_shape(
         y, {x.n(), groups_ * width_, x.h() * rows_ - top_ - crops[2], x.w() * columns_ - left_ - crops[3]});
     element_bytes_ = x.element_bytes();
+    epilogue_ = parse_epilogue(step, y.c());
+    if (epilogue_.thresholds_or_null())
+      rectify_ = get_kernel<EltwiseFn>(context.kernels, {.kind = "fatrelu", .input = y.dtype}).function;
   }
 
   void run(const RunContext& context) const override {
@@ -43,12 +48,28 @@ class PixelShuffle final : public Op {
     parallel_for(context.num_threads, split.tasks(), [&](int64_t task, int) {
       for (int64_t row = split.begin(task); row < split.begin(task) + split.count(task); ++row)
         shuffle_row(x, y, row);
-      mask_.write(y, split.begin(task) * to.w(), split.count(task) * to.w());
+      const int64_t first = split.begin(task) * to.w(), count = split.count(task) * to.w();
+      rectify_ ? rectify(y, first, count) : mask_.write(y, first, count);
     });
   }
   std::string kernel_name() const override { return "copy"; }
 
  private:
+  // While what was moved is still in a cache.
+  void rectify(const Tensor& y, int64_t first, int64_t count) const {
+    EltwiseArgs args;
+    args.pixels = count;
+    args.channels = y.spec->c();
+    args.x_stride = args.y_stride = y.spec->pixel_stride;
+    args.y = y.as<float>() + first * args.y_stride;
+    args.x = args.y;
+    args.mask_stride = y.spec->mask_stride();
+    if (y.mask) args.mask = y.mask + first * args.mask_stride;
+    args.thresholds = epilogue_.thresholds_or_null();
+    args.max_value = epilogue_.max_value;
+    rectify_(args);
+  }
+
   void shuffle_row(const Tensor& x, const Tensor& y, int64_t row) const {
     const TensorSpec& from = *x.spec;
     const TensorSpec& to = *y.spec;
@@ -68,6 +89,8 @@ class PixelShuffle final : public Op {
   }
 
   MaskWriter mask_;
+  Epilogue epilogue_;
+  EltwiseFn rectify_ = nullptr;
   int64_t rows_, columns_, top_, left_, groups_, width_, element_bytes_;
 };
 

@@ -123,7 +123,7 @@ _ROWS = (
     Operator("mul",             (0, 1),   True,           "never",  False, False,     _always,             "move"),
     Operator("normalize",       (),       False,          "never",  False, True,      _always,             "move"),
     Operator("pad",             (),       True,           "always", False, False,     _pads_no_batch,      "move"),
-    Operator("pixel_shuffle",   (),       True,           "never",  False, False,     _always,             "move"),
+    Operator("pixel_shuffle",   (),       True,           "never",  False, True,      _always,             "move"),
     Operator("quantize",        (),       True,           "always", False, False,     _always,             "move"),
     Operator("reduce",          (),       False,          "never",  False, False,     _reduces_no_batch,   "move"),
     Operator("resize",          (),       True,           "always", False, False,     _always,             "move"),

@@ -112,3 +112,12 @@ def test_a_tapped_activation_stays_fused_and_is_returned_as_well() -> None:
     plan = assert_plan_computes(graph, graph.conv(inner, (32, 32)), taps=[inner])
     assert "activation" not in ops(plan)
     assert len(plan.outputs) == 2
+
+
+def test_a_rectifier_behind_a_normalization_is_its_epilogue_in_maps_only() -> None:
+    graph = CanonicalGraph(2, 32, 5, 6)
+    normalized = graph.node("InstanceNormalization", "x", graph.values(32), graph.values(32), epsilon=1e-3)
+    assert "activation" not in ops(assert_plan_computes(graph, graph.relu(normalized, 0.2)))
+    rows = CanonicalGraph(3, 20, 12)
+    normalized = rows.node("LayerNormalization", "x", rows.values(12), rows.values(12), axis=-1)
+    assert "activation" in ops(assert_plan_computes(rows, rows.relu(normalized, 0.2)))

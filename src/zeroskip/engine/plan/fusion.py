@@ -108,6 +108,8 @@ def _same_channel_axis(uses: _Uses, producer: DraftStep, step: DraftStep) -> boo
     Only row tensors of more than two dimensions leave room for doubt: there a linear step's channels are the
     last axis, an affine step's axis 1, and an addition takes what it is told.
     """
+    if producer.op == "normalize":  # of rows: it has no epilogue
+        return uses.is_nhwc(step.inputs[0])
     rank = uses.rank(step.inputs[0])
     if rank == 2 or producer.op not in ("linear", "affine") or uses.is_nhwc(step.inputs[0]):
         return True
