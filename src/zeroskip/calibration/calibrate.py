@@ -81,7 +81,9 @@ def calibrate(
         journal = work_folder if isinstance(work_folder, Journal) or work_folder is None else None
         if isinstance(work_folder, str | os.PathLike):
             journal = stack.enter_context(Journal(Path(work_folder)))
-        setting = Setting(model, data, holdout, chosen, progress, Work(journal, chosen.time_limit))
+        work = Work(journal, chosen.time_limit)
+        setting = Setting(model, data, holdout, chosen, progress, work)
+        work.start()
         result = _search(setting, keep_best, progress)
     if result.is_zero or result.was_interrupted or chosen.measure_seconds == 0.0:
         return result

@@ -114,3 +114,11 @@ def test_analysis_takes_the_same_data() -> None:
     for name in ("two inputs", "reader"):
         model, items = CASES[name]
         assert zs.analyze(model, items, threads=1, samples=4, predict=False).activations
+
+
+def test_a_time_limit_too_short_for_anything_is_no_error() -> None:
+    """It used to run while the model as it is was run, and nobody caught it there."""
+    model, items = CASES["embedding"]
+    result = zs.calibrate(model, items, 0.1, time_limit=1e-6, **QUICK)
+    assert result.was_interrupted
+    assert result.is_zero

@@ -17,13 +17,18 @@ class Work:
 
     Args:
         journal: Where results are kept; None for nowhere.
-        seconds: Time for the search; None for no limit. Once it has run out :class:`TimeLimitError` is raised, and
-            never again: what was found is still to be checked.
+        seconds: Time for the search, from :meth:`start` on; None for no limit. Once it has run out
+            :class:`TimeLimitError` is raised, and never again: what was found is still to be checked.
     """
 
     def __init__(self, journal: Journal | None = None, seconds: float | None = None) -> None:
         self._journal = journal
-        self._deadline = None if seconds is None else time.monotonic() + seconds
+        self._seconds = seconds
+        self._deadline: float | None = None
+
+    def start(self) -> None:
+        """Begin to count the time: what the search is compared with, the model as it is, has run by now."""
+        self._deadline = None if self._seconds is None else time.monotonic() + self._seconds
 
     def recall(self, key: Callable[[], bytes], compute: Callable[[], Arrays]) -> Arrays:
         """Return a result, from the journal if it is there.
