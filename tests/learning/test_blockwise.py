@@ -14,7 +14,8 @@ from zeroskip.onnx import load_model, replace_weights, to_bytes
 torch = pytest.importorskip("torch")
 
 from zeroskip.learning import GraphModule  # noqa: E402
-from zeroskip.learning.blockwise import LearningOptions, Learnt, learn_blocks  # noqa: E402
+from zeroskip.learning.blockwise import LearningOptions, learn_blocks  # noqa: E402
+from zeroskip.learning.learnt import Learnt  # noqa: E402
 
 OPTIONS = LearningOptions(steps=30, batch_size=8)
 

@@ -140,7 +140,7 @@ def _found(
             if options.strategy == "blockwise":
                 learner = BlockLearner(setting, finder, progress)
                 learner.improve(found)
-                found.learning = tuple(learner.trials)
+                found.learning, found.distillation = tuple(learner.trials), learner.distillation
     except (KeyboardInterrupt, TimeLimitError) as reason:
         if isinstance(reason, KeyboardInterrupt) and not keep_best:
             raise

@@ -51,6 +51,8 @@ class CalibrationOptions:
             that gives is taken only where it is better. To compare with: ``"uniform"`` drops the same share of
             non-zero values everywhere, ``"energy"`` the same share of energy, ``"greedy"`` searches layer by layer
             (Kurtz et al. 2020).
+        distillation: After ``"blockwise"``: train the weights of the whole network on the calibration data toward what
+            the dense one gives, thresholds as they are; kept only where it lowers the damage on inputs held back.
         costs: What zeros are worth: ``"measured"`` times the layers of this model at several densities on this machine,
             once, and keeps that in the user's cache; ``"model"`` goes by the engine's cost model, as is done
             where ``ZEROSKIP_COST_MODEL`` is ``default``.
@@ -84,6 +86,7 @@ class CalibrationOptions:
     metric: Any = "auto"
     output: str | None = None
     strategy: StrategyName = "sensitivity"
+    distillation: bool = False
     costs: CostsName = "measured"
     compensation: CompensationName = "none"
     branches: bool = False
@@ -121,6 +124,8 @@ class CalibrationOptions:
         for what, choice, choices in known:
             if choice not in choices:
                 raise CalibrationError(f"unknown {what} {choice!r}, known are {list(choices)}")
+        if self.distillation and self.strategy != "blockwise":
+            raise CalibrationError(f"distillation goes with the strategy 'blockwise', not with {self.strategy!r}")
         for name, count in (("probe_samples", self.probe_samples), ("batch_size", self.batch_size)):
             if count is not None and count < 1:
                 raise CalibrationError(f"{name} is {count}, expected >= 1")

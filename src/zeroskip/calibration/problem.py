@@ -60,6 +60,7 @@ class Setting:
         holdout: Runs it on the other data.
         metric: Judges outputs.
         baseline: How good the model as it is is; None where top-1 is not what is bounded.
+        work: Knows what an earlier run computed, and how much time is left.
         notes: What is to be said of the inputs: copies, blank ones.
 
     Raises:
@@ -84,7 +85,7 @@ class Setting:
         from ..onnx import LoadedModel, add_branches
 
         self.options = options
-        self._work = work or Work()
+        self.work = work or Work()
         loaded = LoadedModel.of(model)
         self._input = ModelInput.of_model(loaded)
         data, holdout = self._input.data(data), None if holdout is None else self._input.data(holdout)
@@ -103,8 +104,8 @@ class Setting:
             self._input.check(part)
         self.network = self._compiled(calibration_data)
         self._check_parts()
-        self.calibration = Evaluator(self.network, calibration_data, self._work)
-        self.holdout = Evaluator(self.network, holdout_data, self._work)
+        self.calibration = Evaluator(self.network, calibration_data, self.work)
+        self.holdout = Evaluator(self.network, holdout_data, self.work)
         self.notes = check_variety([half.batches() for half in (self.calibration, self.holdout)])
         for note in self.notes:
             _log.warning(note)
@@ -118,7 +119,7 @@ class Setting:
     def probes(self) -> Evaluator:
         """Runs the network on the part of the calibration data that sensitivities are measured with."""
         wanted = self.options.probe_samples or self._affordable_probes
-        return Evaluator(self.network, self.calibration.data.subset(wanted), self._work)
+        return Evaluator(self.network, self.calibration.data.subset(wanted), self.work)
 
     @cached_property
     def corrections(self) -> Evaluator:
@@ -144,10 +145,10 @@ class Setting:
             curves = None
             if feeds:
                 program, inputs = native_program(self._session.probe_chain(feeds[0]), feeds)
-                curves = measured_curves(program, inputs, values, self._hash, progress)
+                curves = measured_curves(program, inputs, values, self.identity, progress)
             return {"curves": np.frombuffer(b"" if curves is None else curves.model_dump_json().encode(), np.uint8)}
 
-        found = self._work.recall(lambda: digest("step times", self.network.identity), measure)["curves"].tobytes()
+        found = self.work.recall(lambda: digest("step times", self.network.identity), measure)["curves"].tobytes()
         self.network.curves = StepCurves.model_validate_json(found) if found else None
 
     def dense_program(self) -> Network:
@@ -187,7 +188,8 @@ class Setting:
         return round(min(_MOST_PROBES, max(_FEWEST_PROBES, _PROBED_MACS / max(macs, 1.0))))
 
     @cached_property
-    def _hash(self) -> bytes:
+    def identity(self) -> bytes:
+        """Hash of the model, with or without branches."""
         from ..onnx import to_bytes
 
         known = self.sha256
@@ -196,7 +198,7 @@ class Setting:
 
     def _compiled(self, data: Dataset) -> Network:
         size = self._input.batch_size(min(self.options.batch_size, len(data)))
-        return Network(self._session, self._input, data, size, model=self._hash)
+        return Network(self._session, self._input, data, size, model=self.identity)
 
     def _metric(self) -> Judge:
         options, half = self.options, self.calibration

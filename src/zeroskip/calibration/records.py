@@ -177,6 +177,24 @@ class LearningTrial(BaseModel):
     is_kept: bool
 
 
+class DistillationTrial(BaseModel):
+    """What distilling the weights toward the dense network's outputs gave.
+
+    Attributes:
+        inputs: Inputs it was made from.
+        damage_before: Information loss on inputs that were held back, before.
+        damage_after: Afterwards.
+        is_kept: Whether it lowered the damage and let more be saved within the budget, so that it was kept.
+    """
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
+
+    inputs: int
+    damage_before: float
+    damage_after: float
+    is_kept: bool
+
+
 class Correction(BaseModel):
     """What compensation did to one layer.
 

@@ -16,7 +16,16 @@ from ..thresholds import ThresholdSet
 from .judging.baseline import Baseline
 from .network.timing import MeasuredSpeed
 from .options import CalibrationOptions
-from .records import Correction, CurvePoint, DropEstimate, LayerSensitivity, LearningTrial, Score, Trial
+from .records import (
+    Correction,
+    CurvePoint,
+    DistillationTrial,
+    DropEstimate,
+    LayerSensitivity,
+    LearningTrial,
+    Score,
+    Trial,
+)
 from .sentences import bounded_words, excess_words, loss_words
 
 if TYPE_CHECKING:
@@ -53,6 +62,7 @@ class CalibrationResult(ShortRepr, BaseModel):
         curve: Accuracy against speed, by ascending strength; empty unless it was asked for.
         sensitivities: By activation, in the order of the graph.
         corrections: What compensation tried, layer by layer.
+        distillation: What distilling the weights gave; None if it was not tried.
         learning: What block-wise learning gave, price by price; the strategy is another where none of it was kept.
         was_interrupted: Whether the search was stopped early; the set is the best until then.
         seconds: How long it took.
@@ -83,6 +93,7 @@ class CalibrationResult(ShortRepr, BaseModel):
     sensitivities: tuple[LayerSensitivity, ...]
     corrections: tuple[Correction, ...] = ()
     learning: tuple[LearningTrial, ...] = ()
+    distillation: DistillationTrial | None = None
     was_interrupted: bool
     seconds: float
 

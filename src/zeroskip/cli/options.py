@@ -77,6 +77,9 @@ class BudgetOptions:
         ),
     ] = False
     strategy: Annotated[Strategy, typer.Option(help="How zeros are allocated to layers.")] = "sensitivity"
+    distillation: Annotated[
+        bool, typer.Option("--distillation", help="After blockwise: distil the weights end to end where it helps.")
+    ] = False
     costs: Annotated[
         Costs, typer.Option(help="What zeros are worth: this model's layers timed here, or the engine's cost model.")
     ] = "measured"

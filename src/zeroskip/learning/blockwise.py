@@ -17,12 +17,12 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from ..onnx import LayerWeights
 from ..progress import Progress, Steps
-from ..thresholds import Threshold
 from .blocks import Block, cut_blocks
 from .functional import along_channels
 from .graph_module import GraphModule
+from .learnt import Learnt
+from .schedule import rate_at
 
 _LEAST = 1e-12
 """Scale taken for what is zero everywhere."""
@@ -49,25 +49,6 @@ class LearningOptions:
     start: float = 0.1
     window: float = 0.5
     max_bytes: int = 1 << 30
-
-
-@dataclass(frozen=True)
-class Learnt:
-    """What block-wise learning gives for one price.
-
-    Attributes:
-        price: Of density, in units of relative squared error.
-        thresholds: By activation, float32 ``[C]``.
-        layers: Weights by layer.
-        errors: Relative squared error of each block with thresholds, by its last node.
-        inputs: Inputs it was learnt from.
-    """
-
-    price: float
-    thresholds: Mapping[str, Threshold]
-    layers: Mapping[str, LayerWeights]
-    errors: Mapping[str, float]
-    inputs: int
 
 
 def learn_blocks(
@@ -171,7 +152,7 @@ class _Learning:
             optimizer.zero_grad()
             loss.backward()
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * _rate(step, self._options.steps)
+                group["lr"] = rate * rate_at(step, self._options.steps)
             optimizer.step()
             errors.append(float(error.detach()))
         self._errors[block.nodes[-1].name] = float(np.mean(errors[-10:]))
@@ -254,12 +235,6 @@ class _Learning:
                 most = max(most, sum(value.nbytes for value in values.values()))
         per_input = 2 * most / self._batch
         return max(self._batch, min(len(inputs), int(self._options.max_bytes / per_input)))
-
-
-def _rate(step: int, steps: int) -> float:
-    """Return the share of the learning rate at a step: it rises for ten steps and falls in the second half."""
-    falling = 1.0 - max(0.0, step - steps / 2) / (steps / 2)
-    return min(1.0, (step + 1) / 10) * max(0.05, falling)
 
 
 class _Jump(torch.autograd.Function):

@@ -201,6 +201,19 @@ class GraphModule(nn.Module):
         pairs = ((name, *self.layer(name)) for name in self.layer_names)
         return {name: LayerWeights(_array(weight), _array(bias)) for name, weight, bias in pairs}
 
+    def set_layers(self, layers: Mapping[str, LayerWeights]) -> None:
+        """Give layers the weights that :meth:`layer_weights` returned of this network or a copy."""
+        with torch.no_grad():
+            for name, given in layers.items():
+                weight, bias = self.layer(name)
+                weight.copy_(_tensor(given.weight).reshape(weight.shape))
+                bias.copy_(_tensor(given.bias))
+
+    def set_thresholds(self, thresholds: Mapping[str, Threshold]) -> None:
+        """Give activations thresholds; the others keep theirs."""
+        for name, value in thresholds.items():
+            self.rectifier(name).set_threshold(torch.as_tensor(np.array(value, np.float32)))
+
     def thresholds(self) -> dict[str, Threshold]:
         """Return the present thresholds by activation."""
         return {name: self.rectifier(name).threshold_value() for name in self.activation_names}

@@ -153,4 +153,6 @@ def method_words(calibration: CalibrationResult) -> str:
         kept = sum(correction.is_kept for correction in calibration.corrections)
         what = {"bias": "biases", "reconstruct": "weights"}[calibration.options.compensation]
         parts.append(f"{what} of {kept} layers corrected" if kept else f"corrected {what} tried, without gain")
+    if calibration.distillation is not None:
+        parts.append("weights distilled" if calibration.distillation.is_kept else "distillation tried, without gain")
     return ", ".join(parts)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from ...journal import Arrays, Journal
+from ...progress import Progress
 
 
 class TimeLimitError(Exception):
@@ -40,7 +41,21 @@ class Work:
         Raises:
             TimeLimitError: If the time is over.
         """
+        self.check()
+        return compute() if self._journal is None else self._journal.recall(key(), compute)
+
+    def check(self) -> None:
+        """Raise TimeLimitError if the time is over; for work that goes on long between two results."""
         if self._deadline is not None and time.monotonic() > self._deadline:
             self._deadline = None
             raise TimeLimitError
-        return compute() if self._journal is None else self._journal.recall(key(), compute)
+
+    def watched(self, progress: Progress | None) -> Progress:
+        """Return a progress that ends with the time limit whoever tells of steps, and tells on."""
+
+        def tell(what: str, done: int, total: int) -> None:
+            self.check()
+            if progress is not None:
+                progress(what, done, total)
+
+        return tell

@@ -16,7 +16,7 @@ from ..network.network import Network, Thresholds
 from ..network.samples import Values
 from ..options import StrategyName
 from ..problem import Setting
-from ..records import Correction, LearningTrial, Trial
+from ..records import Correction, DistillationTrial, LearningTrial, Trial
 from ..strategies.allocation import GRID, EnergyStrategy, ScaledStrategy, SensitivityStrategy, Strategy, UniformStrategy
 from ..strategies.gains import saved_ms
 from ..strategies.greedy import greedy_thresholds
@@ -40,6 +40,7 @@ class Found:
         strength: Place in the family; 0 changes nothing.
         corrections: What compensation tried.
         learning: What block-wise learning tried.
+        distillation: What distilling the weights gave; None if it was not tried.
         layers: Weights that it corrected, by layer; they belong to the thresholds of ``strength``.
     """
 
@@ -47,6 +48,7 @@ class Found:
     strength: float = 0.0
     corrections: tuple[Correction, ...] = ()
     learning: tuple[LearningTrial, ...] = ()
+    distillation: DistillationTrial | None = None
     layers: Mapping[str, LayerWeights] | None = None
 
     @property

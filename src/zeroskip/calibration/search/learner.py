@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import CalibrationError
+from ...journal import Arrays, digest
 from ...progress import Progress
+from ...system import installed_version
 from ..problem import Setting
-from ..records import LearningTrial
+from ..records import DistillationTrial, LearningTrial
 from ..strategies.allocation import GRID, LARGEST_FACTOR, ScaledStrategy
+from .distiller import Distiller
 from .finder import Finder, Found, is_better
+from .torch_threads import torch_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ...learning.blockwise import Learnt
+    from ...learning.learnt import Learnt
 
 _FIRST_PRICE = 0.5
 _PRICES = 4
@@ -57,6 +60,7 @@ class BlockLearner:
         self._module = GraphModule(setting.model)
         self._data = setting.calibration.data.subset(_MOST_INPUTS)
         self.trials: list[LearningTrial] = []
+        self.distillation: DistillationTrial | None = None
 
     def improve(self, found: Found) -> None:
         """Put what learning gives in the place of what was found, where it is better; network and ``found`` agree."""
@@ -64,6 +68,12 @@ class BlockLearner:
         if not shares:
             return
         self._finder.confirm(found)
+        self._search_price(found, shares)
+        if self._setting.options.distillation:
+            distiller = Distiller(self._setting, self._finder, self._module, self._inputs, self._progress)
+            self.distillation = distiller.improve(found)
+
+    def _search_price(self, found: Found, shares: Mapping[str, float]) -> None:
         price = _FIRST_PRICE
         for _ in range(_PRICES):
             factor = self._try(found, shares, price)
@@ -113,15 +123,29 @@ class BlockLearner:
         return price * (_STEP if factor >= 1.0 else 1.0 / _STEP)
 
     def _learn(self, shares: Mapping[str, float], price: float) -> Learnt:
+        """Learn for a price, unless an earlier run that was killed has done it."""
         import torch
 
         from ...learning.blockwise import learn_blocks
+        from ...learning.learnt import Learnt
 
-        inputs = torch.from_numpy(np.array(self._data.array(), np.float32))
-        with _threads(self._setting.network.program.num_threads):
-            return learn_blocks(
-                self._module, inputs, shares, price, seed=self._setting.options.seed, progress=self._progress
-            )
+        setting = self._setting
+        seed, threads = setting.options.seed, setting.network.program.num_threads
+
+        def learn() -> Arrays:
+            inputs, progress = torch.from_numpy(self._inputs), setting.work.watched(self._progress)
+            with torch_threads(threads):
+                return learn_blocks(self._module, inputs, shares, price, seed=seed, progress=progress).to_arrays()
+
+        def key() -> bytes:
+            versions = [installed_version(package) for package in ("zeroskip", "torch")]
+            return digest("blocks", versions, setting.identity, self._inputs, dict(shares), price, seed, threads)
+
+        return Learnt.from_arrays(setting.work.recall(key, learn))
+
+    @cached_property
+    def _inputs(self) -> NDArray[np.float32]:
+        return np.array(self._data.array(), np.float32)
 
     def _shares(self) -> dict[str, float]:
         """Return what the density of each activation costs, 1 in all: the time that zeros within reach save.
@@ -136,15 +160,3 @@ class BlockLearner:
         }
         total = sum(slopes.values())
         return {name: slope / total for name, slope in slopes.items() if slope > 0.0} if total > 0.0 else {}
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -87,6 +87,7 @@ def outcome(
         ),
         corrections=found.corrections,
         learning=found.learning,
+        distillation=found.distillation,
         was_interrupted=was_interrupted,
         seconds=seconds,
     )
