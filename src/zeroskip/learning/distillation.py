@@ -80,7 +80,8 @@ def distill_weights(
 
 
 def _groups(student: GraphModule, rate: float) -> Sequence[dict[str, Any]]:
-    groups, seen = [], set()
+    groups: list[dict[str, Any]] = []
+    seen: set[int] = set()
     for name in student.layer_names:
         weight, bias = student.layer(name)
         spread = max(float(weight.detach().square().mean().sqrt()), _LEAST)

@@ -209,11 +209,6 @@ class GraphModule(nn.Module):
                 weight.copy_(_tensor(given.weight).reshape(weight.shape))
                 bias.copy_(_tensor(given.bias))
 
-    def set_thresholds(self, thresholds: Mapping[str, Threshold]) -> None:
-        """Give activations thresholds; the others keep theirs."""
-        for name, value in thresholds.items():
-            self.rectifier(name).set_threshold(torch.as_tensor(np.array(value, np.float32)))
-
     def thresholds(self) -> dict[str, Threshold]:
         """Return the present thresholds by activation."""
         return {name: self.rectifier(name).threshold_value() for name in self.activation_names}

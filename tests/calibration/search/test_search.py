@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from zeroskip.calibration import Score, Trial
@@ -33,6 +33,7 @@ class Scripted(Search):
         return Trial(stage="search", strength=strength, sparsity=0.5, score=score, passed=drop == 0.0)
 
 
+@settings(deadline=None)
 @given(PLACES, PLACES)
 def test_the_last_strength_that_passes_is_found(limit: int, holdout_limit: int) -> None:
     search = Scripted(limit, holdout_limit)
@@ -43,6 +44,7 @@ def test_the_last_strength_that_passes_is_found(limit: int, holdout_limit: int) 
     assert 0 <= last - round(search.confirmed(strength, BUDGET) * GRID) <= FINEST
 
 
+@settings(deadline=None)
 @given(PLACES, PLACES, st.integers(1, GRID - 1))
 def test_a_least_strength_is_kept_to_or_nothing_is_found(limit: int, holdout_limit: int, lowest: int) -> None:
     search = Scripted(limit, holdout_limit, lowest)
@@ -77,6 +79,7 @@ def test_a_lucky_place_of_the_holdout_does_not_end_the_way_down() -> None:
     assert round(search.confirmed(300 / GRID, BUDGET) * GRID) == 280
 
 
+@settings(deadline=None)
 @given(st.integers(100, 300), st.integers(0, 80), st.integers(0, 80))
 def test_lucky_places_of_the_holdout_never_end_the_way_down_near_nothing(limit: int, lucky: int, other: int) -> None:
     search = Noisy(limit + 80, limit)
@@ -84,6 +87,7 @@ def test_lucky_places_of_the_holdout_never_end_the_way_down_near_nothing(limit: 
     assert round(search.confirmed((limit + 80) / GRID, BUDGET) * GRID) >= limit - 2 * FINEST
 
 
+@settings(deadline=None)
 @given(st.integers(1, GRID - 40), st.integers(0, 16))
 def test_little_more_than_the_least_strength_takes_few_trials(lowest: int, more: int) -> None:
     assume(lowest + more < GRID)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -85,3 +86,24 @@ def test_an_edge_is_taken_as_a_whole_or_not_at_all() -> None:
 
 def test_no_zero_is_bought_where_none_pays() -> None:
     assert {strategy(1.0).fractions(strength)["flat"] for strength in np.linspace(0.0, 1.0, 20)} == {0.0}
+
+
+def test_a_leap_that_costs_more_than_all_else_does_not_stand_in_the_way() -> None:
+    family = strategy(1.0)
+    before = max(
+        strength for strength in np.linspace(0.0, 1.0, 257) if family.fractions(strength)["edge"] == 0.0
+    )
+    walking = family.without_leaps(before)
+    assert walking.most == {"edge": 0.0}
+    for strength in np.linspace(0.0, before, 9):
+        assert walking.fractions(strength) == family.fractions(strength)
+    assert walking.fractions(1.0)["edge"] == 0.0
+    assert walking.fractions(1.0)["smooth"] == family.fractions(1.0)["smooth"] > family.fractions(before)["smooth"]
+
+
+def test_a_leap_within_what_is_lost_anyway_stays() -> None:
+    family = strategy(1.0)
+    cheap = Sensitivity(levels=(0.1, 0.3, 0.6), damages=(1e-6, 1e-5, 1e-4))
+    mixed = replace(family, sensitivities={**family.sensitivities, "edge": cheap})
+    after = next(strength for strength in np.linspace(0.0, 1.0, 257) if mixed.fractions(strength)["smooth"] > 0.2)
+    assert mixed.without_leaps(after).most == {}

@@ -110,7 +110,8 @@ class Distiller:
         is_held = np.arange(len(inputs)) % _HELD_BACK == _HELD_BACK - 1
         student = self._module.duplicate()
         student.set_layers(found.layers or {})
-        student.set_thresholds(found.thresholds)
+        for name, value in found.thresholds.items():
+            student.rectifier(name).set_threshold(value)
         targets = torch.from_numpy(self._outputs(self._module, inputs))
         held = inputs[is_held]
         before = self._damage(student, held, targets[is_held])

@@ -106,8 +106,22 @@ class Finder:
         return Search(strategy, setting.metric, setting.calibration, setting.holdout, budget, self._progress)
 
     def look(self, found: Found) -> None:
-        """Set the strength that reaches the goal on the calibration data."""
+        """Set the strength that reaches the goal on the calibration data.
+
+        Where leaps that no budget would allow lie behind it, the search goes on without them.
+        """
         found.strength = self.reach(found.search)
+        strategy, budget = found.search.strategy, found.search.budget
+        if not isinstance(strategy, SensitivityStrategy) or budget is None:
+            return
+        walking = strategy.without_leaps(found.strength)
+        if walking.most == strategy.most:
+            return
+        search = found.search.beyond(walking, found.strength)
+        strength = self.reach(search)
+        before = found.search.trial(found.strength, on_holdout=False)
+        if is_better(search.trial(strength, on_holdout=False), before, budget):
+            found.search, found.strength = search, strength
 
     def confirm(self, found: Found, *, is_final: bool = False) -> None:
         """Reduce the strength until both halves together, and the holdout, keep within the budget too.

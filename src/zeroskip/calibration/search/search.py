@@ -116,6 +116,22 @@ class Search:
         """Return a search of the same family that remembers nothing, for a network that has changed."""
         return replace(self, lowest=lowest, is_fitted=True, trials=[], _known={}, _losses=({}, {}))
 
+    def beyond(self, strategy: Strategy, strength: float) -> Search:
+        """Return a search of a family that is the same up to a strength; it remembers what was tried up to there.
+
+        Args:
+            strategy: The family.
+            strength: In [0, 1].
+        """
+        first, second = ({place: item for place, item in half.items() if place <= strength} for half in self._losses)
+        return replace(
+            self,
+            strategy=strategy,
+            trials=[trial for trial in self.trials if trial.strength <= strength],
+            _known={key: trial for key, trial in self._known.items() if key[0] <= strength},
+            _losses=(first, second),
+        )
+
     def under(self, budget: Budget) -> Search:
         """Return a search of the same family that remembers the same, for another budget."""
         return replace(self, budget=budget)

@@ -7,7 +7,7 @@ it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -23,6 +23,9 @@ MAX_FRACTION = 0.95
 GRID: NDArray[np.float64] = np.linspace(0.0, MAX_FRACTION, 96)
 """Shares that allocations are made of."""
 LARGEST_FACTOR = 4.0
+_LEAP = 0.15
+"""Share of its non-zeros from which on what an activation drops more at once is a leap."""
+_SCANNED = 257
 
 
 class Strategy(Protocol):
@@ -110,12 +113,14 @@ class SensitivityStrategy:
         values: By activation.
         sensitivities: By activation.
         gains: By activation: what is saved at each share of :data:`GRID`, float64, ascending.
+        most: By activation, the largest share it may drop, where that is less than all.
     """
 
     values: Mapping[str, Values]
     sensitivities: Mapping[str, Sensitivity]
     gains: Mapping[str, NDArray[np.float64]]
     name: str = "sensitivity"
+    most: Mapping[str, float] = field(default_factory=dict)
 
     def fractions(self, strength: float) -> dict[str, float]:
         """Return the share of its non-zero values that each activation drops, in [0, 1]."""
@@ -123,10 +128,36 @@ class SensitivityStrategy:
             return dict.fromkeys(self.sensitivities, 0.0)
         highest, lowest = self._price_range
         price = highest * (lowest / highest) ** strength
-        return {
-            name: float(GRID[int(np.argmax(self._scaled_gains[name] - price * damages))])
-            for name, damages in self._damages.items()
-        }
+        return {name: self._share(name, price) for name in self._damages}
+
+    def _share(self, name: str, price: float) -> float:
+        allowed = int(np.searchsorted(GRID, self.most.get(name, MAX_FRACTION), side="right"))
+        worth = self._scaled_gains[name][:allowed] - price * self._damages[name][:allowed]
+        return float(GRID[int(np.argmax(worth))])
+
+    def without_leaps(self, strength: float) -> SensitivityStrategy:
+        """Return the family in which no activation makes a leap that alone does more damage than all do at a strength.
+
+        An activation before a 3x3 layer leaps from few zeros to those that take the layer beyond Winograd's algorithm.
+        Where one such leap is more than the budget allows it would end the search, though other activations could
+        go on. Up to the strength both families are the same.
+
+        Args:
+            strength: In [0, 1], within the budget.
+        """
+        present = self.fractions(strength)
+        total = sum(float(self.sensitivities[name].at(np.array([share]))[0]) for name, share in present.items())
+        later = [self.fractions(float(place)) for place in np.linspace(strength, 1.0, _SCANNED)]
+        most = dict(self.most)
+        for name, share in present.items():
+            before = share
+            for shares in later:
+                low, high = self.sensitivities[name].at(np.array([before, shares[name]])).tolist()
+                if shares[name] - before > _LEAP and high - low > total:
+                    most[name] = before
+                    break
+                before = shares[name]
+        return replace(self, most=most)
 
     def thresholds(self, strength: float) -> dict[str, float | NDArray[np.float32]]:
         """See :class:`Strategy`."""
