@@ -169,7 +169,7 @@ def _order(plans: Sequence[Plan]) -> Iterator[tuple[Plan, int]]:
 def _estimated(folder: Path, plan: Plan, seed: int, budgets: Sequence[float]) -> Iterator[EstimatedDrop]:
     if not budgets:
         return
-    data, unseen = _pictures(folder, plan, seed)
+    data, unseen = pictures(folder, plan, seed)
     options = CalibrationOptions(
         max_drop=budgets[-1],
         metric="top1",
@@ -196,8 +196,8 @@ def _estimated(folder: Path, plan: Plan, seed: int, budgets: Sequence[float]) ->
 
 
 def _compared(folder: Path, plan: Plan, budget: float, result: CalibrationResult, unseen: Dataset) -> EstimatedDrop:
-    before = _right(folder, plan.network, None, unseen)
-    after = before if result.is_zero else _right(folder, plan.network, result, unseen)
+    before = right_answers(folder, plan.network, None, unseen)
+    after = before if result.is_zero else right_answers(folder, plan.network, result, unseen)
     estimate = result.estimate
     return EstimatedDrop(
         network=plan.network,
@@ -237,7 +237,7 @@ def _model(folder: Path, network: str) -> bytes:
     return CASES[network].read(folder)
 
 
-def _pictures(folder: Path, plan: Plan, seed: int) -> tuple[Dataset, Dataset]:
+def pictures(folder: Path, plan: Plan, seed: int) -> tuple[Dataset, Dataset]:
     """Return pictures to calibrate on and others: every seed has its own of CIFAR-10, of photographs a random half."""
     if plan.network.startswith("resnet"):
         first = seed * plan.samples
@@ -255,7 +255,7 @@ def _pictures(folder: Path, plan: Plan, seed: int) -> tuple[Dataset, Dataset]:
 _DENSE: dict[tuple[str, int, int], NDArray[np.bool_]] = {}
 
 
-def _right(folder: Path, network: str, result: CalibrationResult | None, data: Dataset) -> NDArray[np.bool_]:
+def right_answers(folder: Path, network: str, result: CalibrationResult | None, data: Dataset) -> NDArray[np.bool_]:
     """Return which pictures a network gets right; as it is it runs every batch once."""
     model = _model(folder, network)
     session = InferenceSession(

@@ -66,7 +66,7 @@ def test_what_is_there_is_not_made_again(tmp_path: Path, monkeypatch: pytest.Mon
     noise = np.random.default_rng(0).gumbel(size=logits.shape)
     data = tiny_data(64, (12.0 * (logits - logits.mean(axis=0)) + 12.0 * logits + noise).argmax(axis=1).tolist())
     parts = data.split(0.75, seed=3)
-    monkeypatch.setattr(estimates, "_pictures", lambda folder, plan, seed: parts)
+    monkeypatch.setattr(estimates, "pictures", lambda folder, plan, seed: parts)
     monkeypatch.setattr(estimates, "_ACCEPTS", True)
     path = tmp_path / "estimates.jsonl"
     assert estimates.main(["--data", str(tmp_path), "--output", str(path)]) == 0
