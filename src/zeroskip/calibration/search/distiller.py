@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 from ...journal import Arrays, digest
 from ...progress import Progress
 from ...system import installed_version
+from ..judging.outputs import Outputs
 from ..problem import Setting
 from ..records import DistillationTrial
 from .finder import Finder, Found, is_better
 from .torch_threads import torch_threads
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ...learning import GraphModule
     from ...learning.learnt import Learnt
 
@@ -112,25 +115,26 @@ class Distiller:
         student.set_layers(found.layers or {})
         for name, value in found.thresholds.items():
             student.rectifier(name).set_threshold(value)
-        targets = torch.from_numpy(self._outputs(self._module, inputs))
-        held = inputs[is_held]
-        before = self._damage(student, held, targets[is_held])
+        reference = self._outputs(self._module, inputs)
+        targets = torch.from_numpy(reference[self._module.outputs[0]])
+        held = Outputs({name: values[is_held] for name, values in reference.items()})
+        before = self._damage(student, inputs[is_held], held)
         layers = distill_weights(
             student, inputs[~is_held], targets[~is_held], seed=seed,
             progress=self._setting.work.watched(self._progress),
         )  # fmt: skip
-        errors: Mapping[str, float] = {"before": before, "after": self._damage(student, held, targets[is_held])}
+        errors: Mapping[str, float] = {"before": before, "after": self._damage(student, inputs[is_held], held)}
         return Learnt(price=0.0, thresholds={}, layers=layers, errors=errors, inputs=int((~is_held).sum()))
 
-    def _damage(self, student: GraphModule, inputs: object, targets: object) -> float:
-        reference = np.asarray(targets, np.float32)
-        return self._setting.metric.information_loss(reference, self._outputs(student, inputs))
+    def _damage(self, student: GraphModule, inputs: Tensor, reference: Outputs) -> float:
+        return float(self._setting.metric.information_loss(reference, self._outputs(student, inputs)))
 
-    def _outputs(self, module: GraphModule, inputs: object) -> NDArray[np.float32]:
+    def _outputs(self, module: GraphModule, inputs: Tensor) -> Outputs:
         import torch
 
-        assert isinstance(inputs, torch.Tensor)
         size = self._setting.network.batch_size
         with torch.no_grad():
-            parts = [module(inputs[start : start + size])[0] for start in range(0, len(inputs), size)]
-        return np.asarray(torch.cat(parts).numpy(), np.float32)
+            parts = [module(inputs[start : start + size]) for start in range(0, len(inputs), size)]
+        columns = zip(*parts, strict=True)
+        named = zip(module.outputs, columns, strict=True)
+        return Outputs({name: np.asarray(torch.cat(column).numpy(), np.float32) for name, column in named})
