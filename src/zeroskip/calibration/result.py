@@ -12,6 +12,7 @@ from ..errors import DataError, RecipeError
 from ..files import atomic_write_text, read_ordinary
 from ..onnx import LayerWeights
 from ..short_repr import ShortRepr
+from ..tabular import Record, Tabular
 from ..thresholds import ThresholdSet
 from .judging.baseline import Baseline
 from .network.timing import MeasuredSpeed
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from ..onnx.load import ModelSource
 
 
-class CalibrationResult(ShortRepr, BaseModel):
+class CalibrationResult(Tabular, ShortRepr, BaseModel):
     """Thresholds that keep within a budget, checked on data the search did not see.
 
     Attributes:
@@ -154,6 +155,22 @@ class CalibrationResult(ShortRepr, BaseModel):
 
     def __str__(self) -> str:
         return self.message
+
+    def _words(self) -> str:
+        return self.message
+
+    def _records(self) -> list[Record]:
+        """Return where thresholds were put: one row for each activation that the search knew."""
+        return [
+            {
+                "activation": item.label or item.activation,
+                "worth_ms": item.gain_ms,
+                "dropped": item.fraction,
+                "damage_per_ms": item.damage_per_ms,
+                "is_per_channel": item.is_per_channel,
+            }
+            for item in self.sensitivities
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values that JSON can hold."""

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ...short_repr import ShortRepr
+from ...tabular import Record, Tabular
 from ...text import printable, time_cell
 from ..cost import CostModel, can_skip, skips_rows
 from ..native import CompiledPlan
@@ -97,7 +98,7 @@ class ExplainedIsland:
 
 
 @dataclass(frozen=True, repr=False)
-class Explanation(ShortRepr):
+class Explanation(Tabular, ShortRepr):
     """A compiled plan for people; ``str()`` is an aligned table.
 
     Args:
@@ -137,6 +138,27 @@ class Explanation(ShortRepr):
             "eliminated": [asdict(node) for node in self.eliminated],
             "islands": [asdict(island) for island in self.islands],
         }
+
+    def _words(self) -> str:
+        return f"{len(self.steps)} steps; {self.isa}, {self.num_threads} threads"
+
+    def _records(self) -> list[Record]:
+        return [
+            {
+                "step": step.name,
+                "op": step.op,
+                "kernel": step.kernel,
+                "output": shape_text(step.output_shape),
+                "macs": step.macs,
+                "density": step.density,
+                "crossover_density": step.crossover_density,
+                "predicted_ms": step.predicted_ms,
+                "measured_ms": step.measured_ms,
+                "choice": step.choice,
+                "note": step.note,
+            }
+            for step in self.steps
+        ]
 
     def __str__(self) -> str:
         header = ["#", "step", "op", "kernel", "layout", "output", "MMACs", "skipped", *_NUMBERS, "choice", "note"]
