@@ -66,6 +66,7 @@ class InferenceSession(EngineSession):
         for name in kwargs:
             note_ignored(f"the argument {name} of InferenceSession")
         self._sess_options = sess_options
+        self._providers, self._provider_options = [CPU], {CPU: dict[str, str]()}  # which packages look at
         self._trace = Trace(sess_options.profile_file_prefix) if sess_options.enable_profiling else None
         with raises_status(path_or_bytes), self._event("model_loading_and_initialization"):
             super().__init__(path_or_bytes, sess_options.engine_options())
@@ -165,11 +166,11 @@ class InferenceSession(EngineSession):
 
     def get_providers(self) -> list[str]:
         """Return the names of the execution providers: the CPU's."""
-        return [CPU]
+        return list(self._providers)
 
     def get_provider_options(self) -> dict[str, dict[str, str]]:
         """Return no options of the CPU's provider."""
-        return {CPU: {}}
+        return dict(self._provider_options)
 
     def set_providers(self, providers: Any = None, provider_options: Any = None) -> None:
         """Warn about execution providers that there are not; nothing changes."""
