@@ -57,7 +57,8 @@ def magika(folder: Path) -> Results:
     """A model of its own, fed with nested lists."""
     from magika import Magika
 
-    texts = {"python": b"import os\n\ndef main():\n    print(os.getcwd())\n" * 20, "html": b"<html><p>x</p></html>" * 20}
+    code = b"import os\n\ndef main():\n    print(os.getcwd())\n"
+    texts = {"python": code * 20, "html": b"<html><p>x</p></html>" * 20}
     model = Magika()
     found = {name: model.identify_bytes(text) for name, text in texts.items()}
     scores = {f"{name} score": np.array(result.score) for name, result in found.items()}
@@ -98,7 +99,7 @@ def rembg(folder: Path) -> Results:
     path = conv_network(folder / "u2net.onnx", ["batch", 3, 320, 320], is_map=True)
     session = new_session("u2net_custom", model_path=str(path))
     image = Image.fromarray(noise_picture())
-    return {"mask": np.asarray(remove(image, session=session, only_mask=True), np.float32)}
+    return {"mask": np.asarray(remove(image, session=session, only_mask=True))}
 
 
 def optimum(folder: Path) -> Results:

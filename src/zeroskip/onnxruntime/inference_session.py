@@ -66,7 +66,8 @@ class InferenceSession(EngineSession):
         for name in kwargs:
             note_ignored(f"the argument {name} of InferenceSession")
         self._sess_options = sess_options
-        self._providers, self._provider_options = [CPU], {CPU: dict[str, str]()}  # which packages look at
+        self._providers, self._provider_options = [CPU], {CPU: dict[str, str]()}
+        self._model_path = None if isinstance(path_or_bytes, bytes) else path_or_bytes  # packages look at these
         self._trace = Trace(sess_options.profile_file_prefix) if sess_options.enable_profiling else None
         with raises_status(path_or_bytes), self._event("model_loading_and_initialization"):
             super().__init__(path_or_bytes, sess_options.engine_options())

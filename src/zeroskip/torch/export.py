@@ -18,12 +18,14 @@ from torch import Tensor, nn
 from ..errors import ModelError
 from ..learning.fatrelu import FATReLU
 from ..thresholds import ThresholdSet
+from .wrappers import innermost, unwrap
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
     from ..data import Preprocess
 
+_LOGGER = logging.getLogger("zeroskip.torch")
 _SCOPES = "pkg.torch.onnx.name_scopes"
 _CLASSES = "pkg.torch.onnx.class_hierarchy"
 _OPSET = 20
@@ -45,7 +47,8 @@ def export(
     file speak of the modules, and :func:`from_thresholds` finds its way back.
 
     Args:
-        model: Exported as in evaluation mode; not changed.
+        model: Exported as in evaluation mode; not changed. What ``torch.compile``, ``DataParallel`` or
+            ``AveragedModel`` put around it is left out; bfloat16, half and double become float32, with a warning.
         example_inputs: One tensor, or one per input.
         path: File to create or replace; it appears whole or not at all.
         dynamic_batch: Whether the first dimension of every input is left open.
@@ -87,7 +90,8 @@ def to_onnx(
     from ..onnx import apply_thresholds, load_model, to_bytes
 
     inputs = (example_inputs,) if isinstance(example_inputs, Tensor) else tuple(example_inputs)
-    plain, thresholds = _rectified(model)
+    plain, thresholds = _rectified(unwrap(copy.deepcopy(innermost(model))))
+    plain, inputs = _as_float32(plain, inputs)
     exported = _exported(plain, inputs, dynamic_batch, input_names, output_names)
     names = _name_activations(exported)
     needed = {path for path, threshold in thresholds.items() if _is_above_zero(threshold)}
@@ -110,9 +114,21 @@ class _Rectified(nn.Module):
         return F.relu(x) if self.max_value is None else x.clamp(0.0, self.max_value)
 
 
+def _as_float32(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    """Return model and inputs in float32, in which the engine computes; others are told of."""
+    values = [*model.parameters(), *model.buffers(), *inputs]
+    others = sorted({str(x.dtype) for x in values if x.is_floating_point() and x.dtype != torch.float32})
+    if not others:
+        return model, inputs
+    if unknown := set(others) - {"torch.bfloat16", "torch.float16", "torch.float64"}:
+        raise ModelError(f"the model holds tensors of {sorted(unknown)}; convert it to float32 first: model.float()")
+    _LOGGER.warning("the model holds tensors of %s: it is exported in float32", ", ".join(others))
+    return model.float(), tuple(x.float() if x.is_floating_point() else x for x in inputs)
+
+
 def _rectified(model: nn.Module) -> tuple[nn.Module, dict[str, Any]]:
-    """Return a copy in evaluation mode with plain ReLUs, and the thresholds by module path."""
-    plain = copy.deepcopy(model).eval()
+    """Put a copy of a model into evaluation mode with plain ReLUs; return it and the thresholds by module path."""
+    plain = model.eval()
     modules = [
         (name, module)
         for name, module in plain.named_modules(remove_duplicate=False)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..errors import RecipeError
 from ..learning.fatrelu import fatrelus
 from .export import to_onnx
+from .wrappers import innermost
 
 if TYPE_CHECKING:
     from ..calibration import CalibrationResult
@@ -52,7 +53,7 @@ def calibrate(
     from ..calibration import calibrate as calibrated
     from ..onnx import to_bytes
 
-    modules = fatrelus(model)
+    modules = fatrelus(innermost(model))
     if not modules:
         raise RecipeError("the model has no FATReLU to give thresholds to: call replace_relu(model) first")
     if options.get("compensation", "none") != "none":

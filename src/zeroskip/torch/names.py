@@ -12,6 +12,7 @@ from ..errors import RecipeError
 from ..learning.fatrelu import FATReLU, fatrelus
 from ..thresholds import Threshold, ThresholdSet
 from .surgery import replace_relu
+from .wrappers import innermost, unwrap
 
 if TYPE_CHECKING:
     from ..onnx.load import ModelSource
@@ -37,6 +38,7 @@ def activation_names(
     """
     from ..onnx import activations, load_model
 
+    model = innermost(model)
     called = _called(model, (example_inputs,) if isinstance(example_inputs, Tensor) else tuple(example_inputs))
     found = activations(load_model(onnx_model))
     clips = [fatrelus(model)[name].max_value for name in called]
@@ -77,7 +79,7 @@ def from_thresholds(
     Example:
         >>> model = from_thresholds(model, ThresholdSet.load("thresholds.json"))  # doctest: +SKIP
     """
-    result = model if fatrelus(model) else replace_relu(model)
+    result = unwrap(model) if fatrelus(model) else replace_relu(model)
     known = fatrelus(result)
     paths = {name: path for path, name in names.items()} if names is not None else {path: path for path in known}
     if missing := [name for name in thresholds if paths.get(name) not in known]:
@@ -102,7 +104,7 @@ def to_thresholds(model: nn.Module, *, names: Mapping[str, str] | None = None) -
     Raises:
         RecipeError: If the model has none, or ``names`` lacks one.
     """
-    known = fatrelus(model)
+    known = fatrelus(innermost(model))
     if not known:
         raise RecipeError("the model has no FATReLU")
     if names is not None and (missing := sorted(set(known) - set(names))):

@@ -1,4 +1,7 @@
-"""Finding the ReLUs of a traced model: modules, functions, tensor methods, and clips that are one."""
+"""Finding the ReLUs of a traced model: modules, functions, tensor methods, and clips that are one.
+
+Those written with two operands, ``torch.maximum(x, 0)`` or ``x * (x > 0)``, are known by :mod:`.gates`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import torch.nn.functional as F  # noqa: N812 (its usual name)
 from torch import fx, nn
 
 from ..learning.fatrelu import FATReLU
+from .gates import gated, number_of
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,10 @@ def module_clip(module: nn.Module) -> Rectifier | None:
         return Rectifier("", None, None)
     if isinstance(module, nn.Hardtanh) and module.min_val == 0.0:  # ReLU6 is a Hardtanh
         return Rectifier("", None, float(module.max_val))
+    if isinstance(module, nn.Threshold) and module.threshold == 0 and module.value == 0:
+        return Rectifier("", None, None)
+    if isinstance(module, nn.LeakyReLU) and module.negative_slope == 0.0:
+        return Rectifier("", None, None)
     return None
 
 
@@ -83,9 +91,9 @@ def find_rectifier(node: fx.Node, tracer: RectifierTracer) -> Rectifier | None:
     if node.op not in ("call_function", "call_method"):
         return None
     rule = _FUNCTIONS.get(node.target) if node.op == "call_function" else _METHODS.get(str(node.target))
-    if rule is None:
-        return None
-    bounds = rule(node)
+    bounds = None if rule is None else rule(node)
+    if bounds is None and gated(node) is not None:
+        bounds = (0.0, None)
     if bounds is None or bounds[0] != 0.0:
         return None
     caller = tracer.callers[node]
@@ -98,12 +106,17 @@ def find_rectifier(node: fx.Node, tracer: RectifierTracer) -> Rectifier | None:
 Bounds = tuple[float, "float | None"]
 
 
+def source_of(node: fx.Node) -> fx.Node:
+    """Return what the ReLU of a node is taken of."""
+    return gated(node) or node.all_input_nodes[0]
+
+
 def later_users(node: fx.Node, found: Rectifier) -> list[fx.Node]:
     """Return the nodes that read the input of an in-place ReLU after it ran, and so see its result."""
     if not found.is_inplace:
         return []
     order = {other: place for place, other in enumerate(node.graph.nodes)}
-    return [user for user in node.all_input_nodes[0].users if order[user] > order[node]]
+    return [user for user in source_of(node).users if order[user] > order[node]]
 
 
 def _unbounded(node: fx.Node) -> Bounds:
@@ -131,10 +144,15 @@ def _argument(node: fx.Node, place: int, name: str, default: Any) -> Any:
     return node.args[place] if len(node.args) > place else node.kwargs.get(name, default)
 
 
+def _leaky(node: fx.Node) -> Bounds | None:
+    return (0.0, None) if number_of(_argument(node, 1, "negative_slope", 0.01)) == 0.0 else None
+
+
 def _numbers(low: Any, high: Any) -> Bounds | None:
-    if not isinstance(low, int | float) or not (high is None or isinstance(high, int | float)):
+    low_value, high_value = number_of(low), None if high is None else number_of(high)
+    if low_value is None or (high is not None and high_value is None):
         return None
-    return float(low), None if high is None else float(high)
+    return low_value, high_value
 
 
 _FUNCTIONS: dict[Any, Callable[[fx.Node], Bounds | None]] = {
@@ -144,11 +162,19 @@ _FUNCTIONS: dict[Any, Callable[[fx.Node], Bounds | None]] = {
     F.relu_: _unbounded,
     F.relu6: _six,
     F.hardtanh: _hardtanh,
+    F.hardtanh_: _hardtanh,
     torch.clamp: _clamp,
+    torch.clamp_: _clamp,
     torch.clip: _clamp,
+    torch.clip_: _clamp,
     torch.clamp_min: _clamp,
+    torch.clamp_min_: _clamp,
     F.threshold: _threshold_at_zero,
+    F.threshold_: _threshold_at_zero,
     torch.threshold: _threshold_at_zero,
+    torch.threshold_: _threshold_at_zero,
+    F.leaky_relu: _leaky,
+    F.leaky_relu_: _leaky,
 }
 
 _METHODS: dict[str, Callable[[fx.Node], Bounds | None]] = {
@@ -157,5 +183,7 @@ _METHODS: dict[str, Callable[[fx.Node], Bounds | None]] = {
     "clamp": _clamp,
     "clamp_": _clamp,
     "clip": _clamp,
+    "clip_": _clamp,
     "clamp_min": _clamp,
+    "clamp_min_": _clamp,
 }

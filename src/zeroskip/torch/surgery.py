@@ -12,7 +12,8 @@ from torch import fx, nn
 from ..errors import RecipeError
 from ..learning.fatrelu import FATReLU, ThresholdLike
 from ..learning.functional import Form
-from .rectifiers import Rectifier, RectifierTracer, find_rectifier, later_users, module_clip
+from .rectifiers import Rectifier, RectifierTracer, find_rectifier, later_users, module_clip, source_of
+from .wrappers import unwrap
 
 _LOGGER = logging.getLogger("zeroskip.torch")
 
@@ -31,7 +32,8 @@ def replace_relu(
 
     Where every ReLU is a module called once, these modules are exchanged in place and ``model`` itself is returned.
     Where one is called several times, or is a function or tensor method (``F.relu``, ``x.relu()``, ``F.relu6``,
-    ``F.hardtanh(x, 0, m)``, ``x.clamp(min=0)``), the model is traced by ``torch.fx`` and a new ``GraphModule`` with
+    ``F.hardtanh(x, 0, m)``, ``x.clamp(min=0)``, ``torch.maximum(x, 0)``, ``torch.where(x > 0, x, 0)``,
+    ``x * (x > 0)`` and so on), the model is traced by ``torch.fx`` and a new ``GraphModule`` with
     a FATReLU for each call is returned, because each call wants its own threshold. Parameters are shared with
     ``model``, so keep only the result.
 
@@ -46,8 +48,9 @@ def replace_relu(
         slope: See :class:`FATReLU`.
 
     Returns:
-        The model to go on with. Module paths of its FATReLUs: that of the ReLU module; ``path_1`` and so on for
-        further calls of the same one; ``<calling module>.relu`` for functions.
+        The model to go on with, without what ``torch.compile``, ``DataParallel`` or ``AveragedModel`` put around it.
+        Module paths of its FATReLUs: that of the ReLU module; ``path_1`` and so on for further calls of the same one;
+        ``<calling module>.relu`` for functions.
 
     Raises:
         RecipeError: If no ReLU is found; the message says why where the model cannot be traced.
@@ -60,6 +63,7 @@ def replace_relu(
     def factory(max_value: float | None) -> FATReLU:
         return FATReLU(threshold, max_value, learnable=learnable, form=form, slope=slope)
 
+    model = unwrap(model)
     if module_clip(model) is not None:
         raise RecipeError("the model is a single ReLU: there is nothing to fine-tune")
     tracer = RectifierTracer()
@@ -67,6 +71,7 @@ def replace_relu(
         graph = tracer.trace(model)
     except Exception as error:  # tracing runs the model's own code on stand-ins, which may fail in any way
         return _exchange_untraced(model, factory, error)
+    graph.owning_module = model  # where the constants are that it names
     calls = [(node, found) for node in graph.nodes if (found := find_rectifier(node, tracer)) is not None]
     if not calls:
         raise RecipeError(
@@ -137,7 +142,8 @@ def _rewritten(
         taken.add(path)
         # Also of paths that the trace did not need: GraphModule leaves out modules that hold only functions.
         result.add_submodule(path, _made(factory, found.max_value, model))
-        source = node.all_input_nodes[0]  # asked now: it may itself be the FATReLU of an earlier call
+        source = source_of(node)  # asked now: it may itself be the FATReLU of an earlier call
+        operands = node.all_input_nodes
         readers = later_users(node, found)
         with graph.inserting_after(node):
             new = graph.call_module(path, (source,))
@@ -145,11 +151,21 @@ def _rewritten(
             user.replace_input_with(source, new)
         node.replace_all_uses_with(new)
         graph.erase_node(node)
+        _erase_unused(graph, operands)
     _heed_mode(result)
     result.delete_all_unused_submodules()
     graph.lint()
     result.recompile()
     return result
+
+
+def _erase_unused(graph: fx.Graph, nodes: list[fx.Node]) -> None:
+    """Take out what only the ReLU needed, such as its comparison."""
+    for node in nodes:
+        if not node.users and node.op in ("call_function", "call_method", "get_attr"):
+            operands = node.all_input_nodes
+            graph.erase_node(node)
+            _erase_unused(graph, operands)
 
 
 def _heed_mode(model: fx.GraphModule) -> None:

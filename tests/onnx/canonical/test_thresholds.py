@@ -39,6 +39,8 @@ def test_shapes_are_not_needed() -> None:
         ("y = Relu(x)", 11, 0.0),
         ("y = LeakyRelu <alpha = 0.0> (x)", 18, 0.0),
         ("y = Max(x, zero)", 18, 0.0),
+        ("s = Shape(x) o = ConstantOfShape(s) y = Max(x, o)", 18, 0.0),
+        ("s = Shape(x) o = Expand(zero, s) y = Max(o, x)", 18, 0.0),
         ("y = Max(zero, x)", 18, 0.0),
         ("y = Clip(x, zero)", 18, 0.0),
         ("y = ThresholdedRelu <alpha = 0.25> (x)", 18, T),

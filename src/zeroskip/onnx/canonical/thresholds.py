@@ -143,8 +143,13 @@ def _clip(node: ir.Node) -> Spelling | None:
 
 
 def _max(node: ir.Node) -> Spelling | None:
-    x = _other_than_constant(node, lambda value: value == 0.0)
-    return None if x is None else Spelling(x[0])
+    found = _other_than_constant(node, lambda value: value == 0.0)
+    if found is not None:
+        return Spelling(found[0])
+    for x, other in zip(node.inputs, node.inputs[::-1], strict=True) if len(node.inputs) == 2 else ():
+        if x is not None and constant(x) is None and is_zero(other, x):  # zeros_like(x), of whatever size
+            return Spelling(x)
+    return None
 
 
 def _min(node: ir.Node) -> Spelling | None:
