@@ -19,7 +19,6 @@ from torch.optim.swa_utils import AveragedModel  # noqa: E402
 import zeroskip as zs  # noqa: E402
 from zeroskip.torch import export, fatrelus, from_thresholds, replace_relu, to_thresholds  # noqa: E402
 
-
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # what compiles uses it
 
 
