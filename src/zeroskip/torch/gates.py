@@ -56,7 +56,7 @@ def number_of(value: Any) -> float | None:
         return None
     if value.target in _ZEROS:
         return 0.0
-    place = _FILLED.get(value.target)  # type: ignore[arg-type]
+    place = _FILLED.get(value.target)
     if place is not None:
         return number_of(value.args[place] if len(value.args) > place else value.kwargs.get("fill_value"))
     return None

@@ -172,7 +172,7 @@ _FUNCTIONS: dict[Any, Callable[[fx.Node], Bounds | None]] = {
     F.threshold: _threshold_at_zero,
     F.threshold_: _threshold_at_zero,
     torch.threshold: _threshold_at_zero,
-    torch.threshold_: _threshold_at_zero,
+    torch.threshold_: _threshold_at_zero,  # type: ignore[attr-defined]
     F.leaky_relu: _leaky,
     F.leaky_relu_: _leaky,
 }

@@ -71,7 +71,7 @@ def replace_relu(
         graph = tracer.trace(model)
     except Exception as error:  # tracing runs the model's own code on stand-ins, which may fail in any way
         return _exchange_untraced(model, factory, error)
-    graph.owning_module = model  # where the constants are that it names
+    graph.owning_module = model  # type: ignore[assignment]  # where the constants are that it names
     calls = [(node, found) for node in graph.nodes if (found := find_rectifier(node, tracer)) is not None]
     if not calls:
         raise RecipeError(
