@@ -170,9 +170,9 @@ _FUNCTIONS: dict[Any, Callable[[fx.Node], Bounds | None]] = {
     torch.clamp_min: _clamp,
     torch.clamp_min_: _clamp,
     F.threshold: _threshold_at_zero,
-    F.threshold_: _threshold_at_zero,
+    F.threshold_: _threshold_at_zero,  # type: ignore[attr-defined]
     torch.threshold: _threshold_at_zero,
-    torch.threshold_: _threshold_at_zero,  # type: ignore[attr-defined]
+    torch.threshold_: _threshold_at_zero,
     F.leaky_relu: _leaky,
     F.leaky_relu_: _leaky,
 }
