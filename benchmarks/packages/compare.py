@@ -50,6 +50,7 @@ def compare(name: str, folder: Path) -> Comparison:
         folder: An empty folder.
 
     Raises:
+        ImportError: If the package is installed without what it needs.
         RuntimeError: If it fails, with what it wrote.
         AssertionError: If the results differ.
     """
@@ -83,5 +84,7 @@ def _run(name: str, runtime: str, folder: Path) -> None:
     paths = os.pathsep.join([str(_ROOT), *filter(None, sys.path)])
     environment = {**os.environ, "PYTHONPATH": paths, "ORT_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
     result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=_SECONDS)
+    if runtime == REAL and "ModuleNotFoundError" in result.stderr:
+        raise ImportError(f"{name} is installed without what it needs: {result.stderr.strip().splitlines()[-1]}")
     if result.returncode != 0:
         raise RuntimeError(f"{name} fails on {runtime}:\n{result.stdout[-2000:]}\n{result.stderr[-4000:]}")

@@ -17,7 +17,7 @@ def main(names: list[str]) -> int:
         with tempfile.TemporaryDirectory() as folder:
             try:
                 found = compare(name, Path(folder))
-            except (AssertionError, RuntimeError) as error:
+            except (AssertionError, ImportError, RuntimeError) as error:
                 print(f"| {name} | fails: {error} |")
                 failed += 1
             else:

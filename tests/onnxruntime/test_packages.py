@@ -18,5 +18,8 @@ from benchmarks.packages.programs import PROGRAMS
 def test_a_package_computes_the_same(name: str, tmp_path: Path) -> None:
     if not is_installed(name):
         pytest.skip(f"the package of '{name}' is not installed: pip install 'zeroskip[packages]' has the light ones")
-    found = compare(name, tmp_path)
+    try:
+        found = compare(name, tmp_path)
+    except ImportError as error:
+        pytest.skip(str(error))
     assert found.sessions
