@@ -39,7 +39,10 @@ class Comparison:
 
 def is_installed(name: str) -> bool:
     """Tell whether a package is there, without importing it."""
-    return importlib.util.find_spec(name if name != "optimum" else "optimum.onnxruntime") is not None
+    try:
+        return importlib.util.find_spec(name if name != "optimum" else "optimum.onnxruntime") is not None
+    except ModuleNotFoundError:  # not even what it is a part of
+        return False
 
 
 def compare(name: str, folder: Path) -> Comparison:
