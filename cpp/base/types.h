@@ -48,6 +48,11 @@ static_assert([] {
   return true;
 }());
 
+// Weights alone may be fp16, weights and biases s8 and s32; tensors are of the other types.
+constexpr bool is_tensor_type(DataType type) {
+  return type == DataType::kFloat32 || type == DataType::kBf16 || type == DataType::kU8;
+}
+
 constexpr const DataTypeTraits& traits(DataType type) { return kDataTypes[static_cast<size_t>(type)]; }
 
 inline std::optional<DataType> find_data_type(std::string_view name) {

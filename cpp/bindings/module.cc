@@ -42,6 +42,10 @@ nb::dlpack::dtype array_type(DataType type) {
       return nb::dtype<float>();
     case DataType::kU8:
       return nb::dtype<uint8_t>();
+    case DataType::kS8:
+      return nb::dtype<int8_t>();
+    case DataType::kS32:
+      return nb::dtype<int32_t>();
     case DataType::kBf16:
     case DataType::kFp16:
       break;
@@ -81,7 +85,7 @@ TensorSpec to_tensor(const nb::dict& dict) {
   tensor.layout = layout == "row" ? Layout::kRow : Layout::kNhwc;
   const auto dtype = dict.contains("dtype") ? get<std::string>(dict, "dtype") : "float32";
   const std::optional<DataType> known = find_data_type(dtype);
-  check(known && known != DataType::kFp16, "tensor '", tensor.name, "': dtype is '", dtype,
+  check(known && is_tensor_type(*known), "tensor '", tensor.name, "': dtype is '", dtype,
         "', needs 'float32', 'bf16' or 'u8'");
   tensor.dtype = *known;
   tensor.masked = get<bool>(dict, "masked");

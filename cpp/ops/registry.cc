@@ -18,7 +18,7 @@ struct Entry {
 
 bool takes_float32(DataType type) { return type == DataType::kFloat32; }
 bool takes_u8(DataType type) { return type == DataType::kU8; }
-bool takes_moved(DataType type) { return type != DataType::kFp16; }
+bool takes_moved(DataType type) { return is_tensor_type(type); }
 
 DataType gives_same(DataType taken) { return taken; }
 DataType gives_float32(DataType) { return DataType::kFloat32; }

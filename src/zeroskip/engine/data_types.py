@@ -41,7 +41,9 @@ DATA_TYPES: dict[str, DataType] = {
         DataType("bf16", np.dtype(np.uint16), 2, 32, 2),
         DataType("fp16", np.dtype(np.float16), 2, 32, 2),
         DataType("u8", np.dtype(np.uint8), 1, 64, 4),
+        DataType("s8", np.dtype(np.int8), 1, 64, 4),
+        DataType("s32", np.dtype(np.int32), 4, 16, 1),
     )
 }
-"""The element types by name; fp16 is for stored weights only."""
+"""The element types by name; fp16, s8 and s32 are for weights and biases only."""
 FLOAT32 = DATA_TYPES["float32"]
