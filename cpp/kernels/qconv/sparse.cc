@@ -18,7 +18,9 @@ inline void add_span(IntVec (&acc)[kBlocks * kVectorsPerBlock], const std::byte*
     const ShortVec pair = broadcast_pair(values + 2 * step);
 #pragma GCC unroll 32
     for (int i = 0; i < kRowVectors; ++i) {
-      const ShortVec first = load_shorts(a + i * kShorts), second = load_shorts(b + i * kShorts);
+      ShortVec first = load_shorts(a + i * kShorts), second = load_shorts(b + i * kShorts);
+      ZS_PIN(first);  // or each of the two that use it loads it again
+      ZS_PIN(second);
       acc[2 * i] += multiply_pairs(interleave_low(first, second), pair);
       acc[2 * i + 1] += multiply_pairs(interleave_high(first, second), pair);
     }
