@@ -104,18 +104,31 @@ Attribute to_attribute(const std::string& step, const std::string& key, nb::hand
   throw_error("step '", step, "': attribute '", key, "' is neither number, string nor list of numbers");
 }
 
+// The type of a constant: that of its array where constants may have it, else float32, which its array then is not.
+DataType constant_type(nb::handle object) {
+  Array array;
+  if (nb::try_cast<Array>(object, array))
+    for (const DataType type : {DataType::kS8, DataType::kS32})
+      if (array.dtype() == array_type(type)) return type;
+  return DataType::kFloat32;
+}
+
 // Views by role; a view's name is what `names` says for the role, by default "<step>.<role>".
 std::map<std::string, ConstantView> to_constants(const std::string& step, const nb::dict& arrays,
                                                  const nb::dict& names, std::vector<Array>& owners) {
   std::map<std::string, ConstantView> constants;
   for (const auto& [key, value] : arrays) {
     const auto role = nb::cast<std::string>(key);
-    const ConstArray array = to_const_array(value, "step '" + step + "': constant '" + role + "'", owners);
-    ConstantView view{.shape = array.shape, .values = {}, .name = step + "." + role};
+    const std::string what = "step '" + step + "': constant '" + role + "'";
+    const ConstArray array = to_const_array(value, what, owners, constant_type(value));
+    ConstantView view{.shape = array.shape,
+                      .values = {},
+                      .name = step + "." + role,
+                      .dtype = array.dtype,
+                      .data = array.data};
     if (names.contains(key)) view.name = nb::cast<std::string>(names[key]);
-    size_t count = 1;
-    for (const int64_t extent : view.shape) count *= static_cast<size_t>(extent);
-    view.values = {reinterpret_cast<const float*>(array.data), count};
+    if (array.dtype == DataType::kFloat32)
+      view.values = {reinterpret_cast<const float*>(array.data), static_cast<size_t>(view.elements())};
     constants.emplace(role, std::move(view));
   }
   return constants;

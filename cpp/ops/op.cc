@@ -73,6 +73,12 @@ std::vector<double> StepSpec::get_floats(const std::string& key, size_t expected
   return *values;
 }
 
+int64_t ConstantView::elements() const {
+  int64_t count = 1;
+  for (const int64_t extent : shape) count *= extent;
+  return count;
+}
+
 const ConstantView* StepSpec::find_constant(const std::string& role) const {
   const auto found = constants.find(role);
   return found == constants.end() ? nullptr : &found->second;

@@ -25,11 +25,22 @@
 
 namespace zeroskip {
 
-// A constant handed over by the planner: float32, row-major, alive while the factory runs (copy or pack it).
+// A constant handed over by the planner: row-major, alive while the factory runs (copy or pack it).
 struct ConstantView {
   std::vector<int64_t> shape;
-  std::span<const float> values;
+  std::span<const float> values;  // of float32 constants, which all are but those of operators on integers
   std::string name;  // unique within the session, with the shape: the key under which packed forms are shared
+  DataType dtype = DataType::kFloat32;
+  const std::byte* data = nullptr;
+
+  int64_t elements() const;
+  // The elements, which must be T's: throws Error.
+  template <typename T>
+  const T* as() const {
+    check(dtype == data_type_of<T>, "constant '", name, "' holds ", traits(dtype).name, ", needs ",
+          traits(data_type_of<T>).name);
+    return reinterpret_cast<const T*>(data);
+  }
 };
 
 using Attribute = std::variant<int64_t, double, std::string, std::vector<int64_t>, std::vector<double>>;

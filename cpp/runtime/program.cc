@@ -105,7 +105,11 @@ std::unique_ptr<Op> Program::build_op(size_t index, WeightStore& weights) {
     check_types(step);
     // Packed forms are shared by name. With the shape in it, constants of one name and several shapes stay
     // several: none is read beyond its end.
-    for (auto& [role, constant] : step.constants) constant.name += shape_text(constant.shape);
+    for (auto& [role, constant] : step.constants) {
+      check(constant.dtype == DataType::kFloat32 || step.op.starts_with("quantized_"), "constant '", role,
+            "' holds ", traits(constant.dtype).name, ", needs float32");
+      constant.name += shape_text(constant.shape);
+    }
     op = make(step, context);
   } catch (const Error& error) {
     throw StepError(

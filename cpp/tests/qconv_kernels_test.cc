@@ -71,6 +71,7 @@ class Checker {
   void operator()(const char* name, QspconvFn kernel) {
     for_each_case(name, [&](Case& layer, const Fusion& fusion) {
       return run(layer, fusion, [&](Ints& acc, const RequantizeArgs* epilogue) {
+        const bool is_expanded = std::string(name).find("_qspconv_") != std::string::npos;
         const int64_t bytes = span_record_bytes(layer.channels), capacity = (bytes - 8) / 4;
         std::vector<std::byte> records(layer.at.size() * static_cast<size_t>(bytes));
         std::vector<const std::byte*> lists;
@@ -80,11 +81,13 @@ class Checker {
                                  .channels = layer.channels,
                                  .capacity = capacity,
                                  .zero_point = layer.zero,
-                                 .row_bytes = layer.outputs * 2,
+                                 .row_bytes = is_expanded ? layer.outputs * 2 : kSlabRowBytes,
                                  .record = record});
           lists.push_back(record);
         }
         Shorts weights(static_cast<size_t>(kTaps * layer.channels * layer.outputs));
+        const auto* slab = reinterpret_cast<const std::byte*>(layer.weights.data());
+        const int64_t row_bytes = is_expanded ? layer.outputs * 2 : kSlabRowBytes;
         kernels_.s8_expand_rows({.channels = kTaps * layer.channels,
                                  .blocks = layer.outputs / 16,
                                  .from = layer.weights.data(),
@@ -94,8 +97,8 @@ class Checker {
                 .spans = kTaps,
                 .lists = lists.data(),
                 .capacity = capacity,
-                .weights = weights.data(),
-                .span_stride = layer.channels * layer.outputs,
+                .weights = is_expanded ? reinterpret_cast<const std::byte*>(weights.data()) : slab,
+                .span_stride = layer.channels * row_bytes,
                 .bias = fusion.bias ? layer.bias.data() : nullptr,
                 .acc = acc.data(),
                 .acc_stride = layer.outputs,
@@ -218,7 +221,7 @@ class Checker {
     layer.x = activations(static_cast<size_t>(pixels * kTaps * channels + 64), sparsity, zero);
     layer.residual = activations(static_cast<size_t>(pixels * outputs), 0.5, 7);
     for (int64_t i = 0; i < pixels * kTaps; ++i) layer.at.push_back(layer.x.data() + i * channels);
-    for (int64_t i = 0; i < kTaps * channels * 64; ++i)
+    for (int64_t i = 0; i < kTaps * channels * 64 + 64; ++i)  // kernels may read beyond the last row
       layer.weights.push_back(static_cast<int8_t>(std::uniform_int_distribution(-128, 127)(engine_)));
     for (int64_t i = 0; i < pixels * outputs; ++i) {
       layer.start.push_back(std::uniform_int_distribution(-100000, 100000)(engine_));

@@ -108,6 +108,20 @@ inline ShortVec widen_bytes(const int8_t* p) {
   return __builtin_convertvector(bytes, ShortVec);
 }
 
+using Bytes16 = int8_t __attribute__((vector_size(16)));
+
+inline Bytes16 load_bytes(const int8_t* p) {
+  Bytes16 bytes;
+  std::memcpy(&bytes, p, sizeof(bytes));
+  return bytes;
+}
+inline Bytes16 interleave_low_bytes(Bytes16 a, Bytes16 b) {
+  return __builtin_shuffle(a, b, Bytes16{0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23});
+}
+inline Bytes16 interleave_high_bytes(Bytes16 a, Bytes16 b) {
+  return __builtin_shuffle(a, b, Bytes16{8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31});
+}
+
 inline Vec to_floats(IntVec v) { return __builtin_convertvector(v, Vec); }
 
 // The nearest integers, of two equally near ones the even one; |x| below 2^22.

@@ -21,7 +21,8 @@ namespace zeroskip {
 
 inline constexpr int64_t kQconvPixels = 12;  // pixels in a group of the dense kernels' pointer lists
 inline constexpr int64_t kOffsetBytes = 8;
-inline constexpr int64_t kListSlack = 8;  // entries that a list may write after its last
+inline constexpr int64_t kSlabRowBytes = 64;  // of a channel's weights in a slab
+inline constexpr int64_t kListSlack = 8;      // entries that a list may write after its last
 
 struct SpanHeader {
   int32_t steps;  // pairs of entries
@@ -71,8 +72,8 @@ struct QspconvArgs {
   int64_t spans;                  // lists of a pixel
   const std::byte* const* lists;  // [pixel][spans]: records
   int64_t capacity;               // of a record
-  const int16_t* weights;         // rows, of all spans
-  int64_t span_stride;            // from one span's weights to the next's, in weights
+  const std::byte* weights;       // rows of all spans: qspconv reads expanded ones, qrows those of a slab
+  int64_t span_stride;            // from one span's weights to the next's, in bytes
   const int32_t* bias;
   int32_t* acc;
   int64_t acc_stride;
@@ -86,7 +87,7 @@ struct ListSpanArgs {
   int64_t channels;
   int64_t capacity;  // channels rounded up to 8, plus kListSlack, at least
   uint8_t zero_point;
-  int64_t row_bytes;  // of a row of expanded weights, a multiple of kOffsetBytes
+  int64_t row_bytes;  // of a row of weights, a multiple of kOffsetBytes
   std::byte* record;
 };
 using ListSpanFn = void (*)(const ListSpanArgs&);
@@ -95,7 +96,7 @@ using ListSpanFn = void (*)(const ListSpanArgs&);
 using CountNonzeroFn = int64_t (*)(const uint8_t* x, int64_t pixels, int64_t channels, int64_t stride,
                                    uint8_t zero_point);
 
-// to[i] = from[i] - zero_point; writes up to a multiple of 32 elements.
+// to[i] = from[i] - zero_point. Reads and writes exactly `count` elements.
 using WidenFn = void (*)(const uint8_t* from, int64_t count, uint8_t zero_point, int16_t* to);
 
 // Expands the weights of `channels` channels for 16 * blocks outputs. `from` is the first one's row of a slab.

@@ -94,7 +94,7 @@ void Conv::run(const RunContext& context) const {
     where.x = rows;
   }
   parallel_for(context.num_threads, plan_.tasks(), [&](int64_t index, int thread) {
-    const ConvTask task = task_at(plan_, index);
+    const ConvTask task = task_at(plan_.geometry, plan_.layout, plan_.cut, index);
     const ConvThreadScratch scratch = thread_scratch(plan_, context, thread);
     if (takes_sparse(where, task.tile))
       sparse_.run(where, task, scratch);

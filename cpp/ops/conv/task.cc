@@ -4,11 +4,9 @@
 
 namespace zeroskip {
 
-ConvTask task_at(const ConvPlan& plan, int64_t index) {
-  const ConvCut& cut = plan.cut;
-  const ConvGeometry& g = plan.geometry;
+ConvTask task_at(const ConvGeometry& g, const GroupLayout& layout, const ConvCut& cut, int64_t index) {
   const int64_t split = index % cut.block_splits;
-  const int64_t tile = index / cut.block_splits / plan.layout.groups;
+  const int64_t tile = index / cut.block_splits / layout.groups;
   ConvTask task{};
   if (cut.cuts_columns) {
     task.tile = {0, 0, 1, tile * cut.column_tile, std::min(cut.column_tile, g.ow - tile * cut.column_tile)};
@@ -16,9 +14,9 @@ ConvTask task_at(const ConvPlan& plan, int64_t index) {
     const int64_t bands = ceil_div(g.oh, cut.row_tile), oy = tile % bands * cut.row_tile;
     task.tile = {tile / bands, oy, std::min(cut.row_tile, g.oh - oy), 0, g.ow};
   }
-  task.group = index / cut.block_splits % plan.layout.groups;
+  task.group = index / cut.block_splits % layout.groups;
   task.first_block = split * cut.block_step;
-  task.last_block = std::min(plan.layout.blocks(), task.first_block + cut.block_step);
+  task.last_block = std::min(layout.blocks(), task.first_block + cut.block_step);
   return task;
 }
 

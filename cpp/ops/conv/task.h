@@ -16,7 +16,7 @@ struct ConvTask {
   ConvTile tile;
   int64_t group, first_block, last_block;
 };
-ConvTask task_at(const ConvPlan& plan, int64_t index);
+ConvTask task_at(const ConvGeometry& geometry, const GroupLayout& layout, const ConvCut& cut, int64_t index);
 
 // Where this run's tensors are.
 struct ConvOperands {

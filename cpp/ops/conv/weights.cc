@@ -5,10 +5,10 @@
 
 namespace zeroskip {
 
-GroupLayout merge_groups(const ConvGeometry& g) {
+GroupLayout merge_groups(const ConvGeometry& g, int64_t block) {
   const int64_t in = g.c / g.groups, out = g.o / g.groups;
   for (int64_t merged = 1; merged < g.groups; ++merged) {
-    const bool fills_blocks = (merged * in) % kChannelBlock == 0 && (merged * out) % kChannelBlock == 0;
+    const bool fills_blocks = (merged * in) % block == 0 && (merged * out) % block == 0;
     if (g.groups % merged == 0 && fills_blocks) return {g.groups / merged, merged * in, merged * out, merged};
   }
   return {1, g.c, g.o, g.groups};

@@ -6,7 +6,7 @@
 
 namespace zeroskip {
 
-// Groups merged until a group's channels fill whole blocks of 16: what the kernels see. Narrow groups become
+// Groups merged until a group's channels fill whole blocks, by default of 16: what the kernels see. Narrow groups become
 // dense blocks with zeros off the diagonal; one group stays one group.
 struct GroupLayout {
   int64_t groups;  // after merging
@@ -17,7 +17,7 @@ struct GroupLayout {
   int64_t blocks() const { return ceil_div(out, kChannelBlock); }
   int64_t slabs() const { return ceil_div(out, kSlab); }
 };
-GroupLayout merge_groups(const ConvGeometry& geometry);
+GroupLayout merge_groups(const ConvGeometry& geometry, int64_t block = kChannelBlock);
 
 // [group][slab][tap][in][64], zero beyond `out`.
 AlignedFloats pack_conv_weights(const ConvGeometry& geometry, const GroupLayout& layout, const float* weight,

@@ -1,0 +1,215 @@
+#include "ops/conv/quantized_plan.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include "base/memory.h"
+#include "kernels/lookup.h"
+#include "ops/conv/schedule.h"
+#include "ops/shapes.h"
+
+namespace zeroskip {
+namespace {
+
+constexpr int64_t kSlabBlocks = kSlab / 16;
+constexpr int64_t kPanelBytes = int64_t{24} << 10;   // of expanded rows: three quarters of L1
+constexpr int64_t kInputBytes = int64_t{128} << 10;  // of a tile's input, a quarter of L2
+constexpr int64_t kMostTilePixels = 392, kFewestTilePixels = 48;
+constexpr int64_t kWeightBytes = int64_t{192} << 10;  // of expanded pairs
+// Up to so many pixels a row of weights is read where it lies: expanding it takes as long as this many uses.
+constexpr int64_t kFewPixels = 4;
+constexpr int64_t kShort = sizeof(int16_t);
+
+// Cycles of a kernel's steps on Zen 3 (AVX2, November 2026), for 64 outputs: a channel of the dense tile and of a list,
+// a list's making, and a visit of a list.
+constexpr double kDenseChannel = 2.7, kListedChannel = 4.3, kListChannel = 0.3, kVisit = 20.0;
+
+ConvAlgorithm parse_algorithm(const std::string& text) {
+  if (text == "auto") return ConvAlgorithm::kAuto;
+  if (text == "sparse") return ConvAlgorithm::kSparse;
+  if (text == "dense") return ConvAlgorithm::kDense;
+  throw_error("algorithm must be auto, sparse or dense, got '", text, "'");
+}
+
+// A linear step as a pointwise convolution of N x C to N x O.
+ConvGeometry linear_geometry(const TensorSpec& x, const TensorSpec& y, const ConstantView& weight) {
+  check(weight.shape.size() == 2, "weight must be 2-D (out, in)");
+  check(!x.shape.empty() && !y.shape.empty(), "x and y need at least one axis");
+  const bool is_map = x.layout == Layout::kNhwc;
+  check(!is_map || (x.h() == 1 && x.w() == 1), "an nhwc input needs H = W = 1, got ", shape_text(x.shape));
+  const int64_t in = is_map ? x.c() : x.shape.back(), out = weight.shape[0];
+  check(weight.shape[1] == in, "weight has ", weight.shape[1], " inputs, x ", in);
+  std::vector<int64_t> shape = is_map ? std::vector<int64_t>{x.n(), 1} : x.shape;
+  shape.back() = out;
+  require_layout(y, Layout::kRow);
+  require_shape(y, shape);
+  ConvGeometry g{};
+  g.n = g.h = g.oh = g.kh = g.kw = g.sh = g.sw = g.dh = g.dw = g.groups = 1;
+  g.c = in, g.o = out, g.w = g.ow = x.elements() / in;
+  return g;
+}
+
+void check_residual(const StepSpec& step, const BuildContext& context, const TensorSpec& y) {
+  if (step.inputs.size() < 2) return;
+  const TensorSpec& residual = context.input(step, 1);
+  check(residual.layout == y.layout && residual.shape == y.shape,
+        "residual must have the output's shape and layout");
+}
+
+void read_step(const StepSpec& step, const BuildContext& context, QuantizedConvPlan& plan) {
+  const bool is_linear = step.op == "quantized_linear";
+  const TensorSpec& x = context.input(step, 0);
+  const TensorSpec& y = context.output(step, 0);
+  const ConstantView* weight = step.find_constant("weight");
+  check(weight != nullptr, "constant 'weight' is missing");
+  plan.num_threads = context.num_threads;
+  plan.algorithm = parse_algorithm(step.get_string("algorithm", "auto"));
+  plan.x_zero_point = static_cast<uint8_t>(get_zero_point(step, "x_zero_point"));
+  if (is_linear) {
+    plan.geometry = linear_geometry(x, y, *weight);
+    plan.input = ConvInput::kPixels;
+    plan.layout = merge_groups(plan.geometry, kSlab);
+    return;
+  }
+  check(y.layout == Layout::kNhwc, "output must be nhwc");
+  const bool is_row = x.layout == Layout::kRow;
+  const bool is_nhwc_rows = is_row && step.get_string("input_layout", "nchw") == "nhwc";
+  ConvGeometry& g = plan.geometry = make_conv_geometry(step, x, y, *weight, is_nhwc_rows);
+  plan.input = is_nhwc_rows ? ConvInput::kNhwcRows : is_row ? ConvInput::kNchwRows : ConvInput::kPixels;
+  const bool can_gather = g.groups == 1 && g.dw == 1;
+  check(!is_row || can_gather, "a row-layout input takes neither groups nor a horizontal dilation");
+  plan.gathers_input = can_gather && (is_row || (g.c < 16 && g.kw > 1));
+  check(!is_row || plan.algorithm != ConvAlgorithm::kSparse, "the sparse algorithm needs an nhwc input");
+  if (plan.gathers_input) plan.algorithm = ConvAlgorithm::kDense;
+  if (g.is_pointwise() && !plan.gathers_input) g = flatten_pointwise(g);
+  plan.layout = merge_groups(g, kSlab);
+}
+
+QuantizedSparsePlan plan_sparse(const QuantizedConvPlan& plan, const KernelTable& kernels) {
+  const ConvGeometry& g = plan.geometry;
+  QuantizedSparsePlan sparse{};
+  sparse.expands_rows = g.ow * g.oh * g.n > kFewPixels;
+  const KernelColumns wanted{.kind = sparse.expands_rows ? "qspconv" : "qrows",
+                             .columns = std::min(kSlab, kernels.lanes * 8)};  // as eight registers hold
+  sparse.columns = get_kernel<QspconvFn>(kernels, wanted).columns.columns;
+  const int64_t in = plan.layout.in, row_bytes = sparse.columns * kShort;
+  const int64_t most = sparse.expands_rows ? kPanelBytes / row_bytes / 8 * 8 : 4096;
+  sparse.panels = ceil_div(in, std::min(most, round_up(in, 8)));
+  sparse.panel_channels = std::min(in, round_up(ceil_div(in, sparse.panels), 8));
+  sparse.panels = ceil_div(in, sparse.panel_channels);
+  sparse.tap_step = std::clamp<int64_t>(kPanelBytes / (sparse.panel_channels * row_bytes), 1, g.taps());
+  if (!sparse.expands_rows) sparse.tap_step = 1;
+  return sparse;
+}
+
+QuantizedDensePlan plan_dense(const QuantizedConvPlan& plan, const KernelTable& kernels) {
+  const ConvGeometry& g = plan.geometry;
+  QuantizedDensePlan dense{};
+  dense.taps = plan.gathers_input ? g.kh : g.taps();
+  dense.channels = plan.gathers_input ? g.kw * g.c : plan.layout.in;
+  dense.even = round_up(dense.channels, 2);
+  dense.tap_step = std::clamp<int64_t>(kWeightBytes / (dense.even * kSlab * kShort), 1, dense.taps);
+  dense.columns = kernels.conv_tiling.dense_blocks * 16;
+  return dense;
+}
+
+ConvCut cut_work(const QuantizedConvPlan& plan) {
+  const ConvGeometry& g = plan.geometry;
+  ConvCut cut{};
+  cut.cuts_columns = g.n == 1 && g.oh == 1;
+  ConvWork work{};
+  work.images = g.n * plan.layout.groups;
+  work.lines = cut.cuts_columns ? g.ow : g.oh;
+  work.pixels_per_line = cut.cuts_columns ? 1 : g.ow;
+  work.max_tile_pixels =
+      std::clamp(kInputBytes / (plan.layout.in * g.sh * g.sw * 4), kFewestTilePixels, kMostTilePixels);
+  work.units = plan.layout.slabs();
+  work.mask_bytes_per_unit = kSlab;  // of u8 outputs: a cache line
+  work.panels = plan.sparse.panels * g.taps();
+  work.num_threads = plan.num_threads;
+  const ConvSchedule schedule = schedule_conv(work);
+  cut.row_tile = cut.cuts_columns ? 1 : schedule.lines_per_tile;
+  cut.column_tile = cut.cuts_columns ? schedule.lines_per_tile : g.ow;
+  cut.tiles = cut.cuts_columns ? ceil_div(g.ow, cut.column_tile) : g.n * ceil_div(g.oh, cut.row_tile);
+  cut.block_step = schedule.units_per_task * kSlabBlocks;
+  cut.block_splits = ceil_div(plan.layout.blocks(), cut.block_step);
+  return cut;
+}
+
+QuantizedScratch measure_scratch(const QuantizedConvPlan& plan, bool y_is_row) {
+  const ConvGeometry& g = plan.geometry;
+  const int64_t pixels = round_up(plan.tile_pixels(), kQconvPixels);
+  const int64_t rows = plan.is_single_tap() ? 1 : plan.input_rows(plan.cut.row_tile);
+  const int64_t columns =
+      plan.is_single_tap() ? plan.tile_pixels() : plan.input_columns(plan.cut.column_tile);
+  const int64_t widened_pixel = (plan.gathers_input ? g.c : plan.dense.even) * kShort;
+  int64_t input = checked_product({rows, columns, widened_pixel});
+  int64_t pointers = checked_product({pixels, plan.dense.taps, static_cast<int64_t>(sizeof(void*))});
+  if (plan.algorithm != ConvAlgorithm::kDense) {
+    const int64_t records = checked_product({rows, columns, plan.sparse.panels}) + 1;
+    input = std::max(input, checked_product({records, plan.sparse.record_bytes()}));
+    pointers = std::max(pointers, checked_product({plan.tile_pixels(), g.taps(), plan.sparse.panels,
+                                                   static_cast<int64_t>(sizeof(void*))}));
+  }
+  QuantizedScratch scratch{};
+  scratch.input = round_up(input + kArenaSlackBytes, kAlignment);
+  scratch.pointers = round_up(pointers, kAlignment);
+  scratch.acc = pixels * kSlab * static_cast<int64_t>(sizeof(int32_t));
+  scratch.weights = std::max(plan.dense.tap_step * plan.dense.even * kSlab * kShort, kPanelBytes);
+  scratch.y = y_is_row ? pixels * kSlab : 0;
+  return scratch;
+}
+
+double default_crossover(const QuantizedConvPlan& plan) {
+  const auto channels = static_cast<double>(plan.sparse.panel_channels);
+  const auto slabs = static_cast<double>(plan.layout.slabs());
+  const double visit = kVisit / static_cast<double>(plan.sparse.tap_step) / channels + kListChannel / slabs;
+  return std::clamp((kDenseChannel - visit) / kListedChannel, 0.0, 1.0);
+}
+
+}  // namespace
+
+QuantizedConvPlan plan_quantized_conv(const StepSpec& step, const BuildContext& context) {
+  check(step.inputs.size() == 1 || step.inputs.size() == 2, "takes x and an optional residual, got ",
+        step.inputs.size(), " inputs");
+  QuantizedConvPlan plan{};
+  read_step(step, context, plan);
+  check_residual(step, context, context.output(step, 0));
+  plan.sparse = plan_sparse(plan, context.kernels);
+  plan.dense = plan_dense(plan, context.kernels);
+  if (!plan.sparse.expands_rows && !plan.gathers_input && plan.algorithm == ConvAlgorithm::kAuto)
+    plan.algorithm = ConvAlgorithm::kSparse;  // weights of zeros are not even read
+  plan.cut = cut_work(plan);
+  plan.scratch = measure_scratch(plan, context.output(step, 0).layout == Layout::kRow);
+  plan.crossover_density = step.get_float("crossover_density", default_crossover(plan));
+  return plan;
+}
+
+int64_t get_zero_point(const StepSpec& step, const char* name) {
+  const int64_t value = step.get_int(name, 0);
+  check(value >= 0 && value <= 255, name, " must be in [0, 255], got ", value);
+  return value;
+}
+
+std::string to_text(const QuantizedConvPlan& plan) {
+  const ConvGeometry& g = plan.geometry;
+  constexpr const char* kNames[] = {"auto", "sparse", "dense", "winograd"};
+  std::ostringstream out;
+  out << g.n << "x" << g.c << "x" << g.h << "x" << g.w << " -> " << g.o << "x" << g.oh << "x" << g.ow
+      << ": kernel " << g.kh << "x" << g.kw << ", strides " << g.sh << "x" << g.sw << ", groups " << g.groups
+      << " (" << plan.layout.groups << " of " << plan.layout.in << " -> " << plan.layout.out << ")\n";
+  out << "algorithm: " << kNames[static_cast<size_t>(plan.algorithm)];
+  if (plan.algorithm == ConvAlgorithm::kAuto) out << ", sparse up to density " << plan.crossover_density;
+  out << (plan.gathers_input ? ", gathered" : "") << "\n";
+  out << "sparse: lists of " << plan.sparse.panel_channels << " channels, " << plan.sparse.tap_step
+      << " taps at once" << (plan.sparse.expands_rows ? "" : ", weights read in place") << "\n";
+  out << "dense: " << plan.dense.taps << " taps of " << plan.dense.channels << " channels, "
+      << plan.dense.tap_step << " at once\n";
+  out << "tasks: " << plan.cut.tiles << " tiles of " << plan.cut.row_tile << "x" << plan.cut.column_tile
+      << " pixels, " << plan.cut.block_splits << " ranges of " << plan.cut.block_step << " blocks; "
+      << plan.num_threads << " threads\n";
+  out << "scratch bytes: " << plan.scratch.thread() << " per thread\n";
+  return out.str();
+}
+
+}  // namespace zeroskip

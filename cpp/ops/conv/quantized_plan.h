@@ -1,0 +1,75 @@
+// What a convolution of u8 activations is going to do, as plain data: made once from its step, printable.
+#pragma once
+
+#include <string>
+
+#include "ops/conv/task.h"
+
+namespace zeroskip {
+
+// Sums by lists of non-zeros.
+struct QuantizedSparsePlan {
+  bool expands_rows;  // weights of a panel to 16 bits first; else rows are read as they lie in their slab
+  int64_t columns;    // outputs of the kernel
+  int64_t panel_channels;  // channels of a list
+  int64_t panels;          // of a tap's channels
+  int64_t tap_step;        // taps whose rows lie in L1 together
+
+  int64_t record_bytes() const { return span_record_bytes(panel_channels); }
+  int64_t capacity() const { return (record_bytes() - static_cast<int64_t>(sizeof(SpanHeader))) / 4; }
+};
+
+struct QuantizedDensePlan {
+  int64_t taps;      // of a gathered input whole rows of the kernel, each of kw * c channels
+  int64_t channels;  // per tap
+  int64_t even;      // likewise, as the kernel counts them
+  int64_t tap_step;  // taps whose weights are expanded at once
+  int64_t columns;   // outputs of the kernel
+};
+
+// Working memory of a thread in bytes.
+struct QuantizedScratch {
+  int64_t input;     // 16-bit activations, or lists
+  int64_t pointers;  // to them
+  int64_t acc, weights, y;
+  int64_t thread() const { return input + pointers + acc + weights + y; }
+};
+
+struct QuantizedConvPlan {
+  ConvGeometry geometry;  // a pointwise convolution's is one long row
+  GroupLayout layout;
+  ConvInput input;
+  bool gathers_input;  // few channels: a horizontal run of taps is one tap of kw * c channels
+  ConvAlgorithm algorithm;
+  int num_threads;
+  uint8_t x_zero_point;
+  double crossover_density;
+  QuantizedSparsePlan sparse;
+  QuantizedDensePlan dense;
+  ConvCut cut;
+  QuantizedScratch scratch;
+
+  int64_t tasks() const { return cut.tiles * layout.groups * cut.block_splits; }
+  int64_t tile_pixels() const { return cut.row_tile * cut.column_tile; }
+  // Whether a tile's input is that of its output pixels, one after the other.
+  bool is_single_tap() const { return geometry.taps() == 1 && !gathers_input; }
+  // The input rows and columns, padding included, that a tile of `rows` x `columns` outputs reads.
+  int64_t input_rows(int64_t rows) const {
+    return (rows - 1) * geometry.sh + (geometry.kh - 1) * geometry.dh + 1;
+  }
+  int64_t input_columns(int64_t columns) const {
+    return (columns - 1) * geometry.sw + (geometry.kw - 1) * geometry.dw + 1;
+  }
+};
+
+// Of the step of a convolution, or of a linear one, which is a pointwise convolution of one long row. Throws Error on
+// a step that no algorithm can carry out.
+QuantizedConvPlan plan_quantized_conv(const StepSpec& step, const BuildContext& context);
+
+// An attribute in [0, 255], 0 where it is absent. Throws Error.
+int64_t get_zero_point(const StepSpec& step, const char* name);
+
+// A few lines for people.
+std::string to_text(const QuantizedConvPlan& plan);
+
+}  // namespace zeroskip

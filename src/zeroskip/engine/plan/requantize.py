@@ -1,0 +1,154 @@
+"""Requantize: the constants of a step on integers, from those of its float32 form and the scales around it.
+
+A sum of products of integers stands for x_scale * weight_scale[o] of the sum; ``multipliers`` bring it to the
+scale of the result. Thresholds and clips are in units of that scale. What saturation does anyway is left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...onnx.quantization import WeightQuantization, largest_zero
+from .draft import Draft, DraftStep
+from .types import AttributeValue
+
+_TOP = 255
+_INTEGER_FORMS = {"conv": "quantized_conv", "linear": "quantized_linear"}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What the integers of a u8 tensor stand for: scale * (q - zero_point)."""
+
+    scale: float
+    zero_point: int
+
+    @classmethod
+    def of(cls, step: DraftStep) -> Scale:
+        """Return that of a quantize or dequantize step."""
+        scale, zero_point = step.attributes["scale"], step.attributes["zero_point"]
+        assert isinstance(scale, float)
+        assert isinstance(zero_point, int)
+        return cls(scale, zero_point)
+
+    def attributes(self) -> dict[str, AttributeValue]:
+        """Return the attributes of a quantize or dequantize step."""
+        return {"scale": self.scale, "zero_point": self.zero_point}
+
+
+def is_multiplication(step: DraftStep) -> bool:
+    """Whether a float32 step is one of those that have a form on integers."""
+    return step.op in _INTEGER_FORMS and "residual" not in step.constants
+
+
+def multiply_integers(draft: Draft, step: DraftStep, operands: list[Scale], result: Scale) -> DraftStep | None:
+    """Return the form on integers of a step and the quantize behind it; inputs and outputs are left to the caller.
+
+    Args:
+        draft: Gets the constants.
+        step: A convolution or a linear step.
+        operands: Scales of its inputs, a residual's included.
+        result: That of its result.
+
+    Returns:
+        The step, None if its weights are no integers, or its sums might leave 32 bits.
+    """
+    weights = draft.integers.get(step.constants["weight"])
+    scales = None if weights is None else weights.per_output()
+    if weights is None or scales is None or weights.values.dtype != np.int8:
+        return None
+    steps = np.float32(operands[0].scale) * scales
+    bias = _integer_bias(draft, step, steps)
+    if bias is None or not _fits(weights.values, bias):
+        return None
+    made = DraftStep(_INTEGER_FORMS[step.op], step.name, [], [], dict(step.attributes), macs=step.macs)
+    made.notes = list(step.notes)
+    made.constants["weight"] = _store(draft, f"{step.constants['weight']}:s8", weights.values)
+    made.constants["bias"] = _store(draft, f"{step.name}:bias:s32", bias)
+    multipliers = steps / np.float32(result.scale)
+    made.constants["multipliers"] = _store(draft, f"{step.name}:multipliers", multipliers)
+    made.attributes["x_zero_point"] = operands[0].zero_point
+    if len(operands) == 2:
+        _set_residual(made, operands[1], result)
+    _set_result(draft, made, step, result)
+    return made
+
+
+def take_residual(
+    draft: Draft, step: DraftStep, addition: DraftStep, operands: list[Scale], result: Scale
+) -> DraftStep | None:
+    """Return a convolution on integers that also adds what an ``add`` step adds to its rounded result.
+
+    Args:
+        draft: Gets the constants.
+        step: A convolution on integers without a residual.
+        addition: The add step, perhaps with an activation.
+        operands: Scales of the convolution's own result and of the other operand.
+        result: That of the sum.
+
+    Returns:
+        The step, inputs and outputs left to the caller; None where the addition is of another kind.
+    """
+    own, other = operands
+    made = DraftStep(step.op, step.name, [], [], dict(step.attributes), dict(step.constants), macs=step.macs)
+    made.notes = [*step.notes, f"rounds to {own.scale:.3g} before the addition, as the model does"]
+    made.attributes["sum_scale"] = float(np.float32(own.scale) / np.float32(result.scale))
+    made.attributes["sum_zero_point"] = own.zero_point
+    _set_residual(made, other, result)
+    _set_result(draft, made, addition, result)
+    return made
+
+
+def _integer_bias(draft: Draft, step: DraftStep, steps: NDArray[np.float32]) -> NDArray[np.int32] | None:
+    """Return the bias in units of ``steps``, one for each output; None if that leaves 32 bits."""
+    name = step.constants.get("bias")
+    if name is None:
+        return np.zeros(steps.shape, np.int32)
+    stored = draft.integers.get(name)
+    if stored is not None and stored.values.dtype == np.int32:
+        scales = stored.per_output()
+        if scales is not None and np.allclose(scales, steps, rtol=1e-5, atol=0.0):
+            return np.asarray(stored.values, np.int32)
+    exact = np.rint(draft.constants[name].astype(np.float64) / steps)
+    if not np.all(np.abs(exact) <= np.iinfo(np.int32).max):
+        return None
+    return exact.astype(np.int32)
+
+
+def _fits(weights: NDArray[Any], bias: NDArray[np.int32]) -> bool:
+    """Whether no sum of products with integers of 8 bits leaves 32 bits."""
+    largest = _TOP * np.abs(weights.astype(np.int64)).reshape(len(weights), -1).sum(axis=1) + np.abs(bias.astype(np.int64))
+    return bool(np.all(largest <= np.iinfo(np.int32).max))
+
+
+def _set_residual(made: DraftStep, other: Scale, result: Scale) -> None:
+    made.attributes["residual_scale"] = float(np.float32(other.scale) / np.float32(result.scale))
+    made.attributes["residual_zero_point"] = other.zero_point
+
+
+def _set_result(draft: Draft, made: DraftStep, step: DraftStep, result: Scale) -> None:
+    """Take over the activation of a float32 step, in units of the result's scale."""
+    for name in ("activation", "max_value"):
+        made.attributes.pop(name, None)
+    made.attributes["y_zero_point"] = result.zero_point
+    if step.activation == "none":
+        return
+    thresholds = draft.constants[step.constants["thresholds"]]
+    highest = float(str(step.attributes.get("max_value", np.inf))) / result.scale
+    if highest < _TOP - result.zero_point:
+        made.attributes["max_value"] = highest
+    if result.zero_point == 0 and np.all(thresholds <= largest_zero(result.scale)):
+        return  # what saturates at 0 is what the activation makes 0
+    made.attributes["activation"] = "fatrelu"
+    made.constants["thresholds"] = _store(
+        draft, f"{step.name}:thresholds:u8", thresholds / np.float32(result.scale)
+    )
+
+
+def _store(draft: Draft, name: str, values: NDArray[Any]) -> str:
+    draft.constants[name] = np.ascontiguousarray(values)
+    return name
