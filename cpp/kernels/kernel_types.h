@@ -27,6 +27,7 @@
 #include "kernels/gemm/gemm.h"
 #include "kernels/pool/pool.h"
 #include "kernels/probe/probe.h"
+#include "kernels/qconv/pointwise.h"
 #include "kernels/qconv/qconv.h"
 #include "kernels/reduce/reduce.h"
 #include "kernels/spconv/spconv.h"

@@ -331,11 +331,8 @@ RequantizeArgs QuantizedConv::epilogue_at(const RunContext& context, const ConvT
   const ConvTile& tile = task.tile;
   const Tensor& y = context.outputs[0];
   const int64_t pixel = (tile.n * plan_.geometry.oh + tile.oy) * plan_.geometry.ow + tile.ox;
-  const int64_t channel = task.group * plan_.layout.out + slab * kSlab, output = output_at(task, slab);
-  RequantizeArgs args = constants_.epilogue;
-  args.multipliers = constants_.multipliers->data() + output;
-  args.zero_points = constants_.zero_points->data() + output;
-  if (constants_.thresholds) args.thresholds = constants_.thresholds->data() + output;
+  const int64_t channel = task.group * plan_.layout.out + slab * kSlab;
+  RequantizeArgs args = constants_.requantizer.at(output_at(task, slab));
   if (context.inputs.size() == 2) {
     args.residual_stride = context.inputs[1].spec->pixel_stride;
     args.residual = context.inputs[1].as<uint8_t>() + pixel * args.residual_stride + channel;

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "kernels/lookup.h"
 #include "ops/conv/schedule.h"
+#include "ops/requantize.h"
 #include "ops/shapes.h"
 
 namespace zeroskip {
@@ -183,12 +184,6 @@ QuantizedConvPlan plan_quantized_conv(const StepSpec& step, const BuildContext& 
   plan.scratch = measure_scratch(plan, context.output(step, 0).layout == Layout::kRow);
   plan.crossover_density = step.get_float("crossover_density", default_crossover(plan));
   return plan;
-}
-
-int64_t get_zero_point(const StepSpec& step, const char* name) {
-  const int64_t value = step.get_int(name, 0);
-  check(value >= 0 && value <= 255, name, " must be in [0, 255], got ", value);
-  return value;
 }
 
 std::string to_text(const QuantizedConvPlan& plan) {

@@ -66,9 +66,6 @@ struct QuantizedConvPlan {
 // a step that no algorithm can carry out.
 QuantizedConvPlan plan_quantized_conv(const StepSpec& step, const BuildContext& context);
 
-// An attribute in [0, 255], 0 where it is absent. Throws Error.
-int64_t get_zero_point(const StepSpec& step, const char* name);
-
 // A few lines for people.
 std::string to_text(const QuantizedConvPlan& plan);
 

@@ -1,7 +1,7 @@
 """Planning: from a canonical model with concrete shapes to a :class:`.types.Plan`.
 
-The passes, in order: lower every node; fuse epilogues; mark what may hold zeros; elide moves; decide masks;
-allow Winograd; assign addresses; freeze. Each is a module of its own that rewrites a :class:`.draft.Draft`.
+The passes, in order: lower every node; fuse epilogues; use integers; mark what may hold zeros; elide moves; decide
+masks; allow Winograd; assign addresses; freeze. Each is a module of its own that rewrites a :class:`.draft.Draft`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from .draft import Draft, DraftStep
 from .elision import elide
 from .fusion import fuse
+from .integers import use_integers
 from .lowering import lower
 from .masks import assign_masks, mark_zeros
 from .memory import Addresses, assign_addresses
@@ -43,6 +44,7 @@ def build_plan(
     draft = lower(model, taps)
     remove_unused(draft)
     fuse(draft)
+    use_integers(draft)
     mark_zeros(draft)
     elide(draft)
     assign_masks(draft)

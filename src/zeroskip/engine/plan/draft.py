@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ...onnx.quantization import WeightQuantization
 from ..data_types import DATA_TYPES, FLOAT32, DataType
 from .types import AttributeValue, EliminatedNode, FloatArray, Layout, round_up
 
@@ -73,6 +74,7 @@ class Draft:
     inputs: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
     eliminated: list[EliminatedNode] = field(default_factory=list)
+    integers: dict[str, WeightQuantization] = field(default_factory=dict)  # that constants were made from
 
     def add_tensor(
         self,

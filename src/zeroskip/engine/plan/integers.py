@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from .draft import Draft, DraftStep
-from .requantize import Scale, is_multiplication, multiply_integers, take_residual
+from .requantize import Scale, is_multiplication, multiply_integers, rescale, take_residual
 
 _MOVES = ("concat", "copy", "max_pool", "slice", "to_nhwc", "to_row", "transpose")
 """Steps that commute with dequantize."""
@@ -64,7 +64,7 @@ class _Rewriter:
             self._drop_quantize(step)
         elif step.op in _MOVES and self._shared_scale(step) is not None:
             self._move_integers(step)
-        elif not (self._multiply(step) or self._add(step)):
+        elif not any(form(step) for form in (self._multiply, self._add, self._rescale, self._concat)):
             self._emit(step)
 
     # ------------------------------------------------------------- emitting
@@ -115,9 +115,8 @@ class _Rewriter:
 
     def _shared_scale(self, step: DraftStep) -> Scale | None:
         """Return the one scale of all operands where they are known as integers."""
-        known = [self._integers.get(index) for index in step.inputs]
-        scales = {item.scale for item in known if item is not None}
-        return scales.pop() if None not in known and len(scales) == 1 else None
+        scales = {item.scale for item in self._operands(step) or ()}
+        return scales.pop() if len(scales) == 1 else None
 
     def _move_integers(self, step: DraftStep) -> None:
         scale, result = self._shared_scale(step), step.outputs[0]
@@ -147,9 +146,8 @@ class _Rewriter:
         if not is_multiplication(step):
             return False
         quantize = self._sole_reader(step.outputs[0], "quantize")
-        known = [self._integers.get(index) for index in step.inputs]
-        operands = [item for item in known if item is not None]
-        if quantize is None or len(operands) != len(known):
+        operands = self._operands(step)
+        if quantize is None or operands is None:
             return False
         result = multiply_integers(self._draft, step, [item.scale for item in operands], Scale.of(quantize))
         if result is None:
@@ -171,28 +169,34 @@ class _Rewriter:
 
     def _add(self, step: DraftStep) -> bool:
         """Let a convolution that waits take the addition of its result to another tensor, and the quantize behind."""
-        if step.op != "add":
-            return False
         quantize = self._sole_reader(step.outputs[0], "quantize")
-        known = [self._integers.get(index) for index in step.inputs]
-        if quantize is None or known[0] is None or known[1] is None:
+        operands = self._operands(step)
+        if step.op != "add" or quantize is None or operands is None:
             return False
         # Of two convolutions the later one: the result of the earlier one must be stored anyway.
-        for own, other in self._by_lateness(known[0], known[1]):
+        for own, other in self._by_lateness(*operands):
             waiting = self._waiting.get(own.tensor)
             if waiting is None or own.tensor == other.tensor:
                 continue
             summed = take_residual(self._draft, waiting, step, [own.scale, other.scale], Scale.of(quantize))
-            if summed is None:
-                continue
             del self._waiting[own.tensor]
             summed.inputs = [*waiting.inputs, other.tensor]
-            summed.outputs = quantize.outputs
             summed.nodes = [*waiting.nodes, *own.nodes, *step.nodes, *quantize.nodes]
-            self._done.add(id(quantize))
-            self._emit(summed)
+            self._replace(summed, quantize)
             return True
         return False
+
+    def _replace(self, made: DraftStep, quantize: DraftStep) -> None:
+        """Emit a step on integers that yields what ``quantize`` does."""
+        made.outputs = quantize.outputs
+        self._done.add(id(quantize))
+        self._emit(made)
+
+    def _operands(self, step: DraftStep) -> list[_Integers] | None:
+        """Return the integers of all inputs, None if one has none."""
+        known = [self._integers.get(index) for index in step.inputs]
+        found = [item for item in known if item is not None]
+        return found if len(found) == len(known) else None
 
     def _by_lateness(self, first: _Integers, second: _Integers) -> Iterator[tuple[_Integers, _Integers]]:
         order = list(self._waiting)
@@ -200,3 +204,48 @@ class _Rewriter:
         yield from sorted(
             pairs, key=lambda pair: order.index(pair[0].tensor) if pair[0].tensor in order else -1, reverse=True
         )
+
+    # ---------------------------------------------------------- other scales
+
+    def _rescale(self, step: DraftStep) -> bool:
+        """Bring integers to another scale: quantize itself, or an addition, rectifier or mean in front of one."""
+        forms = {"add": "quantized_add", "activation": "requantize", "quantize": "requantize"}
+        op = forms.get(step.op, "quantized_global_avg_pool" if step.op == "global_avg_pool" else None)
+        is_rectifier = step.op != "activation" or step.attributes["kind"] == "fatrelu"
+        quantize = step if step.op == "quantize" else self._sole_reader(step.outputs[0], "quantize")
+        operands = self._operands(step)
+        if op is None or not is_rectifier or quantize is None or operands is None or not self._are_maps(step):
+            return False
+        _, _, height, width = self._draft.tensors[operands[0].tensor].shape
+        values = height * width if step.op == "global_avg_pool" else 1
+        made = rescale(self._draft, op, step, [item.scale for item in operands], Scale.of(quantize), values)
+        made.inputs = [item.tensor for item in operands]
+        made.nodes = step.nodes if step is quantize else [*step.nodes, *quantize.nodes]
+        self._replace(made, quantize)
+        return True
+
+    def _concat(self, step: DraftStep) -> bool:
+        """Bring all operands of a concatenation to the scale of the quantize behind it, then concatenate integers."""
+        quantize = self._sole_reader(step.outputs[0], "quantize")
+        operands = self._operands(step)
+        if step.op != "concat" or quantize is None or operands is None or not self._are_maps(step):
+            return False
+        wanted, parts = Scale.of(quantize), []
+        for position, (index, item) in enumerate(zip(step.inputs, operands, strict=True)):
+            part = item.tensor
+            if item.scale != wanted:
+                part = self._copy_tensor(index)
+                source = DraftStep("requantize", f"{step.name}:{position}", [item.tensor], [index])
+                made = rescale(self._draft, "requantize", source, [item.scale], wanted)
+                made.inputs, made.outputs = [item.tensor], [part]
+                self._emit(made)
+            parts.append(part)
+        step.inputs = parts
+        step.nodes = [*step.nodes, *quantize.nodes]
+        self._replace(step, quantize)
+        return True
+
+    def _are_maps(self, step: DraftStep) -> bool:
+        tensors = [self._draft.tensors[index] for index in (*step.inputs, *step.outputs)]
+        same_shape = step.op not in ("add", "quantize") or len({tensor.shape for tensor in tensors}) == 1
+        return same_shape and all(tensor.layout == "nhwc" for tensor in tensors)

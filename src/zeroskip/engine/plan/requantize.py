@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...onnx.quantization import WeightQuantization, largest_zero
+from ...onnx.quantization import largest_zero
 from .draft import Draft, DraftStep
 from .types import AttributeValue
 
 _TOP = 255
-_INTEGER_FORMS = {"conv": "quantized_conv", "linear": "quantized_linear"}
+_INTEGER_FORMS = {"conv": "quantized_conv", "depthwise": "quantized_depthwise", "linear": "quantized_linear"}
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def multiply_integers(draft: Draft, step: DraftStep, operands: list[Scale], resu
 
 def take_residual(
     draft: Draft, step: DraftStep, addition: DraftStep, operands: list[Scale], result: Scale
-) -> DraftStep | None:
+) -> DraftStep:
     """Return a convolution on integers that also adds what an ``add`` step adds to its rounded result.
 
     Args:
@@ -91,7 +91,7 @@ def take_residual(
         result: That of the sum.
 
     Returns:
-        The step, inputs and outputs left to the caller; None where the addition is of another kind.
+        The step, inputs and outputs left to the caller.
     """
     own, other = operands
     made = DraftStep(step.op, step.name, [], [], dict(step.attributes), dict(step.constants), macs=step.macs)
@@ -100,6 +100,31 @@ def take_residual(
     made.attributes["sum_zero_point"] = own.zero_point
     _set_residual(made, other, result)
     _set_result(draft, made, addition, result)
+    return made
+
+
+def rescale(
+    draft: Draft, op: str, step: DraftStep, operands: list[Scale], result: Scale, values: int = 1
+) -> DraftStep:
+    """Return a step that brings nhwc integers to another scale, perhaps with others added or averaged.
+
+    Args:
+        draft: Gets the constants.
+        op: ``quantized_add``, ``requantize`` or ``quantized_global_avg_pool``.
+        step: Its float32 form; inputs and outputs are left to the caller.
+        operands: Scales of its inputs.
+        result: That of its result.
+        values: How many values each result is the mean of.
+    """
+    made = DraftStep(op, step.name, [], [], macs=step.macs, notes=list(step.notes))
+    multiplier = np.float32(operands[0].scale) / (np.float32(result.scale) * np.float32(values))
+    channels = draft.tensors[step.outputs[0]].shape[1]
+    name = f"{step.name}:{op}:multipliers"
+    made.constants["multipliers"] = _store(draft, name, np.full(channels, multiplier, np.float32))
+    made.attributes["x_zero_point"] = operands[0].zero_point
+    if len(operands) == 2:
+        _set_residual(made, operands[1], result)
+    _set_result(draft, made, step, result)
     return made
 
 
@@ -121,8 +146,8 @@ def _integer_bias(draft: Draft, step: DraftStep, steps: NDArray[np.float32]) -> 
 
 def _fits(weights: NDArray[Any], bias: NDArray[np.int32]) -> bool:
     """Whether no sum of products with integers of 8 bits leaves 32 bits."""
-    largest = _TOP * np.abs(weights.astype(np.int64)).reshape(len(weights), -1).sum(axis=1) + np.abs(bias.astype(np.int64))
-    return bool(np.all(largest <= np.iinfo(np.int32).max))
+    products = _TOP * np.abs(weights.astype(np.int64)).reshape(len(weights), -1).sum(axis=1)
+    return bool(np.all(products + np.abs(bias.astype(np.int64)) <= np.iinfo(np.int32).max))
 
 
 def _set_residual(made: DraftStep, other: Scale, result: Scale) -> None:
@@ -135,7 +160,7 @@ def _set_result(draft: Draft, made: DraftStep, step: DraftStep, result: Scale) -
     for name in ("activation", "max_value"):
         made.attributes.pop(name, None)
     made.attributes["y_zero_point"] = result.zero_point
-    if step.activation == "none":
+    if step.activation == "none" and step.attributes.get("kind") != "fatrelu":
         return
     thresholds = draft.constants[step.constants["thresholds"]]
     highest = float(str(step.attributes.get("max_value", np.inf))) / result.scale

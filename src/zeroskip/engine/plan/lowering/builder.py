@@ -7,11 +7,13 @@ layout change is only paid for where two neighbours disagree.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ....onnx.quantization import weight_quantization
 from ....onnx.rewriting import sources
 from ..draft import Draft, DraftStep
 from ..types import AttributeValue, EliminatedNode, Layout
@@ -275,7 +277,11 @@ class Builder:
         if shape is not None and shape != array.shape:
             array = array.reshape(shape)
             parts.append("x".join(str(size) for size in shape))
-        return self.constant(":".join(parts + [use] * bool(use)), array)
+        name = self.constant(":".join(parts + [use] * bool(use)), array)
+        integers = weight_quantization(value)
+        if integers is not None and (integers.scale.size == 1 or integers.axis == 0):
+            self.draft.integers[name] = replace(integers, values=integers.values.reshape(array.shape))
+        return name
 
     def _unique(self, name: str) -> str:
         count = self._step_names.get(name, 0)
