@@ -49,6 +49,7 @@ BY_OPERATOR = {
         "u8_max_pool",
     ],
     "test_quantize.py": ["f32_quantize", "u8_dequantize"],
+    "test_quantized_pointwise.py": ["u8_s8w_qdwconv", "u8_qadd", "u8_qsum"],
     "test_resize.py": ["f32_resize_linear"],
     # Besides winograd_kernels_test, which calls all four together.
     "test_winograd.py": [
