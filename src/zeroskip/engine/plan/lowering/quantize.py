@@ -26,6 +26,9 @@ def _emit(builder: Builder, node: ir.Node, op: str) -> None:
     x, y = operand(node, 0), node.outputs[0]
     zero_point = constant_ints(node, 2) or (0,)
     attributes: dict[str, AttributeValue] = {"scale": constant_float(node, 1, 1.0), "zero_point": zero_point[0]}
-    layout: Layout = "nhwc" if builder.prefers_nhwc(x) else "row"
+    unpadded = builder.unpadded(x) if builder.prefers_nhwc(x) else None
+    # A map that nobody has padded yet stays so: a convolution of few channels reads it as it is.
+    is_map = builder.prefers_nhwc(x) and (unpadded is None or unpadded[1] != "nchw")
+    layout: Layout = "nhwc" if is_map else "row"
     source = builder.nhwc(x) if layout == "nhwc" else builder.row(x)
     builder.step(op, node, [source], [builder.define(y, layout)], attributes)
