@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -87,12 +89,36 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-x.astype(np.float64)))
 
 
+error_function = np.vectorize(math.erf, otypes=[np.float64])
+
 FUNCTIONS = {
     "clip": (lambda x: np.clip(x, -0.5, 0.75), {"min_value": -0.5, "max_value": 0.75}),
     "sigmoid": (sigmoid, {}),
     "hardswish": (lambda x: x * np.clip(x / 6 + 0.5, 0, 1), {}),
     "hardsigmoid": (lambda x: np.clip(0.25 * x + 0.5, 0, 1), {"alpha": 0.25, "beta": 0.5}),
     "tanh": (lambda x: np.tanh(x.astype(np.float64)), {}),
+    "exp": (lambda x: np.exp(x.astype(np.float64)), {}),
+    "log": (lambda x: np.log(x.astype(np.float64)), {}),
+    "sqrt": (np.sqrt, {}),
+    "abs": (np.abs, {}),
+    "reciprocal": (lambda x: 1 / x, {}),
+    "erf": (lambda x: error_function(x), {}),
+    "gelu": (lambda x: x * 0.5 * (1 + error_function(x / np.sqrt(2))), {}),
+    "gelu_tanh": (
+        lambda x: x * 0.5 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x.astype(np.float64) ** 3))),
+        {},
+    ),
+    "softplus": (lambda x: np.logaddexp(0, x.astype(np.float64)), {}),
+    "softsign": (lambda x: x / (1 + np.abs(x)), {}),
+    "elu": (lambda x: np.where(x > 0, x, 0.7 * np.expm1(x.astype(np.float64))), {"alpha": 0.7}),
+    "celu": (lambda x: np.where(x > 0, x, 0.7 * np.expm1(x.astype(np.float64) / 0.7)), {"alpha": 0.7}),
+    "mish": (lambda x: x * np.tanh(np.logaddexp(0, x.astype(np.float64))), {}),
+    "floor": (np.floor, {}),
+    "ceil": (np.ceil, {}),
+    "round": (np.rint, {}),
+    "sign": (np.sign, {}),
+    "sin": (lambda x: np.sin(x.astype(np.float64)), {}),
+    "cos": (lambda x: np.cos(x.astype(np.float64)), {}),
 }
 
 
@@ -102,9 +128,18 @@ def test_activation(isa: str, kind: str, shape: tuple[int, ...]) -> None:
     function, attributes = FUNCTIONS[kind]
     x = sparse_array(shape, 0.3) * np.float32(4)
     result = run_nhwc("activation", [x], shape, isa, kind=kind, **attributes)
-    np.testing.assert_allclose(result, function(x), rtol=2e-6, atol=1e-7)
+    with np.errstate(all="ignore"):
+        expected = function(x)
+    np.testing.assert_allclose(result, expected, rtol=2e-6, atol=1e-6)
     result = run_row("activation", [x], shape, isa, kind=kind, **attributes)
-    np.testing.assert_allclose(result, function(x), rtol=2e-6, atol=1e-7)
+    np.testing.assert_allclose(result, expected, rtol=2e-6, atol=1e-6)
+
+
+def test_prelu_has_a_slope_for_each_channel(isa: str) -> None:
+    shape = (2, 35, 3, 7)
+    x, slope = sparse_array(shape, 0.3), sparse_array((35,), 0.2, seed=3)
+    result = run_nhwc("activation", [x], shape, isa, {"slope": slope}, kind="prelu")
+    np.testing.assert_array_equal(result, np.where(x > 0, x, x * slope[:, None, None]))
 
 
 @pytest.mark.parametrize("kind", ["sigmoid", "tanh"])
