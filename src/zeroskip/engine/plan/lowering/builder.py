@@ -8,7 +8,7 @@ layout change is only paid for where two neighbours disagree.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,6 +21,8 @@ from .node import LoweringError, constant_of, is_constant, shape_of, type_of
 
 if TYPE_CHECKING:
     import onnx_ir as ir
+
+_TURNED_AT_ONCE = 256
 
 Form: TypeAlias = Literal["nhwc", "row", "row_nhwc"]
 
@@ -261,7 +263,7 @@ class Builder:
 
         The name stands for the contents: steps of every plan of a session share what is stored under it.
         """
-        self.draft.constants[name] = np.asarray(values, dtype=np.float32, order="C")
+        self.draft.constants[name] = _contiguous(np.asarray(values, dtype=np.float32))
         return name
 
     def initializer(self, value: ir.Value, shape: tuple[int, ...] | None = None, use: str = "") -> str:
@@ -287,6 +289,21 @@ class Builder:
         count = self._step_names.get(name, 0)
         self._step_names[name] = count + 1
         return name if count == 0 else f"{name}#{count}"
+
+
+def _contiguous(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return an array in row-major order.
+
+    The weight of a MatMul comes turned by a view. Copied as it is, every element is a cache line of its own, for
+    VGG's first linear layer 2.5 s instead of 0.5 (Zen 3, November 2026).
+    """
+    if array.ndim != 2 or array.flags.c_contiguous:
+        return np.ascontiguousarray(array)
+    result = np.empty(array.shape, array.dtype)
+    for first in range(0, array.shape[1], _TURNED_AT_ONCE):
+        columns = slice(first, first + _TURNED_AT_ONCE)
+        result[:, columns] = array[:, columns]
+    return result
 
 
 def _name(value: ir.Value) -> str:
