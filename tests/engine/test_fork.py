@@ -24,15 +24,16 @@ expected = {len(x): reference.run(None, {"image": x})[0].tobytes() for x in (X, 
 """
 
 
-@pytest.mark.parametrize("runs_before", [0, 5])
-def test_parent_and_child_both_run(runs_before: int) -> None:
+def test_parent_and_child_both_run() -> None:
+    """Before the parent has run the session, and after."""
     code, output, errors = run_script(
         FORK
-        + f"""
-for _ in range({runs_before}):
-    check(session)
-child(lambda: check(session))
-child(lambda: (check(session), check(session, two), check(new_session())))  # a new shape, a new session
+        + """
+for runs_before in (0, 5):
+    for _ in range(runs_before):
+        check(session)
+    child(lambda: check(session))
+    child(lambda: (check(session), check(session, two), check(new_session())))  # a new shape, a new session
 check(session)
 print("done")
 """

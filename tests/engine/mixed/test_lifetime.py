@@ -45,30 +45,34 @@ def assert_done(body: str, prelude: str = MIXED) -> None:
 
 
 @forks
-@pytest.mark.parametrize("runs_before", [0, 5])
-def test_a_child_runs_the_islands_of_its_parent(runs_before: int) -> None:
+def test_a_child_runs_the_islands_of_its_parent() -> None:
+    """Before the parent has run them, and after; a child forks, too."""
     assert_done(
-        f"""
-for _ in range({runs_before}):
-    check()
-child(check)
-child(lambda: (check(3), check(), check_new()))  # a new shape, new sessions
+        """
+for runs_before in (0, 5):
+    for _ in range(runs_before):
+        check()
+    child(check)
+    child(lambda: (check(3), check(), check_new()))  # a new shape, new sessions
+child(lambda: (check(), child(lambda: (check(), drop())), check()))
 check()
 """
     )
 
 
 @forks
-@pytest.mark.parametrize("work", ["drop()", "(check(), drop())", "(sessions.popitem(), gc.collect(), check())"])
-@pytest.mark.parametrize("end", ["os._exit", "sys.exit"])
-def test_sessions_are_dropped_in_a_child(work: str, end: str) -> None:
+def test_sessions_are_dropped_in_a_child() -> None:
     """And ``sys.exit`` takes the child through the end of the interpreter and of the library."""
-    assert_done(f"check()\nchild(lambda: {work}, end={end})\ncheck()")
-
-
-@forks
-def test_a_child_forks_too() -> None:
-    assert_done("child(lambda: (check(), child(lambda: (check(), drop())), check()))")
+    assert_done(
+        """
+check()
+for end in (os._exit, sys.exit):
+    child(drop, end=end)
+    child(lambda: (check(), drop()), end=end)
+    child(lambda: (sessions.popitem(), gc.collect(), check()), end=end)
+check()
+"""
+    )
 
 
 @forks
@@ -83,7 +87,7 @@ def repeat(work):
 threads = [threading.Thread(target=repeat, args=[work], daemon=True) for work in (check, check, check_new)]
 for thread in threads:
     thread.start()
-for count in range(8):
+for count in range(4):
     child(lambda: (check(), check_new(), drop()), end=sys.exit if count % 2 else os._exit)
 stop = True
 for thread in threads:
@@ -93,28 +97,30 @@ for thread in threads:
 
 
 @forks
-@pytest.mark.parametrize("is_loaded", [False, True], ids=["under no load", "under load"])
-def test_multiprocessing_workers(is_loaded: bool) -> None:
+def test_multiprocessing_workers() -> None:
+    """At rest, and while another thread of the parent runs the same sessions."""
     assert_done(
-        f"""
+        """
 def repeat():
     while True:
         check()
-check()
-if {is_loaded}:
-    threading.Thread(target=repeat, daemon=True).start()
 def work(_):
     check()
     return os.getpid()
-with multiprocessing.get_context("fork").Pool(3) as pool:
-    workers = set(pool.map(work, range(30), chunksize=1))
-assert os.getpid() not in workers
-processes = [multiprocessing.get_context("fork").Process(target=target) for target in (check, drop)]
-for process in processes:
-    process.start()
-for process in processes:
-    process.join(300)
-assert [process.exitcode for process in processes] == [0, 0]
+context = multiprocessing.get_context("fork")
+check()
+for is_loaded in (False, True):
+    if is_loaded:
+        threading.Thread(target=repeat, daemon=True).start()
+    with context.Pool(2) as pool:
+        workers = set(pool.map(work, range(10), chunksize=1))
+    assert os.getpid() not in workers
+    processes = [context.Process(target=target) for target in (check, drop)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(300)
+    assert [process.exitcode for process in processes] == [0, 0]
 """
     )
 
@@ -129,11 +135,10 @@ time.sleep(0.3)
 """
 
 
-@pytest.mark.parametrize("work", ["check()", "check_new()"])
-def test_daemon_threads_that_run_islands_at_exit(work: str) -> None:
-    for code in (0, 3):
-        body = MIXED + DAEMONS.format(work=work) + f"print('done')\nsys.exit({code})"
-        assert run_script(body) == (code, "done\n", "")
+@pytest.mark.parametrize(("work", "code"), [("check()", 3), ("check_new()", 0)])
+def test_daemon_threads_that_run_islands_at_exit(work: str, code: int) -> None:
+    body = MIXED + DAEMONS.format(work=work) + f"print('done')\nsys.exit({code})"
+    assert run_script(body) == (code, "done\n", "")
 
 
 def test_ctrl_c_while_daemon_threads_run_islands() -> None:
