@@ -12,7 +12,7 @@ import zeroskip as zs
 from tiny_network import CLASSES, pictures, tiny_network
 from zeroskip.analysis import SparsityProfile
 
-from .conftest import Call
+from .conftest import Call, Optimized
 
 QUICK = ("--threads", "1", "--preprocess", "unit")
 
@@ -102,17 +102,21 @@ def test_apply_refuses_a_set_of_other_activations(call: Call, model: Path) -> No
     assert not Path("model.fatrelu.onnx").exists()
 
 
-@pytest.mark.parametrize("command", ["calibrate", "optimize"])
-@pytest.mark.parametrize(
-    ("target", "words"), [("--target-speedup", "at least 1.02x as fast"), ("--target-sparsity", "sparsity of at least")]
-)
+SPEEDUP = ("--target-speedup", "1.02", "at least 1.02x as fast")
+SPARSITY = ("--target-sparsity", "0.6", "sparsity of at least")
+
+
+@pytest.mark.parametrize(("target", "value", "words"), [SPEEDUP, SPARSITY], ids=["speedup", "sparsity"])
 def test_a_target_is_asked_for_and_shown(
-    call: Call, model: Path, folder: Path, command: str, target: str, words: str
+    call: Call, model: Path, folder: Path, target: str, value: str, words: str
 ) -> None:
-    value = "1.02" if target == "--target-speedup" else "0.6"
-    result = call(command, model, "--data", folder, *QUICK, target, value, "--time", "0.1")
+    result = call("calibrate", model, "--data", folder, *QUICK, target, value, "--time", "0.1")
     assert result.exit_code == 0, result.output
     assert words in result.stdout
+
+
+def test_optimize_shows_the_target_it_was_asked_for(optimized: Optimized) -> None:
+    assert SPARSITY[2] in " ".join(optimized.printed.split())
 
 
 def test_calibrate_writes_the_curve_and_its_picture(call: Call, model: Path, folder: Path) -> None:
@@ -173,22 +177,12 @@ def test_bench_prints_a_table(call: Call, model: Path, folder: Path) -> None:
 
 
 def test_optimize_and_report(call: Call, model: Path, folder: Path) -> None:
-    arguments = (
-        "--data",
-        folder,
-        *QUICK,
-        "--max-drop",
-        "0.2",
-        "--time",
-        "0.2",
-        "--output",
-        "out",
-        "--json",
-        "s.json",
-    )
+    target, value, words = SPEEDUP
+    arguments = ("--data", folder, *QUICK, target, value, "--time", "0.2", "--output", "out", "--json", "s.json")
     result = call("optimize", model, *arguments)
     assert result.exit_code == 0, result.output
     assert "tiny.onnx" in result.stdout
+    assert words in result.stdout
     assert Path("s.json").read_text() == Path("out/summary.json").read_text()
     page = Path("out/report.html").read_text()
     Path("out/report.html").unlink()

@@ -3,52 +3,35 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import onnx
 import pytest
 
-from tiny_network import save_pictures, tiny_network
-
-from .conftest import Call
+from .conftest import HOSTILE, Call, Optimized
 
 QUICK = ("--threads", "1", "--preprocess", "unit")
-HOSTILE = "[/red]\x1b[2J"
 SHOWN = "[/red]\\x1b[2J"
 WIDTHS = (80, 100, 120)
 
 
 @pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model whose nodes, and pictures whose files, have names that would steer a terminal."""
-    folder = tmp_path_factory.mktemp("hostile")
-    proto = onnx.load_model_from_string(tiny_network())
-    for node in proto.graph.node:
-        node.name = f"a/rather/long/way/down/to/{node.name}{HOSTILE}"
-    (folder / "m[bold].onnx").write_bytes(proto.SerializeToString())
-    pictures = save_pictures(folder / "pictures", 8)
-    for path in sorted(pictures.iterdir()):
-        path.rename(path.with_name(f"{path.stem}[red]\x1b]0;x\x07.png"))
-    return folder
+def measurement() -> Iterator[None]:
+    """Engines are started and timed once; every width shows the same measurement."""
+    from zeroskip import bench
 
+    done: list[bench.BenchResult] = []
 
-@pytest.fixture(scope="module")
-def results(hostile: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What optimize writes about that model."""
-    from typer.testing import CliRunner
+    def measure(*arguments: Any, **options: Any) -> bench.BenchResult:
+        if not done:
+            done.append(once(*arguments, **options))
+        return done[0]
 
-    from zeroskip.cli.app import app
-
-    output = tmp_path_factory.mktemp("results") / "out"
-    arguments = [
-        "optimize", hostile / "m[bold].onnx", "--data", hostile / "pictures", *QUICK, "--max-drop", "0.2",
-        "--time", "0.1", "--output", output,
-    ]  # fmt: skip
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert done.exit_code == 0, done.output
-    assert "\x1b" not in done.output
-    assert SHOWN in done.output
-    return output
+    once = bench.bench
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bench, "bench", measure)
+        yield
 
 
 def check(text: str, width: int) -> None:
@@ -59,16 +42,23 @@ def check(text: str, width: int) -> None:
     assert not re.search(r"\d…|…\d+[.%]| … ", text), text  # a shortened name has letters around
 
 
+def test_what_optimize_says_has_names_as_text(optimized: Optimized) -> None:
+    assert "\x1b" not in optimized.printed
+    assert SHOWN in optimized.printed
+
+
 @pytest.mark.parametrize("width", WIDTHS)
-def test_a_report_at_every_width(call: Call, results: Path, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_at_every_width(
+    call: Call, optimized: Optimized, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
-    before = {path.name: path.stat().st_mtime_ns for path in results.iterdir()}
-    result = call("report", results)
+    before = {path.name: path.stat().st_mtime_ns for path in optimized.output.iterdir()}
+    result = call("report", optimized.output)
     assert result.exit_code == 0, result.output
     check(result.output, width)
     assert "\\x1b[2J" in result.output
     assert "m[bold].onnx" in result.output
-    assert {path.name: path.stat().st_mtime_ns for path in results.iterdir()} == before
+    assert {path.name: path.stat().st_mtime_ns for path in optimized.output.iterdir()} == before
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -83,12 +73,17 @@ def test_a_report_at_every_width(call: Call, results: Path, width: int, monkeypa
     ],
 )
 def test_commands_at_every_width(
-    call: Call, hostile: Path, arguments: tuple[str, ...], width: int, monkeypatch: pytest.MonkeyPatch
+    call: Call,
+    optimized: Optimized,
+    measurement: None,
+    arguments: tuple[str, ...],
+    width: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     Path("names.txt").write_text(f"a{HOSTILE}\nb[/bold]\nc\nd\ne\n")
     command, *options = arguments
-    inputs = () if command == "info" else (hostile / "m[bold].onnx", "--data", hostile / "pictures", *QUICK)
+    inputs = () if command == "info" else (optimized.model, "--data", optimized.pictures, *QUICK)
     extra = ("--class-names", "names.txt") if command == "run" else ()
     result = call(command, *inputs, *options, *extra)
     assert result.exit_code == 0, result.output
@@ -97,8 +92,8 @@ def test_commands_at_every_width(
         assert "\\x1b[2J" in result.output
 
 
-def test_a_hostile_name_in_an_error_is_text(call: Call, hostile: Path) -> None:
-    result = call("run", hostile / "m[bold].onnx", "--data", f"nowhere{HOSTILE}")
+def test_a_hostile_name_in_an_error_is_text(call: Call, optimized: Optimized) -> None:
+    result = call("run", optimized.model, "--data", f"nowhere{HOSTILE}")
     assert result.exit_code == 1
     assert "\x1b" not in result.output
     assert SHOWN in result.output
