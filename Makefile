@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 TORCH ?= torch==2.13.0
+JOBS ?= $(shell nproc)
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
@@ -33,7 +34,7 @@ demo: $(VENV)/.stamp-build $(VENV)/.stamp-demo
 	$(BIN)/zeroskip demo
 
 test: $(VENV)/.stamp-build $(VENV)/.stamp-demo $(VENV)/.stamp-test
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 lint: $(VENV)/.stamp-build $(VENV)/.stamp-test $(VENV)/.stamp-lint
 	$(BIN)/ruff check .
