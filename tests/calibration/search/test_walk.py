@@ -71,3 +71,10 @@ def test_no_ascending_step_is_nearer(values: list[float], place: int, level: flo
     fit = monotone(values)
     step = np.where(np.arange(len(values)) >= place, np.maximum(fit, level), np.minimum(fit, level))
     assert np.square(fit - values).sum() <= np.square(step - values).sum() + 1e-9
+
+
+def test_a_budget_counts_exactly() -> None:
+    score = Score(samples=100, baseline=0.8, optimized=0.79, information_loss=0.5)
+    assert Budget(0.01, None).allows(score, as_counted=True)
+    assert not Budget(0.009, None).allows(score, as_counted=True)
+    assert not Budget(0.01, 0.4).allows(score, as_counted=True)
