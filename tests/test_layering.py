@@ -123,6 +123,7 @@ WHOLE_WAY = frozenset(
         "test_dependencies.py",
         "test_deploy.py",
         "test_docs.py",
+        "test_documents.py",
         "test_examples.py",
         "test_layering.py",
         "test_methods_with_islands.py",
