@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,54 @@ def test_one_line_says_what_is_wrong(call: Call, network: str, arguments: tuple[
     assert result.exit_code == 1
     assert words in " ".join(result.stderr.split())
     assert not Path("finetune-output").exists()
+
+
+_MISTAKES = """
+import torch
+from torch import nn
+def boom(): raise KeyError("weights")
+def wide(): return nn.Sequential(nn.Flatten(), nn.Linear(7, 4), nn.ReLU(), nn.Linear(4, 5))
+def many(outputs, targets): return outputs
+def broken(outputs, targets): return outputs.no_such_attribute
+def none(): return None
+"""
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "words"),
+    [
+        ("mistakes_for_cli:boom", (), "'mistakes_for_cli:boom' failed: KeyError: 'weights'"),
+        ("mistakes_for_cli:none", (), "gave a NoneType, expected a torch.nn.Module"),
+        ("mistakes_for_cli:absent", (), "cannot find 'mistakes_for_cli:absent'"),
+        ("syntax_for_cli:net", (), "importing 'syntax_for_cli' failed: SyntaxError"),
+        ("mistakes_for_cli:wide", (), "failed on float32"),
+        ("tiny_net_for_cli:net", ("--loss", "mistakes_for_cli:many"), "needs labels|yields no targets|the loss gave"),
+        ("tiny_net_for_cli:net", ("--loss", "huh"), "there is no loss 'huh'; there are cross_entropy"),
+        ("tiny_net_for_cli:net", ("--metric", "mistakes_for_cli:broken"), "the metric failed on.*no_such_attribute"),
+        ("tiny_net_for_cli:net", ("--metric", "mistakes_for_cli:absent"), "cannot find 'mistakes_for_cli:absent'"),
+        ("tiny_net_for_cli:net", ("--distillation", "0"), "yields no targets|no labels"),
+    ],
+)
+def test_a_mistake_is_told_without_a_traceback(
+    call: Call, network: str, folder: Path, tmp_path: Path, model: str, options: tuple[str, ...], words: str
+) -> None:
+    (tmp_path / "mistakes_for_cli.py").write_text(_MISTAKES)
+    (tmp_path / "syntax_for_cli.py").write_text("def net(:\n")
+    quick = ("--preprocess", "unit", "--threads", "1", "--batch-size", "4", "--epochs", "1")
+    result = call("finetune", model, "--data", folder, *quick, *options)
+    said = " ".join(result.stderr.split())
+    assert result.exit_code == 1, said
+    assert re.search(words, said), said
+    assert "Traceback" not in result.output
+    assert not Path("finetune-output").exists()
+
+
+def test_optimizer_and_accumulation_are_chosen(call: Call, network: str, folder: Path) -> None:
+    options = ("--optimizer", "adamw", "--accumulation", "2", "--learning-rate", "0.001")
+    result = call("finetune", network, "--data", folder, *QUICK, *options, "--epochs", "1", "--json", "result.json")
+    assert result.exit_code == 0, result.stderr
+    recipe = json.loads(Path("result.json").read_text())["recipe"]
+    assert (recipe["optimizer"], recipe["accumulation"]) == ("adamw", 2)
 
 
 def test_an_onnx_file_is_trained_and_comes_back_as_one(call: Call, folder: Path) -> None:

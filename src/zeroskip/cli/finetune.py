@@ -36,6 +36,18 @@ def finetune(
         Path | None,
         typer.Option(help="Data to judge epochs by; by default a tenth of --data.", show_default=False),
     ] = None,
+    loss: Annotated[
+        str,
+        typer.Option(help="cross_entropy, binary_cross_entropy, mse, mae, or MODULE:FUNCTION of outputs and targets."),
+    ] = "cross_entropy",
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            help="top1, top5, binary_accuracy, mae, or MODULE:FUNCTION, higher is better; by default top-1, or "
+            "agreement with the model as it is.",
+            show_default=False,
+        ),
+    ] = None,
     batch_size: Annotated[int, typer.Option(help="Inputs per step.", min=1)] = 32,
     augment: Annotated[bool, typer.Option(help="Mirror and shift pictures at random.")] = True,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path(
@@ -68,6 +80,8 @@ def finetune(
         thresholds=thresholds,
         data=data,
         valid_data=valid_data,
+        loss=loss,
+        metric=metric,
         batch_size=batch_size,
         augment=augment,
         output=output,

@@ -25,6 +25,7 @@ from ..torch import (
     replace_relu,
     to_thresholds,
 )
+from ..torch.losses import find_loss, find_metric
 from ..torch.module_files import load_module, load_weights
 from ..torch.processes import processes
 from .console import Terminal
@@ -43,6 +44,8 @@ class Request:
     thresholds: Path | None
     data: DataOptions
     valid_data: Path | None
+    loss: str
+    metric: str | None
     batch_size: int
     augment: bool
     output: Path
@@ -64,6 +67,7 @@ def run(request: Request, options: RecipeOptions, terminal: Terminal) -> Finetun
     if request.threads is not None:
         torch.set_num_threads(request.threads)
     recipe = _recipe(options)
+    loss, metric = find_loss(request.loss), None if request.metric is None else find_metric(request.metric)
     model = _network(request)
     training, validation = _data(request)
     terminal.note(f"training on   {training.description}\nvalidating on {validation.description}")
@@ -74,7 +78,9 @@ def run(request: Request, options: RecipeOptions, terminal: Terminal) -> Finetun
     )
     with processes(torch.device("cpu")) as group:
         with terminal.progress() as progress:
-            result = finetune(model, loaders, recipe, checkpoint=request.checkpoint, progress=progress)
+            result = finetune(
+                model, loaders, recipe, loss=loss, metric=metric, checkpoint=request.checkpoint, progress=progress
+            )
         if group.is_first:
             _write(request, model, result, training)
         group.wait()
@@ -87,6 +93,8 @@ def _recipe(options: RecipeOptions) -> Recipe:
     return Recipe(
         epochs=options.epochs,
         learning_rate=options.learning_rate,
+        optimizer=options.optimizer,
+        accumulation=options.accumulation,
         regularizer=None if options.regularizer == "none" else options.regularizer,
         strength=options.strength,
         distillation=options.distillation,

@@ -10,6 +10,7 @@ import typer
 
 _RECIPE = "Recipe"
 Regularizer = Literal["hoyer_square", "l1", "transformed_l1", "none"]
+Optimizer = Literal["sgd", "adam", "adamw"]
 Precision = Literal["float32", "bfloat16"]
 
 
@@ -23,6 +24,10 @@ class RecipeOptions:
     ] = None
     epochs: Annotated[int, typer.Option(help="Passes over the data.", min=1, rich_help_panel=_RECIPE)] = 4
     learning_rate: Annotated[float, typer.Option(help="Highest learning rate.", rich_help_panel=_RECIPE)] = 0.01
+    optimizer: Annotated[Optimizer, typer.Option(help="What changes the weights.", rich_help_panel=_RECIPE)] = "sgd"
+    accumulation: Annotated[
+        int, typer.Option(help="Batches per change of the weights.", min=1, rich_help_panel=_RECIPE)
+    ] = 1
     regularizer: Annotated[
         Regularizer, typer.Option(help="Penalty on activations.", rich_help_panel=_RECIPE)
     ] = "hoyer_square"

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 import torch
 from torch import nn
 
-from ..errors import DataError
+from ..errors import DataError, ModelError
 from ..learning.fatrelu import fatrelus
 from ..progress import Progress
 from .batches import Batch
 from .monitor import SparsityMonitor
 from .objective import Objective
 from .processes import Processes
+from .user_code import describe, reports
 
 
 @torch.no_grad()
@@ -44,7 +46,9 @@ def evaluate(
     total, count = 0.0, 0.0
     try:
         for number, batch in enumerate(data):
-            total += objective.score(model(batch.x), batch) * len(batch.x)
+            with reports("the model", ModelError, partial(describe, batch.x)):
+                outputs = model(batch.x)
+            total += objective.score(outputs, batch) * len(batch.x)
             count += len(batch.x)
             if progress is not None:
                 progress("validating", number, number + 1)

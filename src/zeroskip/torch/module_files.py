@@ -13,6 +13,7 @@ from torch import nn
 
 from ..errors import ModelError
 from ..files import open_ordinary
+from .user_code import reports
 
 _HOW = (
     "expected MODULE:FUNCTION, a function that returns the network; weights come from a file of their own (--weights). "
@@ -33,18 +34,36 @@ def load_module(name: str) -> nn.Module:
     module_name, colon, function = name.partition(":")
     if not colon or not module_name or not function:
         raise ModelError(f"there is no model '{name}': {_HOW}")
+    factory = find_attribute(name)
+    with reports(f"'{name}'", ModelError):
+        model = factory() if callable(factory) and not isinstance(factory, nn.Module) else factory
+    if not isinstance(model, nn.Module):
+        raise ModelError(f"'{name}' gave a {type(model).__name__}, expected a torch.nn.Module")
+    return model
+
+
+def find_attribute(name: str) -> Any:
+    """Return what ``module:attribute`` names, looked for in the working folder too.
+
+    Raises:
+        ModelError: If there is none, or the module cannot be imported.
+    """
+    module_name, _, attribute = name.partition(":")
     folder = os.getcwd()
     sys.path.insert(0, folder)
     try:
-        factory = getattr(importlib.import_module(module_name), function)
+        return getattr(importlib.import_module(module_name), attribute)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ModelError(f"cannot find '{module_name}:{function}': {error}") from error
+        raise ModelError(f"cannot find '{name}': {error}") from error
+    except SystemExit as error:
+        raise ModelError(f"the module '{module_name}' ends the program when it is imported: {error}") from error
+    except Exception as error:  # it runs the module's own code, which may raise anything
+        with reports(f"importing '{module_name}'", ModelError):
+            raise
+        raise AssertionError from error
     finally:
-        sys.path.remove(folder)
-    model = factory() if callable(factory) else factory
-    if not isinstance(model, nn.Module):
-        raise ModelError(f"'{module_name}:{function}' gave a {type(model).__name__}, expected a torch.nn.Module")
-    return model
+        if folder in sys.path:
+            sys.path.remove(folder)
 
 
 def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:

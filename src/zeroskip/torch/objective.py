@@ -9,10 +9,11 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
 from torch import Tensor, nn
 
-from ..errors import DataError
+from ..errors import DataError, ModelError
 from ..learning.fatrelu import FATReLU
 from .batches import Batch
 from .recipe import Recipe
+from .user_code import describe, reports
 
 LossFunction = Callable[[Any, Any], Tensor]
 """From outputs and targets to the mean loss of the batch."""
@@ -52,16 +53,27 @@ class Objective:
                 raise DataError("the loader yields no targets: give some, or use distillation=1.0")
             total = total + (1.0 - share) * self._task_loss(outputs, batch)
         if share > 0.0 and self.teacher is not None:
-            with torch.no_grad():
+            with torch.no_grad(), reports("the teacher", ModelError, lambda: f"inputs {describe(batch.x)}"):
                 wanted = self.teacher(batch.x)
-            total = total + share * distillation(outputs, wanted, self._recipe.temperature)
+            with reports("distillation", DataError, lambda: f"outputs {describe(outputs)} and {describe(wanted)}"):
+                total = total + share * distillation(outputs, wanted, self._recipe.temperature)
         return total
 
     def _task_loss(self, outputs: Any, batch: Batch) -> Tensor:
-        own = self._loss(outputs, batch.y)
+        own = self._checked_loss(outputs, batch.y)
         if batch.mixture is None:
             return own
-        return torch.lerp(self._loss(outputs, batch.mixture.y), own, batch.mixture.share)
+        return torch.lerp(self._checked_loss(outputs, batch.mixture.y), own, batch.mixture.share)
+
+    def _checked_loss(self, outputs: Any, targets: Any) -> Tensor:
+        with reports("the loss", DataError, lambda: f"outputs {describe(outputs)} and targets {describe(targets)}"):
+            value = self._loss(outputs, targets)
+        if not isinstance(value, Tensor) or value.numel() != 1:
+            raise DataError(
+                f"the loss gave {describe(value)} for outputs {describe(outputs)} and targets {describe(targets)}; "
+                "expected a tensor with one number, the mean over the batch"
+            )
+        return value.reshape(())
 
     def score(self, outputs: Any, batch: Batch) -> float:
         """Return the mean metric of a batch.
@@ -69,14 +81,15 @@ class Objective:
         Raises:
             DataError: If there is neither a target nor a teacher to compare with.
         """
-        if self._metric is not None:
-            return float(self._metric(outputs, batch.y))
-        wanted = batch.y
-        if wanted is None:
-            if self.teacher is None:
-                raise DataError("validation data without targets need a metric, or distillation")
-            wanted = self.teacher(batch.x).argmax(dim=1)
-        return float((outputs.argmax(dim=1) == wanted).float().mean())
+        with reports("the metric", DataError, lambda: f"outputs {describe(outputs)} and targets {describe(batch.y)}"):
+            if self._metric is not None:
+                return float(self._metric(outputs, batch.y))
+            wanted = batch.y
+            if wanted is None:
+                if self.teacher is None:
+                    raise DataError("validation data without targets need a metric, or distillation")
+                wanted = self.teacher(batch.x).argmax(dim=1)
+            return float((outputs.argmax(dim=1) == wanted).float().mean())
 
 
 def distillation(outputs: Tensor, wanted: Tensor, temperature: float) -> Tensor:

@@ -23,6 +23,8 @@ class Recipe(SavedValue):
         learning_rate_schedule: ``"cosine"`` falls to 0 at the end, ``"step"`` multiplies by 0.2 at each third of the
             run, ``"constant"`` stays.
         warmup: Share of the run over which the learning rate rises from 0.
+        optimizer: ``"sgd"``, ``"adam"`` or ``"adamw"``; the two latter want learning rates of about 1e-4 to 1e-3.
+        accumulation: Batches whose mean gradient makes one change of the weights.
         momentum: Of SGD with Nesterov's correction.
         weight_decay: On weights of two and more dimensions; not on biases, normalisation or thresholds.
         threshold_learning_rate: Factor on the learning rate for learnt thresholds.
@@ -65,6 +67,8 @@ class Recipe(SavedValue):
     learning_rate: float = Field(default=0.01, gt=0.0)
     learning_rate_schedule: Literal["cosine", "step", "constant"] = "cosine"
     warmup: float = Field(default=0.05, ge=0.0, le=1.0)
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    accumulation: int = Field(default=1, ge=1)
     momentum: float = Field(default=0.9, ge=0.0, lt=1.0)
     weight_decay: float = Field(default=1e-4, ge=0.0)
     threshold_learning_rate: float = Field(default=1.0, ge=0.0)

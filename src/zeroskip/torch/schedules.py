@@ -18,7 +18,7 @@ class Schedules:
     Args:
         recipe: The schedules.
         model: Whose fixed thresholds are the targets of the ramp.
-        optimizer: Made by :func:`sgd`.
+        optimizer: Made by :func:`new_optimizer`.
         regularizer: The penalty, or None.
     """
 
@@ -73,8 +73,8 @@ class Schedules:
                 module.set_slope(self._recipe.slope_at(share))
 
 
-def sgd(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
-    """Return SGD with weight decay on weights only; learnt thresholds have a learning rate of their own."""
+def new_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """Return the optimizer with weight decay on weights only; learnt thresholds have a learning rate of their own."""
     thresholds = {id(module.threshold) for module in model.modules() if isinstance(module, FATReLU)}
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     weights = [parameter for parameter in parameters if parameter.ndim > 1]
@@ -85,9 +85,10 @@ def sgd(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
         {"params": others, "weight_decay": 0.0, _BASE: 1.0},
         {"params": learnt, "weight_decay": 0.0, _BASE: recipe.threshold_learning_rate},
     ]
-    return torch.optim.SGD(
-        [group for group in groups if group["params"]],
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        nesterov=recipe.momentum > 0.0,
-    )
+    used = [group for group in groups if group["params"]]
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(
+            used, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0.0
+        )
+    kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
+    return kind(used, lr=recipe.learning_rate)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from ..errors import DataError, RecipeError
+from ..errors import DataError, ModelError, RecipeError
 from ..learning.fatrelu import fatrelus
 from ..progress import Progress, Steps
 from . import checkpoint as checkpoints
@@ -27,8 +27,9 @@ from .recipe import Recipe
 from .regularizers import REGULARIZERS, ActivationRegularizer
 from .report import Callback, FinetuneResult, StepReport
 from .run_state import Standing
-from .schedules import Schedules, sgd
+from .schedules import Schedules, new_optimizer
 from .selection import Selection
+from .user_code import describe, reports
 
 _LOGGER = logging.getLogger("zeroskip.torch")
 
@@ -69,7 +70,7 @@ class Training:
         self._objective = Objective(recipe, loss, metric, teacher.eval() if teacher else None)
         self._regularizer = _regularizer(model, recipe)
         self._monitor = SparsityMonitor(model) if fatrelus(model) else None
-        self._optimizer = sgd(model, recipe)
+        self._optimizer = new_optimizer(model, recipe)
         self._schedules = Schedules(recipe, model, self._optimizer, self._regularizer)
         self._selection = Selection(recipe)
         self._steps_per_epoch = len(loaders.train)  # type: ignore[arg-type]
@@ -139,7 +140,9 @@ class Training:
             if not self._step(trained, batch):
                 return False
             told.advance()
-            if self.checkpoint_every and self._at.done_in_epoch % self.checkpoint_every == 0:
+            done = self._at.done_in_epoch  # gradients are not part of a checkpoint
+            is_due = bool(self.checkpoint_every) and done % (self.checkpoint_every or 1) < self._recipe.accumulation
+            if is_due and self._ends_group(done):
                 self._save()
         if self._at.done_in_epoch == 0:
             raise DataError("the training loader yields nothing")
@@ -152,21 +155,29 @@ class Training:
             batch = mix_up(batch, self._recipe.mixup)
         watches = self._watches(step)
         with self._autocast():
-            outputs = trained(batch.x)
+            with reports("the model", ModelError, lambda: f"inputs {describe(batch.x)}"):
+                outputs = trained(batch.x)
             loss = self._objective.loss(outputs, batch)
         penalty = self._regularizer.penalty() if self._regularizer else torch.zeros(())
-        total = (loss + penalty.to(loss.device)) * batch.weight
+        total = (loss + penalty.to(loss.device)) * batch.weight / self._recipe.accumulation
         loss_value, penalty_value, _ = self._mean_over_processes(loss.detach(), penalty.detach(), batch)
         if not abs(loss_value + penalty_value) < float("inf"):
             return False
-        self._optimizer.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
-        if self._recipe.gradient_clip is not None:
-            nn.utils.clip_grad_norm_(self._model.parameters(), self._recipe.gradient_clip)
-        self._optimizer.step()
+        if self._at.done_in_epoch % self._recipe.accumulation == 0:
+            self._optimizer.zero_grad(set_to_none=True)
+        with reports("the gradient of the loss", DataError):
+            total.backward()  # type: ignore[no-untyped-call]
+        if self._ends_group(self._at.done_in_epoch + 1):
+            if self._recipe.gradient_clip is not None:
+                nn.utils.clip_grad_norm_(self._model.parameters(), self._recipe.gradient_clip)
+            self._optimizer.step()
         self._at.add(loss_value, penalty_value)
         self._tell_step(step, loss_value, penalty_value, watches)
         return True
+
+    def _ends_group(self, done: int) -> bool:
+        """Tell whether the weights change after so many batches of an epoch."""
+        return done % self._recipe.accumulation == 0 or done == self._steps_per_epoch
 
     def _mean_over_processes(self, loss: Tensor, penalty: Tensor, batch: Batch) -> list[float]:
         values = [float(loss) * batch.weight, float(penalty) * batch.weight, 1.0]
