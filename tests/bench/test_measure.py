@@ -147,7 +147,7 @@ def test_few_inputs_are_repeated_to_fill_a_batch(small_network: bytes) -> None:
         ({"engines": ()}, EngineError, r"engines are \[\]"),
         ({"engines": ("onnxruntime", "onnxruntime")}, EngineError, "with different labels"),
         ({"engines": ("tvm",)}, EngineError, "unknown engine 'tvm'"),
-        ({"engines": ("openvino:int8",)}, EngineError, "unknown precision 'int8' in 'openvino:int8'"),
+        ({"engines": ("openvino:int4",)}, EngineError, "unknown precision 'int4' in 'openvino:int4'"),
         ({"engines": ("onnxruntime:bf16",)}, EngineError, "'onnxruntime' computes in"),
     ],
 )

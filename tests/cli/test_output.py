@@ -155,9 +155,11 @@ def test_the_version(call: Call) -> None:
     assert result.stdout == "zeroskip 0.1.0\n"
 
 
-def test_a_pipe_gets_eighty_columns_and_no_colour(call: Call, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipe_gets_eighty_columns_and_no_colour(
+    call: Call, optimized: Optimized, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
-    result = call("report", results)
+    result = call("report", optimized.output)
     assert result.exit_code == 0
     assert "\x1b" not in result.output
     check(result.stdout, 80)

@@ -298,7 +298,7 @@ def _contiguous(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     VGG's first linear layer 2.5 s instead of 0.5 (Zen 3, November 2026).
     """
     if array.ndim != 2 or array.flags.c_contiguous:
-        return np.ascontiguousarray(array)
+        return np.asarray(array, order="C")  # ascontiguousarray would make a list of a number
     result = np.empty(array.shape, array.dtype)
     for first in range(0, array.shape[1], _TURNED_AT_ONCE):
         columns = slice(first, first + _TURNED_AT_ONCE)
