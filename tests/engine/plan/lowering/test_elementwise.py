@@ -50,7 +50,7 @@ def test_operands_of_other_shapes_are_broadcast_over_maps(op: str, shape: tuple[
 
 
 @pytest.mark.parametrize("op", ["Add", "Sub", "Mul", "Div", "Max"])
-@pytest.mark.parametrize("shape", [*SHAPES, (2, 16, 4, 5)], ids=str)
+@pytest.mark.parametrize("shape", [*SHAPES, (), (2, 16, 4, 5)], ids=str)
 def test_constants_of_any_shape_are_broadcast(op: str, shape: tuple[int, ...]) -> None:
     graph = CanonicalGraph(2, 16, 4, 5)
     x = graph.conv("x", (16, 16))
@@ -81,3 +81,10 @@ def test_functions_that_are_zero_at_zero_keep_zeros(op: str) -> None:
     value = graph.node(op, graph.relu(graph.conv("x", (16, 16))))
     plan = graph.plan(graph.conv(value, (16, 16)), graph.conv(graph.node("Exp", value), (16, 16)))
     assert [step.attributes["algorithm"] for step in plan.steps if step.op == "conv"][1:] == ["auto", "dense"]
+
+
+@pytest.mark.parametrize("shape", [(3, 7), (2, 5, 4)], ids=str)
+def test_a_single_number_stays_one_without_axes(shape: tuple[int, ...]) -> None:
+    graph = CanonicalGraph(*shape)
+    plan = assert_plan_computes(graph, graph.node("Div", graph.values(), "x"))
+    assert [array.shape for array in plan.constants.values()] == [()]
