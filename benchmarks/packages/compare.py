@@ -59,7 +59,9 @@ def compare(name: str, folder: Path) -> Comparison:
     """
     for runtime in (REAL, STAND_IN):
         _run(name, runtime, folder)
-    with np.load(folder / f"{REAL}.npz") as expected, np.load(folder / f"{STAND_IN}.npz") as got:
+    paths = (folder / f"{runtime}.npz" for runtime in (REAL, STAND_IN))
+    expected, got = (np.load(path, allow_pickle=False) for path in paths)
+    with expected, got:
         assert set(expected) == set(got)
         differences = [_difference(f"{name}: {key}", expected[key], got[key]) for key in expected]
     facts = json.loads((folder / f"{STAND_IN}.json").read_text())

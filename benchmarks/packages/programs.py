@@ -6,8 +6,8 @@ onnxruntime, and that is what is exchanged.
 
 from __future__ import annotations
 
+import copy
 import os
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -155,7 +155,7 @@ def insightface(folder: Path) -> Results:
 
     path = conv_network(folder / "arcface.onnx", ["None", 3, 112, 112], [[64]])
     model = get_model(str(path), providers=["CPUExecutionProvider"])
-    session = pickle.loads(pickle.dumps(model.session))
+    session = copy.deepcopy(model.session)  # by what pickling goes by
     name = session.get_inputs()[0].name
     again = session.run(None, {name: np.ones((1, 3, 112, 112), np.float32)})[0]
     return {"embedding": model.get_feat(noise_picture(112, 112)), "after pickling": again}
