@@ -43,6 +43,14 @@ def built_in_cost_model() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def native_parts_of_any_size() -> Iterator[None]:
+    """The models of the tests are too small to gain anything; those about gains ask for it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZEROSKIP_FALLBACK", "parts")
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of larger data sets and models."""

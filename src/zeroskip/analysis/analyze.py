@@ -94,8 +94,8 @@ def analyze(
     data = data.subset(samples)
     data.check(progress)
     batch_size = model_input.batch_size(batch_size) if data.is_uniform else 1
-    activations = session.activations()
-    observed = observe(session, [item.name for item in activations], data, seed=seed, progress=progress)
+    observed = observe(session, [item.name for item in session.activations()], data, seed=seed, progress=progress)
+    activations = session.activations()  # after a run: its shapes settle how the model is cut
     variants = _thinned_variants(loaded.model, activations, observed, options) if predict else []
     feeds = [feed for feed, _ in islice(_full_batches(model_input, data, batch_size), ROUNDS)]
     densities = _densities(session, (feed for feed, _ in _full_batches(model_input, data, batch_size)))
@@ -128,6 +128,7 @@ def analyze(
         cpu=cpu_model(),
         precisions=tuple(precisions),
         **_times(measured, batch_size, GAINS if variants else (), labels, explained),
+        given_up="; ".join(island.note for island in session.explain_islands() if island.note),
         activations=tuple(_activation(item, observed[item.name], labels) for item in activations),
     )
 

@@ -221,6 +221,7 @@ class ProfileData(SavedValue):
         fixed: Time that no zeros can save, by reason, longest first.
         precisions: The other precisions that the engine can run the model in.
         reference: Another engine timed beside it, if any.
+        given_up: Why layers that could skip zeros are left to ONNX Runtime; empty where none are.
     """
 
     SCHEMA_VERSION: ClassVar[int] = 1
@@ -248,6 +249,7 @@ class ProfileData(SavedValue):
     fixed: tuple[FixedTime, ...] = ()
     precisions: tuple[PrecisionTimes, ...] = ()
     reference: Reference | None = None
+    given_up: str = ""
 
     @property
     def macs(self) -> int:

@@ -21,6 +21,8 @@ def verdict(profile: ProfileData) -> str:
 
 
 def _nothing_to_skip(profile: ProfileData) -> str:
+    if profile.given_up:
+        return f"No: the model is left to ONNX Runtime, whose time it takes. {profile.given_up}."
     why = (
         "it has no ReLU-like activation"
         if not profile.activations

@@ -61,7 +61,7 @@ class Setting:
         metric: Judges outputs.
         baseline: How good the model as it is is; None where top-1 is not what is bounded.
         work: Knows what an earlier run computed, and how much time is left.
-        notes: What is to be said of the inputs: copies, blank ones.
+        notes: What is to be said of the inputs (copies, blank ones), and of layers that are left to ONNX Runtime.
 
     Raises:
         CalibrationError: If the metric does not fit, the model only guesses by the labels and that is not accepted, or
@@ -107,6 +107,7 @@ class Setting:
         self.calibration = Evaluator(self.network, calibration_data, self.work)
         self.holdout = Evaluator(self.network, holdout_data, self.work)
         self.notes = check_variety([half.batches() for half in (self.calibration, self.holdout)])
+        self.notes += tuple(island.note for island in self._session.explain_islands() if island.note)
         for note in self.notes:
             _log.warning(note)
         # Runs both while the network still is as it came: what is compared with may know of no correction.

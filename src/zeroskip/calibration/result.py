@@ -48,7 +48,8 @@ class CalibrationResult(Tabular, ShortRepr, BaseModel):
         baseline: How good the model as it is is by the labels; None where top-1 was not bounded.
         estimate: The best estimate of the drop there is, from both halves together, with an interval that covers the
             choice; the budget holds for it. None where no threshold is above zero, and in files of earlier versions.
-        notes: What is to be said of the inputs (copies of others, blank ones), and of the choice of the metric.
+        notes: What is to be said of the inputs (copies of others, blank ones), of the choice of the metric, and of
+            layers that are left to ONNX Runtime.
         judged_output: Name of the output that the metric judges; empty where it judges all of them.
         guarded_outputs: Names of the outputs whose loss of information is bounded: every one that can be compared input
             by input; for others the values inside the model that they are made of.
@@ -131,7 +132,9 @@ class CalibrationResult(Tabular, ShortRepr, BaseModel):
         """What came out, in one or two sentences."""
         start = "Stopped early; the best so far: " if self.was_interrupted else ""
         if not self.sensitivities:
-            return start + "No activation feeds a layer that can skip zeros: there is nothing to threshold."
+            why = " ".join(f"{note[:1].upper()}{note[1:]}." for note in self.notes)
+            nothing = "No activation feeds a layer that can skip zeros: there is nothing to threshold."
+            return f"{start}{nothing} {why}".rstrip()
         if self.is_zero:
             return start + "No thresholds passed the budget: the model stays as it is (all thresholds are 0)."
         change = f"sparsity {self.sparsity_before:.1%} -> {self.sparsity_after:.1%}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -16,7 +17,7 @@ WEIGHT_STORAGES = ("float32", "bf16", "fp16")
 ISAS = ("generic", "avx2", "avx512", "neon")
 """Instruction sets that kernels exist for, weakest of an architecture first; a build and a CPU have some of them."""
 
-FALLBACKS = ("islands", "error")
+FALLBACKS = ("islands", "parts", "error")
 """What may happen to operators that the engine does not support."""
 
 
@@ -41,8 +42,10 @@ class SessionOptions:
             directly, and its weights take four times the memory beside the direct ones. False sums directly
             always.
         fallback: What happens to a model with operators that the engine does not support. ``"islands"`` has
-            ONNX Runtime run them, in as few and as large parts as possible, and the rest natively; without
-            onnxruntime installed it is an error. ``"error"`` makes it one in any case.
+            ONNX Runtime run them, in as few and as large parts as possible, and the rest natively as far as that
+            saves time; without onnxruntime installed it is an error. ``"parts"`` is the same, but runs natively
+            whatever can skip zeros, whether that saves time or not. ``"error"`` makes it an error in any case.
+            None takes ``ZEROSKIP_FALLBACK`` from the environment, else ``"islands"``.
         max_cached_plans: Input shapes to keep a compiled plan for; the least recently used goes first. At
             least 1.
 
@@ -60,18 +63,16 @@ class SessionOptions:
     max_cached_plans: int = 8
     cost_model: CostModel | CostModelChoice | None = None
     winograd: bool = True
-    fallback: Literal["islands", "error"] = "islands"
+    fallback: Literal["islands", "parts", "error"] | None = None
 
     def __post_init__(self) -> None:
+        if self.fallback is None:
+            object.__setattr__(self, "fallback", os.environ.get("ZEROSKIP_FALLBACK") or "islands")
         self._check_types()
         if self.intra_op_num_threads < 0:
-            raise EngineError(
-                f"intra_op_num_threads is {self.intra_op_num_threads}; expected 0 (all CPUs) or more"
-            )
+            raise EngineError(f"intra_op_num_threads is {self.intra_op_num_threads}; expected 0 (all CPUs) or more")
         if self.isa is not None and self.isa not in ISAS:
-            raise EngineError(
-                f"isa is '{self.isa}'; expected one of {', '.join(ISAS)} or None for the best supported"
-            )
+            raise EngineError(f"isa is '{self.isa}'; expected one of {', '.join(ISAS)} or None for the best supported")
         if isinstance(self.cost_model, str) and self.cost_model not in get_args(CostModelChoice):
             raise EngineError(
                 f"cost_model is '{self.cost_model}'; expected one of {', '.join(get_args(CostModelChoice))}, "

@@ -18,7 +18,7 @@ from ..short_repr import shorten
 from .cost import CostModel
 from .locks import ForkSafeLock
 from .mixed.chain import ProbeChain, chain_of
-from .mixed.fallback import cut_model, error_without_islands
+from .mixed.fallback import cut_model, error_without_islands, settled
 from .mixed.model import MixedModel
 from .mixed.real_runtime import is_available
 from .native import machine
@@ -75,7 +75,7 @@ class InferenceSession:
         if not isinstance(options, SessionOptions):
             raise EngineError(f"options are a {type(options).__name__}, expected SessionOptions or None")
         self._options = replace(options, cost_model=options.chosen_cost_model())  # chosen once
-        self._model = load_model(model, any_opset=self._options.fallback == "islands")
+        self._model = load_model(model, any_opset=self._options.fallback != "error")
         if loaded_graph(model) is None:  # nobody else has it
             release_weights_with(self, self._model)
         self._path = os.path.abspath(model) if isinstance(model, str | os.PathLike) else None
@@ -146,9 +146,7 @@ class InferenceSession:
             raise
         except ModelError:
             raise error from None
-        self._activations = tuple(
-            item for one in mixed.native_parts for item in activations(one.region.prepared)
-        )
+        self._activations = tuple(item for one in mixed.native_parts for item in activations(one.region.prepared))
         return mixed
 
     # ------------------------------------------------------------------ running
@@ -314,7 +312,7 @@ class InferenceSession:
         """
         values, shapes = self._signature.check(input_feed)
         isa, threads = machine(self._options.num_threads, self._options.isa)
-        way = self._way()
+        way = self._way(shapes)
         if isinstance(way, Region):
             try:
                 steps = way.profiled(shapes, values, iterations)
@@ -354,7 +352,7 @@ class InferenceSession:
             EngineError: If an island fails.
         """
         values, shapes = self._signature.check(example)
-        way = self._way()
+        way = self._way(shapes)
         if isinstance(way, Region):
             try:
                 way.planned(shapes)
@@ -367,7 +365,7 @@ class InferenceSession:
     def _run(self, values: list[Any], shapes: InputShapes, taps: tuple[str, ...] = ()) -> list[Any]:
         """Return the outputs, then the taps, for inputs in the order of the graph."""
         self._latest = shapes
-        way = self._way()
+        way = self._way(shapes)
         if isinstance(way, Region):
             try:
                 if has_empty_batch(shapes):
@@ -377,11 +375,21 @@ class InferenceSession:
                 way = self._fall_back(error, shapes)
         return way.run(self._feed(values), taps)
 
-    def _way(self) -> Region | MixedModel:
-        """Return what runs the model; another thread may change that meanwhile, from the one to the other."""
+    def _way(self, shapes: InputShapes | None = None) -> Region | MixedModel:
+        """Return what runs the model; another thread may change that meanwhile, from the one to the other.
+
+        Args:
+            shapes: Of a run that is to come: the first one settles how the model is cut.
+        """
         region, mixed = self._region, self._mixed
         if mixed is not None:
-            return mixed
+            if shapes is None or mixed.is_settled:
+                return mixed
+            with self._mix_lock:
+                if not mixed.is_settled:
+                    self._mixed = settled(mixed, self._model, self._options, self._named(shapes))
+                    mixed.is_settled = True
+            return self._mixed or mixed
         assert region is not None  # it goes away after the other has come
         return region
 
@@ -398,9 +406,7 @@ class InferenceSession:
         shapes = self._latest or self._signature.default_shapes()
         if shapes is None:
             described = ", ".join(str(argument) for argument in self._signature.inputs)
-            raise ShapeError(
-                f"the plan depends on the input's shape: pass input_shapes or call run first; {described}"
-            )
+            raise ShapeError(f"the plan depends on the input's shape: pass input_shapes or call run first; {described}")
         return shapes
 
 

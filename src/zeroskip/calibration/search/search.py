@@ -239,7 +239,7 @@ class Search:
         evaluation = self.evaluation(strength, on_holdout=on_holdout)
         score = score_of(self.metric, evaluator, evaluation)
         network = evaluator.network
-        speedup = network.expected_ms(evaluator.dense.densities) / network.expected_ms(evaluation.densities)
+        before, after = (network.expected_ms(each.densities) for each in (evaluator.dense, evaluation))
         losses = self.metric.losses(evaluator.dense.outputs, evaluation.outputs, evaluator.data.targets)
         if strength > 0.0 and losses is not None and losses.is_finite:
             self._losses[on_holdout][strength] = losses
@@ -247,7 +247,7 @@ class Search:
             stage="holdout" if on_holdout else "search",
             strength=strength,
             sparsity=evaluation.sparsity,
-            predicted_speedup=speedup,
+            predicted_speedup=before / after if after > 0.0 else 1.0,  # no time where nothing is native
             score=score,
             passed=self.budget is None or self.budget.allows(score, as_counted=on_holdout),
         )

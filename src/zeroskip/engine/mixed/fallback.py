@@ -1,11 +1,12 @@
 """What to run natively and what not: the decision behind ``SessionOptions(fallback="islands")``.
 
-A part is kept native if it holds a layer that can skip zeros. Elsewhere ONNX Runtime is as fast, so a native
-part would cost two copies and bring nothing.
+A part is kept native if it holds layers that can skip zeros, and if skipping saves more than handing values over
+takes (:mod:`.worth`). Elsewhere ONNX Runtime is as fast, and the nodes join the islands around them.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from .island import INSTALL_HINT
 from .model import MixedModel
 from .parts import IslandPart, NativePart
 from .real_runtime import is_available
+from .worth import Worth, worth_of
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -61,14 +63,17 @@ def cut_model(model: ir.Model, options: SessionOptions, input_shapes: Mapping[st
         return one_island(model, options, {"": f"the model cannot be analysed: {error}"})
     parts = search.run()
     if not any(part.is_native for part in parts) or not can_cross(parts):
-        mixed = one_island(flat, options, search.reasons)
+        mixed = one_island(flat, options, search.reasons, search.gainless)
     else:
         mixed = MixedModel(flat, search.runners(parts))
+    mixed.assumed_shapes = {name: tuple(shape) for name, shape in input_shapes.items()}
     release_weights_with(mixed, flat)
     return mixed
 
 
-def one_island(model: ir.Model, options: SessionOptions, reasons: Mapping[str, str]) -> MixedModel:
+def one_island(
+    model: ir.Model, options: SessionOptions, reasons: Mapping[str, str], gainless: Mapping[str, Worth] | None = None
+) -> MixedModel:
     """Make one island of a model.
 
     Raises:
@@ -76,7 +81,30 @@ def one_island(model: ir.Model, options: SessionOptions, reasons: Mapping[str, s
     """
     from ...onnx.partition import whole_part
 
-    return MixedModel(model, [IslandPart(whole_part(model), options, "island 0", reasons, is_alone=True)])
+    return MixedModel(
+        model, [IslandPart(whole_part(model), options, "island 0", reasons, gainless or {}, is_alone=True)]
+    )
+
+
+def settled(
+    mixed: MixedModel, model: ir.Model, options: SessionOptions, shapes: Mapping[str, tuple[int, ...]]
+) -> MixedModel:
+    """Return the model as it is to be cut for the shapes of its first run, most often as it was for those assumed.
+
+    What was decided does not hold where native parts were given up and the inputs are larger than assumed, or where
+    some were kept and the inputs are smaller.
+
+    Raises:
+        ModelError: If ONNX Runtime refuses an island.
+    """
+    assumed, given = (sum(math.prod(shape) for shape in each.values()) for each in (mixed.assumed_shapes, shapes))
+    has_given_up = any(part.worths for part in mixed.parts if isinstance(part, IslandPart))
+    if not ((given > assumed and has_given_up) or (given < assumed and mixed.native_parts)):
+        mixed.is_settled = True
+        return mixed
+    result = cut_model(model, options, shapes)
+    result.is_settled = True
+    return result
 
 
 class _Search:
@@ -92,13 +120,15 @@ class _Search:
         self._regions: dict[tuple[tuple[str, ...], tuple[str, ...]], Region] = {}
         self._culprits = 0
         self.reasons: dict[str, str] = {}
+        self.gainless: dict[str, Worth] = {}
+        """By node: what the part was worth in which something could be skipped, but not enough."""
 
     def run(self) -> tuple[Part, ...]:
         """Return the parts."""
         islands = set(self.reasons)
         for _ in range(_MAX_ROUNDS):
             parts = self._partitioner.split(islands)
-            found = self._unsupported(parts) or self._worthless(parts)
+            found = self._unsupported(parts) or self._worthless(parts) or self._gainless(parts)
             if not found:
                 return parts
             islands |= found
@@ -112,7 +142,7 @@ class _Search:
             if part.is_native:
                 result.append(NativePart(part, self._options, f"native part {count}", self._region(part)))
             else:
-                result.append(IslandPart(part, self._options, f"island {count}", self.reasons))
+                result.append(IslandPart(part, self._options, f"island {count}", self.reasons, self.gainless))
         return result
 
     def _unsupported(self, parts: Sequence[Part]) -> set[str]:
@@ -198,6 +228,20 @@ class _Search:
             if part.is_native and not any(item.consumers for item in activations(self._region(part).prepared)):
                 found.update(part.nodes)
         return found
+
+    def _gainless(self, parts: Sequence[Part]) -> set[str]:
+        """Return the nodes of the native parts that save less than they cost."""
+        if self._options.fallback == "parts":
+            return set()
+        worths = [(part, self._worth(part)) for part in parts if part.is_native]
+        for part, worth in worths:
+            if not worth.is_enough:
+                self.gainless |= dict.fromkeys(part.nodes, worth)
+        return {node for part, worth in worths if not worth.is_enough for node in part.nodes}
+
+    def _worth(self, part: Part) -> Worth:
+        shapes = [self._shape(part, name) for name in part.inputs]
+        return worth_of(self._region(part), shapes, self._options.chosen_cost_model(), self._options.num_threads)
 
     def _region(self, part: Part) -> Region:
         key = (part.nodes, part.outputs)

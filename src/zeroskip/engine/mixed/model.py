@@ -30,6 +30,10 @@ class MixedModel:
 
     def __init__(self, model: ir.Model, parts: Sequence[IslandPart | NativePart]) -> None:
         self.parts = tuple(parts)
+        self.assumed_shapes: dict[str, tuple[int, ...]] = {}
+        """Of the inputs: the cut depends on them."""
+        self.is_settled = False
+        """Whether the shapes of a run have come."""
         self._outputs = [value.name or "" for value in model.graph.outputs]
         self.constants = {
             value.name or "": value.const_value.numpy()

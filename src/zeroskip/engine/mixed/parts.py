@@ -17,6 +17,7 @@ from ..show.explain import ExplainedIsland, ExplainedStep
 from ..show.step_times import StepProfile
 from ..signature import InputShapes
 from .island import Island
+from .worth import Worth
 
 if TYPE_CHECKING:
     from ...onnx.partition import Part
@@ -33,6 +34,7 @@ class IslandPart:
         options: Threads.
         name: What explanations and profiles call it.
         reasons: Node name to why it is not native, for nodes of this part.
+        gainless: Node name to what the native part was worth that it could have been in.
         is_alone: Whether it is the whole model.
     """
 
@@ -42,12 +44,15 @@ class IslandPart:
         options: SessionOptions,
         name: str,
         reasons: Mapping[str, str],
+        gainless: Mapping[str, Worth],
         *,
         is_alone: bool = False,
     ) -> None:
         self.part = part
         self.name = name
         self.reasons = {node: reasons[node] for node in part.nodes if node in reasons}
+        self.worths = list({id(gainless[node]): gainless[node] for node in part.nodes if node in gainless}.values())
+        self._count_gainless = sum(node in gainless for node in part.nodes)
         self.island = Island(part.model, options, is_alone=is_alone)
         self.latency_ms: float | None = None
         self._output_shape: tuple[int, ...] = ()
@@ -84,8 +89,10 @@ class IslandPart:
 
     def explained(self) -> tuple[ExplainedStep, ...]:
         """Explain the part as one step."""
-        others = len(self.part.nodes) - len(self.reasons)
+        others = len(self.part.nodes) - len(self.reasons) - self._count_gainless
         note = f"{len(self.reasons)} nodes that are not supported natively, and {others} around them"
+        if self.worths:
+            note += f"; {self.gain_words()}"
         return (_whole(self.name, ISLAND_OP, ISLAND_KERNEL, self.part, self._output_shape, self.latency_ms, note),)
 
     def summary(self, total_ms: float | None) -> ExplainedIsland:
@@ -93,7 +100,13 @@ class IslandPart:
         share = None if not total_ms or self.latency_ms is None else self.latency_ms / total_ms
         own = set(self.part.nodes)
         operators = Counter(node.op_type for node in self.part.model.graph if node.name in own)
-        return ExplainedIsland(self.name, self.part.nodes, dict(operators), dict(self.reasons), share)
+        reasons, note = dict(self.reasons), self.gain_words() if self.worths else ""
+        return ExplainedIsland(self.name, self.part.nodes, dict(operators), reasons, share, note)
+
+    def gain_words(self) -> str:
+        """Say why nodes that could run natively are here: what their native parts would have been worth together."""
+        total = Worth(sum(item.gain_ms for item in self.worths), sum(item.cost_ms for item in self.worths))
+        return f"{self._count_gainless} nodes could run natively: {total}"
 
 
 class NativePart:
@@ -130,7 +143,7 @@ class NativePart:
         arrays = [values[name] for name in self.region.input_names]
         shapes = tuple(np.shape(array) for array in arrays)
         if self._is_refused(shapes):
-            return IslandPart(self.part, self._options, self.name, {}).profiled(values, iterations)
+            return IslandPart(self.part, self._options, self.name, {}, {}).profiled(values, iterations)
         steps = self.region.profiled(shapes, arrays, iterations)
         self.latency_ms = sum(step.latency_ms for step in steps)
         return steps

@@ -81,6 +81,7 @@ class ExplainedIsland:
         reasons: Node name to why the native engine does not run it. The other nodes are in the island because
             they stand between such nodes, or because nothing could be skipped in them.
         share: Fraction of the time of a run, in [0, 1]; None until ``profile`` has measured it.
+        note: Why nodes that could run natively, and skip zeros, are here nevertheless; else empty.
     """
 
     name: str
@@ -88,11 +89,13 @@ class ExplainedIsland:
     operators: dict[str, int]
     reasons: dict[str, str]
     share: float | None
+    note: str = ""
 
     def __str__(self) -> str:
         share = "time not measured yet" if self.share is None else f"{100 * self.share:.1f} % of the time"
         operators = ", ".join(name if count == 1 else f"{name} x{count}" for name, count in self.operators.items())
         lines = [f"{self.name}: {len(self.nodes)} nodes ({operators}), {share}"]
+        lines += [f"    {self.note}"] if self.note else []
         lines += [f"    '{node}': {reason}" for node, reason in self.reasons.items()]
         return "\n".join(printable(line) for line in lines)
 
