@@ -39,7 +39,7 @@ def test_values_out_of_range_are_refused(options: dict, message: str) -> None:
         {"max_cached_plans": "8"},
         {"cost_model": 3},
         {"winograd": "no"},
-        {"fallback": None},
+        {"fallback": True},
     ],
 )
 def test_values_of_the_wrong_type_are_refused_by_name(options: dict) -> None:

@@ -10,7 +10,7 @@ from task_networks import detector_network, embedding_network, pictures, reader_
 from tiny_network import tiny_data, tiny_network
 from zeroskip.engine.mixed.chain import ProbeChain
 
-OPTIONS = zs.SessionOptions(intra_op_num_threads=1)
+OPTIONS = zs.SessionOptions(intra_op_num_threads=1, fallback="parts")
 
 
 def chain_of(model: bytes, feed: dict[str, np.ndarray]) -> ProbeChain:
