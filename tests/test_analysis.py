@@ -47,9 +47,7 @@ def test_layers_have_their_macs_and_shares(profile: SparsityProfile) -> None:
 
 def test_total_sparsity_is_weighted_by_macs(profile: SparsityProfile) -> None:
     layers = [layer for layer in profile.layers if layer.can_skip]
-    expected = np.average(
-        [layer.input_sparsity for layer in layers], weights=[layer.macs for layer in layers]
-    )
+    expected = np.average([layer.input_sparsity for layer in layers], weights=[layer.macs for layer in layers])
     assert profile.sparsity == pytest.approx(float(expected))
 
 
@@ -77,9 +75,7 @@ def test_printing_ends_with_the_verdict(profile: SparsityProfile) -> None:
 
 
 @pytest.mark.parametrize(("peer_ms", "answer"), [(2.0, "Yes"), (1.05, "Hardly"), (0.9, "Not as it is")])
-def test_the_verdict_compares_with_another_engine(
-    profile: SparsityProfile, peer_ms: float, answer: str
-) -> None:
+def test_the_verdict_compares_with_another_engine(profile: SparsityProfile, peer_ms: float, answer: str) -> None:
     compared = profile.compared_with(reference(peer_ms, 0.99 * peer_ms, 1.02 * peer_ms))
     verdict = compared.verdict
     assert verdict.startswith(f"{answer}: ")
@@ -229,9 +225,7 @@ def test_layers_behind_an_edge_are_named(profile: SparsityProfile) -> None:
 
     def edged(density: float) -> SparsityProfile:
         changed = {"steady_density": density, "latency_share": 0.5}
-        layers = tuple(
-            layer.model_copy(update=changed if layer.name == "conv2" else {}) for layer in profile.layers
-        )
+        layers = tuple(layer.model_copy(update=changed if layer.name == "conv2" else {}) for layer in profile.layers)
         return profile.model_copy(update={"layers": layers})
 
     assert edged(0.25).steady_share == 0.5

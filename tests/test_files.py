@@ -56,7 +56,6 @@ def test_temporary_path_keeps_the_suffix(tmp_path: Path) -> None:
         temporary.touch()
 
 
-
 def test_hash_of_a_file_is_the_hash_of_its_content(tmp_path: Path) -> None:
     content = bytes(range(256)) * 8192  # two read chunks
     (tmp_path / "file").write_bytes(content)
@@ -67,9 +66,7 @@ def full_disk(*arguments: object, **options: object) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def test_a_full_disk_names_the_file_and_is_one_of_our_errors(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_names_the_file_and_is_one_of_our_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "result.json"
     monkeypatch.setattr("zeroskip.files.open", full_disk, raising=False)
     with pytest.raises(OutputError, match=r"cannot write '.*result\.json': No space left on device") as caught:
@@ -112,9 +109,7 @@ def test_what_is_read_is_an_ordinary_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("load", [zeroskip.ThresholdSet.load, CalibrationResult.load, CostModel.load])
-def test_readers_of_results_refuse_pipes_and_endless_nesting(
-    tmp_path: Path, load: Callable[[Path], object]
-) -> None:
+def test_readers_of_results_refuse_pipes_and_endless_nesting(tmp_path: Path, load: Callable[[Path], object]) -> None:
     os.mkfifo(tmp_path / "pipe.json")
     (tmp_path / "deep.json").write_text("[" * 200_000)
     for name in ("pipe.json", "deep.json"):

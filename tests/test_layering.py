@@ -14,8 +14,24 @@ import zeroskip
 PACKAGE = Path(zeroskip.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("_core", "errors", "files", "intervals", "fitted_table", "gain", "isotonic", "journal", "metrics", "progress",
-     "saved_value", "short_repr", "staging", "system", "tabular", "text"),
+    (
+        "_core",
+        "errors",
+        "files",
+        "intervals",
+        "fitted_table",
+        "gain",
+        "isotonic",
+        "journal",
+        "metrics",
+        "progress",
+        "saved_value",
+        "short_repr",
+        "staging",
+        "system",
+        "tabular",
+        "text",
+    ),
     ("thresholds",),
     ("data", "onnx"),
     ("engine",),
@@ -66,9 +82,7 @@ def test_imports_go_one_way(module: str) -> None:
     files = [path] if path.exists() else sorted((PACKAGE / module).rglob("*.py"))
     for file in files:
         for imported in imports_of(file) & {name for layer in LAYERS for name in layer}:
-            assert layer_of(imported) <= layer_of(module), (
-                f"{file.name} imports {imported}, which is above it"
-            )
+            assert layer_of(imported) <= layer_of(module), f"{file.name} imports {imported}, which is above it"
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:

@@ -124,9 +124,7 @@ def test_corrections_and_branches_are_in_the_written_model(tmp_path: Path) -> No
     assert done.summary.drop <= 0.02
 
 
-def test_a_file_that_changes_midway_does_not_mix_two_models(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_changes_midway_does_not_mix_two_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the model file nor the weights beside it are read again once the first stage has begun."""
     path, whole = tmp_path / "net.onnx", onnx.load_model_from_string(tiny_network())
     onnx.save(whole, path, save_as_external_data=True, location="net.data", size_threshold=0)
@@ -188,15 +186,11 @@ def test_the_report_is_one_self_contained_page(result: OptimizeResult) -> None:
     assert f"{result.summary.speedup:.2f}x" in page
 
 
-def test_without_onnx_runtime_there_is_no_speedup(
-    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_onnx_runtime_there_is_no_speedup(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "available_engines", lambda: ("zeroskip",))
     monkeypatch.setattr(verification, "available_engines", lambda: ("zeroskip",))
     lines: list[str] = []
-    done = optimize(
-        model, tiny_data(16), 0.05, tmp_path / "out", threads=1, seconds=0.1, announce=lines.append
-    )
+    done = optimize(model, tiny_data(16), 0.05, tmp_path / "out", threads=1, seconds=0.1, announce=lines.append)
     assert done.summary.speedup is None
     assert done.summary.latency_ms.onnxruntime is None
     assert "onnxruntime is not installed" in lines[-1]
@@ -217,14 +211,10 @@ def test_a_failed_or_interrupted_run_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_outputs_that_differ_stop_everything(
-    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_outputs_that_differ_stop_everything(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = Comparison(8, 0.5, 0.5, 0.0, 1.0, verification.TOLERANCE, verification.TOLERANCE)
     monkeypatch.setattr(verification, "compare", lambda *_: wrong)
-    with pytest.raises(
-        EngineError, match=r"differ by 5\.0e-01 of the largest output on 8 inputs .* must not be used"
-    ):
+    with pytest.raises(EngineError, match=r"differ by 5\.0e-01 of the largest output on 8 inputs .* must not be used"):
         optimize(model, tiny_data(16), 0.05, tmp_path / "out", threads=1)
     assert list(tmp_path.iterdir()) == []
 

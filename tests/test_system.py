@@ -28,9 +28,7 @@ def test_absent_package_has_no_version() -> None:
 @pytest.mark.parametrize(
     ("quota", "expected"), [("max 100000", 8), ("250000 100000", 3), ("50000 100000", 1), ("", 8), ("-1", 8)]
 )
-def test_cpu_quota_limits_the_cores(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, expected: int
-) -> None:
+def test_cpu_quota_limits_the_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, expected: int) -> None:
     (tmp_path / "cpu.max").write_text(quota)
     monkeypatch.setattr(system, "_CGROUP", tmp_path)
     monkeypatch.setattr(system, "_core_of", lambda cpu: cpu)

@@ -17,9 +17,7 @@ from zeroskip import RecipeError
 from zeroskip.thresholds import ThresholdSet
 
 VALUES = st.floats(0, 2.0**100, width=32)
-SETS = st.dictionaries(
-    st.text(min_size=1), VALUES | arrays(np.float32, st.integers(1, 5), elements=VALUES), max_size=5
-)
+SETS = st.dictionaries(st.text(min_size=1), VALUES | arrays(np.float32, st.integers(1, 5), elements=VALUES), max_size=5)
 
 
 @given(SETS)

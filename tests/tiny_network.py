@@ -37,9 +37,7 @@ def tiny_network(*, activation: str = "Relu", gain: float = 1.0, batch: int | st
         operands = [x, f"weight{number}", f"bias{number}"]
         strides = [1, 1] if number == 1 else [2, 2]
         nodes.append(
-            helper.make_node(
-                "Conv", operands, [f"conv{number}"], f"conv{number}", strides=strides, pads=[1, 1, 1, 1]
-            )
+            helper.make_node("Conv", operands, [f"conv{number}"], f"conv{number}", strides=strides, pads=[1, 1, 1, 1])
         )
         x = f"{activation.lower()}{number}"
         nodes.append(helper.make_node(activation, [f"conv{number}"], [x], x))
@@ -83,9 +81,7 @@ def pictures(count: int = 24, seed: int = 0) -> np.ndarray:
         blob = np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / (0.1 * size))
         slope = np.cos(2 * np.pi * (random.uniform(0, 3) * rows + random.uniform(0, 3) * columns))
         colours = random.uniform(0, 1, (2, 3))
-        picture[...] = (
-            127 * (blob[..., None] * colours[0] + (slope[..., None] + 1) / 2 * colours[1])
-        ).astype(np.uint8)
+        picture[...] = (127 * (blob[..., None] * colours[0] + (slope[..., None] + 1) / 2 * colours[1])).astype(np.uint8)
     return result
 
 

@@ -151,9 +151,7 @@ def load_rows(path: Path = FILE) -> list[Row]:
 
 
 def _wanted(options: argparse.Namespace) -> Iterator[tuple[str, str, int, int, float]]:
-    return itertools.product(
-        options.network, options.strategy, options.samples, range(options.seeds), options.budget
-    )
+    return itertools.product(options.network, options.strategy, options.samples, range(options.seeds), options.budget)
 
 
 def _calibrated(key: tuple[str, str, int, int, float], options: argparse.Namespace) -> Row:

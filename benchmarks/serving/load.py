@@ -38,9 +38,7 @@ class Load:
     failed: float
 
 
-def run_load(
-    url: str, body: Path, json_bytes: int, *, engine: str, clients: int, rate: float, seconds: float
-) -> Load:
+def run_load(url: str, body: Path, json_bytes: int, *, engine: str, clients: int, rate: float, seconds: float) -> Load:
     """Send one body again and again for some seconds.
 
     Args:

@@ -200,9 +200,7 @@ def optimize(
     threads = physical_cores() if asked.threads is None else asked.threads
     asked = replace(asked, threads=threads)
     engine = SessionOptions(intra_op_num_threads=threads, isa=asked.isa)
-    with _journal(Path(output)) as journal, staged_directory(
-        output, original.weight_bytes + _RESULT_BYTES
-    ) as stage:
+    with _journal(Path(output)) as journal, staged_directory(output, original.weight_bytes + _RESULT_BYTES) as stage:
         calibration_data, holdout_data = split_data(data, holdout, asked)
         preflight(original, calibration_data, holdout_data, asked, progress)
         look = partial(
@@ -232,9 +230,7 @@ def optimize(
         verifications = _verify(original, thresholded, holdout_data, engine, tell)
         after = look(thresholded, predict=False)
         maps = [map_zeros(each, holdout_data, options=engine, progress=progress) for each in (original, thresholded)]
-        quantized = quantize_within(
-            original, calibration, calibration_data, holdout_data, asked, tell, progress
-        )
+        quantized = quantize_within(original, calibration, calibration_data, holdout_data, asked, tell, progress)
         if quantized is not None:
             quantized.save_model(stage / INT8_FILE)
             quantized.save(stage / QUANTIZATION_FILE)

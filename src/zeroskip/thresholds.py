@@ -151,9 +151,7 @@ class ThresholdSet(ShortRepr):
         _check_keys(values)
         thresholds = values["thresholds"]
         if not isinstance(thresholds, Mapping):
-            raise RecipeError(
-                f"'thresholds' is a {type(thresholds).__name__}, expected activation names to values"
-            )
+            raise RecipeError(f"'thresholds' is a {type(thresholds).__name__}, expected activation names to values")
         return cls(**{key: value for key, value in values.items() if key != "schema_version"})
 
     def to_json(self) -> str:
@@ -165,9 +163,7 @@ class ThresholdSet(ShortRepr):
         try:
             return json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n"
         except (TypeError, ValueError) as error:
-            raise RecipeError(
-                f"provenance of the threshold set cannot be written as JSON: {error}"
-            ) from error
+            raise RecipeError(f"provenance of the threshold set cannot be written as JSON: {error}") from error
 
     @classmethod
     def from_json(cls, text: str) -> ThresholdSet:
@@ -184,9 +180,7 @@ class ThresholdSet(ShortRepr):
         except (ValueError, RecursionError) as error:
             raise RecipeError(f"not a threshold set: the text is not JSON ({error})") from error
         if not isinstance(values, dict):
-            raise RecipeError(
-                f"not a threshold set: the JSON holds a {type(values).__name__}, expected an object"
-            )
+            raise RecipeError(f"not a threshold set: the JSON holds a {type(values).__name__}, expected an object")
         return cls.from_dict(values)
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -37,9 +37,7 @@ def test_maps_agree_with_onnx_runtime(maps: ZeroMaps) -> None:
     half_a_level = 0.5 * 255 / 15 + 1
     for png, expected in zip(found.pixels, zeros, strict=True):
         np.testing.assert_allclose(decoded(png), 255 * expected.mean(axis=0), atol=half_a_level)
-    np.testing.assert_allclose(
-        decoded(found.channel_strip)[0], 255 * zeros.mean(axis=(0, 2, 3)), atol=half_a_level
-    )
+    np.testing.assert_allclose(decoded(found.channel_strip)[0], 255 * zeros.mean(axis=(0, 2, 3)), atol=half_a_level)
 
 
 def test_only_what_a_layer_skips_by_is_mapped(maps: ZeroMaps) -> None:
@@ -62,9 +60,7 @@ def test_inputs_without_channels_of_colour_have_no_picture() -> None:
     ]
     weight = onnx.numpy_helper.from_array(np.ones((8, 2), np.float32), "w")
     value = onnx.helper.make_tensor_value_info
-    graph = onnx.helper.make_graph(
-        nodes, "g", [value("x", 1, ["N", 8])], [value("y", 1, ["N", 2])], [weight]
-    )
+    graph = onnx.helper.make_graph(nodes, "g", [value("x", 1, ["N", 8])], [value("y", 1, ["N", 2])], [weight])
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10)
     values = np.array([[1, -1, 0, 2, -3, 4, 5, -6]], np.float32)
     found = map_zeros(model.SerializeToString(), zs.data.arrays(values))

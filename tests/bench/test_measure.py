@@ -160,9 +160,7 @@ def test_wrong_options_are_named(
 
 def test_data_that_do_not_fit_are_named(small_network: bytes) -> None:
     data = arrays(np.zeros((2, 16, 16, 3), np.float32))
-    with pytest.raises(
-        ShapeError, match=r"shape \[1, 16, 16, 3\].*input 'image' is \['N', 3, 16, 16\].*layout"
-    ):
+    with pytest.raises(ShapeError, match=r"shape \[1, 16, 16, 3\].*input 'image' is \['N', 3, 16, 16\].*layout"):
         quick(small_network, data)
 
 
@@ -175,9 +173,7 @@ def test_unreadable_models_are_named(tmp_path: Path) -> None:
 
 def test_model_with_two_inputs_is_refused() -> None:
     values = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 2]) for name in "abc"]
-    graph = onnx.helper.make_graph(
-        [onnx.helper.make_node("Add", ["a", "b"], ["c"])], "add", values[:2], values[2:]
-    )
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Add", ["a", "b"], ["c"])], "add", values[:2], values[2:])
     with pytest.raises(DataError, match=r"2 inputs \['a', 'b'\]"):
         quick(onnx.helper.make_model(graph).SerializeToString(), pictures())
 

@@ -201,9 +201,7 @@ def test_pictures_and_ready_arrays_in_an_npz(call: Call, model: Path) -> None:
 
 
 def test_preprocessing_options_override_the_preset(call: Call, model: Path, folder: Path) -> None:
-    np.savez(
-        "ready.npz", x=(pictures(12).astype(np.float32)[..., ::-1] * 0.5 - 3.0).transpose(0, 3, 1, 2) / 2.0
-    )
+    np.savez("ready.npz", x=(pictures(12).astype(np.float32)[..., ::-1] * 0.5 - 3.0).transpose(0, 3, 1, 2) / 2.0)
     recipe = ("--scale", "0.5", "--mean", "3", "--std", "2,2,2", "--channel-order", "bgr")
     first = call("run", model, "--data", folder, *QUICK, *recipe, "--json", "-")
     second = call("run", model, "--data", "ready.npz", "--threads", "1", "--json", "-")

@@ -78,9 +78,7 @@ def test_an_unreadable_image_is_named_and_skipped_only_when_asked(call: Call, mo
     result = call("run", model, "--data", folder, "--preprocess", "unit", "--threads", "1")
     assert result.exit_code == FAILURE
     assert "broken.png" in result.stderr
-    skipping = call(
-        "run", model, "--data", folder, "--preprocess", "unit", "--threads", "1", "--skip-unreadable"
-    )
+    skipping = call("run", model, "--data", folder, "--preprocess", "unit", "--threads", "1", "--skip-unreadable")
     assert skipping.exit_code == 0, skipping.output
 
 
@@ -95,9 +93,7 @@ def test_a_model_with_two_inputs(call: Call, folder: Path) -> None:
     Path("two.onnx").write_bytes(two_input_network())
     result = call("analyze", "two.onnx", "--data", folder)
     assert result.exit_code == FAILURE
-    assert "the model has 2 inputs ['image', 'other'], but a data set feeds exactly one" in words(
-        result.stderr
-    )
+    assert "the model has 2 inputs ['image', 'other'], but a data set feeds exactly one" in words(result.stderr)
 
 
 def test_a_truncated_model(call: Call, folder: Path) -> None:

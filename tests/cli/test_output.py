@@ -48,9 +48,7 @@ def test_what_optimize_says_has_names_as_text(optimized: Optimized) -> None:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_a_report_at_every_width(
-    call: Call, optimized: Optimized, width: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_report_at_every_width(call: Call, optimized: Optimized, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     before = {path.name: path.stat().st_mtime_ns for path in optimized.output.iterdir()}
     result = call("report", optimized.output)
@@ -128,9 +126,7 @@ def test_layers_and_activations_go_by_one_scheme(call: Call, model: Path, folder
         (("--probe-samples", "0"), "--probe-samples"),
     ],
 )
-def test_messages_name_flags(
-    call: Call, model: Path, folder: Path, arguments: tuple[str, ...], message: str
-) -> None:
+def test_messages_name_flags(call: Call, model: Path, folder: Path, arguments: tuple[str, ...], message: str) -> None:
     result = call("calibrate", model, "--data", folder, *QUICK, *arguments)
     assert result.exit_code != 0
     words = " ".join(result.output.split())

@@ -168,5 +168,3 @@ def test_a_signal_that_is_ignored_stays_so(folder: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "True"
-
-

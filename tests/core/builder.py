@@ -128,9 +128,7 @@ def mask_words(values: np.ndarray) -> np.ndarray:
     """The mask the engine must write for NCHW `values` whose channels are a multiple of 16."""
     n, c, h, w = values.shape
     nonzero = (values != 0).transpose(0, 2, 3, 1).reshape(n, h, w, c // 16, 16)
-    return (
-        (nonzero.astype(np.uint32) << np.arange(16, dtype=np.uint32)).sum(axis=-1).astype(np.uint16).ravel()
-    )
+    return (nonzero.astype(np.uint32) << np.arange(16, dtype=np.uint32)).sum(axis=-1).astype(np.uint16).ravel()
 
 
 def run_nhwc(

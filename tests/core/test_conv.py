@@ -34,9 +34,7 @@ def convolve(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, case: Case) ->
     patches = case.window.patches(x, 0).astype(np.float64)
     parts = [
         np.einsum("nchwij,ocij->nohw", patch, part.astype(np.float64), optimize=True)
-        for patch, part in zip(
-            np.split(patches, case.groups, axis=1), np.split(weight, case.groups), strict=True
-        )
+        for patch, part in zip(np.split(patches, case.groups, axis=1), np.split(weight, case.groups), strict=True)
     ]
     return np.concatenate(parts, axis=1) + bias[:, None, None]
 

@@ -39,9 +39,7 @@ def test_matches_numpy(isa: str, window: Window, channels: int, size: int) -> No
 
     thresholds = np.abs(sparse_array((channels,), 0.3, 3))
     attributes = {**window.attributes(), "activation": "fatrelu", "max_value": 1.5}
-    result = run_nhwc(
-        "depthwise", [x], expected.shape, isa, {**arrays, "thresholds": thresholds}, **attributes
-    )
+    result = run_nhwc("depthwise", [x], expected.shape, isa, {**arrays, "thresholds": thresholds}, **attributes)
     close_to_threshold = np.abs(expected - thresholds[:, None, None]) < 1e-5
     reference = np.where(close_to_threshold, result, fatrelu(expected, thresholds, 1.5))
     np.testing.assert_allclose(result, reference, rtol=1e-5, atol=1e-5)
@@ -52,15 +50,11 @@ def test_batch_slack_and_missing_bias(isa: str, sparsity: float) -> None:
     window = Window((3, 3), pads=(1, 1, 1, 1))
     x, weight = sparse_array((3, 20, 6, 1), sparsity), sparse_array((20, 1, 3, 3), 0.0, 1)
     expected = depthwise(x, weight, np.zeros(20), window)
-    result = run_nhwc(
-        "depthwise", [x], expected.shape, isa, {"weight": weight}, slack=16, **window.attributes()
-    )
+    result = run_nhwc("depthwise", [x], expected.shape, isa, {"weight": weight}, slack=16, **window.attributes())
     np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_refuses_other_channel_counts() -> None:
     x, weight = np.zeros((1, 16, 4, 4), np.float32), np.zeros((32, 1, 1, 1), np.float32)
     with pytest.raises(_core.Error, match="the same batch and channels"):
-        run_nhwc(
-            "depthwise", [x], (1, 32, 4, 4), "generic", {"weight": weight}, **Window((1, 1)).attributes()
-        )
+        run_nhwc("depthwise", [x], (1, 32, 4, 4), "generic", {"weight": weight}, **Window((1, 1)).attributes())

@@ -102,8 +102,7 @@ def test_copy_reshapes_rows(isa: str) -> None:
 def test_slice(isa: str, starts: tuple[int, ...], ends: tuple[int, ...], steps: tuple[int, ...]) -> None:
     x = sparse_array((2, 20, 7, 9), 0.5)
     index = tuple(
-        slice(start, None if end < 0 else end, step)
-        for start, end, step in zip(starts, ends, steps, strict=True)
+        slice(start, None if end < 0 else end, step) for start, end, step in zip(starts, ends, steps, strict=True)
     )
     expected = x[index]
     attributes = {"starts": starts, "ends": ends, "steps": steps}

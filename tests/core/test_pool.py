@@ -59,9 +59,7 @@ def test_avg_pool(isa: str, window: Window, shape: tuple[int, ...], ceil: bool, 
     np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "shape", [(1, 16, 7, 7), (3, 35, 1, 1), (2, 1, 1, 3), (1, 2048, 7, 7), (1, 24, 100, 90)]
-)
+@pytest.mark.parametrize("shape", [(1, 16, 7, 7), (3, 35, 1, 1), (2, 1, 1, 3), (1, 2048, 7, 7), (1, 24, 100, 90)])
 @pytest.mark.parametrize("sparsity", [0.0, 0.9, 1.0])
 def test_global_pools(isa: str, shape: tuple[int, ...], sparsity: float) -> None:
     x = sparse_array(shape, sparsity)

@@ -18,9 +18,7 @@ def relu_plan(shape: tuple[int, ...] = SHAPE) -> PlanBuilder:
     builder = PlanBuilder()
     source = builder.load(shape)
     result = builder.nhwc(shape, masked=True)
-    builder.step(
-        "activation", [source], [result], {"thresholds": np.zeros(shape[1], np.float32)}, kind="fatrelu"
-    )
+    builder.step("activation", [source], [result], {"thresholds": np.zeros(shape[1], np.float32)}, kind="fatrelu")
     again = builder.nhwc(shape)
     builder.step("copy", [result], [again])
     builder.step("to_row", [again], [builder.graph_output(shape)])

@@ -64,9 +64,7 @@ def test_linear(isa: str, coordinates: str, out: tuple[int, int], channels: int)
 def test_nearest(isa: str, coordinates: str, rounding: str, out: tuple[int, int]) -> None:
     x = sparse_array((2, 20, 4, 6), 0.5)
     rows, columns = (
-        nearest(
-            rounding, positions(coordinates, x.shape[2 + a], out[a], out[a] / x.shape[2 + a]), x.shape[2 + a]
-        )
+        nearest(rounding, positions(coordinates, x.shape[2 + a], out[a], out[a] / x.shape[2 + a]), x.shape[2 + a])
         for a in (0, 1)
     )
     expected = x[:, :, rows][:, :, :, columns]

@@ -46,9 +46,7 @@ def test_refused_constants_leave_the_step(isa: str) -> None:
     program, x = plan().build(isa), sparse_array(SHAPE, 0.5)
     place = len(program.kernel_names) - 2
     with pytest.raises(_core.Error, match="thresholds must not be negative"):
-        program.replace_constants(
-            place, {"thresholds": np.full(SHAPE[1], -1, np.float32)}, {}, _core.WeightStore()
-        )
+        program.replace_constants(place, {"thresholds": np.full(SHAPE[1], -1, np.float32)}, {}, _core.WeightStore())
     with pytest.raises(_core.Error, match="step 99 of"):
         program.replace_constants(99, {}, {}, _core.WeightStore())
     np.testing.assert_array_equal(program.run([x])[0], np.maximum(x, 0))

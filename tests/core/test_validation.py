@@ -132,9 +132,7 @@ def test_layout_changes_keep_the_number_of_elements() -> None:
 
 def test_a_missing_list_attribute_is_named() -> None:
     builder = plan()
-    builder.steps[1].update(
-        op="max_pool", attributes={"kernel": (3, 3), "strides": (1,), "pads": (0, 0, 0, 0)}
-    )
+    builder.steps[1].update(op="max_pool", attributes={"kernel": (3, 3), "strides": (1,), "pads": (0, 0, 0, 0)})
     refuse(builder, "attribute 'strides' has 1 values, needs 2")
     del builder.steps[1]["attributes"]["strides"]
     refuse(builder, r"attribute 'strides' \(a list of integers\) is missing")
@@ -161,9 +159,7 @@ def test_an_unwritten_graph_output() -> None:
 
 def test_overwritten_memory_is_not_read() -> None:
     builder = plan()
-    second = builder.tensor(
-        **{**builder.tensors[1], "name": "other", "offset": builder.tensors[1]["offset"] + 64}
-    )
+    second = builder.tensor(**{**builder.tensors[1], "name": "other", "offset": builder.tensors[1]["offset"] + 64})
     other = builder.graph_input(SHAPE)
     builder.arena_bytes += 64
     builder.step("to_nhwc", [other], [second])
@@ -201,6 +197,4 @@ def test_channel_slices_may_interleave_but_not_collide() -> None:
     ones = np.ones((1, 16, 2, 2), np.float32)
     np.testing.assert_array_equal(builder.build().run([ones, 2 * ones])[0], 3 * ones)
     builder.tensors[second]["offset"] = builder.tensors[first]["offset"] + 128
-    refuse(
-        builder, "step 2 'add2' .add. reads 't1', but step 1 'to_nhwc1' has overwritten part of its memory"
-    )
+    refuse(builder, "step 2 'add2' .add. reads 't1', but step 1 'to_nhwc1' has overwritten part of its memory")

@@ -16,9 +16,7 @@ def assert_plan_computes(graph: CanonicalGraph, *outputs: str, taps: Sequence[st
     """Check that the plan of ``graph`` computes its outputs and taps; return the plan."""
     plan = graph.plan(*outputs, taps=taps)
     results = run_plan(plan, list(graph.feed().values()))
-    for name, result, expected in zip(
-        (*outputs, *taps), results, graph.expected(*outputs, *taps), strict=True
-    ):
+    for name, result, expected in zip((*outputs, *taps), results, graph.expected(*outputs, *taps), strict=True):
         tolerance = 1e-4 * np.abs(expected).max()
         np.testing.assert_allclose(result, expected, rtol=0, atol=tolerance, err_msg=name)
     return plan

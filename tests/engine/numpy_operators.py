@@ -162,9 +162,7 @@ def _pool(plan: Plan, step: Step, x: np.ndarray, is_average: bool) -> np.ndarray
     """Pool by visiting every output position: windows may hang over the edge (ceil mode)."""
     _, _, height, width = x.shape
     y = np.empty(plan.tensors[step.outputs[0]].shape, np.float32)
-    (kh, kw), (sh, sw), (top, left, bottom, right) = (
-        step.attributes[key] for key in ("kernel", "strides", "pads")
-    )
+    (kh, kw), (sh, sw), (top, left, bottom, right) = (step.attributes[key] for key in ("kernel", "strides", "pads"))
     dh, dw = step.attributes.get("dilations", (1, 1))
     for oy, ox in itertools.product(range(y.shape[2]), range(y.shape[3])):
         rows = [oy * sh - top + ky * dh for ky in range(kh)]
@@ -261,8 +259,7 @@ def transpose(plan: Plan, step: Step, operands: Arrays, constants: Constants) ->
 @operator
 def slice_(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
     bounds = (
-        range(*bound)
-        for bound in zip(*(step.attributes[key] for key in ("starts", "ends", "steps")), strict=True)
+        range(*bound) for bound in zip(*(step.attributes[key] for key in ("starts", "ends", "steps")), strict=True)
     )
     return operands[0][np.ix_(*bounds)]
 

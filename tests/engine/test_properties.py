@@ -34,10 +34,7 @@ def convolutions(draw: st.DrawFn) -> tuple[CanonicalGraph, str]:
     strides, dilations = ([draw(st.integers(1, 3)) for _ in range(2)] for _ in range(2))
     pads = [draw(st.integers(0, 3)) for _ in range(4)]
     spans = [(size - 1) * dilation + 1 for size, dilation in zip(kernel, dilations, strict=True)]
-    extents = [
-        max(1, span - pads[axis] - pads[axis + 2]) + draw(st.integers(0, 12))
-        for axis, span in enumerate(spans)
-    ]
+    extents = [max(1, span - pads[axis] - pads[axis + 2]) + draw(st.integers(0, 12)) for axis, span in enumerate(spans)]
     graph = CanonicalGraph(draw(st.integers(1, 3)), channels[0], *extents, seed=draw(st.integers(0, 99)))
     x = graph.relu("x", draw(st.sampled_from([0.0, 0.7, 2.5, 100.0]))) if draw(st.booleans()) else "x"
     options = {"strides": strides, "dilations": dilations, "pads": pads, "group": group}
@@ -59,9 +56,7 @@ def test_convolution_of_any_geometry_computes_the_reference(
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 70), st.integers(1, 9), isas)
-def test_threshold_zero_is_relu_and_sparsity_grows_with_the_threshold(
-    channels: int, size: int, isa: str
-) -> None:
+def test_threshold_zero_is_relu_and_sparsity_grows_with_the_threshold(channels: int, size: int, isa: str) -> None:
     graph = CanonicalGraph(1, channels, size, size)
     raw = graph.conv("x", (channels, channels), kernel=(1, 1))
     outputs = [graph.relu(raw, threshold) for threshold in (0.0, 0.3, 1.0)]

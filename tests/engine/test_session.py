@@ -86,9 +86,7 @@ def test_results_are_fresh_and_inputs_untouched(session: zs.InferenceSession) ->
     np.testing.assert_array_equal(x, before)
 
 
-def test_strided_and_read_only_arrays_are_accepted(
-    session: zs.InferenceSession, small_network: bytes
-) -> None:
+def test_strided_and_read_only_arrays_are_accepted(session: zs.InferenceSession, small_network: bytes) -> None:
     x = image(4)
     strided = np.asfortranarray(x)[::2]
     strided.flags.writeable = False

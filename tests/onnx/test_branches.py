@@ -86,9 +86,7 @@ def test_a_branch_that_cannot_be_is_named(name: str) -> None:
 @pytest.mark.parametrize("compensation", ["none", "bias"])
 def test_calibrated_branches_travel_in_the_set_and_in_the_model(compensation: CompensationName) -> None:
     data = tiny_data(64)
-    result = calibrate(
-        residual_network(), data, 0.1, branches=True, compensation=compensation, batch_size=4, threads=1
-    )
+    result = calibrate(residual_network(), data, 0.1, branches=True, compensation=compensation, batch_size=4, threads=1)
     assert np.any(result.thresholds["relu1/branch"])
     assert "relu1" not in result.thresholds
     written = result.apply(residual_network()).to_bytes()

@@ -85,9 +85,7 @@ def tones(photos: list[Path]) -> np.ndarray:
     return (frames / frames.std(axis=1, keepdims=True)).astype(np.float32)
 
 
-def export(
-    module: Any, example: tuple[int, ...], path: Path, *, dynamo: bool = False, axes: Any = None
-) -> Path:
+def export(module: Any, example: tuple[int, ...], path: Path, *, dynamo: bool = False, axes: Any = None) -> Path:
     """Export a PyTorch module with a dynamic batch, once per test session."""
     import torch
 

@@ -178,9 +178,7 @@ class Craft(nn.Module):
         features = []
         for index in range(1, 5):
             x = getattr(self.basenet, f"slice{index}")(x)
-            features.append(
-                functional.relu(x)
-            )  # the slices end before the rectifier that the next one begins with
+            features.append(functional.relu(x))  # the slices end before the rectifier that the next one begins with
         y = self.basenet.slice5(x)
         for index in range(1, 5):
             skip = features[-index]
@@ -191,9 +189,7 @@ class Craft(nn.Module):
 
 
 def craft(weights: Path) -> nn.Module:
-    return loaded(
-        Craft(), without_prefix(torch.load(weights, map_location="cpu", weights_only=True), "module.")
-    )
+    return loaded(Craft(), without_prefix(torch.load(weights, map_location="cpu", weights_only=True), "module."))
 
 
 def efficientnet_lite0(weights: Path) -> nn.Module:

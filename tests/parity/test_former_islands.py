@@ -132,9 +132,7 @@ def exported(network: type, opset: int) -> tuple[bytes, np.ndarray]:
     axes = {"x": {0: "batch", **({2: "height", 3: "width"} if network is UNet else {})}}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(
-            module, (x,), buffer, opset_version=opset, input_names=["x"], dynamic_axes=axes, dynamo=False
-        )
+        torch.onnx.export(module, (x,), buffer, opset_version=opset, input_names=["x"], dynamic_axes=axes, dynamo=False)
     return buffer.getvalue(), x.numpy()
 
 

@@ -53,9 +53,7 @@ def with_random_weights(path: Path) -> ModelProto:
     return model
 
 
-def _distribution(
-    readers: dict[str, tuple[NodeProto, int]], node: NodeProto, shape: np.ndarray
-) -> tuple[float, float]:
+def _distribution(readers: dict[str, tuple[NodeProto, int]], node: NodeProto, shape: np.ndarray) -> tuple[float, float]:
     reader, index = readers[node.output[0]]
     if reader.op_type == "Unsqueeze":  # a scale or shift, written as Mul and Add
         reader, index = readers[reader.output[0]]

@@ -69,9 +69,7 @@ def test_network_computes_what_onnxruntime_computes(
 
 def test_network_has_zeros_to_skip(reference: Reference) -> None:
     """The inputs are real: about half of what convolutions read is zero, in every network."""
-    profile = zs.InferenceSession(reference.file).profile(
-        {reference.input_name: reference.x[:1]}, iterations=1
-    )
+    profile = zs.InferenceSession(reference.file).profile({reference.input_name: reference.x[:1]}, iterations=1)
     assert 0.2 < profile.sparsity < 0.95
 
 

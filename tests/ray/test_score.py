@@ -78,9 +78,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, lis
         Image.fromarray(random.integers(0, 256, (32, 32, 3), np.uint8)).save(photos / f"{index:03}.png")
     (photos / "broken.png").write_bytes((photos / "000.png").read_bytes()[:60])
     (photos / "notes.txt").write_text("no picture")
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(folder)], capture_output=True, text=True, timeout=600
-    )
+    done = subprocess.run([sys.executable, "-c", SCRIPT, str(folder)], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     return folder, json.loads((folder / "said.json").read_text())
 

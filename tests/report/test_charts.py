@@ -25,9 +25,7 @@ def test_points_stay_in_the_frame() -> None:
 def test_without_a_budget_the_axis_shows_what_the_target_came_to(loss: float) -> None:
     score = Score(samples=10, baseline=1.0, optimized=1.0, information_loss=loss)
     far = score.model_copy(update={"information_loss": float("inf")})
-    tried = tuple(
-        Trial(stage="search", strength=0.5, sparsity=0.6, score=each, passed=True) for each in (score, far)
-    )
+    tried = tuple(Trial(stage="search", strength=0.5, sparsity=0.6, score=each, passed=True) for each in (score, far))
     wanted = CalibrationOptions(target_sparsity=0.6)
     asked = {"max_drop": None, "max_information_loss": None, "options": wanted, "calibration": score}
     cost = Cost.of(calibration(trials=tried, **asked))

@@ -35,9 +35,7 @@ from zeroskip.thresholds import ThresholdSet
         ((None, 10.0, 10.0), "thresholds in the budget gain nothing"),
     ],
 )
-def test_the_headline_claims_what_was_measured(
-    numbers: tuple[float | None, float, float], words: str
-) -> None:
+def test_the_headline_claims_what_was_measured(numbers: tuple[float | None, float, float], words: str) -> None:
     assert words in headline("m", summary(*numbers))
 
 
@@ -54,9 +52,7 @@ def test_contributions_count_no_noise_as_gain() -> None:
 
 def test_the_price_counts_predictions() -> None:
     assert price(calibration()).startswith("Counted on 100 held-out inputs: 1 prediction changed, 0.40%")
-    labelled = calibration(
-        metric="top1", holdout=Score(samples=9, baseline=0.8, optimized=0.75, information_loss=0)
-    )
+    labelled = calibration(metric="top1", holdout=Score(samples=9, baseline=0.8, optimized=0.75, information_loss=0))
     counted = "Counted on 9 held-out inputs: top-1 accuracy 80.00% -> 75.00% (drop 5.00%)."
     assert price(labelled).startswith(f"{counted} Counted over both halves the drop is ")
     assert "all zero" in price(calibration(thresholds=ThresholdSet({"relu": 0.0})))
@@ -114,8 +110,7 @@ def test_where_thresholds_were_put_is_shown() -> None:
 
 def test_a_budget_in_words() -> None:
     assert budget_words(calibration()) == (
-        "agreement with the original model may drop by 1.00%, "
-        "and 1.00% of the information in the outputs may be lost"
+        "agreement with the original model may drop by 1.00%, and 1.00% of the information in the outputs may be lost"
     )
     by_sparsity = calibration(max_drop=None, options=CalibrationOptions(target_sparsity=0.8))
     assert budget_words(by_sparsity) == "sparsity of at least 80.0%"

@@ -177,9 +177,7 @@ def test_learnt_thresholds_take_part() -> None:
     assert all(module.slope.item() > 5.0 for module in fatrelus(model).values())
 
 
-@pytest.mark.parametrize(
-    "key", ["model", "optimizer", "targets", "selection", "generators", "standing", "recipe"]
-)
+@pytest.mark.parametrize("key", ["model", "optimizer", "targets", "selection", "generators", "standing", "recipe"])
 @pytest.mark.parametrize("damage", ["missing", "text", "number"])
 def test_a_damaged_checkpoint_is_told_by_its_name(tmp_path: Path, key: str, damage: str) -> None:
     file = tmp_path / "run.pt"

@@ -160,8 +160,7 @@ def _thinned_variants(
     if not names:
         return []
     sets = (
-        ThresholdSet({name: observed[name].quantile(fraction) for name in names})
-        for fraction in _THINNED_FRACTIONS
+        ThresholdSet({name: observed[name].quantile(fraction) for name in names}) for fraction in _THINNED_FRACTIONS
     )
     return [InferenceSession(apply_thresholds(model, thresholds), options) for thresholds in sets]
 

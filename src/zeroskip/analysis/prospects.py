@@ -52,9 +52,7 @@ def prospect_lines(profile: ProfileData) -> list[str]:
 
 
 def _bought(gains: tuple[float, ...], factors: tuple[float, ...]) -> str:
-    return ", ".join(
-        f"+{100 * gain:.0f} points {factor:.2f}x" for gain, factor in zip(gains, factors, strict=True)
-    )
+    return ", ".join(f"+{100 * gain:.0f} points {factor:.2f}x" for gain, factor in zip(gains, factors, strict=True))
 
 
 def _fixed_words(item: FixedTime) -> str:

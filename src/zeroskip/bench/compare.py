@@ -215,9 +215,7 @@ def _as_rows(value: NDArray[Any], rows: int) -> NDArray[np.float64]:
     return np.asarray(value, np.float64).reshape(rows, -1)
 
 
-def _row_differences(
-    expected: NDArray[np.float64], batch: Sequence[NDArray[Any]], index: int
-) -> NDArray[np.float64]:
+def _row_differences(expected: NDArray[np.float64], batch: Sequence[NDArray[Any]], index: int) -> NDArray[np.float64]:
     if index >= len(batch) or batch[index].size != expected.size:
         return np.full(len(expected), np.inf)
     return np.asarray(np.abs(expected - _as_rows(batch[index], len(expected))).max(axis=1, initial=0.0))

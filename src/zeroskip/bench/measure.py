@@ -107,9 +107,7 @@ def bench(
     with ExitStack() as processes:
         warn_of_other_preprocessing(loaded, data)
         models = [model_of(spec, loaded, data, precision) for spec in specs]
-        rows = [
-            Row(spec, one, threads, precision, processes, isa) for spec, one in zip(specs, models, strict=True)
-        ]
+        rows = [Row(spec, one, threads, precision, processes, isa) for spec, one in zip(specs, models, strict=True)]
         for row in rows:
             steps.begin(f"loading {row.label}")
             row.load(batches)
@@ -154,18 +152,14 @@ class _Steps:
         self._done += 1
 
 
-def _checked(
-    engines: Sequence[str | EngineSpec], data: Dataset, rounds: int, random_input: bool
-) -> list[EngineSpec]:
+def _checked(engines: Sequence[str | EngineSpec], data: Dataset, rounds: int, random_input: bool) -> list[EngineSpec]:
     if data.is_random and not random_input:
         raise DataError(
             "the inputs are noise, on which sparsity and so the speed of zeroskip mean nothing: "
             "give real data, or ask for it with random_input=True (--random-input)"
         )
     if rounds < MIN_ROUNDS:
-        raise EngineError(
-            f"rounds is {rounds}, expected >= {MIN_ROUNDS}: fewer show nothing on a shared machine"
-        )
+        raise EngineError(f"rounds is {rounds}, expected >= {MIN_ROUNDS}: fewer show nothing on a shared machine")
     specs = [EngineSpec.parse(engine) if isinstance(engine, str) else engine for engine in engines]
     labels = [spec.name for spec in specs]
     if not specs or len(set(labels)) < len(labels):
@@ -191,9 +185,7 @@ def _repeated(x: NDArray[Any], size: int) -> NDArray[Any]:
     return np.resize(x, (size, *x.shape[1:]))  # np.resize repeats
 
 
-def _time_rounds(
-    rows: Sequence[Row], rounds: int, seconds: float, steps: _Steps, load: OthersLoad
-) -> tuple[int, ...]:
+def _time_rounds(rows: Sequence[Row], rounds: int, seconds: float, steps: _Steps, load: OthersLoad) -> tuple[int, ...]:
     """Time rounds until enough of them are good, or twice as many are done; return the collapsed ones."""
     collapsed: tuple[int, ...] = ()
     done = 0

@@ -46,7 +46,12 @@ class Row:
     """
 
     def __init__(
-        self, spec: EngineSpec, model: LoadedModel, threads: int, precision: Precision, processes: ExitStack,
+        self,
+        spec: EngineSpec,
+        model: LoadedModel,
+        threads: int,
+        precision: Precision,
+        processes: ExitStack,
         isa: str | None = None,
     ) -> None:
         self.label = spec.name

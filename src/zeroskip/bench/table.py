@@ -69,8 +69,7 @@ def _notes(result: BenchResult) -> list[Text]:
     facts += [f"{row.label}: {row.accuracy}" for row in result.rows if row.accuracy is not None]
     facts += [_flips(row, result.tolerance) for row in result.rows if _has_flips(row)]
     facts.append(
-        f"{rounds} interleaved rounds{dropped}, {result.seconds:g} s per engine; "
-        "ratios of medians (range over rounds)"
+        f"{rounds} interleaved rounds{dropped}, {result.seconds:g} s per engine; ratios of medians (range over rounds)"
     )
     facts.append(f"data: {result.data}")
     return [Text(fact, style="dim") for fact in facts]

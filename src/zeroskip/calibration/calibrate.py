@@ -125,9 +125,7 @@ def _timed(
     return speed
 
 
-def _found(
-    setting: Setting, finder: Finder, keep_best: bool, progress: Progress | None
-) -> tuple[Found, bool]:
+def _found(setting: Setting, finder: Finder, keep_best: bool, progress: Progress | None) -> tuple[Found, bool]:
     """Observe, probe, search, check; return what was found, and whether it was interrupted."""
     options, budget, was_interrupted = setting.options, setting.budget(), False
     found = Found(finder.search(UniformStrategy({}), budget))

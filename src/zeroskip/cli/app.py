@@ -31,7 +31,6 @@ app = typer.Typer(
 )
 
 
-
 def _show_version(is_wanted: bool) -> None:
     if is_wanted:
         typer.echo(f"zeroskip {__version__}")

@@ -25,9 +25,7 @@ def calibrate(
     data: DataOptions,
     budget: BudgetOptions,
     engine: EngineOptions,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Threshold set to write.")] = Path(
-        "thresholds.json"
-    ),
+    output: Annotated[Path, typer.Option("--output", "-o", help="Threshold set to write.")] = Path("thresholds.json"),
     model_output: Annotated[
         Path | None, typer.Option(help="Also write the model with the thresholds here.", show_default=False)
     ] = None,

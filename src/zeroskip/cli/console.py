@@ -82,9 +82,7 @@ class Terminal:
         flags: Parameter of the library to the flag of the running command; messages name the flags.
     """
 
-    def __init__(
-        self, is_quiet: bool = False, is_verbose: bool = False, json_target: str | None = None
-    ) -> None:
+    def __init__(self, is_quiet: bool = False, is_verbose: bool = False, json_target: str | None = None) -> None:
         self.flags: Mapping[str, str] = {}
         self._out = SafeConsole()
         self._error = SafeConsole(stderr=True)

@@ -18,12 +18,8 @@ from .options import EngineOptions
 def demo(
     terminal: Terminal,
     engine: EngineOptions,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path(
-        "demo-output"
-    ),
-    assets: Annotated[Path, typer.Option(help="Folder for the model and the photographs.")] = Path(
-        "demo-data"
-    ),
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path("demo-output"),
+    assets: Annotated[Path, typer.Option(help="Folder for the model and the photographs.")] = Path("demo-data"),
     max_drop: Annotated[float, typer.Option(help="Largest loss of agreement with the original.")] = 0.01,
     crops: Annotated[int, typer.Option(help="Views taken from each photograph.", min=1, max=30)] = 6,
     time: Annotated[float, typer.Option(help="Seconds of measurement for each engine.", min=0.1)] = 5.0,

@@ -16,6 +16,7 @@ from .recipe_options import RecipeOptions
 if TYPE_CHECKING:
     from ..torch import FinetuneResult
 
+
 @command
 def finetune(
     terminal: Terminal,
@@ -50,9 +51,7 @@ def finetune(
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Inputs per step.", min=1)] = 32,
     augment: Annotated[bool, typer.Option(help="Mirror and shift pictures at random.")] = True,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path(
-        "finetune-output"
-    ),
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path("finetune-output"),
     checkpoint: Annotated[
         Path | None,
         typer.Option(help="Save here after each epoch, and go on from it if it exists.", show_default=False),

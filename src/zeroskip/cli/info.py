@@ -18,9 +18,7 @@ def info(
     refit: Annotated[
         bool, typer.Option("--refit", help="Measure this machine anew (seconds) for the engine's cost model.")
     ] = False,
-    threads: Annotated[
-        int | None, typer.Option(help="Threads the cost model is for; by default all.", min=1)
-    ] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads the cost model is for; by default all.", min=1)] = None,
     isa: Annotated[Isa | None, typer.Option(help="Instruction set it is for; by default the best.")] = None,
 ) -> None:
     """Show version, instruction sets, threads, processor, installed engines and the cost model.

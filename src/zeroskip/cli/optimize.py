@@ -20,9 +20,7 @@ def optimize(
     data: DataOptions,
     budget: BudgetOptions,
     engine: EngineOptions,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path(
-        "zeroskip-output"
-    ),
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path("zeroskip-output"),
     time: Annotated[float, typer.Option(help="Seconds of measurement for each engine.", min=0.1)] = 5.0,
     metric_output: MetricOutputOption = None,
     precision: Annotated[

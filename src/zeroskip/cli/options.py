@@ -42,9 +42,9 @@ class EngineOptions:
         int | None,
         typer.Option(help="Threads; by default one per physical core.", min=1, rich_help_panel=_ENGINE),
     ] = None
-    isa: Annotated[
-        Isa | None, typer.Option(help="Instruction set; by default the best.", rich_help_panel=_ENGINE)
-    ] = None
+    isa: Annotated[Isa | None, typer.Option(help="Instruction set; by default the best.", rich_help_panel=_ENGINE)] = (
+        None
+    )
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,7 @@ class BudgetOptions:
     ] = "auto"
     accept_baseline: Annotated[
         bool,
-        typer.Option(
-            "--accept-baseline", help="Go on although the labels say that the model as it is only guesses."
-        ),
+        typer.Option("--accept-baseline", help="Go on although the labels say that the model as it is only guesses."),
     ] = False
     strategy: Annotated[Strategy, typer.Option(help="How zeros are allocated to layers.")] = "sensitivity"
     distillation: Annotated[
@@ -149,9 +147,7 @@ class OutputOptions:
     ] = False
     verbose: Annotated[
         bool,
-        typer.Option(
-            "--debug", "--verbose", "-v", help="Tracebacks, and what libraries log.", rich_help_panel=_OUTPUT
-        ),
+        typer.Option("--debug", "--verbose", "-v", help="Tracebacks, and what libraries log.", rich_help_panel=_OUTPUT),
     ] = False
 
     def terminal(self) -> Terminal:

@@ -28,9 +28,9 @@ class RecipeOptions:
     accumulation: Annotated[
         int, typer.Option(help="Batches per change of the weights.", min=1, rich_help_panel=_RECIPE)
     ] = 1
-    regularizer: Annotated[
-        Regularizer, typer.Option(help="Penalty on activations.", rich_help_panel=_RECIPE)
-    ] = "hoyer_square"
+    regularizer: Annotated[Regularizer, typer.Option(help="Penalty on activations.", rich_help_panel=_RECIPE)] = (
+        "hoyer_square"
+    )
     strength: Annotated[float, typer.Option(help="Factor on the penalty.", rich_help_panel=_RECIPE)] = 0.5
     distillation: Annotated[
         float,
@@ -42,9 +42,9 @@ class RecipeOptions:
             help="Train on weighted means of two inputs; 1 mixes most, 0 not at all.", min=0.0, rich_help_panel=_RECIPE
         ),
     ] = 0.0
-    precision: Annotated[
-        Precision, typer.Option(help="Arithmetic of the training.", rich_help_panel=_RECIPE)
-    ] = "float32"
+    precision: Annotated[Precision, typer.Option(help="Arithmetic of the training.", rich_help_panel=_RECIPE)] = (
+        "float32"
+    )
     max_drop: Annotated[
         float, typer.Option(help="Budget: the sparsest epoch within it is kept.", rich_help_panel=_RECIPE)
     ] = 0.005

@@ -14,9 +14,7 @@ from .console import Terminal
 @command
 def report(
     terminal: Terminal,
-    folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="What optimize wrote.", show_default=False)
-    ],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="What optimize wrote.", show_default=False)],
 ) -> None:
     """Print the outcome of an earlier optimize run. Its files stay as they are; a missing report.html is written.
 

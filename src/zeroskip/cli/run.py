@@ -63,9 +63,7 @@ def run(
     inputs = _open(loaded, data, images or [])
     show_notes(terminal, inputs)
     warn_of_other_preprocessing(loaded, inputs)
-    session = InferenceSession(
-        loaded, SessionOptions(intra_op_num_threads=engine.threads or 0, isa=engine.isa)
-    )
+    session = InferenceSession(loaded, SessionOptions(intra_op_num_threads=engine.threads or 0, isa=engine.isa))
     ModelInput.of(session).check(inputs)
     with terminal.progress() as progress:
         outputs: list[list[NDArray[Any]]] = []
@@ -101,9 +99,7 @@ def _open(model: ModelSource, options: DataOptions, images: list[Path]) -> Datas
     )
 
 
-def _show(
-    terminal: Terminal, inputs: Dataset, rows: list[NDArray[np.float32]], names: list[str], top: int
-) -> None:
+def _show(terminal: Terminal, inputs: Dataset, rows: list[NDArray[np.float32]], names: list[str], top: int) -> None:
     from rich.table import Table
 
     from ..text import printable

@@ -81,13 +81,9 @@ class Preprocess:
             ("layout", get_args(Layout)),
         ):
             if getattr(self, name) not in choices:
-                raise DataError(
-                    f"preprocess {name} is {getattr(self, name)!r}, expected one of {list(choices)}"
-                )
+                raise DataError(f"preprocess {name} is {getattr(self, name)!r}, expected one of {list(choices)}")
         if self.resize is not None and self.size is not None:
-            raise DataError(
-                f"preprocess has both resize={self.resize} and size={self.size}: give one of them"
-            )
+            raise DataError(f"preprocess has both resize={self.resize} and size={self.size}: give one of them")
         if self.resize is not None and not (type(self.resize) is int and self.resize >= 1):
             raise DataError(f"preprocess resize is {self.resize!r}, expected pixels >= 1")
         if isinstance(self.scale, bool) or not (isinstance(self.scale, int | float) and math.isfinite(self.scale)):
@@ -333,9 +329,7 @@ class Preprocess:
 
     def to_dict(self) -> dict[str, Any]:
         """Return all fields as plain values that JSON can hold."""
-        return {
-            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
-        }
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
     def describe(self) -> str:
         """Return the recipe in one line, naming the preset where it is one.

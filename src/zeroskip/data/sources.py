@@ -41,16 +41,12 @@ def load(path: str | os.PathLike[str], preprocess: str | Preprocess | None = Non
     """
     if Path(path).is_dir():
         if preprocess is None:
-            raise DataError(
-                f"'{os.fspath(path)}' holds pictures: say how to preprocess them, for example 'imagenet'"
-            )
+            raise DataError(f"'{os.fspath(path)}' holds pictures: say how to preprocess them, for example 'imagenet'")
         return image_folder(path, preprocess, **options)
     if Path(path).suffix.lower() != ".npz":
         raise DataError(f"'{os.fspath(path)}' is neither a folder nor an .npz file")
     if options:
-        raise DataError(
-            f"options {sorted(options)} are for image folders, but '{os.fspath(path)}' is an .npz file"
-        )
+        raise DataError(f"options {sorted(options)} are for image folders, but '{os.fspath(path)}' is an .npz file")
     return npz(path, preprocess)
 
 

@@ -22,9 +22,7 @@ def core() -> ModuleType:
     try:
         from .. import _core
     except ImportError as error:
-        raise EngineError(
-            f"the native core is missing ({error}); install zeroskip with pip, or build it"
-        ) from error
+        raise EngineError(f"the native core is missing ({error}); install zeroskip with pip, or build it") from error
     module: ModuleType = _core
     return module
 

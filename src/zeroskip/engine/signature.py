@@ -66,9 +66,7 @@ class Signature:
             for a comment.
     """
 
-    def __init__(
-        self, inputs: Sequence[NodeArg], outputs: Sequence[NodeArg], *, binds_names: bool = True
-    ) -> None:
+    def __init__(self, inputs: Sequence[NodeArg], outputs: Sequence[NodeArg], *, binds_names: bool = True) -> None:
         self.inputs = tuple(inputs)
         self.outputs = tuple(outputs)
         self._binds_names = binds_names

@@ -52,9 +52,7 @@ def fatrelu(x: Tensor, threshold: Tensor, max_value: float | None = None) -> Ten
     return y if max_value is None else y.clamp(max=max_value)
 
 
-def smooth_fatrelu(
-    x: Tensor, threshold: Tensor, slope: Tensor, form: Form, max_value: float | None = None
-) -> Tensor:
+def smooth_fatrelu(x: Tensor, threshold: Tensor, slope: Tensor, form: Form, max_value: float | None = None) -> Tensor:
     """Return a continuous stand-in for FATReLU that has a useful gradient with respect to the threshold.
 
     With ``d = x - threshold`` and slope b, each is FATReLU in the limit of large b:

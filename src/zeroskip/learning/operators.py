@@ -135,9 +135,7 @@ def _gemm(attributes: Attributes, a: Tensor, b: Tensor, c: Tensor | None = None)
     return torch.addmm(c, a, b, alpha=alpha, beta=beta)
 
 
-def _batch_norm(
-    attributes: Attributes, x: Tensor, scale: Tensor, bias: Tensor, mean: Tensor, var: Tensor
-) -> Tensor:
+def _batch_norm(attributes: Attributes, x: Tensor, scale: Tensor, bias: Tensor, mean: Tensor, var: Tensor) -> Tensor:
     return functional.batch_norm(x, mean, var, scale, bias, eps=attributes.get("epsilon", 1e-5))
 
 

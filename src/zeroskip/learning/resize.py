@@ -81,9 +81,7 @@ def _coordinate(transformation: str, place: int, before: int, after: int, factor
     return float(_float32_coordinate(transformation, np.float32(place), before, after, np.float32(factor)))
 
 
-def _float32_coordinate(
-    transformation: str, place: np.float32, before: int, after: int, factor: np.float32
-) -> Any:
+def _float32_coordinate(transformation: str, place: np.float32, before: int, after: int, factor: np.float32) -> Any:
     half = np.float32(0.5)
     if transformation == "align_corners":
         return place * np.float32(before - 1) / np.float32(after - 1) if after > 1 else np.float32(0.0)

@@ -34,9 +34,7 @@ def top1(logits: ArrayLike, labels: ArrayLike) -> float:
     rows = _rows("logits", logits)
     expected = np.asarray(labels)
     if expected.shape != (len(rows),):
-        raise ShapeError(
-            f"labels have shape {expected.shape}, expected ({len(rows)},): one per row of logits"
-        )
+        raise ShapeError(f"labels have shape {expected.shape}, expected ({len(rows)},): one per row of logits")
     if not np.issubdtype(expected.dtype, np.integer):
         raise ShapeError(f"labels have dtype {expected.dtype}, expected integers (class indices)")
     if expected.min() < 0 or expected.max() >= rows.shape[1]:

@@ -195,9 +195,7 @@ class Partitioner:
 
     def _extracted(self, nodes: list[ir.Node], inputs: list[ir.Value], outputs: list[ir.Value]) -> ir.Model:
         graph = self._model.graph
-        constants = {
-            value: None for node in nodes for value in _all_reads(node, graph) if value.is_initializer()
-        }
+        constants = {value: None for node in nodes for value in _all_reads(node, graph) if value.is_initializer()}
         view = ir.GraphView(
             inputs,
             outputs,

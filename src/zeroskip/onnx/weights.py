@@ -54,9 +54,7 @@ def layer_weights(model: ir.Model) -> dict[str, NDArray[np.float32]]:
     return {name: weight for name, weight in weights.items() if weight is not None}
 
 
-def replace_weights(
-    model: ir.Model, layers: Mapping[str, LayerWeights], thresholds: Thresholds
-) -> ThresholdedModel:
+def replace_weights(model: ir.Model, layers: Mapping[str, LayerWeights], thresholds: Thresholds) -> ThresholdedModel:
     """Return a model with other weights and thresholds, in standard ONNX.
 
     Args:

@@ -24,9 +24,7 @@ class Attributes:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in self._defaults:
-            raise AttributeError(
-                f"{type(self).__name__} has no attribute '{name}'; it has {', '.join(self._defaults)}"
-            )
+            raise AttributeError(f"{type(self).__name__} has no attribute '{name}'; it has {', '.join(self._defaults)}")
         self.__dict__[name] = _checked(f"{type(self).__name__}.{name}", value, type(self._defaults[name]))
         if name not in self._effective and value != self._defaults[name]:
             note_ignored(f"{type(self).__name__}.{name}")

@@ -15,9 +15,7 @@ from .status import Fail, InvalidArgument
 PREFIX = "zeroskip."
 """Of the configuration entries that set options of the engine, such as ``zeroskip.weight_storage``."""
 _BOOLEANS = {"0": False, "false": False, "1": True, "true": True}
-_ENTRIES = tuple(
-    item.name for item in fields(engine_options.SessionOptions) if item.name != "intra_op_num_threads"
-)
+_ENTRIES = tuple(item.name for item in fields(engine_options.SessionOptions) if item.name != "intra_op_num_threads")
 
 
 class SessionOptions(Attributes):

@@ -210,5 +210,3 @@ def _reading(
         raise DataError("how do pictures become inputs? Name a preset or a recipe by preprocess=")
     recipe = Preprocess.preset(recipe) if isinstance(recipe, str) else recipe
     return content, recipe.fitted_to(inputs[0].shape)
-
-

@@ -85,8 +85,13 @@ def draw_search(calibration: CalibrationResult) -> str | None:
         if cost.limit is not None:
             axes.axhline(100 * cost.limit, color=BAD, linewidth=1, linestyle="--")
             axes.annotate(
-                "budget", (1, 100 * cost.limit), (0, 3), ("axes fraction", "data"), "offset points",
-                ha="right", color=SOFT,
+                "budget",
+                (1, 100 * cost.limit),
+                (0, 3),
+                ("axes fraction", "data"),
+                "offset points",
+                ha="right",
+                color=SOFT,
             )
         axes.set_xlabel("predicted speed-up over the model as it is")
         axes.set_ylabel(f"{cost.words}, %")
@@ -213,4 +218,4 @@ def _histogram(item: ActivationSparsity, threshold: np.ndarray[Any, np.dtype[np.
 def short(title: str) -> str:
     """Return a name that fits beside a figure: its end, which tells layers apart."""
     text = printable(title)
-    return text if len(text) <= _TITLE_LENGTH else f"...{text[3 - _TITLE_LENGTH:]}"
+    return text if len(text) <= _TITLE_LENGTH else f"...{text[3 - _TITLE_LENGTH :]}"

@@ -166,9 +166,7 @@ def render_sensitivities(calibration: CalibrationResult) -> RenderableType:
     return Group(table, Text(words, style="dim"))
 
 
-def render_summary(
-    model: str, summary: Summary, calibration: CalibrationResult, bench: BenchResult
-) -> RenderableType:
+def render_summary(model: str, summary: Summary, calibration: CalibrationResult, bench: BenchResult) -> RenderableType:
     """Return the outcome of ``optimize``: one sentence, one table, what it cost.
 
     Args:

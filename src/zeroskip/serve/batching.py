@@ -240,7 +240,4 @@ def _join(feeds: list[Arrays]) -> Arrays:
 
 def _split(outputs: Arrays, rows: list[int]) -> list[Arrays]:
     starts = np.cumsum([0, *rows])
-    return [
-        {name: array[start:end] for name, array in outputs.items()}
-        for start, end in pairwise(starts)
-    ]
+    return [{name: array[start:end] for name, array in outputs.items()} for start, end in pairwise(starts)]

@@ -115,9 +115,7 @@ def _batch(item: Any) -> Batch:
     if isinstance(item, tuple | list) and item:
         x, y = item[0], item[1] if len(item) > 1 else None
     if not isinstance(x, Tensor):
-        raise DataError(
-            f"a batch is {type(item).__name__}, expected a tensor of inputs or a pair (inputs, targets)"
-        )
+        raise DataError(f"a batch is {type(item).__name__}, expected a tensor of inputs or a pair (inputs, targets)")
     return Batch(x, y)
 
 

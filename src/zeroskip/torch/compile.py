@@ -183,5 +183,3 @@ def _to_bytes(model: nn.Module, inputs: tuple[Tensor, ...], *, dynamic_batch: bo
     from ..onnx import to_bytes
 
     return to_bytes(to_onnx(model, inputs, dynamic_batch=dynamic_batch))
-
-

@@ -130,9 +130,7 @@ def _rectified(model: nn.Module) -> tuple[nn.Module, dict[str, Any]]:
     """Put a copy of a model into evaluation mode with plain ReLUs; return it and the thresholds by module path."""
     plain = model.eval()
     modules = [
-        (name, module)
-        for name, module in plain.named_modules(remove_duplicate=False)
-        if isinstance(module, FATReLU)
+        (name, module) for name, module in plain.named_modules(remove_duplicate=False) if isinstance(module, FATReLU)
     ]
     made: dict[int, _Rectified] = {}
     for name, module in modules:
@@ -266,5 +264,3 @@ def _first_line(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-
-

@@ -44,16 +44,12 @@ class SparsityMonitor:
         # Tensors that are added to in place, so that a compiled model needs no guard on what was counted before.
         self._nonzeros = {name: _counter(known[name]) for name in chosen}
         self._elements = {name: _counter(known[name]) for name in chosen}
-        self._handles: list[RemovableHandle] = [
-            known[name].register_forward_hook(self._hook(name)) for name in chosen
-        ]
+        self._handles: list[RemovableHandle] = [known[name].register_forward_hook(self._hook(name)) for name in chosen]
 
     def read(self) -> dict[str, float]:
         """Return the sparsity in [0, 1] of each layer that has run since the last reading, and start anew."""
         elements = {name: int(count) for name, count in self._elements.items()}
-        found = {
-            name: 1.0 - int(self._nonzeros[name]) / count for name, count in elements.items() if count
-        }
+        found = {name: 1.0 - int(self._nonzeros[name]) / count for name, count in elements.items() if count}
         self.reset()
         return found
 

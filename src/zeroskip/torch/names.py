@@ -115,9 +115,7 @@ def to_thresholds(model: nn.Module, *, names: Mapping[str, str] | None = None) -
 
 
 def _with(module: FATReLU, threshold: Threshold, *, learnable: bool, options: dict[str, Any]) -> FATReLU:
-    made = FATReLU(
-        threshold, module.max_value, learnable=learnable, channel_dim=module.channel_dim, **options
-    )
+    made = FATReLU(threshold, module.max_value, learnable=learnable, channel_dim=module.channel_dim, **options)
     return made.to(module.threshold.device).train(module.training)
 
 

@@ -34,9 +34,7 @@ class Schedules:
         self._optimizer = optimizer
         self._regularizer = regularizer
         self.targets: dict[str, Tensor] = {
-            name: module.threshold.detach().clone()
-            for name, module in self._modules.items()
-            if not module.is_learnable
+            name: module.threshold.detach().clone() for name, module in self._modules.items() if not module.is_learnable
         }
 
     def set_targets(self, targets: dict[str, Tensor]) -> None:
@@ -87,8 +85,6 @@ def new_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     ]
     used = [group for group in groups if group["params"]]
     if recipe.optimizer == "sgd":
-        return torch.optim.SGD(
-            used, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0.0
-        )
+        return torch.optim.SGD(used, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0.0)
     kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
     return kind(used, lr=recipe.learning_rate)

@@ -25,9 +25,7 @@ class Selection:
         self.best_epoch: int | None = None
         self.stop_reason: str | None = None
 
-    def add(
-        self, epoch: int, metric: float | None, baseline: float | None, sparsity: float, is_settled: bool
-    ) -> bool:
+    def add(self, epoch: int, metric: float | None, baseline: float | None, sparsity: float, is_settled: bool) -> bool:
         """Take note of an epoch and return whether it is the best so far.
 
         Args:

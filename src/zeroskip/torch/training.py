@@ -237,17 +237,13 @@ class Training:
     def _evaluated(self, model: nn.Module) -> tuple[float, dict[str, float]]:
         assert self._loaders.valid is not None
         with self._autocast():
-            return evaluate(
-                model, self._batches(self._loaders.valid), self._objective, self._group, self.progress
-            )
+            return evaluate(model, self._batches(self._loaders.valid), self._objective, self._group, self.progress)
 
     def _batches(self, loader: Iterable[Any]) -> Iterator[Batch]:
         return batches(loader, self._group, self._device, channels_last=self._recipe.channels_last)
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(
-            self._device.type, torch.bfloat16, enabled=self._recipe.precision == "bfloat16"
-        )
+        return torch.autocast(self._device.type, torch.bfloat16, enabled=self._recipe.precision == "bfloat16")
 
     def _result(self, stop_reason: str, is_complete: bool) -> FinetuneResult:
         return FinetuneResult(

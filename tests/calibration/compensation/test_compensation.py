@@ -21,9 +21,7 @@ COUNT = 64
 
 
 def calibrated(compensation: CompensationName, max_drop: float = 0.1) -> CalibrationResult:
-    return calibrate(
-        tiny_network(), tiny_data(COUNT), max_drop, compensation=compensation, batch_size=4, threads=1
-    )
+    return calibrate(tiny_network(), tiny_data(COUNT), max_drop, compensation=compensation, batch_size=4, threads=1)
 
 
 @pytest.mark.parametrize("compensation", ["bias", "reconstruct"])
@@ -60,9 +58,7 @@ def test_the_written_model_is_the_one_that_was_measured() -> None:
 
 
 def test_thresholds_of_zero_change_nothing() -> None:
-    result = calibrate(
-        tiny_network(), tiny_data(16), 0.0, max_information_loss=0.0, compensation="bias", threads=1
-    )
+    result = calibrate(tiny_network(), tiny_data(16), 0.0, max_information_loss=0.0, compensation="bias", threads=1)
     assert result.is_zero
     assert not result.layers
     assert not result.corrections

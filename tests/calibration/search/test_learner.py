@@ -150,9 +150,7 @@ def test_a_killed_run_does_not_learn_again_what_it_had_learnt(
     assert same(resumed, learnt)
 
 
-def test_the_time_limit_ends_learning_between_blocks(
-    plain: CalibrationResult, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_time_limit_ends_learning_between_blocks(plain: CalibrationResult, monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit passes while the first block is learnt; what the plain strategy found is checked and returned."""
     clock = [0.0]
     monkeypatch.setattr(work.time, "monotonic", lambda: clock[0])

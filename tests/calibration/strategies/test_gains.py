@@ -90,9 +90,7 @@ def test_no_zero_is_bought_where_none_pays() -> None:
 
 def test_a_leap_that_costs_more_than_all_else_does_not_stand_in_the_way() -> None:
     family = strategy(1.0)
-    before = max(
-        strength for strength in np.linspace(0.0, 1.0, 257) if family.fractions(strength)["edge"] == 0.0
-    )
+    before = max(strength for strength in np.linspace(0.0, 1.0, 257) if family.fractions(strength)["edge"] == 0.0)
     walking = family.without_leaps(before)
     assert walking.most == {"edge": 0.0}
     for strength in np.linspace(0.0, before, 9):

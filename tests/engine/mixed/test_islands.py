@@ -115,9 +115,7 @@ def test_parts_behind_sizes_that_depend_on_the_data_are_planned_when_these_are_k
 
 def test_inputs_of_other_types_and_several_outputs() -> None:
     body = "f = Cast <to = 1> (x) " + BACKBONE.replace("(x,", "(f,") + "k = ArgMax <axis = 1> (r2) same = Identity (n)"
-    data = model(
-        body, inputs="uint8[N, 3, H, W] x, int64[M] n", outputs="float r1, int64 k, int64 same, float r2"
-    )
+    data = model(body, inputs="uint8[N, 3, H, W] x, int64[M] n", outputs="float r1, int64 k, int64 same, float r2")
     feed = {"x": np.random.default_rng(0).integers(0, 255, (2, 3, 7, 7), np.uint8), "n": np.arange(5)}
     session = session_like_onnxruntime(data, feed)
     assert [item.type for item in session.get_inputs()] == ["tensor(uint8)", "tensor(int64)"]

@@ -9,10 +9,7 @@ from ..checks import assert_plan_computes, ops, step_of
 
 
 def branches(graph: CanonicalGraph, *channels: int) -> list[str]:
-    return [
-        graph.relu(graph.conv("x", (32, count), kernel=(1, 1)), output=f"b{i}")
-        for i, count in enumerate(channels)
-    ]
+    return [graph.relu(graph.conv("x", (32, count), kernel=(1, 1)), output=f"b{i}") for i, count in enumerate(channels)]
 
 
 def test_aligned_channels_are_written_into_slices_of_one_buffer() -> None:
@@ -74,9 +71,7 @@ def test_a_pooled_slice_is_not_taken_for_a_flat_vector() -> None:
     pooled = [graph.node("GlobalAveragePool", branch) for branch in branches(graph, 16, 16)]
     joined = graph.node("Concat", *pooled, axis=1)
     flat = graph.node("Reshape", pooled[0], graph.constant([2, 16], dtype=int))
-    assert_plan_computes(
-        graph, graph.conv(joined, (32, 16), kernel=(1, 1)), graph.node("Softmax", flat, axis=1)
-    )
+    assert_plan_computes(graph, graph.conv(joined, (32, 16), kernel=(1, 1)), graph.node("Softmax", flat, axis=1))
 
 
 def test_a_reshaped_map_is_copied_into_a_concatenation() -> None:

@@ -24,9 +24,7 @@ def test_a_rectified_input_of_a_convolution_is_masked() -> None:
 
 def test_an_input_without_rectifier_is_not_masked_and_the_plan_says_why() -> None:
     graph = CanonicalGraph(1, 32, 6, 6)
-    plan = assert_plan_computes(
-        graph, graph.conv(graph.conv("x", (32, 32), output="raw"), (32, 32), output="y")
-    )
+    plan = assert_plan_computes(graph, graph.conv(graph.conv("x", (32, 32), output="raw"), (32, 32), output="y"))
     assert masked(plan) == set()
     assert step_of(plan, "y").attributes["algorithm"] == "dense"
     assert "'raw' went through no rectifier" in step_of(plan, "y").note
@@ -35,9 +33,7 @@ def test_an_input_without_rectifier_is_not_masked_and_the_plan_says_why() -> Non
 def test_zeros_survive_pooling_and_concatenation() -> None:
     graph = CanonicalGraph(1, 32, 6, 6)
     rectified = graph.relu(graph.conv("x", (32, 32)))
-    pooled = graph.node(
-        "MaxPool", rectified, kernel_shape=[2, 2], strides=[2, 2], pads=[0] * 4, dilations=[1, 1]
-    )
+    pooled = graph.node("MaxPool", rectified, kernel_shape=[2, 2], strides=[2, 2], pads=[0] * 4, dilations=[1, 1])
     other = graph.conv(rectified, (32, 16), strides=[2, 2])
     joined = graph.node("Concat", pooled, other, axis=1, output="joined")
     plan = assert_plan_computes(graph, graph.conv(joined, (48, 16)))

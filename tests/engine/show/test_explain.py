@@ -62,9 +62,7 @@ def test_profile_measures_every_step_and_the_density_where_zeros_can_be_skipped(
 def test_explanation_shows_densities_once_they_are_measured(session: zs.InferenceSession) -> None:
     assert all(step.density is None for step in session.explain().steps)
     profile = session.profile(feed(1), iterations=1)
-    assert [step.density for step in session.explain().steps] == [
-        step.input_density for step in profile.steps
-    ]
+    assert [step.density for step in session.explain().steps] == [step.input_density for step in profile.steps]
 
 
 def test_profile_prints_and_is_json(session: zs.InferenceSession) -> None:

@@ -71,9 +71,7 @@ class Compensator:
         affordable = max(_FEWEST_BATCHES, affordable_streams(self._program) * 3 // 5)
         batches = list(islice(evaluator.batches(), affordable))
         kept = max(1, 2 * len(batches) // 3)
-        self._fit = [
-            (Stream(dense, feed, count), Stream(self._network, feed, count)) for feed, count in batches[:kept]
-        ]
+        self._fit = [(Stream(dense, feed, count), Stream(self._network, feed, count)) for feed, count in batches[:kept]]
         self._check = [Stream(self._network, feed, count) for feed, count in batches[kept:] or batches[:1]]
         self._reference = Outputs.joined([Stream(dense, stream.feed, stream.count).outputs() for stream in self._check])
 

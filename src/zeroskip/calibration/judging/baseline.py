@@ -127,9 +127,7 @@ def judge_baseline(
     )
 
 
-def judge_data(
-    outputs: Outputs, parts: Sequence[Dataset], run: Callable[[Dataset], Outputs] | None = None
-) -> Baseline:
+def judge_data(outputs: Outputs, parts: Sequence[Dataset], run: Callable[[Dataset], Outputs] | None = None) -> Baseline:
     """Return the same for data sets with labels.
 
     Args:

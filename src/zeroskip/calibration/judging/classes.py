@@ -96,6 +96,5 @@ class ClassMetric:
         exponentials = np.exp(rows - rows.max(axis=1, keepdims=True))
         return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
 
-
     def _pair(self, reference: Any, outputs: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         return pick(reference, self.output), pick(outputs, self.output)

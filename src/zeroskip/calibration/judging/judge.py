@@ -159,4 +159,3 @@ def top_metric(base: ClassMetric, reference: Any, labels: Labels, k: int = 1) ->
         return replace(base, name=name)
     temperature = fitted_temperature(log_scores(rows, probabilities=base.is_probability), labels)
     return replace(base, name=name, temperature=temperature)
-

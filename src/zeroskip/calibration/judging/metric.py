@@ -329,4 +329,3 @@ def is_known(name: str) -> bool:
 def needs_identities(wanted: Any) -> bool:
     """Whether labels are identities, all of one of which a split must keep together."""
     return wanted in IDENTITY_METRICS
-

@@ -80,9 +80,7 @@ class Evaluator:
             densities.append(run.densities())
             weights.append(count)
         known = set.intersection(*map(set, densities))
-        mean = {
-            step: float(np.average([item[step] for item in densities], weights=weights)) for step in sorted(known)
-        }
+        mean = {step: float(np.average([item[step] for item in densities], weights=weights)) for step in sorted(known)}
         steps = np.array(list(mean), np.int64)
         return packed(Outputs.joined(outputs)) | {"steps": steps, "densities": np.array(list(mean.values()))}
 
@@ -190,9 +188,7 @@ class Evaluator:
             run.restore(saved)
             steps.advance()
         return {
-            name: array
-            for place, outputs in enumerate(found)
-            for name, array in packed(outputs, f"{place}:").items()
+            name: array for place, outputs in enumerate(found) for name, array in packed(outputs, f"{place}:").items()
         }
 
     def batches(self) -> Iterable[tuple[Feed, int]]:

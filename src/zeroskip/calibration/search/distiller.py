@@ -64,9 +64,7 @@ class Distiller:
         distilled = self._distilled(found)
         before, after = distilled.errors["before"], distilled.errors["after"]
         is_kept = after < before and self._take(found, distilled)
-        return DistillationTrial(
-            inputs=distilled.inputs, damage_before=before, damage_after=after, is_kept=is_kept
-        )
+        return DistillationTrial(inputs=distilled.inputs, damage_before=before, damage_after=after, is_kept=is_kept)
 
     def _take(self, found: Found, distilled: Learnt) -> bool:
         """Search again with the weights; return whether that goes further, else leave all as it was."""

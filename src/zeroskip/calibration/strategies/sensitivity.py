@@ -101,6 +101,4 @@ def _damages(
 ) -> dict[str, list[float]]:
     reference = evaluator.dense.outputs
     outputs = evaluator.variants({}, tried, progress, what)
-    return {
-        name: [metric.information_loss(reference, found) for found in results] for name, results in outputs.items()
-    }
+    return {name: [metric.information_loss(reference, found) for found in results] for name, results in outputs.items()}

@@ -194,4 +194,3 @@ def output_of(source: Any, computed: list[FloatArray], values: Mapping[str, Any]
     if source.computed is not None:
         return computed[source.computed]
     return values[source.input_name] if source.input_name is not None else np.array(source.value)
-

@@ -91,9 +91,7 @@ def _same_bytes(draft: Draft, step: DraftStep, source: int, result: int) -> bool
     before, after = draft.tensors[source], draft.tensors[result]
     if step.op == "copy":
         return before.layout == after.layout  # nhwc: [N][H][W] is regrouped, the pixel stride stays
-    nhwc, stride = (
-        (before, draft.pixel_stride(source)) if step.op == "to_row" else (after, draft.pixel_stride(result))
-    )
+    nhwc, stride = (before, draft.pixel_stride(source)) if step.op == "to_row" else (after, draft.pixel_stride(result))
     batch, channels, height, width = nhwc.shape
     if step.op == "to_row" and batch * height * width == 1:
         return True

@@ -103,9 +103,7 @@ def take_residual(
     return made
 
 
-def rescale(
-    draft: Draft, op: str, step: DraftStep, operands: list[Scale], result: Scale, values: int = 1
-) -> DraftStep:
+def rescale(draft: Draft, op: str, step: DraftStep, operands: list[Scale], result: Scale, values: int = 1) -> DraftStep:
     """Return a step that brings nhwc integers to another scale, perhaps with others added or averaged.
 
     Args:
@@ -169,9 +167,7 @@ def _set_result(draft: Draft, made: DraftStep, step: DraftStep, result: Scale) -
     if result.zero_point == 0 and np.all(thresholds <= largest_zero(result.scale)):
         return  # what saturates at 0 is what the activation makes 0
     made.attributes["activation"] = "fatrelu"
-    made.constants["thresholds"] = _store(
-        draft, f"{step.name}:thresholds:u8", thresholds / np.float32(result.scale)
-    )
+    made.constants["thresholds"] = _store(draft, f"{step.name}:thresholds:u8", thresholds / np.float32(result.scale))
 
 
 def _store(draft: Draft, name: str, values: NDArray[Any]) -> str:

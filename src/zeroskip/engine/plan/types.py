@@ -190,9 +190,7 @@ class Plan(ShortRepr):
 
 
 def _step_to_dict(step: Step) -> dict[str, Any]:
-    attributes = {
-        key: list(value) if isinstance(value, tuple) else value for key, value in step.attributes.items()
-    }
+    attributes = {key: list(value) if isinstance(value, tuple) else value for key, value in step.attributes.items()}
     changed = {
         "inputs": list(step.inputs),
         "outputs": list(step.outputs),

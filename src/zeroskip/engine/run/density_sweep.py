@@ -94,9 +94,7 @@ def measured_steps(
     return found
 
 
-def _profile(
-    program: ProbeProgram, level: Mapping[str, ArrayLike], feed: Any
-) -> list[Mapping[str, float | None]]:
+def _profile(program: ProbeProgram, level: Mapping[str, ArrayLike], feed: Any) -> list[Mapping[str, float | None]]:
     program.set_thresholds(level)
     return [
         {key: step[key] for key in ("min_ms", "density", "steady_density")}

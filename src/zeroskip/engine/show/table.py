@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from ...text import printable
 
 
-def format_table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], right_aligned: Sequence[str] = ()
-) -> str:
+def format_table(header: Sequence[str], rows: Sequence[Sequence[str]], right_aligned: Sequence[str] = ()) -> str:
     """Return rows as aligned columns under a header.
 
     Args:

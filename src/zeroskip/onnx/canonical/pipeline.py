@@ -238,9 +238,7 @@ def _forget_shapes(graph: ir.Graph) -> None:
             output.shape = None
 
 
-def _set_input_shapes(
-    graph: ir.Graph, wanted: Mapping[str, Sequence[int]], *, partial: bool = False
-) -> dict[int, int]:
+def _set_input_shapes(graph: ir.Graph, wanted: Mapping[str, Sequence[int]], *, partial: bool = False) -> dict[int, int]:
     """Set the shapes of the graph inputs; return batch sizes that differ from a fixed one: given to fixed."""
     names = [value.name for value in graph.inputs]
     if unknown := sorted(set(wanted) - set(names)):

@@ -43,9 +43,7 @@ def test_regrouping_pixels_of_a_map_costs_nothing() -> None:
     assert plan.steps[2].attributes["algorithm"] == "auto"
 
 
-@pytest.mark.parametrize(
-    "perm", [(0, 2, 3, 1), (0, 3, 1, 2), (0, 2, 1, 3), (1, 0, 2, 3), (3, 2, 1, 0)], ids=str
-)
+@pytest.mark.parametrize("perm", [(0, 2, 3, 1), (0, 3, 1, 2), (0, 2, 1, 3), (1, 0, 2, 3), (3, 2, 1, 0)], ids=str)
 @pytest.mark.parametrize("from_map", [True, False])
 def test_transposition_computes_the_reference(perm: tuple[int, ...], from_map: bool) -> None:
     graph = CanonicalGraph(2, 20, 3, 4)
@@ -95,9 +93,7 @@ def test_concat_along_any_axis_computes_the_reference(axis: int) -> None:
     ],
     ids=str,
 )
-def test_slice_computes_the_reference(
-    from_map: bool, starts: tuple, ends: tuple, axes: tuple, steps: tuple
-) -> None:
+def test_slice_computes_the_reference(from_map: bool, starts: tuple, ends: tuple, axes: tuple, steps: tuple) -> None:
     graph = CanonicalGraph(2, 20, 3, 10)
     x = graph.relu("x") if from_map else "x"
     y = graph.node("Slice", x, *(integers(graph, *item) for item in (starts, ends, axes, steps)))

@@ -41,6 +41,4 @@ def lower_average_pool(builder: Builder, node: ir.Node) -> None:
 def lower_global_pool(builder: Builder, node: ir.Node) -> None:
     """Lower GlobalAveragePool and GlobalMaxPool."""
     x = operand(node, 0)
-    builder.step(
-        _GLOBAL_OPS[node.op_type], node, [builder.nhwc(x)], [builder.define(node.outputs[0], "nhwc")]
-    )
+    builder.step(_GLOBAL_OPS[node.op_type], node, [builder.nhwc(x)], [builder.define(node.outputs[0], "nhwc")])

@@ -164,9 +164,7 @@ def _full_pads(node: ir.Node, rank: int) -> tuple[int, ...]:
     return tuple(full)
 
 
-def _emit_slice(
-    builder: Builder, node: ir.Node, x: ir.Value, y: ir.Value, bounds: list[tuple[int, int, int]]
-) -> None:
+def _emit_slice(builder: Builder, node: ir.Node, x: ir.Value, y: ir.Value, bounds: list[tuple[int, int, int]]) -> None:
     if builder.has_nhwc(x):
         bounds = [*bounds[:2], *([(0, 1, 1)] * (4 - len(bounds))), *bounds[2:]]
         source, result = builder.nhwc(x), builder.define(y, "nhwc")
