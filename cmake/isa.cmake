@@ -37,6 +37,13 @@ if(ZEROSKIP_ISAS)
   list(REMOVE_DUPLICATES ZS_ISAS)
 endif()
 
+# For tests on CPUs without 512-bit vectors: the same sources, compiled for AVX2 with SIMDe's functions in place of the
+# intrinsics (.ci/emulate). Far too slow for anything else.
+set(ZEROSKIP_EMULATE_ISAS "" CACHE STRING "512-bit instruction sets to emulate on AVX2; needs SIMDe's headers")
+foreach(isa IN LISTS ZEROSKIP_EMULATE_ISAS)
+  set(ZS_FLAGS_${isa} ${ZS_FLAGS_avx2} -include "${CMAKE_CURRENT_LIST_DIR}/../cpp/tests/emulated_avx512.h")
+endforeach()
+
 function(zeroskip_add_isa_kernels target)
   file(GLOB sources CONFIGURE_DEPENDS cpp/kernels/*/*.cc)
   list(FILTER sources EXCLUDE REGEX "/reference/")  # scalar, ISA-independent: only the tests link it
@@ -51,6 +58,11 @@ function(zeroskip_add_isa_kernels target)
     target_sources(${target} PRIVATE $<TARGET_OBJECTS:zeroskip_kernels_${isa}>)
   endforeach()
   foreach(isa IN LISTS ZS_KNOWN_ISAS)
+    if(isa IN_LIST ZEROSKIP_EMULATE_ISAS)
+      target_compile_definitions(${target} PRIVATE ZS_EMULATES_${isa}=1)
+    else()
+      target_compile_definitions(${target} PRIVATE ZS_EMULATES_${isa}=0)
+    endif()
     if(isa IN_LIST ZS_ISAS)
       target_compile_definitions(${target} PRIVATE ZS_HAVE_${isa}=1)
     else()

@@ -85,7 +85,7 @@ class Checker {
                                  .record = record});
           lists.push_back(record);
         }
-        Shorts weights(static_cast<size_t>(kTaps * layer.channels * layer.outputs));
+        Shorts weights(static_cast<size_t>(kTaps * layer.channels * layer.outputs + 64));
         const auto* slab = reinterpret_cast<const std::byte*>(layer.weights.data());
         const int64_t row_bytes = is_expanded ? layer.outputs * 2 : kSlabRowBytes;
         kernels_.s8_expand_rows({.channels = kTaps * layer.channels,

@@ -29,7 +29,9 @@ inline void store(float* p, Vec v) { *reinterpret_cast<UnalignedVec*>(p) = v; }
 inline Vec broadcast(float value) { return value - Vec{}; }
 
 // Pins a loaded vector in a register, so that two FMAs share one load instead of each folding its own.
-#if defined(__aarch64__)
+#if defined(ZS_EMULATED)  // no register is wide enough; memory keeps products and sums apart as well
+#define ZS_PIN(vector) asm("" : "+m"(vector))
+#elif defined(__aarch64__)
 #define ZS_PIN(vector) asm("" : "+w"(vector))
 #elif ZS_LANES == 16
 #define ZS_PIN(vector) asm("" : "+v"(vector))
