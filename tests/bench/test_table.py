@@ -98,3 +98,10 @@ def test_what_spoils_a_result_is_said_loudly() -> None:
 def test_infinite_difference_survives_json() -> None:
     wrong = result(REFERENCE, row("ncnn", "ncnn", 5.0, is_match=False, relative_difference=float("inf")))
     assert BenchResult.model_validate_json(wrong.model_dump_json()) == wrong
+
+
+def test_a_result_prints_as_the_table_without_colour() -> None:
+    printed = str(result(OURS, REFERENCE))
+    assert "2.50 (2.50-2.50)" in printed
+    assert "\x1b" not in printed
+    assert max(map(len, printed.splitlines())) <= 100

@@ -202,6 +202,11 @@ class BenchResult(Tabular, SavedValue):
         low, high = median_interval([*kept] or [row.p50_ms])
         return min(low, row.p50_ms), max(high, row.p50_ms)
 
+    def __str__(self) -> str:
+        from .table import table_text
+
+        return table_text(self)
+
     def _words(self) -> str:
         return f"batch {self.batch_size}, {self.threads} threads, {self.system.cpu}; {self.data}"
 

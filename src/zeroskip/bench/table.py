@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from rich.console import Group, RenderableType
+from io import StringIO
+
+from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from ..fitted_table import Column, FittedTable
 from ..text import time_cell
 from .result import BenchResult, EngineResult
+
+_TEXT_WIDTH = 100
 
 
 def render_table(result: BenchResult) -> RenderableType:
@@ -30,6 +34,18 @@ def render_table(result: BenchResult) -> RenderableType:
     for row in result.rows:
         table.add_row(row.label, *_cells(result, row, peer))
     return Group(_title(result), table, *_notes(result), *_warnings(result))
+
+
+def table_text(result: BenchResult) -> str:
+    """Return :func:`render_table` as plain text, 100 columns wide.
+
+    Args:
+        result: What :func:`bench` returned.
+    """
+    console = Console(file=StringIO(), width=_TEXT_WIDTH, color_system=None, force_terminal=False, force_jupyter=False)
+    with console.capture() as captured:
+        console.print(render_table(result))
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
 def _title(result: BenchResult) -> Text:
