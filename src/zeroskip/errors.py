@@ -51,6 +51,10 @@ class RecipeError(ZeroskipError):
     """A recipe or a threshold set does not fit the model it is applied to."""
 
 
+class ProcessError(ZeroskipError):
+    """Another process of the same run failed or cannot be reached; its own message says why."""
+
+
 class EngineError(ZeroskipError):
     """The native engine refused a plan or failed while running it."""
 

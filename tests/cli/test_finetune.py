@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -153,3 +155,30 @@ def test_options_that_an_onnx_file_leaves_no_use_for_are_refused(call: Call, fol
     assert result.exit_code == 1
     assert "no activation 'nothing'" in result.stderr
     assert call("finetune", "missing.onnx", "--data", folder, *QUICK).exit_code == 1
+
+
+def test_torchrun_shares_the_work_and_writes_what_one_process_writes(
+    call: Call, folder: Path, tmp_path: Path
+) -> None:
+    """Augmented pictures, of which each process reads half; three in the last batch, so one has two and one has one."""
+    Path("tiny.onnx").write_bytes(tiny_network())
+    options = ["--preprocess", "unit", "--threads", "1", "--batch-size", "8", "--distillation", "1", "--epochs", "2"]
+    arguments = ["finetune", "tiny.onnx", "--data", str(folder), *options, "--learning-rate", "0.001"]
+    assert call(*arguments, "--output", "one").exit_code == 0
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "zeroskip"]
+    done = subprocess.run(
+        [sys.executable, *launch, *arguments, "--output", "two", "--json", "two.json"],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("epoch 2: loss") == 1, done.stdout  # the first process alone says how it went
+    assert done.stderr.count("training on") == 1, done.stderr
+    assert len(json.loads(Path("two.json").read_text())["epochs"]) == 2
+    import torch
+
+    one, two = (torch.load(tmp_path / name / "weights.pt", weights_only=True) for name in ("one", "two"))
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, rtol=1e-4, atol=1e-5)

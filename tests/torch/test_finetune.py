@@ -1,12 +1,9 @@
-"""The loop: it makes networks sparse, resumes bit for bit, survives what goes wrong, and runs in two processes."""
+"""The loop: it makes networks sparse, resumes bit for bit, and survives what goes wrong."""
 
 from __future__ import annotations
 
 import copy
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -248,42 +245,3 @@ def test_data_sets_of_zeroskip_become_loaders() -> None:
     assert torch.equal(plain, labelled(10).tensors[0])
     with pytest.raises(zs.DataError, match="batch_size is 0"):
         picture_loader(data, 0)
-
-
-_TWO = """
-import sys, torch
-sys.path.insert(0, sys.argv[1])
-from torch_networks import Plain, loaders
-from zeroskip.torch import Recipe, finetune, replace_relu
-torch.manual_seed(0)
-torch.set_num_threads(1)
-model = replace_relu(Plain(), 0.2)
-model.features[1].eval().train = lambda mode=True: model.features[1]  # statistics of half a batch would differ
-result = finetune(model, loaders(48), Recipe(epochs=3, learning_rate=0.05, distillation=0.3), checkpoint=sys.argv[3])
-if int(__import__("os").environ.get("RANK", "0")) == 0:
-    torch.save({"weights": model.state_dict(), "metric": result.best.metric}, sys.argv[2])
-"""
-
-
-def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
-    script = tmp_path / "train.py"
-    script.write_text(_TWO)
-    found = []
-    for count in (1, 2):
-        output = tmp_path / f"{count}.pt"
-        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"] if count > 1 else []
-        arguments = [str(Path(__file__).parent), str(output), str(tmp_path / f"{count}.checkpoint")]
-        done = subprocess.run(
-            [sys.executable, *launcher, str(script), *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            timeout=900,
-        )
-        assert done.returncode == 0, done.stderr
-        found.append(torch.load(output, weights_only=True))
-    one, two = found
-    assert one["metric"] == pytest.approx(two["metric"], abs=0.05)
-    for name, value in one["weights"].items():
-        assert torch.allclose(value, two["weights"][name], rtol=1e-3, atol=1e-4), name

@@ -70,13 +70,14 @@ def run(request: Request, options: RecipeOptions, terminal: Terminal) -> Finetun
     loss, metric = find_loss(request.loss), None if request.metric is None else find_metric(request.metric)
     model = _network(request)
     training, validation = _data(request)
-    terminal.note(f"training on   {training.description}\nvalidating on {validation.description}")
     is_picture = len(training.sample_shape) == 3
     loaders = Loaders(
         picture_loader(training, request.batch_size, shuffle=True, augment=request.augment and is_picture),
         picture_loader(validation, request.batch_size),
     )
     with processes(torch.device("cpu")) as group:
+        if group.is_first:
+            terminal.note(f"training on   {training.description}\nvalidating on {validation.description}")
         with terminal.progress() as progress:
             result = finetune(
                 model, loaders, recipe, loss=loss, metric=metric, checkpoint=request.checkpoint, progress=progress

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data.distributed import DistributedSampler
 
 from ..errors import DataError, RecipeError
+from .data import PictureLoader
 from .processes import Processes
 
 
@@ -48,7 +49,8 @@ class Batch:
     Args:
         x: Inputs ``[n, ...]``.
         y: Targets, None for none.
-        weight: What the loss is multiplied by so that the mean over processes is the mean over the batch.
+        weight: What the loss is multiplied by so that the mean over processes is the mean over the batch; 0 where
+            the samples are another process's and only keep this one in step.
         mixture: What has been mixed into x; None for nothing.
     """
 
@@ -80,19 +82,15 @@ def batches(
 ) -> Iterator[Batch]:
     """Yield this process's part of each batch.
 
-    A loader with a ``DistributedSampler`` already yields parts. Of any other loader every process reads the same
-    batches and takes every world-size-th sample, so several processes do the same steps as one.
+    A loader with a ``DistributedSampler`` already yields parts. Of any other loader every process draws the same
+    batches and takes every world-size-th sample, so several processes do the same steps as one; of a
+    :class:`PictureLoader` it reads no more than these.
 
     Raises:
         DataError: If a batch is not of tensors.
     """
     shards = processes.world > 1 and not isinstance(getattr(loader, "sampler", None), DistributedSampler)
-    for item in loader:
-        batch = _batch(item)
-        if shards:
-            if len(batch.x) < processes.world:
-                continue  # the same decision in every process, so nobody waits for the others
-            batch = _part(batch, processes)
+    for batch in _parts(loader, processes) if shards else map(_batch, loader):
         x = batch.x.to(device)
         if channels_last and x.ndim == 4:
             x = x.to(memory_format=torch.channels_last)
@@ -119,8 +117,24 @@ def _batch(item: Any) -> Batch:
     return Batch(x, y)
 
 
-def _part(batch: Batch, processes: Processes) -> Batch:
-    part = slice(processes.rank, None, processes.world)
-    x = batch.x[part]
-    y = batch.y[part] if isinstance(batch.y, Tensor) else batch.y
-    return Batch(x, y, len(x) * processes.world / len(batch.x))
+def _parts(loader: Iterable[Any], processes: Processes) -> Iterator[Batch]:
+    if isinstance(loader, PictureLoader):
+        for x, y, weight in loader.parts(processes):
+            yield Batch(x, y, weight)
+        return
+    for batch in map(_batch, loader):
+        count = len(batch.x)
+        part, weight = processes.part_of(count)
+        yield Batch(batch.x[part], _part_of_targets(batch.y, part, count), weight)
+
+
+def _part_of_targets(y: Any, part: slice, count: int) -> Any:
+    """Return some samples' targets out of tensors, containers of tensors, or a list with an entry per sample."""
+    if isinstance(y, Tensor):
+        return y[part] if y.ndim and len(y) == count else y
+    if isinstance(y, dict):
+        return {name: _part_of_targets(value, part, count) for name, value in y.items()}
+    if isinstance(y, tuple | list):
+        is_by_sample = len(y) == count and not all(isinstance(item, Tensor) and len(item) == count for item in y)
+        return y[part] if is_by_sample else type(y)([_part_of_targets(item, part, count) for item in y])
+    return y

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..data import Dataset
 from ..errors import DataError
+from .processes import Processes
 
 
 def picture_loader(
@@ -52,24 +53,32 @@ class PictureLoader:
         return -(-len(self._data) // self._size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor | None]]:
+        return ((x, y) for x, y, _ in self.parts(Processes()))
+
+    def parts(self, processes: Processes) -> Iterator[tuple[Tensor, Tensor | None, float]]:
+        """Yield this process's inputs and labels of each batch, and their weight; no others are read.
+
+        Order and augmentation are drawn for whole batches, so they do not depend on the number of processes.
+        """
         count = len(self._data)
         order = torch.randperm(count) if self._shuffle else torch.arange(count)
         labels = self._data.labels
         for part in torch.split(order, self._size):
-            places = part.numpy()
+            own, weight = processes.part_of(len(part))
+            places = part[own].numpy()
             x = torch.from_numpy(self._data.source.load(self._data.indices[places]))
             y = None if labels is None else torch.from_numpy(np.ascontiguousarray(labels[places]))
-            yield (x if self._padding is None else _augmented(x, self._padding)), y
+            yield (x if self._padding is None else _augmented(x, self._padding, len(part), own)), y, weight
 
 
-def _augmented(x: Tensor, padding: int) -> Tensor:
-    """Shift each picture by up to ``padding`` pixels and mirror every second."""
+def _augmented(x: Tensor, padding: int, drawn: int, own: slice) -> Tensor:
+    """Shift each picture by up to ``padding`` pixels and mirror every second, as drawn for a batch they are part of."""
     count, channels, height, width = x.shape
     padded = F.pad(x, (padding,) * 4)
-    top, left = torch.randint(0, 2 * padding + 1, (2, count))
+    top, left = torch.randint(0, 2 * padding + 1, (2, drawn))[:, own]
     rows = (top[:, None] + torch.arange(height))[:, None, :, None]
     columns = (left[:, None] + torch.arange(width))[:, None, None, :]
     samples, planes = torch.arange(count)[:, None, None, None], torch.arange(channels)[None, :, None, None]
     shifted = padded[samples, planes, rows, columns]
-    is_mirrored = torch.rand(count)[:, None, None, None] < 0.5
+    is_mirrored = torch.rand(drawn)[own, None, None, None] < 0.5
     return torch.where(is_mirrored, shifted.flip(3), shifted)

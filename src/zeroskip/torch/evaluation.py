@@ -26,7 +26,7 @@ def evaluate(
     group: Processes,
     progress: Progress | None = None,
 ) -> tuple[float, dict[str, float]]:
-    """Return the mean metric over all processes' samples, and the sparsity by module path on this process's.
+    """Return the mean metric and the sparsity by module path, over the samples of all processes.
 
     The model's mode is put back afterwards.
 
@@ -46,13 +46,16 @@ def evaluate(
     total, count = 0.0, 0.0
     try:
         for number, batch in enumerate(data):
+            samples = len(batch.x) if batch.weight else 0
+            if monitor is not None:
+                monitor.is_active = bool(samples)
             with reports("the model", ModelError, partial(describe, batch.x)):
                 outputs = model(batch.x)
-            total += objective.score(outputs, batch) * len(batch.x)
-            count += len(batch.x)
+            total += objective.score(outputs, batch) * samples
+            count += samples
             if progress is not None:
                 progress("validating", number, number + 1)
-        sparsity = monitor.read() if monitor else {}
+        counts = monitor.counts() if monitor else {}
     finally:
         model.train(was_training)
         if monitor is not None:
@@ -60,7 +63,7 @@ def evaluate(
     total, count = group.sum([total, count])
     if count == 0:
         raise DataError("the validation loader yields nothing")
-    names = sorted(sparsity)
-    means = group.sum([sparsity[name] / group.world for name in names])
-    mean_of = dict(zip(names, means, strict=True))
-    return total / count, {name: mean_of[name] for name in sparsity}
+    zeros = group.sum([elements - nonzeros for nonzeros, elements in counts.values()])
+    elements = group.sum([elements for _, elements in counts.values()])
+    shares = zip(counts, zeros, elements, strict=True)
+    return total / count, {name: zero / whole for name, zero, whole in shares if whole}

@@ -41,8 +41,8 @@ def finetune(
 ) -> FinetuneResult:
     """Train a model so that its activations become sparse and its accuracy stays.
 
-    Under ``torchrun`` the same call trains in several processes. The global random generators are seeded at the start
-    of each epoch and put back at the end.
+    Under ``torchrun`` the same call trains in several processes, see ``docs/finetuning.md``. The global random
+    generators are seeded at the start of each epoch and put back at the end.
 
     Args:
         model: With FATReLUs (:func:`replace_relu`, :func:`from_thresholds`); trained in place. At the end it holds
@@ -67,6 +67,7 @@ def finetune(
     Raises:
         RecipeError: If recipe, model and checkpoint do not fit together.
         DataError: If a loader yields nothing, or not what is needed.
+        ProcessError: If another process of the run failed or cannot be reached.
 
     Example:
         >>> model = replace_relu(model)  # doctest: +SKIP

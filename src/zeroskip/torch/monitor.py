@@ -48,10 +48,13 @@ class SparsityMonitor:
 
     def read(self) -> dict[str, float]:
         """Return the sparsity in [0, 1] of each layer that has run since the last reading, and start anew."""
-        elements = {name: int(count) for name, count in self._elements.items()}
-        found = {name: 1.0 - int(self._nonzeros[name]) / count for name, count in elements.items() if count}
+        found = {name: 1.0 - nonzeros / elements for name, (nonzeros, elements) in self.counts().items() if elements}
         self.reset()
         return found
+
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """Return non-zeros and elements of each layer since the last reading, to be added up over processes."""
+        return {name: (int(self._nonzeros[name]), int(count)) for name, count in self._elements.items()}
 
     def reset(self) -> None:
         """Forget what was counted."""

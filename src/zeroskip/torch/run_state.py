@@ -50,6 +50,26 @@ class Standing:
         """Return what a checkpoint needs."""
         return {"standing": {**vars(self), "reports": [report.model_dump() for report in self.reports]}}
 
+    def rescale(self, saved_steps: int, steps: int, accumulation: int) -> None:
+        """Count the running epoch in steps of another size, rounded down: a little is seen twice, nothing left out.
+
+        Args:
+            saved_steps: Steps per epoch that were counted.
+            steps: Steps per epoch that are to be counted.
+            accumulation: Of which the new count is a multiple.
+
+        Raises:
+            ValueError: If more steps were done than an epoch has.
+        """
+        if not 0 <= self.done_in_epoch <= saved_steps:
+            raise ValueError(f"{self.done_in_epoch} steps of {saved_steps} are done")
+        if saved_steps == steps or not self.done_in_epoch:
+            return
+        done = self.done_in_epoch * steps // saved_steps
+        done -= 0 if self.done_in_epoch == saved_steps else done % accumulation
+        share = done / self.done_in_epoch
+        self.done_in_epoch, self.loss, self.penalty = done, self.loss * share, self.penalty * share
+
     def add(self, loss: float, penalty: float) -> None:
         """Count a step."""
         self.done_in_epoch += 1

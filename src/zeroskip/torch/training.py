@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from ..errors import DataError, ModelError, RecipeError
 from ..learning.fatrelu import fatrelus
@@ -64,6 +63,7 @@ class Training:
         self._recipe = recipe
         self._device = device
         self._group = group
+        group.copy_weights(model)
         self._has_own_teacher = teacher is None and (recipe.distillation > 0.0 or loaders.valid is not None)
         if self._has_own_teacher:
             teacher = make_dense(copy.deepcopy(model))
@@ -81,12 +81,11 @@ class Training:
     def run(self) -> FinetuneResult:
         """Train, from the start or from the checkpoint."""
         self._start()
-        trained = self._wrapped()
         stop: str | None = self._selection.stop_reason
         is_complete = True
         while stop is None and self._at.epoch < self._recipe.epochs:
             started = time.monotonic()
-            if not self._train(trained):
+            if not self._train():
                 stop = f"the loss is not finite in epoch {self._at.epoch + 1}: last good weights kept"
                 is_complete = False
                 _LOGGER.warning(stop)
@@ -109,7 +108,10 @@ class Training:
 
     def _start(self) -> None:
         self._at.good = checkpoints.snapshot(self._model)
-        if self.checkpoint is not None and self.checkpoint.exists():
+        self._group.require_same("the number of batches of the training loader", self._steps_per_epoch)
+        has_checkpoint = self.checkpoint is not None and self.checkpoint.exists()
+        self._group.require_same("whether the checkpoint is there (0 or 1)", has_checkpoint)
+        if self.checkpoint is not None and has_checkpoint:
             content = checkpoints.load_checkpoint(self.checkpoint, self._recipe)
             with checkpoints.damage_reported(self.checkpoint):
                 self._load(content)
@@ -117,13 +119,7 @@ class Training:
             assert self._objective.teacher is not None  # made from the model where none was given
             self._at.baseline, _ = self._evaluated(self._objective.teacher)
 
-    def _wrapped(self) -> nn.Module:
-        if self._group.world == 1 or not any(p.requires_grad for p in self._model.parameters()):
-            return self._model
-        devices = None if self._device.type == "cpu" else [self._device]
-        return DistributedDataParallel(self._model, device_ids=devices)
-
-    def _train(self, trained: nn.Module) -> bool:
+    def _train(self) -> bool:
         """Train the rest of this epoch; return whether all losses were finite."""
         self._model.train()
         skipped, states = self._at.done_in_epoch, self._states
@@ -137,18 +133,19 @@ class Training:
             if states is not None:
                 checkpoints.set_generator_states(states)
                 states = self._states = None
-            if not self._step(trained, batch):
+            if not self._step(batch):
                 return False
             told.advance()
             done = self._at.done_in_epoch  # gradients are not part of a checkpoint
             is_due = bool(self.checkpoint_every) and done % (self.checkpoint_every or 1) < self._recipe.accumulation
             if is_due and self._ends_group(done):
+                self._group.share_buffers(self._model)
                 self._save()
         if self._at.done_in_epoch == 0:
             raise DataError("the training loader yields nothing")
         return True
 
-    def _step(self, trained: nn.Module, batch: Batch) -> bool:
+    def _step(self, batch: Batch) -> bool:
         step = self._at.epoch * self._steps_per_epoch + self._at.done_in_epoch
         self._schedules.apply(step / self._steps)
         if self._recipe.mixup > 0.0:
@@ -156,7 +153,7 @@ class Training:
         watches = self._watches(step)
         with self._autocast():
             with reports("the model", ModelError, lambda: f"inputs {describe(batch.x)}"):
-                outputs = trained(batch.x)
+                outputs = self._model(batch.x)
             loss = self._objective.loss(outputs, batch)
         penalty = self._regularizer.penalty() if self._regularizer else torch.zeros(())
         total = (loss + penalty.to(loss.device)) * batch.weight / self._recipe.accumulation
@@ -168,6 +165,7 @@ class Training:
         with reports("the gradient of the loss", DataError):
             total.backward()  # type: ignore[no-untyped-call]
         if self._ends_group(self._at.done_in_epoch + 1):
+            self._group.average_gradients(self._model)
             if self._recipe.gradient_clip is not None:
                 nn.utils.clip_grad_norm_(self._model.parameters(), self._recipe.gradient_clip)
             self._optimizer.step()
@@ -215,7 +213,7 @@ class Training:
             self._monitor.is_active = False
         share = (self._at.epoch + 1) / self._recipe.epochs
         self._schedules.apply(share)  # what the next step would use
-        self._group.copy_from_first(self._model)
+        self._group.share_buffers(self._model)
         metric: float | None = None
         sparsity: dict[str, float] = {}
         if self._loaders.valid is not None:
@@ -265,6 +263,7 @@ class Training:
                 "targets": self._schedules.targets,
                 "selection": self._selection.state(),
                 "generators": checkpoints.generator_states(),
+                "steps_per_epoch": self._steps_per_epoch,
                 **self._at.state(),
             }
             checkpoints.save_checkpoint(self.checkpoint, self._recipe, content)
@@ -278,6 +277,9 @@ class Training:
         self._schedules.set_targets(content["targets"])
         self._selection.set_state(content["selection"])
         self._at = Standing.of(content)
+        # With a DistributedSampler other numbers of processes divide an epoch into other numbers of steps.
+        saved_steps = int(content.get("steps_per_epoch", self._steps_per_epoch))
+        self._at.rescale(saved_steps, self._steps_per_epoch, self._recipe.accumulation)
         states = content["generators"]
         checkpoints.set_generator_states(states)  # finds out now whether they can be set; epochs seed them anew
         self._states = states if self._at.done_in_epoch else None
