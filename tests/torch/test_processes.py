@@ -150,7 +150,15 @@ def test_targets_of_any_form_are_shared() -> None:
 
 @pytest.mark.parametrize(
     ("done", "saved", "steps", "accumulation", "wanted"),
-    [(4, 8, 4, 1, 2), (3, 6, 3, 1, 1), (1, 4, 8, 1, 2), (5, 8, 4, 2, 2), (8, 8, 5, 2, 5), (0, 8, 4, 1, 0), (3, 8, 8, 2, 3)],  # noqa: E501
+    [
+        (4, 8, 4, 1, 2),
+        (3, 6, 3, 1, 1),
+        (1, 4, 8, 1, 2),
+        (5, 8, 4, 2, 2),
+        (8, 8, 5, 2, 5),
+        (0, 8, 4, 1, 0),
+        (3, 8, 8, 2, 3),
+    ],
 )
 def test_steps_of_another_size(done: int, saved: int, steps: int, accumulation: int, wanted: int) -> None:
     standing = Standing(done_in_epoch=done, loss=2.0 * done, penalty=float(done))
