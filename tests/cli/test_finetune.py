@@ -157,9 +157,7 @@ def test_options_that_an_onnx_file_leaves_no_use_for_are_refused(call: Call, fol
     assert call("finetune", "missing.onnx", "--data", folder, *QUICK).exit_code == 1
 
 
-def test_torchrun_shares_the_work_and_writes_what_one_process_writes(
-    call: Call, folder: Path, tmp_path: Path
-) -> None:
+def test_torchrun_shares_the_work_and_writes_what_one_process_writes(call: Call, folder: Path, tmp_path: Path) -> None:
     """Augmented pictures, of which each process reads half; three in the last batch, so one has two and one has one."""
     Path("tiny.onnx").write_bytes(tiny_network())
     options = ["--preprocess", "unit", "--threads", "1", "--batch-size", "8", "--distillation", "1", "--epochs", "2"]
