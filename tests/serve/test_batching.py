@@ -199,3 +199,19 @@ def test_draining_an_idle_queue_returns_at_once() -> None:
         await asyncio.wait_for(batcher.drain(), 5)
 
     play(scene)
+
+
+def test_a_question_that_fails_loses_no_request() -> None:
+    """Whether two may be joined is asked of the session; if that goes wrong they run alone."""
+
+    def broken(feeds: Arrays) -> bool:
+        raise RuntimeError("no such shape")
+
+    async def scene() -> list[Arrays]:
+        with ThreadPoolExecutor(1) as executor:
+            batcher = Batcher(model, BatchOptions(max_rows=4), executor, joins=broken, observer=model)
+            return await asyncio.wait_for(asyncio.gather(*(batcher.submit(row(k)) for k in range(3))), 10)
+
+    model = Model()
+    assert [found["y"][0, 0] for found in asyncio.run(scene())] == [0, 2, 4]
+    assert model.batches == [1, 1, 1]

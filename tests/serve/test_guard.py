@@ -58,6 +58,20 @@ def test_a_body_that_grows_above_the_limit_is_refused() -> None:
     assert ask(guard(), [b"12345", b"67890", b"1"])[0] == 413
 
 
+def test_a_client_that_is_still_sending_comes_to_read_why() -> None:
+    """Closing while bytes come in resets the connection, and the answer is lost with it."""
+    came: list[bytes] = [b"12345", b"67890", b"1", b"2", b"3"]
+
+    async def receive() -> dict[str, Any]:
+        part = came.pop(0)
+        return {"type": "http.request", "body": part, "more_body": bool(came)}
+
+    async def send(message: Any) -> None:
+        assert not came
+
+    asyncio.run(guard()({"type": "http", "path": "/", "headers": []}, receive, send))
+
+
 def test_a_body_that_never_ends_is_refused() -> None:
     assert ask(guard(read_timeout_s=0.05), [b"..."])[0] == 408
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import http.client
 import json
@@ -17,6 +18,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,9 @@ from onnx import helper, numpy_helper
 import zeroskip
 
 pytest.importorskip("kserve", reason="needs the extra 'serve'")
+
+from zeroskip.serve import ServerOptions
+from zeroskip.serve.server import _Server
 
 LIBRARIES = ("grpc", "http")
 WIDTH = 16
@@ -306,6 +311,36 @@ def test_sigterm_answers_what_was_accepted(tmp_path: Path, models: Path, images:
         assert set(statuses) <= {200, 503, 0}
         assert 200 in statuses
         assert running.process.wait(60) == 0
+
+
+def test_what_is_left_of_the_drain_is_for_slow_readers() -> None:
+    """Both protocols get it at once, so that the whole ends within the time that systemd and Kubernetes know."""
+    given: dict[str, float] = {}
+
+    class Http:
+        config = SimpleNamespace(timeout_graceful_shutdown=None)
+        should_exit = False
+
+    class Grpc:
+        async def stop(self, grace: float) -> None:
+            given["grpc"] = grace
+
+    class Slow:
+        async def drain(self) -> None:
+            await asyncio.sleep(0.2)
+
+    async def scene() -> None:
+        async def serving() -> None:
+            while not http.should_exit:
+                await asyncio.sleep(0.01)
+
+        server = _Server(Slow(), ServerOptions(drain_s=5.0), None)  # type: ignore[arg-type]
+        await server._drain(http, asyncio.create_task(serving()), Grpc())  # type: ignore[arg-type]
+
+    http = Http()
+    asyncio.run(scene())
+    assert 4 < given["grpc"] <= 4.8
+    assert http.config.timeout_graceful_shutdown == 5
 
 
 def test_a_token_is_asked_of_both_protocols(tmp_path: Path, models: Path) -> None:

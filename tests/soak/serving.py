@@ -1,7 +1,9 @@
 """A server among careless clients: ``cd tests; python -m soak.serving --minutes 15``.
 
 Good clients compare every answer; others vanish in the middle of a request, read slowly, send too much or nonsense. No
-good request may be lost, no answer differ, and neither memory nor file descriptors of the server may grow.
+good request may be lost, no answer differ, and neither memory nor file descriptors of the server may grow. A machine
+that stands still for longer than the clients and the server wait for each other (60 s) proves nothing: the longest
+pause is told.
 """
 
 from __future__ import annotations
@@ -29,7 +31,48 @@ from tiny_network import SIDE, tiny_network
 
 PATH = "/v2/models/tiny/infer"
 MAX_GROWTH = 0.05
-_WARM_S = 20.0
+_SAMPLE_S = 5.0
+
+
+class Watch:
+    """Samples what a process uses, and how long the machine let this one wait for its turn.
+
+    Args:
+        pid: The process.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.samples: list[tuple[int, int]] = []
+        self.longest_pause_s = 0.0
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        before = next_sample = time.monotonic()
+        while not self._ended.wait(0.5):
+            now = time.monotonic()
+            self.longest_pause_s = max(self.longest_pause_s, now - before - 0.5)
+            before = now
+            if now >= next_sample:
+                next_sample = now + _SAMPLE_S
+                with contextlib.suppress(OSError):
+                    self.samples.append(usage(self._pid))
+
+    def used(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Return memory and descriptors, medians of the second and the last quarter of the time."""
+        quarter = max(1, len(self.samples) // 4)
+        parts = (self.samples[quarter : 2 * quarter] or self.samples, self.samples[-quarter:])
+        first, last = ([sorted(column)[len(column) // 2] for column in zip(*part, strict=True)] for part in parts)
+        return (first[0], first[1]), (last[0], last[1])
 
 
 class Clients:
@@ -128,8 +171,8 @@ def usage(pid: int) -> tuple[int, int]:
     return resident, len(os.listdir(f"/proc/{pid}/fd"))
 
 
-def soak(seconds: float) -> tuple[Clients, tuple[int, int], tuple[int, int]]:
-    """Run a server and its clients; return the clients, and what the server used when warm and at the end."""
+def soak(seconds: float) -> tuple[Clients, Watch]:
+    """Run a server and its clients; return the clients, and what was seen of the server meanwhile."""
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "tiny.onnx"
         model.write_bytes(tiny_network())
@@ -139,27 +182,27 @@ def soak(seconds: float) -> tuple[Clients, tuple[int, int], tuple[int, int]]:
             try:
                 assert process.stdout is not None
                 host, port = json.loads(process.stdout.readline())["rest"].removeprefix("http://").split(":")
-                Clients((host, int(port)), min(_WARM_S, seconds)).run()
-                warm = usage(process.pid)
                 clients = Clients((host, int(port)), seconds)
-                clients.run()
-                time.sleep(2)
-                after = usage(process.pid)
+                with Watch(process.pid) as watch:
+                    clients.run()
                 process.send_signal(signal.SIGTERM)
                 if process.wait(60) != 0:
                     clients.wrong.append(f"the server ended with {process.returncode}")
             finally:
                 process.kill()
-    return clients, warm, after
+    return clients, watch
 
 
 def main() -> int:
     """Run the soak; return 1 if a request was lost, an answer differed, or the server grew."""
     parser = argparse.ArgumentParser(prog="python -m soak.serving", description=__doc__)
     parser.add_argument("--minutes", type=float, default=15.0)
-    clients, warm, after = soak(60 * parser.parse_args().minutes)
+    clients, watch = soak(60 * parser.parse_args().minutes)
+    warm, after = watch.used()
     print(dict(clients.counts))
-    print(f"memory {warm[0]} -> {after[0]} kB, descriptors {warm[1]} -> {after[1]}")
+    print(f"memory {warm[0]} -> {after[0]} kB, descriptors {warm[1]} -> {after[1]}, second and last quarter")
+    print("memory in kB, every 5 s:", *(resident for resident, _ in watch.samples))
+    print(f"longest pause of the machine: {watch.longest_pause_s:.1f} s")
     for what, count in collections.Counter(clients.wrong).items():
         print(f"{count} times: {what}")
     return 1 if clients.wrong or after[0] > warm[0] * (1 + MAX_GROWTH) or after[1] > warm[1] + 4 else 0

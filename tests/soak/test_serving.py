@@ -10,7 +10,8 @@ from .serving import soak
 
 
 def test_careless_clients_harm_nobody() -> None:
-    clients, warm, after = soak(3.0)
+    clients, watch = soak(3.0)
+    warm, after = watch.used()
     assert clients.wrong == []
     assert clients.counts["answers"] >= 20
     assert min(clients.counts[kind] for kind in ("_vanishing", "_slow", "_oversized", "_malformed")) > 0

@@ -163,7 +163,12 @@ class Batcher:
             if len(self._joined_shapes) >= _MOST_SHAPES:
                 self._joined_shapes.clear()
             loop = asyncio.get_running_loop()
-            self._joined_shapes[item.shape] = await loop.run_in_executor(self._executor, self._joins, item.feeds)
+            try:
+                may_join = await loop.run_in_executor(self._executor, self._joins, item.feeds)
+            except Exception:  # no reason to lose the request, which then runs alone
+                _logger.exception("cannot tell whether requests may be joined")
+                may_join = False
+            self._joined_shapes[item.shape] = may_join
         return self._joined_shapes[item.shape]
 
     def _take(self, first: _Waiting | None, room: int) -> list[_Waiting]:

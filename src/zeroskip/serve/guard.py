@@ -74,13 +74,17 @@ class Guard:
 
     async def _read(self, receive: Receive, body: _Body) -> JSONResponse | None:
         """Read a body to its end, or return why it is not taken."""
-        loop = asyncio.get_running_loop()
-        end = loop.time() + self._options.read_timeout_s
+        try:
+            refusal = await asyncio.wait_for(self._read_parts(receive, body), self._options.read_timeout_s)
+        except asyncio.TimeoutError:
+            return _error(408, f"the body did not come within {self._options.read_timeout_s:g} s")
+        if refusal is not None:
+            await self._discard(receive)
+        return refusal
+
+    async def _read_parts(self, receive: Receive, body: _Body) -> JSONResponse | None:
         while True:
-            try:
-                message = await asyncio.wait_for(receive(), max(0.0, end - loop.time()))
-            except asyncio.TimeoutError:
-                return _error(408, f"the body did not come within {self._options.read_timeout_s:g} s")
+            message = await receive()
             part = message.get("body", b"")
             if len(body.content) + len(part) > self._options.max_request_bytes:
                 return self._too_large()

@@ -96,15 +96,18 @@ class _Server:
         await self._drain(http, serving, grpc)
 
     async def _drain(self, http: _HttpServer, serving: asyncio.Task[None], grpc: object) -> None:
-        """Refuse what is new, answer what was accepted, within the time there is."""
+        """Refuse what is new, answer what was accepted, within the time there is for all of it."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._options.drain_s
         try:
             await asyncio.wait_for(self._repository.drain(), self._options.drain_s)
         except asyncio.TimeoutError:
             _logger.warning("requests were still running after %g s", self._options.drain_s)
+        # What is left is sending: a client that reads slowly has accepted requests too.
+        left_s = max(1.0, end - loop.time())
+        http.config.timeout_graceful_shutdown = round(left_s)
         http.should_exit = True
-        if grpc is not None:
-            await grpc.stop(1.0)  # type: ignore[attr-defined]
-        await serving
+        await asyncio.gather(serving, *([grpc.stop(left_s)] if grpc is not None else []))  # type: ignore[attr-defined]
 
     def _http_config(self) -> uvicorn.Config:
         options = self._options
@@ -115,7 +118,6 @@ class _Server:
             lifespan="off",
             server_header=False,
             limit_concurrency=options.max_connections,
-            timeout_graceful_shutdown=max(1, round(options.drain_s)),
             timeout_keep_alive=65,
             ssl_certfile=options.certificate,
             ssl_keyfile=options.key,
