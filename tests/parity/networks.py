@@ -5,6 +5,7 @@ Each function returns a module in evaluation mode with its trained weights. torc
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the scripts are not part of the package
+
+from benchmarks.deployments.networks import Craft, Crepe
 
 
 def without_prefix(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -110,82 +115,8 @@ def cifar_resnet(weights: Path, depth: int) -> nn.Module:
     return loaded(CifarResNet((depth - 2) // 6), without_prefix(state, "module."))
 
 
-class Crepe(nn.Module):
-    """CREPE (full): audio [N, 1024] to pitch activations [N, 360]; every layer is ReLU, then BatchNorm."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        channels = [1, 1024, 128, 128, 128, 256, 512]
-        for layer in range(1, 7):
-            kernel, stride = ((512, 1), (4, 1)) if layer == 1 else ((64, 1), (1, 1))
-            setattr(self, f"conv{layer}", nn.Conv2d(channels[layer - 1], channels[layer], kernel, stride))
-            setattr(self, f"conv{layer}_BN", nn.BatchNorm2d(channels[layer], eps=1e-3))
-        self.classifier = nn.Linear(2048, 360)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x[:, None, :, None]
-        for layer in range(1, 7):
-            x = functional.pad(x, (0, 0, 254, 254) if layer == 1 else (0, 0, 31, 32))
-            x = functional.relu(getattr(self, f"conv{layer}")(x))
-            x = functional.max_pool2d(getattr(self, f"conv{layer}_BN")(x), (2, 1), (2, 1))
-        return torch.sigmoid(self.classifier(x.permute(0, 2, 1, 3).reshape(-1, 2048)))
-
-
 def crepe(weights: Path) -> nn.Module:
     return loaded(Crepe(), torch.load(weights, map_location="cpu", weights_only=True))
-
-
-class Craft(nn.Module):
-    """CRAFT text detector: VGG16 with BatchNorm, dilated head, U-Net decoder, scores channels last."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        vgg: list[nn.Module] = []
-        inputs = 3
-        for width in (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512):
-            if width == 0:
-                vgg.append(nn.MaxPool2d(2, 2))
-                continue
-            vgg += [nn.Conv2d(inputs, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()]
-            inputs = width
-        bounds = (0, 12, 19, 29, 39)
-        self.basenet = nn.Module()
-        for index in range(4):
-            part = nn.Sequential()
-            for layer in range(bounds[index], bounds[index + 1]):
-                part.add_module(str(layer), vgg[layer])
-            setattr(self.basenet, f"slice{index + 1}", part)
-        dilated = nn.Conv2d(512, 1024, 3, padding=6, dilation=6)
-        self.basenet.slice5 = nn.Sequential(nn.MaxPool2d(3, 1, 1), dilated, nn.Conv2d(1024, 1024, 1))
-        for index, (before, width) in enumerate(((1536, 512), (768, 256), (384, 128), (192, 64)), start=1):
-            block = nn.Module()
-            block.conv = nn.Sequential(
-                *(nn.Conv2d(before, width, 1), nn.BatchNorm2d(width), nn.ReLU()),
-                *(nn.Conv2d(width, width // 2, 3, padding=1), nn.BatchNorm2d(width // 2), nn.ReLU()),
-            )
-            setattr(self, f"upconv{index}", block)
-        head = [layer for width in (32, 32) for layer in (nn.Conv2d(32, width, 3, padding=1), nn.ReLU())]
-        head += [
-            nn.Conv2d(32, 16, 3, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(16, 16, 1),
-            nn.ReLU(),
-            nn.Conv2d(16, 2, 1),
-        ]
-        self.conv_cls = nn.Sequential(*head)
-
-    def forward(self, x: Tensor) -> Tensor:
-        features = []
-        for index in range(1, 5):
-            x = getattr(self.basenet, f"slice{index}")(x)
-            features.append(functional.relu(x))  # the slices end before the rectifier that the next one begins with
-        y = self.basenet.slice5(x)
-        for index in range(1, 5):
-            skip = features[-index]
-            if index > 1:
-                y = functional.interpolate(y, size=skip.shape[2:], mode="bilinear", align_corners=False)
-            y = getattr(self, f"upconv{index}").conv(torch.cat([y, skip], dim=1))
-        return self.conv_cls(y).permute(0, 2, 3, 1)
 
 
 def craft(weights: Path) -> nn.Module:
