@@ -132,3 +132,35 @@ def pictures(count: int, width: int = SIDE, seed: int = 3) -> np.ndarray:
     columns = np.arange(width) * 4 // width
     smooth = small[:, :, rows[:, None], columns[None, :]]
     return (smooth + 0.1 * random.random((count, 3, SIDE, width))).astype(np.float32)
+
+
+def segmenting_network() -> bytes:
+    """Return a network whose output are scores of three classes for each of 8x8 places."""
+    nodes, constants, random = _trunk()
+    constants["classes"] = random.standard_normal((3, 32, 1, 1)).astype(np.float32)
+    nodes.append(helper.make_node("Conv", ["relu3", "classes"], ["maps"], "classes"))
+    image = {"image": (TensorProto.FLOAT, ["N", 3, SIDE, SIDE])}
+    return _build(nodes, constants, image, {"maps": (TensorProto.FLOAT, ["N", 3, 8, 8])})
+
+
+def yolo_network() -> bytes:
+    """Return a detector of two classes, raw as YOLOv8 exports it: a box of 8x8 pixels about each of 64 places."""
+    nodes, constants, random = _trunk()
+    centres = np.stack(np.meshgrid(np.arange(8) * 4 + 2, np.arange(8) * 4 + 2)).reshape(1, 2, 64)
+    constants |= {
+        "to_scores": random.standard_normal((2, 32, 1, 1)).astype(np.float32),
+        "rows": np.array([0, 2, -1]),
+        "anchors": np.concatenate([centres, np.full((1, 2, 64), 8)], axis=1).astype(np.float32),
+        "nothing": np.zeros((1, 1, 1), np.float32),
+    }
+    nodes += [
+        helper.make_node("Conv", ["relu3", "to_scores"], ["score_map"], "to_scores"),
+        helper.make_node("Reshape", ["score_map", "rows"], ["raw_scores"], "raw_scores"),
+        helper.make_node("Sigmoid", ["raw_scores"], ["scores"], "scores"),
+        helper.make_node("ReduceMax", ["scores"], ["best"], "best", axes=[1], keepdims=1),
+        helper.make_node("Mul", ["best", "nothing"], ["zeros"], "zeros"),
+        helper.make_node("Add", ["anchors", "zeros"], ["boxes"], "boxes"),
+        helper.make_node("Concat", ["boxes", "scores"], ["found"], "found", axis=1),
+    ]
+    image = {"image": (TensorProto.FLOAT, ["N", 3, SIDE, SIDE])}
+    return _build(nodes, constants, image, {"found": (TensorProto.FLOAT, ["N", 6, 64])})

@@ -15,6 +15,7 @@ import zeroskip as zs
 from tiny_network import tiny_data, tiny_network
 from zeroskip.calibration import CalibrationResult
 from zeroskip.calibration.network.evaluation import Evaluator
+from zeroskip.calibration.search.finder import Finder
 from zeroskip.journal import Journal
 
 PROGRAM = """
@@ -102,6 +103,18 @@ def test_the_time_limit_ends_the_search_with_what_was_found(monkeypatch: pytest.
     assert limited.message.startswith("Stopped early")
     assert limited.holdout.drop <= 0.05
     assert len(limited.trials) < len(calibrated().trials)
+
+
+def test_a_time_limit_that_runs_out_in_the_last_checks_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    confirm = Finder.confirm
+
+    def late(finder: Finder, found: Any, *, is_final: bool = False) -> None:
+        work = finder._setting.work
+        work._deadline = None if work._deadline is None else 0.0
+        confirm(finder, found, is_final=is_final)
+
+    monkeypatch.setattr(Finder, "confirm", late)
+    assert not calibrated(time_limit=1000.0).was_interrupted
 
 
 def test_interruptions_can_be_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -144,5 +144,6 @@ def _found(setting: Setting, finder: Finder, keep_best: bool, progress: Progress
             raise
         was_interrupted = True
         found.strength = found.search.best(budget) if budget is not None else 0.0
+    setting.work.stop()
     finder.confirm(found, is_final=not was_interrupted)
     return found, was_interrupted

@@ -13,6 +13,7 @@ from .console import Terminal
 from .data_options import DataOptions, show_notes
 from .options import BudgetOptions, EngineOptions, MetricOutputOption, ModelArgument
 from .signals import exit_code
+from .target_options import TargetOptions
 
 if TYPE_CHECKING:
     from ..calibration import CalibrationResult
@@ -23,6 +24,7 @@ def calibrate(
     terminal: Terminal,
     model: ModelArgument,
     data: DataOptions,
+    targets: TargetOptions,
     budget: BudgetOptions,
     engine: EngineOptions,
     output: Annotated[Path, typer.Option("--output", "-o", help="Threshold set to write.")] = Path("thresholds.json"),
@@ -60,7 +62,7 @@ def calibrate(
     if budget.compensation != "none" and model_output is None:
         raise typer.BadParameter("corrected weights are in the model only: give --model-output as well")
     loaded = LoadedModel.of(model)
-    inputs = data.open(loaded)
+    inputs = targets.open(data, loaded)
     show_notes(terminal, inputs)
     with terminal.progress() as progress:
         result = run_calibration(
@@ -74,6 +76,7 @@ def calibrate(
                 isa=engine.isa,
                 measure_seconds=time,
                 output=metric_output,
+                metric=targets.metric(budget.metric, metric_output),
             ),
             work_folder=output.with_name(f".{output.name}.work"),
             progress=progress,

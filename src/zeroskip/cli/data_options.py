@@ -38,7 +38,7 @@ _PIXEL_OPTIONS = (
     "std",
     "layout",
 )
-_FOLDER_OPTIONS = ("labels", "classes", "crops", "skip_unreadable")
+FOLDER_OPTIONS = ("labels", "classes", "crops", "skip_unreadable")
 
 Interpolation = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 ChannelOrder = Literal["rgb", "bgr"]
@@ -156,14 +156,15 @@ class DataOptions:
             return self.open(model)
         if self.data is not None:
             raise DataError("both --data and --random-input were given: give one of them")
-        self.refuse([*_PIXEL_OPTIONS, *_FOLDER_OPTIONS], "--random-input")
+        self.refuse([*_PIXEL_OPTIONS, *FOLDER_OPTIONS], "--random-input")
         return noise(model, _NOISE_COUNT, _NOISE_SIDE)
 
-    def recipe(self, model: ModelSource) -> Preprocess:
+    def recipe(self, model: ModelSource, default: Preprocess | None = None) -> Preprocess:
         """Return the preprocessing: what the options say, then what the model states, its layout and size, the preset.
 
         Args:
             model: The ONNX file, or the loaded model.
+            default: What takes the place of the preset where neither options nor model name one.
 
         Raises:
             DataError: If the options do not fit together or the model's input takes no pictures.
@@ -172,7 +173,7 @@ class DataOptions:
         from ..data import Preprocess
         from .model_input import input_shape
 
-        stated = None if self.preprocess is not None else Preprocess.from_model(model)
+        stated = None if self.preprocess is not None else Preprocess.from_model(model) or default
         return replace((stated or self._named()).fitted_to(input_shape(model)), **self._overrides())
 
     def refuse(self, names: Sequence[str], what: str) -> None:
@@ -221,7 +222,7 @@ class DataOptions:
             )
         if path.suffix.lower() != ".npz":
             raise DataError(f"'{path}' is neither a folder nor an .npz file")
-        self.refuse(_FOLDER_OPTIONS, f"an .npz file ('{path.name}')")
+        self.refuse(FOLDER_OPTIONS, f"an .npz file ('{path.name}')")
         if holds_pictures(path):
             return npz(path, recipe())
         self.refuse(_PIXEL_OPTIONS, f"'{path.name}', whose values are taken as they stand (only uint8 are pixels)")

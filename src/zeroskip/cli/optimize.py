@@ -11,6 +11,7 @@ from .command import command
 from .console import Terminal
 from .data_options import DataOptions
 from .options import BudgetOptions, EngineOptions, LayerPrecision, MetricOutputOption, ModelArgument
+from .target_options import TargetOptions
 
 
 @command
@@ -18,6 +19,7 @@ def optimize(
     terminal: Terminal,
     model: ModelArgument,
     data: DataOptions,
+    targets: TargetOptions,
     budget: BudgetOptions,
     engine: EngineOptions,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path("zeroskip-output"),
@@ -45,9 +47,15 @@ def optimize(
     run_and_show(
         terminal,
         loaded,
-        data.open(loaded),
+        targets.open(data, loaded),
         output,
-        options=budget.calibration(threads=engine.threads, isa=engine.isa, output=metric_output, precision=precision),
+        options=budget.calibration(
+            threads=engine.threads,
+            isa=engine.isa,
+            output=metric_output,
+            metric=targets.metric(budget.metric, metric_output),
+            precision=precision,
+        ),
         batch_size=engine.batch_size,
         seconds=time,
     )

@@ -116,7 +116,9 @@ class BudgetOptions:
         from .metric_option import metric_of
 
         given = {field.name: getattr(self, field.name) for field in fields(self)}
-        return CalibrationOptions.of(None, given | {"metric": metric_of(self.metric)} | others)
+        if "metric" not in others:
+            given["metric"] = metric_of(self.metric)
+        return CalibrationOptions.of(None, given | others)
 
 
 MetricOutputOption = Annotated[

@@ -115,29 +115,34 @@ def _sides(box: Any) -> tuple[float, float, float, float]:
     return left, top, width, height
 
 
-def yolo(folder: PathLike, preprocess: str | Preprocess = "unit") -> Dataset:
+def yolo(folder: PathLike, preprocess: str | Preprocess = "unit", *, labels: PathLike | None = None) -> Dataset:
     """Make a data set of pictures with boxes in YOLO's text files.
 
     Args:
         folder: Has ``images`` and ``labels``; a picture's boxes are in the file of its name, a line each: class,
             middle x, middle y, width, height, as shares of the picture. A picture without a file has none.
         preprocess: A preset's name or a recipe; boxes move with the pixels.
+        labels: Folder of the text files, where ``folder`` is that of the pictures.
 
     Returns:
         The data set; its targets are dictionaries of ``boxes``, ``labels`` and ``iscrowd``.
 
     Raises:
-        DataError: If there are no pictures, or a line is not as expected; the message names file and line.
+        DataError: If there are no pictures, none of them has a file, or a line is not as expected; the message names
+            file and line.
     """
     root = Path(folder)
-    data = image_folder(root / "images", preprocess, labels="none")
-    paths = [root / "images" / name for name in data.all_names]
-    boxes = [_yolo_boxes(root, name, path) for name, path in zip(data.all_names, paths, strict=True)]
+    pictures, texts = (root / "images", root / "labels") if labels is None else (root, Path(labels))
+    data = image_folder(pictures, preprocess, labels="none")
+    paths = [pictures / name for name in data.all_names]
+    files = [(texts / name).with_suffix(".txt") for name in data.all_names]
+    if not any(file.exists() for file in files):
+        raise DataError(f"none of the {len(files)} pictures has boxes: there is no file '{printable(str(files[0]))}'")
+    boxes = [_yolo_boxes(*pair) for pair in zip(files, paths, strict=True)]
     return _boxed(paths, boxes, preprocess, f"'{printable(root.name)}'")
 
 
-def _yolo_boxes(root: Path, name: str, picture: Path) -> list[tuple[Any, ...]]:
-    path = (root / "labels" / name).with_suffix(".txt")
+def _yolo_boxes(path: Path, picture: Path) -> list[tuple[Any, ...]]:
     if not path.exists():
         return []
     width, height = picture_size(picture)

@@ -31,6 +31,10 @@ class Work:
         """Begin to count the time: what the search is compared with, the model as it is, has run by now."""
         self._deadline = None if self._seconds is None else time.monotonic() + self._seconds
 
+    def stop(self) -> None:
+        """Count no longer: what was found is to be checked, whatever that takes."""
+        self._deadline = None
+
     def recall(self, key: Callable[[], bytes], compute: Callable[[], Arrays]) -> Arrays:
         """Return a result, from the journal if it is there.
 
