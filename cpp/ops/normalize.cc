@@ -23,8 +23,7 @@ class NormalizeMap final : public Op {
   NormalizeMap(const StepSpec& step, const BuildContext& context)
       : moments_(get_kernel<MomentsFn>(context.kernels, {.kind = "moments"})),
         affine_(get_kernel<EltwiseFn>(context.kernels, {.kind = "affine"})),
-        epsilon_(parse_epsilon(step)),
-        num_threads_(context.num_threads) {
+        epsilon_(parse_epsilon(step)) {
     const TensorSpec& x = context.input(step, 0);
     const TensorSpec& y = context.output(step, 0);
     require_layout(y, Layout::kNhwc);
@@ -103,7 +102,6 @@ class NormalizeMap final : public Op {
   Epilogue epilogue_;
   float epsilon_;
   int64_t factors_, images_;
-  int num_threads_;
 };
 
 class NormalizeRows final : public Op {

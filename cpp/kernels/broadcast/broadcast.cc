@@ -44,11 +44,11 @@ void f32_broadcast_div(const BroadcastArgs& args) {
 
 // a where it is the larger one or NaN, else b, which then is the larger one or NaN.
 void f32_broadcast_max(const BroadcastArgs& args) {
-  combine(args, [](Vec a, Vec b) { return (a > b) | (a != a) ? a : b; });
+  combine(args, [](Vec a, Vec b) { return ((a > b) | (a != a)) ? a : b; });
 }
 
 void f32_broadcast_min(const BroadcastArgs& args) {
-  combine(args, [](Vec a, Vec b) { return (a < b) | (a != a) ? a : b; });
+  combine(args, [](Vec a, Vec b) { return ((a < b) | (a != a)) ? a : b; });
 }
 
 void f32_broadcast_pow(const BroadcastArgs& args) {

@@ -13,9 +13,11 @@ namespace zeroskip::ZS_ISA {
 inline constexpr int kShorts = 2 * kLanes;  // 16-bit integers in a vector
 
 using ShortVec = int16_t __attribute__((vector_size(kLanes * 4)));
-using UnalignedShortVec = int16_t __attribute__((vector_size(kLanes * 4), aligned(2), may_alias));
-using UnalignedInt32Vec = int32_t __attribute__((vector_size(kLanes * 4), aligned(4), may_alias));
-using UnalignedShort = int16_t __attribute__((aligned(1), may_alias));
+using UnalignedShortVec __attribute__((aligned(2), may_alias)) = ShortVec;
+using UnalignedInt32Vec __attribute__((aligned(4), may_alias)) = IntVec;
+using UnalignedShort __attribute__((aligned(1), may_alias)) = int16_t;
+static_assert(alignof(UnalignedShortVec) == 2 && alignof(UnalignedInt32Vec) == 4 &&
+              alignof(UnalignedShort) == 1);
 
 inline ShortVec load_shorts(const int16_t* p) { return *reinterpret_cast<const UnalignedShortVec*>(p); }
 inline void store_shorts(int16_t* p, ShortVec v) { *reinterpret_cast<UnalignedShortVec*>(p) = v; }
@@ -86,10 +88,10 @@ inline ShortVec arrange(ShortVec a) {
 }
 #else
 inline ShortVec interleave_low(ShortVec a, ShortVec b) {
-  return __builtin_shuffle(a, b, ShortVec{0, 8, 1, 9, 2, 10, 3, 11});
+  return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
 }
 inline ShortVec interleave_high(ShortVec a, ShortVec b) {
-  return __builtin_shuffle(a, b, ShortVec{4, 12, 5, 13, 6, 14, 7, 15});
+  return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
 }
 inline ShortVec arrange(ShortVec a) { return a; }
 #endif
@@ -116,10 +118,10 @@ inline Bytes16 load_bytes(const int8_t* p) {
   return bytes;
 }
 inline Bytes16 interleave_low_bytes(Bytes16 a, Bytes16 b) {
-  return __builtin_shuffle(a, b, Bytes16{0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23});
+  return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
 }
 inline Bytes16 interleave_high_bytes(Bytes16 a, Bytes16 b) {
-  return __builtin_shuffle(a, b, Bytes16{8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31});
+  return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 }
 
 inline Vec to_floats(IntVec v) { return __builtin_convertvector(v, Vec); }

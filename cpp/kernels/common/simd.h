@@ -19,8 +19,11 @@ inline constexpr int kRegisters = ZS_REGISTERS;  // by way of cmake/isa.cmake
 inline constexpr int kVectorsPerBlock = 16 / kLanes;
 
 using Vec = float __attribute__((vector_size(kLanes * 4)));
-using UnalignedVec = float __attribute__((vector_size(kLanes * 4), aligned(4), may_alias));
 using IntVec = int32_t __attribute__((vector_size(kLanes * 4)));
+// As it lies in memory, at any address of a float. The attributes stand behind the name: inside the type they
+// count for GCC only, and Clang's loads would fault.
+using UnalignedVec __attribute__((aligned(4), may_alias)) = Vec;
+static_assert(alignof(UnalignedVec) == 4);
 
 inline Vec load(const float* p) { return *reinterpret_cast<const UnalignedVec*>(p); }
 inline void store(float* p, Vec v) { *reinterpret_cast<UnalignedVec*>(p) = v; }

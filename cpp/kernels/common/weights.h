@@ -12,7 +12,8 @@
 
 namespace zeroskip::ZS_ISA {
 
-using UnalignedIntVec = int32_t __attribute__((vector_size(kLanes * 4), aligned(2), may_alias));
+using UnalignedIntVec __attribute__((aligned(2), may_alias)) = IntVec;
+static_assert(alignof(UnalignedIntVec) == 2);
 
 // Each has kBytes, the size of a weight, and vector(row, i), weights [i * kLanes, (i + 1) * kLanes) of a row
 // as floats. kAtOnce consecutive vectors share loads: walk rows in steps of it.

@@ -7,7 +7,8 @@ namespace zeroskip::ZS_ISA {
 namespace {
 
 using Quad = float __attribute__((vector_size(16)));
-using UnalignedQuad = float __attribute__((vector_size(16), aligned(4), may_alias));
+using UnalignedQuad __attribute__((aligned(4), may_alias)) = Quad;
+static_assert(alignof(UnalignedQuad) == 4);
 
 inline Quad load_quad(const float* p) { return *reinterpret_cast<const UnalignedQuad*>(p); }
 inline void store_quad(float* p, Quad v) { *reinterpret_cast<UnalignedQuad*>(p) = v; }

@@ -6,7 +6,8 @@ namespace zeroskip::ZS_ISA {
 namespace {
 
 using ByteVec = uint8_t __attribute__((vector_size(kLanes)));
-using UnalignedByteVec = uint8_t __attribute__((vector_size(kLanes), aligned(1), may_alias));
+using UnalignedByteVec __attribute__((aligned(1), may_alias)) = ByteVec;
+static_assert(alignof(UnalignedByteVec) == 1);
 
 // Adding it to a number of magnitude up to 2^22 leaves that number, rounded half to even, in the lowest bits.
 constexpr float kRounding = 12582912.0f;  // 1.5 * 2^23

@@ -5,10 +5,12 @@
 namespace zeroskip::ZS_ISA {
 namespace {
 
-using Shorts16 = int16_t __attribute__((vector_size(32), aligned(2), may_alias));
+using Shorts16 = int16_t __attribute__((vector_size(32)));
+using UnalignedShorts16 __attribute__((aligned(2), may_alias)) = Shorts16;
+static_assert(alignof(UnalignedShorts16) == 2);
 
 inline void store_widened(Bytes16 bytes, int16_t* to) {
-  *reinterpret_cast<Shorts16*>(to) = __builtin_convertvector(bytes, Shorts16);
+  *reinterpret_cast<UnalignedShorts16*>(to) = __builtin_convertvector(bytes, Shorts16);
 }
 
 }  // namespace

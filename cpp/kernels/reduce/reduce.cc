@@ -23,12 +23,12 @@ struct SumSquare : Sum {
 struct Max {
   static constexpr float kNothing = -__builtin_inff();
   static Vec map(Vec x) { return x; }
-  static Vec join(Vec a, Vec b) { return (a > b) | (a != a) ? a : b; }
+  static Vec join(Vec a, Vec b) { return ((a > b) | (a != a)) ? a : b; }
 };
 struct Min {
   static constexpr float kNothing = __builtin_inff();
   static Vec map(Vec x) { return x; }
-  static Vec join(Vec a, Vec b) { return (a < b) | (a != a) ? a : b; }
+  static Vec join(Vec a, Vec b) { return ((a < b) | (a != a)) ? a : b; }
 };
 struct Product {
   static constexpr float kNothing = 1.0f;
