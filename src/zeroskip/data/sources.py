@@ -179,9 +179,9 @@ def arrays(
     """Make a data set of arrays.
 
     Args:
-        x: Floating point ``[N, ...]``, taken as the model's input as it stands; or uint8 pictures ``[N, H,
-            W, 3]`` (or ``[N, H, W]``, grey) in RGB order, to be preprocessed. Or a dictionary: an array of any type for
-            every input of the model, by name, taken as they stand.
+        x: Floating point ``[N, ...]``, taken as the model's input as it stands; or uint8 pictures
+            ``[N, H, W, 3]`` (or ``[N, H, W]``, grey) in RGB order, to be preprocessed. Or a dictionary: an array of any
+            type for every input of the model, by name, taken as they stand.
         y: Integers ``[N]``: class indices. None if there are none.
         preprocess: A preset's name or a recipe; required for uint8 and refused for floating point.
         targets: Instead of ``y`` targets of any shape: an array ``[N, ...]``, a list of N values, or a dictionary.
