@@ -230,21 +230,19 @@ def optimize(
         verifications = _verify(original, thresholded, holdout_data, engine, tell)
         after = look(thresholded, predict=False)
         maps = [map_zeros(each, holdout_data, options=engine, progress=progress) for each in (original, thresholded)]
+        # Thresholds of zero are the original model, and that has one time.
+        changed = {} if calibration.is_zero else {THRESHOLDED_LABEL: thresholded}
         quantized = quantize_within(original, calibration, calibration_data, holdout_data, asked, tell, progress)
         if quantized is not None:
             quantized.save_model(stage / INT8_FILE)
             quantized.save(stage / QUANTIZATION_FILE)
-        # Thresholds of zero are the original model, and that has one time.
-        changed = {} if calibration.is_zero else {THRESHOLDED_LABEL: thresholded}
-        if quantized is not None:
             changed[INT8_LABEL] = LoadedModel.of(stage / INT8_FILE)
         measured = _measure(original, changed, holdout_data, batch_size, engine, seconds, progress)
-        after = after.model_copy(update={"model": f"{original.name} with thresholds"})
-        result = _result(Path(output), (profile, after), calibration, verifications, measured)
-        ours = EXACT_LABEL if calibration.is_zero else THRESHOLDED_LABEL
-        precisions = compare_precisions(calibration, quantized, measured, ours, EXACT_LABEL)
+        precisions = compare_precisions(calibration, quantized, measured, _best_label(calibration), EXACT_LABEL)
         if precisions:
             tell("; ".join(map(str, precisions)))
+        after = after.model_copy(update={"model": f"{original.name} with thresholds"})
+        result = _result(Path(output), (profile, after), calibration, verifications, measured)
         result = replace(result, summary=result.summary.model_copy(update={"precisions": precisions}))
         result = replace(result, maps=maps[0], maps_after=maps[1])
         _write(stage, result)
@@ -310,6 +308,10 @@ def _measure(
     )
 
 
+def _best_label(calibration: CalibrationResult) -> str:
+    return EXACT_LABEL if calibration.is_zero else THRESHOLDED_LABEL
+
+
 def _result(
     output: Path,
     profiles: tuple[SparsityProfile, SparsityProfile],
@@ -319,7 +321,7 @@ def _result(
 ) -> OptimizeResult:
     """Put the parts together; every time in them is that of one measurement."""
     before, after = profiles
-    ours = EXACT_LABEL if calibration.is_zero else THRESHOLDED_LABEL
+    ours = _best_label(calibration)
     gain = measured.gain(ours, over=EXACT_LABEL)
     if not calibration.is_zero:
         speed = MeasuredSpeed(**gain.model_dump(), threads=measured.threads, batch_size=measured.batch_size)

@@ -126,7 +126,7 @@ class InferenceSession:
             raise final
         with self._mix_lock:
             if self._mixed is None:
-                known = self._signature.guessed_shapes() if shapes is None else self._named(shapes)
+                known = self._signature.guessed_shapes() if shapes is None else self._signature.named(shapes)
                 self._mixed = cut_model(self._model, self._options, known)
                 assert self._region is not None
                 self._activations = activations(self._region.prepared)
@@ -140,7 +140,7 @@ class InferenceSession:
         if self._options.fallback == "error" or not is_available():
             raise error
         try:
-            known = self._signature.guessed_shapes() if shapes is None else self._named(shapes)
+            known = self._signature.guessed_shapes() if shapes is None else self._signature.named(shapes)
             mixed = cut_model(self._model, self._options, known)
         except LimitError:
             raise
@@ -257,14 +257,14 @@ class InferenceSession:
         """
         way = self._way()
         if isinstance(way, MixedModel):
-            return self._explain_parts(way)
+            return self._explained(way)
         shapes = self._resolve(input_shapes)
         try:
             steps = way.explained(shapes)
         except UnsupportedOperatorError as error:
-            return self._explain_parts(self._fall_back(error, shapes))
+            return self._explained(self._fall_back(error, shapes))
         plan, (isa, threads) = way.compiled(shapes).native.plan, machine(self._options.num_threads, self._options.isa)
-        return Explanation(steps, plan.eliminated, self._named(shapes), isa, threads, plan.arena_bytes)
+        return Explanation(steps, plan.eliminated, self._signature.named(shapes), isa, threads, plan.arena_bytes)
 
     def treats_inputs_alone(self, input_shapes: Mapping[str, Sequence[int]]) -> bool:
         """Whether inputs can be run as one batch with the results that each has alone.
@@ -285,19 +285,9 @@ class InferenceSession:
         """Return what ONNX Runtime runs and why; nothing where the model is native as a whole."""
         return () if self._mixed is None else self._mixed.islands()
 
-    def _explain_parts(self, mixed: MixedModel) -> Explanation:
-        isa, threads = machine(self._options.num_threads, self._options.isa)
-        plans = [one.region.latest_plan for one in mixed.native_parts]
-        known = [plan for plan in plans if plan is not None]
-        return Explanation(
-            mixed.explained(),
-            tuple(node for plan in known for node in plan.eliminated),
-            {} if self._latest is None else self._named(self._latest),
-            isa,
-            threads,
-            sum(plan.arena_bytes for plan in known),
-            mixed.islands(),
-        )
+    def _explained(self, mixed: MixedModel) -> Explanation:
+        shapes = {} if self._latest is None else self._signature.named(self._latest)
+        return mixed.explanation(shapes, *machine(self._options.num_threads, self._options.isa))
 
     def profile(self, input_feed: Mapping[str, Any], iterations: int = 10) -> Profile:
         """Time every step on one batch.
@@ -387,7 +377,7 @@ class InferenceSession:
                 return mixed
             with self._mix_lock:
                 if not mixed.is_settled:
-                    self._mixed = settled(mixed, self._model, self._options, self._named(shapes))
+                    self._mixed = settled(mixed, self._model, self._options, self._signature.named(shapes))
                     mixed.is_settled = True
             return self._mixed or mixed
         assert region is not None  # it goes away after the other has come
@@ -396,18 +386,8 @@ class InferenceSession:
     def _feed(self, values: Sequence[Any]) -> dict[str, Any]:
         return dict(zip(self._signature.input_names, values, strict=True))
 
-    def _named(self, shapes: InputShapes) -> dict[str, tuple[int, ...]]:
-        pairs = zip(self._signature.inputs, shapes, strict=True)
-        return {argument.name: shape for argument, shape in pairs if argument.is_tensor}
-
     def _resolve(self, input_shapes: Mapping[str, Sequence[int]] | None) -> InputShapes:
-        if input_shapes is not None:
-            return self._signature.check_shapes(input_shapes)
-        shapes = self._latest or self._signature.default_shapes()
-        if shapes is None:
-            described = ", ".join(str(argument) for argument in self._signature.inputs)
-            raise ShapeError(f"the plan depends on the input's shape: pass input_shapes or call run first; {described}")
-        return shapes
+        return self._signature.resolve_shapes(self._latest if input_shapes is None else input_shapes)
 
 
 def _apart(results: list[Any]) -> list[Any]:

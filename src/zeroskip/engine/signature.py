@@ -139,6 +139,24 @@ class Signature:
                 _check_extents(argument, tuple(shapes[argument.name]), symbols)
         return tuple(tuple(shapes.get(argument.name, ())) for argument in self.inputs)
 
+    def resolve_shapes(self, shapes: Mapping[str, Sequence[int]] | InputShapes | None) -> InputShapes:
+        """Return input shapes in graph order: those given, which are checked if they are by name, else the default.
+
+        Raises:
+            ShapeError: If they do not fit, or there are none and no default.
+        """
+        if isinstance(shapes, Mapping):
+            return self.check_shapes(shapes)
+        if (found := shapes or self.default_shapes()) is None:
+            described = ", ".join(str(argument) for argument in self.inputs)
+            raise ShapeError(f"the plan depends on the input's shape: pass input_shapes or call run first; {described}")
+        return found
+
+    def named(self, shapes: InputShapes) -> dict[str, tuple[int, ...]]:
+        """Return shapes in graph order by name of the input."""
+        pairs = zip(self.inputs, shapes, strict=True)
+        return {argument.name: shape for argument, shape in pairs if argument.is_tensor}
+
     def _symbols(self) -> dict[str, tuple[int, str] | None]:
         """Return the names of dimensions that bind sizes: those that are words, and used once in every input.
 

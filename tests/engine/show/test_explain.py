@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import onnx
 import pytest
+from onnx import helper, numpy_helper
 
 import zeroskip as zs
 from zeroskip.engine.cost import Fit
@@ -43,6 +45,28 @@ def test_explanation_is_json(session: zs.InferenceSession) -> None:
     data = json.loads(json.dumps(session.explain().to_dict(), allow_nan=False))
     assert data["input_shapes"] == {"image": [1, 3, 16, 16]}
     assert data["steps"][0]["op"] == "conv+fatrelu"
+    assert {step["dtype"] for step in data["steps"]} == {"float32"}
+
+
+def test_explanation_tells_what_each_step_works_on() -> None:
+    scale, zero = numpy_helper.from_array(np.float32(0.05), "s"), numpy_helper.from_array(np.uint8(9), "z")
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["d"]),
+        helper.make_node("MaxPool", ["d"], ["p"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("QuantizeLinear", ["p", "s", "z"], ["r"]),
+        helper.make_node("DequantizeLinear", ["r", "s", "z"], ["y"]),
+    ]
+    x = helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, (1, 4, 8, 8))
+    y = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)
+    graph = helper.make_graph(nodes, "g", [x], [y], [scale, zero])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    explanation = zs.InferenceSession(model.SerializeToString()).explain()
+    types = {step.op: step.dtype for step in explanation.steps}
+    assert (types["quantize"], types["max_pool"], types["dequantize"]) == ("float32", "u8", "u8")
+    header, *rows = str(explanation).splitlines()[1 : 2 + len(explanation.steps)]
+    column = header.index(" type ") + 1
+    assert [row[column:].split()[0] for row in rows] == [step["dtype"] for step in explanation.to_dict()["steps"]]
 
 
 def test_profile_measures_every_step_and_the_density_where_zeros_can_be_skipped(

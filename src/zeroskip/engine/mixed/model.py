@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import EngineError, ModelError
-from ..show.explain import ExplainedIsland, ExplainedStep
+from ..show.explain import ExplainedIsland, ExplainedStep, Explanation
 from ..show.step_times import StepProfile
 from .island import Island
 from .parts import IslandPart, NativePart
@@ -101,6 +101,20 @@ class MixedModel:
             values.update(zip(one.part.outputs, one.run(values), strict=True))
         names = _unique([step.name for step in steps])
         return tuple(replace(step, name=name) for step, name in zip(steps, names, strict=True))
+
+    def explanation(self, input_shapes: dict[str, tuple[int, ...]], isa: str, num_threads: int) -> Explanation:
+        """Explain the whole.
+
+        Args:
+            input_shapes: Those of the latest run, if there was one.
+            isa: Instruction set used.
+            num_threads: Threads used.
+        """
+        latest = [one.region.latest_plan for one in self.native_parts]
+        plans = [plan for plan in latest if plan is not None]
+        eliminated = tuple(node for plan in plans for node in plan.eliminated)
+        arena_bytes = sum(plan.arena_bytes for plan in plans)
+        return Explanation(self.explained(), eliminated, input_shapes, isa, num_threads, arena_bytes, self.islands())
 
     def explained(self) -> tuple[ExplainedStep, ...]:
         """Explain all steps; those of native parts at the shapes they met last."""

@@ -187,6 +187,7 @@ def _whole(
         op=op,
         nodes=part.nodes,
         kernel=kernel,
+        dtype="",
         layout="row",
         output_shape=shape,
         macs=0,

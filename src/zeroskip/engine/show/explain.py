@@ -27,6 +27,8 @@ class ExplainedStep:
         op: Native operator, with what is fused into it, for example ``conv+add+fatrelu``.
         nodes: ONNX nodes the step carries out.
         kernel: Microkernel that will run.
+        dtype: Element type that the step works on, that of its input: ``float32``, ``u8``, ...; nothing where ONNX
+            Runtime does it.
         layout: Layout of the result.
         output_shape: Logical shape of the result.
         macs: Multiply-accumulates of the dense computation.
@@ -46,6 +48,7 @@ class ExplainedStep:
     op: str
     nodes: tuple[str, ...]
     kernel: str
+    dtype: str
     layout: str
     output_shape: tuple[int, ...]
     macs: int
@@ -151,6 +154,7 @@ class Explanation(Tabular, ShortRepr):
                 "step": step.name,
                 "op": step.op,
                 "kernel": step.kernel,
+                "type": step.dtype,
                 "output": shape_text(step.output_shape),
                 "macs": step.macs,
                 "density": step.density,
@@ -164,13 +168,15 @@ class Explanation(Tabular, ShortRepr):
         ]
 
     def __str__(self) -> str:
-        header = ["#", "step", "op", "kernel", "layout", "output", "MMACs", "skipped", *_NUMBERS, "choice", "note"]
+        what, work = ["#", "step", "op", "kernel", "type", "layout", "output"], ["MMACs", "skipped"]
+        header = [*what, *work, *_NUMBERS, "choice", "note"]
         rows = [
             [
                 str(index),
                 step.name,
                 step.op,
                 step.kernel,
+                step.dtype,
                 step.layout,
                 shape_text(step.output_shape),
                 f"{step.macs / 1e6:.1f}",
@@ -191,7 +197,7 @@ class Explanation(Tabular, ShortRepr):
             f"{len(self.steps)} steps for {shapes}; {macs / 1e6:.1f} MMACs; ISA {self.isa}; "
             f"{self.num_threads} threads; activations {self.arena_bytes / 1e6:.2f} MB"
         )
-        lines = [summary, format_table(header, rows, right_aligned=["#", "MMACs", "skipped", *_NUMBERS])]
+        lines = [summary, format_table(header, rows, right_aligned=["#", *work, *_NUMBERS])]
         if self.islands:
             lines.append("islands, run by ONNX Runtime:")
             lines += [f"  {island}" for island in self.islands]
@@ -230,6 +236,7 @@ def _explain_step(
         op=_fused_op(step),
         nodes=step.nodes,
         kernel=kernel,
+        dtype=plan.tensors[step.inputs[0]].dtype if step.inputs else result.dtype,
         layout=result.layout,
         output_shape=result.shape,
         macs=step.macs,
