@@ -16,6 +16,7 @@ from .layers.result import LayerTable, load_tables
 from .models.result import RESULTS, CaseResult, load_cases
 from .page import kernels, layers, networks, plot, readme, shapes, trained
 from .page.words import HOW_TO_READ, NOTHING_YET, TITLE
+from .page.wrap import wrap
 from .shapes.result import ShapeTable, load_shapes
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -37,17 +38,19 @@ def main(arguments: list[str] | None = None) -> int:
     options.docs.mkdir(parents=True, exist_ok=True)
     atomic_write_text(
         options.docs / "performance.md",
-        page(
-            cases,
-            tables,
-            load_kernels(options.results / "kernels"),
-            _PLOT if has_plot else None,
-            load_shapes(options.results / "shapes"),
+        wrap(
+            page(
+                cases,
+                tables,
+                load_kernels(options.results / "kernels"),
+                _PLOT if has_plot else None,
+                load_shapes(options.results / "shapes"),
+            )
         ),
     )
     if options.readme.exists():
         text = options.readme.read_text(encoding="utf-8")
-        atomic_write_text(options.readme, readme.filled(text, cases))
+        atomic_write_text(options.readme, wrap(readme.filled(text, cases)))
     return 0
 
 

@@ -23,6 +23,23 @@ def files_named(text: str) -> Iterator[Path]:
         yield path
 
 
+def long_lines(text: str) -> list[str]:
+    """Return the lines above 100 columns that could be broken: no code, table, or single word such as an address."""
+    code, found = False, []
+    for line in text.splitlines():
+        code ^= line.lstrip().startswith("```")
+        if len(line) > 100 and not code and not line.lstrip().startswith("|") and " " in line.strip():
+            found.append(line)
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_pages_are_wrapped_at_100_columns(page: Path) -> None:
+    if page.name == "deployments.md":
+        pytest.skip("one line a verdict, written by benchmarks/deployments")
+    assert long_lines(page.read_text(encoding="utf-8")) == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_files_that_a_page_names_exist(page: Path) -> None:
     assert not {path for path in files_named(page.read_text(encoding="utf-8")) if not (ROOT / path).exists()}

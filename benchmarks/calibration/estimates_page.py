@@ -16,6 +16,7 @@ import numpy as np
 from zeroskip.files import atomic_write_text
 
 from ..page.words import table
+from ..page.wrap import wrap
 from .estimates import FILE, EstimatedDrop, load_estimates
 
 _PAGE = Path(__file__).resolve().parents[2] / "docs" / "results" / "estimated-drops.md"
@@ -46,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--page", type=Path, default=_PAGE)
     options = parser.parse_args(arguments)
     options.page.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write_text(options.page, page(load_estimates(options.results)))
+    atomic_write_text(options.page, wrap(page(load_estimates(options.results))))
     return 0
 
 

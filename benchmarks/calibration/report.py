@@ -18,6 +18,7 @@ from zeroskip.files import atomic_write_text
 
 from ..page.marks import between_marks
 from ..page.words import table
+from ..page.wrap import wrap
 from . import plot, splits, strategies
 from .methods import METHODS
 from .result import BUDGETS, RESULTS, MethodResult, load_results
@@ -52,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
         text = between_marks(text, "splits", splits.tables(small))
     if rows := strategies.load_rows(options.results / strategies.FILE.name):
         text = between_marks(text, "strategies", strategies.tables(rows))
-    atomic_write_text(options.page, between_marks(text, "results", content))
+    atomic_write_text(options.page, wrap(between_marks(text, "results", content)))
     return 0
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from zeroskip.files import atomic_write_text
 from zeroskip.torch import FinetuneResult
 
+from ..page.wrap import wrap
 from .pictures import VALIDATION
 from .result import RESULTS, RunResult, Variant, load_records
 from .runs import METHODS, PICTURES
@@ -56,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     results = [record.measured for record in records.values() if record.measured is not None]
     logs = {name: log for record in records.values() for name, log in record.training.items()}
     made = section(results, dict(sorted(logs.items())))
-    atomic_write_text(options.page, f"{before}{_BEGIN}\n{made}\n{_END}{after}")
+    atomic_write_text(options.page, wrap(f"{before}{_BEGIN}\n{made}\n{_END}{after}"))
     return 0
 
 

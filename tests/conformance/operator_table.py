@@ -23,15 +23,15 @@ _HEAD = """\
 
 Made by `PYTHONPATH=tests python -m conformance.operator_table`; a test holds it current.
 
-**Native** operators are run by the engine itself, under the conditions that the error message and `explain()` name:
-float32, constant weights, one or two spatial dimensions, and so on. Some are native only as parts of what the engine
-recognises: Cast in a threshold, Where in one.
-Whatever is not native runs in ONNX Runtime, as part of an [island](../islands.md). *Versions* are those of the
+**Native** operators are run by the engine itself, under the conditions that the error message and
+`explain()` name: float32, constant weights, one or two spatial dimensions, and so on. Some are
+native only as parts of what the engine recognises: Cast in a threshold, Where in one. Whatever is
+not native runs in ONNX Runtime, as part of an [island](../islands.md). *Versions* are those of the
 operator's definition that are in force from opset {oldest} on.
 
-The numbers count the node tests of onnx {onnx} that pass: natively (as they are, or with all inputs but the first as
-constants), in an island; and those that ONNX Runtime {runtime} itself does not run, or does not compute as the standard
-says.
+The numbers count the node tests of onnx {onnx} that pass: natively (as they are, or with all inputs
+but the first as constants), in an island; and those that ONNX Runtime {runtime} itself does not run,
+or does not compute as the standard says.
 
 | operator | versions read natively | native | island | not by ONNX Runtime |
 |---|---|---|---|---|

@@ -24,8 +24,8 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "results" / "misuse.md"
 _HEAD = """\
 # Ways to hold it wrong
 
-Made by `PYTHONPATH=tests python -m misuse.misuse_table`, on a tiny network and small pictures; a test
-makes each mistake and looks for what must be said.
+Made by `PYTHONPATH=tests python -m misuse.misuse_table`, on a tiny network and small pictures; a
+test makes each mistake and looks for what must be said.
 
 | mistake | exit | what is said |
 | --- | --- | --- |
