@@ -19,10 +19,10 @@ def test_kernels_match_the_reference_on_aarch64() -> None:
         pytest.skip(f"not installed: {', '.join(missing)}")
     build = ROOT / "build" / "aarch64"
     if not (build / "CMakeCache.txt").exists():  # compiling takes minutes, which this suite does not have
-        pytest.skip("tools/test_aarch64.sh has not been run here: it makes build/aarch64, which this test renews")
+        pytest.skip(".ci/aarch64 has not been run here: it makes build/aarch64, which this test renews")
     launcher = {"CMAKE_CXX_COMPILER_LAUNCHER": "ccache"} if shutil.which("ccache") else {}
     run = subprocess.run(
-        [ROOT / "tools" / "test_aarch64.sh", build],
+        [ROOT / ".ci" / "aarch64", build],
         env={**os.environ, **launcher},
         capture_output=True,
         text=True,
