@@ -143,6 +143,7 @@ WHOLE_WAY = frozenset(
         "test_methods_with_islands.py",
         "test_no_pickle.py",
         "test_public_names.py",
+        "test_sizes.py",
         "test_smoke.py",
     }
 )
