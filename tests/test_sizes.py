@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("src", "tests", "benchmarks", "examples", "cpp")
+FOLDERS = ("src", "tests", "benchmarks", "examples", "tools", "cpp")
 FILE_LINES = 400
 FUNCTION_LINES = 60
 """Of its body: a signature that spells out options, and the docstring that explains them, are read otherwise."""
