@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from .bodies import bodies, constants_inside
 from .canonical.pipeline import ValueInfo
 from .rewriting import release_weights_with
 from .values import constant
@@ -30,6 +31,9 @@ _TYPES_NUMPY_HAS = frozenset(
 
 BOUNDED_CONSTANTS = "zeroskip.bounded_constants"
 """Entry of a graph's ``meta``: whether everything it computes of constants only has been, within the limits."""
+
+_MOST_CONSTANTS_INSIDE = 1 << 26
+"""Elements that the bodies of control flow may compute of constants, so that ONNX Runtime may do so at once."""
 
 MAX_PARTS = 200
 """Each costs two copies and a session; a model cut into more is faster in the other runtime as a whole."""
@@ -97,8 +101,10 @@ class Partitioner:
     def _unfolded_constants(self) -> bool:
         """Tell whether some nodes compute constants that were not computed here, so that nobody knows their cost."""
         constants: set[ir.Node] = set()
+        inside = 0
         for node in self._nodes:
-            if node not in self._folded and _has_constant_inside(node):
+            inside += 0 if node in self._folded else constants_inside(node)
+            if inside > _MOST_CONSTANTS_INSIDE:
                 return True
             if all(value.producer() in constants for value in self._reads[node]):
                 constants.add(node)
@@ -267,16 +273,6 @@ def _move(groups: dict[int, list[ir.Node]], source: int, target: int) -> None:
         larger.extend(smaller)
 
 
-def _has_constant_inside(node: ir.Node) -> bool:
-    """Tell whether a body of control flow computes something of constants only."""
-    return any(
-        all(value is None or value.const_value is not None for value in inner.inputs)
-        for attribute in node.attributes.values()
-        for body in _bodies(attribute)
-        for inner in body.all_nodes()
-    )
-
-
 def _computed_reads(node: ir.Node, graph: ir.Graph) -> Iterator[ir.Value]:
     return (value for value in _all_reads(node, graph) if not value.is_initializer() and constant(value) is None)
 
@@ -285,7 +281,7 @@ def _all_reads(node: ir.Node, graph: ir.Graph) -> Iterator[ir.Value]:
     """Yield what a node reads of its own graph, also from inside the bodies of control flow."""
     yield from (value for value in node.inputs if value is not None)
     for attribute in node.attributes.values():
-        for body in _bodies(attribute):
+        for body in bodies(attribute):
             for inner in body.all_nodes():
                 yield from (value for value in inner.inputs if value is not None and value.graph is graph)
             yield from (value for value in _returned(body) if value.graph is graph)
@@ -295,13 +291,5 @@ def _returned(body: ir.Graph) -> Iterator[ir.Value]:
     yield from body.outputs
     for node in body:
         for attribute in node.attributes.values():
-            for inner in _bodies(attribute):
+            for inner in bodies(attribute):
                 yield from _returned(inner)
-
-
-def _bodies(attribute: ir.Attr) -> Sequence[ir.Graph]:
-    if attribute.is_ref():
-        return ()
-    if attribute.type == ir.AttributeType.GRAPH:
-        return (attribute.as_graph(),)
-    return attribute.as_graphs() if attribute.type == ir.AttributeType.GRAPHS else ()
