@@ -12,6 +12,7 @@ pytest.importorskip("torch")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the scripts are not part of the package
 
 from benchmarks.calibration import report as calibration_report
+from benchmarks.deployments import run as deployments
 from benchmarks.finetuning import report as finetuning_report
 
 from benchmarks import report
@@ -41,3 +42,9 @@ def test_calibration_page(tmp_path: Path) -> None:
     calibration_report.main(["--page", str(page)])
     for name in ("calibration.md", "images/calibration.svg"):
         assert (tmp_path / name).read_bytes() == (DOCS / name).read_bytes(), name
+
+
+def test_deployments_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(deployments, "PAGE", tmp_path / "deployments.md")
+    assert deployments.main(["page"]) == 0
+    assert deployments.PAGE.read_bytes() == (DOCS / "deployments.md").read_bytes()

@@ -392,4 +392,6 @@ class InferenceSession:
 
 def _apart(results: list[Any]) -> list[Any]:
     """Return results of which each is the caller's alone: one may be there twice."""
+    if len(set(map(id, results))) == len(results):
+        return results
     return [item.copy() if any(item is other for other in results[:at]) else item for at, item in enumerate(results)]

@@ -87,7 +87,7 @@ class Island:
                 check_copies(values.values())
                 values = {name: _as_native(given) for name, given in values.items()}
                 break
-        names = (*self.output_names, *taps)
+        names = (*self.output_names, *taps) if taps else self.output_names
         if not self._is_optimised:
             return self._call((taps, False), names, values)
         try:
