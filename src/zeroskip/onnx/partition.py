@@ -101,7 +101,7 @@ class Partitioner:
     def _unfolded_constants(self) -> bool:
         """Tell whether some nodes compute constants that were not computed here, so that nobody knows their cost."""
         constants: set[ir.Node] = set()
-        inside = 0
+        inside = 0.0
         for node in self._nodes:
             inside += 0 if node in self._folded else constants_inside(node)
             if inside > _MOST_CONSTANTS_INSIDE:
