@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import runpy
 import shutil
@@ -130,3 +131,18 @@ def test_score_on_spark(tmp_path: Path, rows: dict[str, Any]) -> None:
     found = parquet.read_table(tmp_path / "out").sort_by("path").to_pydict()
     assert found["path"] == rows["path"]
     np.testing.assert_allclose(np.array(found["scores"]), rows["expected"], rtol=1e-4, atol=1e-5)
+
+
+def test_the_notebook_runs_and_shows_its_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    skip_without("IPython", "pandas")
+    notebook = EXAMPLES / "tour.ipynb"
+    assert notebook.stat().st_size < 200_000
+    cells = [cell for cell in json.loads(notebook.read_text())["cells"] if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(EXAMPLES)
+    namespace: dict[str, object] = {}
+    for number, cell in enumerate(cells):
+        assert cell["outputs"]
+        assert all(output["output_type"] != "error" for output in cell["outputs"])
+        exec(compile("".join(cell["source"]), f"cell {number}", "exec"), namespace)

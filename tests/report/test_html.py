@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from report.values import HOSTILE, calibration, page, profile, summary
+from report.values import HOSTILE, calibration, maps, page, profile, summary
+from zeroskip.analysis import Histogram, SparsityProfile
 from zeroskip.report import html
+from zeroskip.thresholds import ThresholdSet
 
 
 class Elements(HTMLParser):
@@ -95,3 +100,45 @@ def test_parts_that_are_not_there_leave_no_hole() -> None:
     for heading in ("Zero maps", "Values and thresholds", "Where thresholds were put"):
         assert heading not in text
     assert HOSTILE not in text
+
+
+def test_two_hundred_layers_fit_into_three_megabytes() -> None:
+    count, random = 24, np.random.default_rng(0)
+    names = [f"features.denseblock{number // 50}.denselayer{number}.relu{number % 2}" for number in range(count)]
+
+    def noise(height: int, width: int) -> str:  # packs worse than any real map
+        stream = io.BytesIO()
+        Image.fromarray((17 * random.integers(0, 16, (height, width))).astype(np.uint8)).save(stream, "PNG")
+        return base64.b64encode(stream.getvalue()).decode()
+
+    def deep(values: SparsityProfile) -> SparsityProfile:
+        layers = tuple(
+            values.layers[1].model_copy(update={"name": name, "label": name, "note": "inputs are dense"})
+            for name in names
+        )
+        counts = tuple(int(value) for value in random.integers(1, 10**6, 48))
+        histogram = Histogram(upper=2.0, counts=counts)
+        activations = tuple(
+            values.activations[0].model_copy(update={"name": name, "histogram": histogram}) for name in names
+        )
+        return values.model_copy(update={"layers": layers, "activations": activations})
+
+    tiles = [noise(28, 28) for _ in range(3)]
+    of_all = tuple(
+        maps(0.4)
+        .layers[0]
+        .model_copy(update={"activation": name, "label": name, "pixels": tuple(tiles), "channel_strip": noise(1, 512)})
+        for name in names
+    )
+    pictures = {"names": ("a", "b", "c"), "pictures": tuple(noise(100, 100) for _ in range(3)), "layers": of_all}
+    zero_maps = maps(0.4).model_copy(update=pictures)
+    found = calibration(thresholds=ThresholdSet(dict.fromkeys(names, 0.5)))
+    text = page(
+        profile=deep(profile()),
+        profile_after=deep(profile(0.7)),
+        maps=zero_maps,
+        maps_after=zero_maps,
+        calibration=found,
+    )
+    assert text.count("denselayer20") >= 3
+    assert len(text) < 100_000 + 14_500 * count
