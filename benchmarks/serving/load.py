@@ -38,14 +38,15 @@ class Load:
     failed: float
 
 
-def run_load(url: str, body: Path, json_bytes: int, *, engine: str, clients: int, rate: float, seconds: float) -> Load:
-    """Send one body again and again for some seconds.
+def run_load(
+    url: str, body: Path, json_bytes: int, *, clients: int, rate: float, seconds: float
+) -> list[dict[str, str]]:
+    """Send one body again and again for some seconds, and return the generator's table of requests.
 
     Args:
         url: Where to.
         body: File with the request.
         json_bytes: Length of its JSON part.
-        engine: Name for the result.
         clients: Connections, each of which waits for its answer before it sends again. They begin one after the other,
             or all would send at once for ever.
         rate: Requests per second of all of them; 0 as many as they can.
@@ -59,8 +60,7 @@ def run_load(url: str, body: Path, json_bytes: int, *, engine: str, clients: int
         running.append(subprocess.Popen([*command, url], stdout=subprocess.PIPE, text=True))
         time.sleep(1 / rate if rate else 0)
     tables = [process.communicate()[0] for process in running]
-    rows = [row for table in tables for row in csv.DictReader(io.StringIO(table))]
-    return summarize(rows, engine, rate, clients, seconds)
+    return [row for table in tables for row in csv.DictReader(io.StringIO(table))]
 
 
 def summarize(rows: list[dict[str, str]], engine: str, rate: float, clients: int, seconds: float) -> Load:

@@ -19,10 +19,12 @@ _INTRODUCTION = """# The server under load
 
 `zeroskip serve` with zeroskip behind it and the same server with ONNX Runtime behind it, in turns in
 one run: ResNet-18 with random weights at its natural sparsity, one image of 224x224 per request,
-binary tensors, REST, loopback, one row per run. The load generator shares the processors with the
-server, so absolute numbers are lower than a machine of its own would give; compare the columns.
-"Answered" counts answers with 200; the rest were told to come again (429). The first row is asked by
-two clients as fast as answers come; the rates below are shares of what the slower engine reached there.
+binary tensors, REST, loopback, one row per run, at most eight requests waiting. The load generator
+(`hey`) shares the processors with the server, so absolute numbers are lower than a machine of its
+own would give; compare the engines. "Answered" are answers with 200; "refused" were told to come
+again (429), "failed" is everything else. The first rows are eight clients that ask again as soon as
+they are answered; the rates below are shares of what the slower engine reached there, from sixteen
+clients. Above the capacity latency is bounded by the queue, and what does not fit is refused at once.
 """
 
 

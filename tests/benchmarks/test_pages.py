@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the scripts are 
 from benchmarks.calibration import report as calibration_report
 from benchmarks.deployments import run as deployments
 from benchmarks.finetuning import report as finetuning_report
+from benchmarks.scaling import report as scaling_report
+from benchmarks.serving import report as serving_report
 
 from benchmarks import report
 
@@ -48,3 +51,18 @@ def test_deployments_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     monkeypatch.setattr(deployments, "PAGE", tmp_path / "deployments.md")
     assert deployments.main(["page"]) == 0
     assert deployments.PAGE.read_bytes() == (DOCS / "deployments.md").read_bytes()
+
+
+def test_serving_page(tmp_path: Path) -> None:
+    page = tmp_path / "serving.md"
+    serving_report.main(["--page", str(page)])
+    assert page.read_bytes() == (DOCS / "serving.md").read_bytes()
+
+
+def test_scaling_page(tmp_path: Path) -> None:
+    """Its tables stand in a page that is written by hand."""
+    page = tmp_path / "scaling.md"
+    text = (DOCS.parent / "scaling.md").read_text()
+    page.write_text(re.sub(r"^\|.*\n", "", text, flags=re.MULTILINE))
+    scaling_report.main(["--page", str(page)])
+    assert page.read_text() == text

@@ -57,6 +57,7 @@ watch.start()
 run("first", folder / "photos", "first", workers=2)
 watch.join()
 said["killed"] = len(killed)
+run("all", folder / "photos", "all", workers=3)
 run("again", folder / "photos", "first")
 rows = [{"name": f"r{i}", "image": (folder / "photos" / f"{i:03}.png").read_bytes()} for i in range(6)]
 run("bytes", ray.data.from_items(rows), "bytes", key="name")
@@ -92,6 +93,12 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(scene: tuple[Path, di
     tables = [pq.read_table(path) for path in (folder / "first").glob("part-*.parquet")]
     names = [Path(path).name for table in tables for path in table.column("path").to_pylist()]
     assert sorted(names) == [f"{index:03}.png" for index in range(40)]
+
+
+def test_workers_may_take_all_processors(scene: tuple[Path, dict[str, list[object]]]) -> None:
+    """Three of three: the tasks that cut the data would find none left and wait for ever."""
+    scored, skipped, bad = scene[1]["all"]
+    assert (scored, skipped, len(bad)) == (40, 0, 1)  # type: ignore[arg-type]
 
 
 def test_results_are_those_of_a_session(scene: tuple[Path, dict[str, list[object]]]) -> None:

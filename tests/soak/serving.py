@@ -49,6 +49,7 @@ class Watch:
         self.longest_pause_s = 0.0
 
     def __enter__(self) -> Watch:
+        self.samples.append(usage(self._pid))
         self._thread.start()
         return self
 
@@ -57,7 +58,8 @@ class Watch:
         self._thread.join()
 
     def _run(self) -> None:
-        before = next_sample = time.monotonic()
+        before = time.monotonic()
+        next_sample = before + _SAMPLE_S
         while not self._ended.wait(0.5):
             now = time.monotonic()
             self.longest_pause_s = max(self.longest_pause_s, now - before - 0.5)

@@ -106,15 +106,18 @@ def score(
     if not left and not skipped:
         raise DataError("there is nothing to score")
     cpus = int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
-    count = workers or max(1, cpus // num_cpus)
+    count = min(workers or max(1, cpus // num_cpus), max(1, -(-left // part_size)))
+    # Workers hold what they ask for until the end. One processor is left for the tasks that read and cut the data,
+    # or the run would wait for ever; these are light, so that the workers have all processors nonetheless.
+    held = min(float(num_cpus), max(0.0, cpus - 1) / count)
     job = Job(str(folder.resolve()), key, content, recipe, batch_size, num_cpus)
     reports = rows.repartition(max(1, -(-left // part_size))).map_batches(
         Worker,
         fn_constructor_args=(loaded.to_bytes(), job),
         batch_size=part_size,
         batch_format="numpy",
-        compute=ray.data.ActorPoolStrategy(size=min(count, max(1, -(-left // part_size)))),
-        num_cpus=num_cpus,
+        compute=ray.data.ActorPoolStrategy(size=count),
+        num_cpus=held,
     )
     scored, bad = 0, []
     if left:
