@@ -19,7 +19,8 @@ from .run import RESULT
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "scaling.md"
 PRICE = 0.04
-"""Of a processor for an hour, in US dollars: what large clouds asked for a vCPU on demand in 2025, about."""
+"""Of a processor for an hour, in US dollars: a supposition; put in your own."""
+_DISK_MB = 200
 _OTHER_STAGES = ("read", "decode", "write")
 
 
@@ -47,10 +48,11 @@ def costs(facts: dict[str, Any]) -> str:
             table(header, rows),
             "",
             f"Open_nsfw (a trained ResNet-50 of thin layers), photographs of 256 pixels ({size / 1e3:.0f} kB), one "
-            f"thread, runs of 16,\n{facts['rounds']} rounds in turns, {facts['system']['cpu']}, {facts['date']}. "
-            f"Thresholds and int8 were each given {facts['max_drop']:.0%}\nof the accuracy. Hours are those of one "
-            f"processor for everything: reading, decoding, the engine,\nwriting; dollars at {PRICE} per "
-            "processor and hour.",
+            f"thread, runs of 16,\n{facts['rounds']} rounds in turns, {facts['system']['cpu']} "
+            f"({facts['system']['isas'][-1]}), {facts['date']}. Thresholds may change {facts['max_drop']:.0%} of the\n"
+            "predictions; what int8, made by ONNX Runtime's quantiser, does to them was not judged. Hours are\n"
+            "those of one processor for everything: reading, decoding, the engine, writing; dollars suppose\n"
+            f"{PRICE} for a processor and hour.",
             "",
         ]
     )
@@ -69,12 +71,33 @@ def growth(facts: dict[str, Any]) -> str:
     amounts = sorted({run["pictures"] for run in runs})
     header = ["workers", *(f"{amount} pictures, s" for amount in amounts)]
     header += ["start, s", "then pictures/s", "processor hours a million"]
-    return table(header, rows) + "\n"
+    one, most = float(rows[0][-2]), float(rows[-1][-2])
+    claim = f"{rows[-1][0]} workers score {most / one:.2f} times as many pictures per second as {rows[0][0]}."
+    return table(header, rows) + f"\n\n{claim}\n"
+
+
+def next_bottleneck(facts: dict[str, Any]) -> str:
+    """Return what would bind if the engine were faster, and how many processors a disk feeds."""
+    stages = {stage["name"]: stage["ms"] for stage in facts["stages"]}
+    around = sum(stages[name] for name in _OTHER_STAGES)
+    engine = min(ms for name, ms in stages.items() if name.startswith("zeroskip"))
+    rate = 1e3 / (engine + around)
+    read_mb = rate * facts["picture_bytes"] / 1e6
+    return (
+        f"**The engine is the bottleneck**: it takes {engine / (engine + around):.0%} of a processor's time, decoding "
+        f"{stages['decode'] / (engine + around):.0%},\nreading and writing "
+        f"{(stages['read'] + stages['write']) / (engine + around):.1%}. Decoding comes next: with a network that takes "
+        f"{stages['decode']:.1f} ms or\nless it would be half of all, and smaller pictures in the store would pay more "
+        f"than a faster engine.\nA processor reads {read_mb:.1f} MB/s of JPEG, so a disk of {_DISK_MB} MB/s feeds "
+        f"about {_DISK_MB / read_mb:.0f} of them; a store over\na network of 1 GB/s, {1000 / read_mb:.0f}.\n"
+    )
 
 
 def render(page: str, facts: dict[str, Any]) -> str:
     """Return a page with its tables written anew."""
-    return between_marks(between_marks(page, "costs", costs(facts)), "growth", growth(facts))
+    for name, made in (("costs", costs), ("growth", growth), ("next", next_bottleneck)):
+        page = between_marks(page, name, made(facts))
+    return page
 
 
 def _times(stage: dict[str, Any]) -> list[str]:

@@ -23,20 +23,23 @@ binary tensors, REST, loopback, one row per run, at most eight requests waiting.
 (`hey`) shares the processors with the server, so absolute numbers are lower than a machine of its
 own would give; compare the engines. "Answered" are answers with 200; "refused" were told to come
 again (429), "failed" is everything else. The first rows are eight clients that ask again as soon as
-they are answered; the rates below are shares of what the slower engine reached there, from sixteen
-clients. Above the capacity latency is bounded by the queue, and what does not fit is refused at once.
+they are answered; below them sixteen clients send at rising rates (each sends its first request at
+once, so a little more than was asked for is sent). Above the capacity latency is bounded by the
+queue, and what does not fit is refused at once.
 """
 
 
 def render(facts: dict[str, Any]) -> str:
     """Return the page."""
     rows = [_row(load) for load in facts["loads"]]
-    header = ["asked per s", "engine", "answered per s", "p50 ms", "p99 ms", "refused", "failed"]
+    header = ["asked per s", "sent per s", "engine", "answered per s", "p50 ms", "p99 ms", "refused", "failed"]
     system = facts["system"]
     versions = ", ".join(f"{name} {system['versions'][name]}" for name in ("zeroskip", "onnxruntime", "numpy"))
+    rates = " ".join(dict.fromkeys(f"{load['asked_per_s']:g}" for load in facts["loads"] if load["asked_per_s"]))
     where = (
         f"{system['cpu']}, {facts['threads']} threads, {facts['seconds']:g} s each,\n{facts['date']}, {versions}."
-        f"\n`python -m benchmarks.serving.run --threads {facts['threads']} --seconds {facts['seconds']:g}`"
+        f"\n`python -m benchmarks.serving.run --threads {facts['threads']} --seconds {facts['seconds']:g} "
+        f"--rates {rates}`"
     )
     return "\n".join([_INTRODUCTION, table(header, rows), "", where, ""])
 
@@ -44,7 +47,8 @@ def render(facts: dict[str, Any]) -> str:
 def _row(load: dict[str, Any]) -> list[str]:
     asked = "as fast as answered" if not load["asked_per_s"] else f"{load['asked_per_s']:.1f}"
     numbers = [f"{load[name]:.1f}" for name in ("answered_per_s", "p50_ms", "p99_ms")]
-    return [asked, load["engine"], *numbers, f"{load['refused']:.0%}", f"{load['failed']:.0%}"]
+    sent = load["answered_per_s"] / (1 - load["refused"] - load["failed"])
+    return [asked, f"{sent:.1f}", load["engine"], *numbers, f"{load['refused']:.0%}", f"{load['failed']:.0%}"]
 
 
 def main(arguments: list[str] | None = None) -> int:
