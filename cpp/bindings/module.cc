@@ -328,6 +328,9 @@ void define_machine(nb::module_& m) {
   m.def(
       "active_isa", [] { return std::string(isa_name(choose_isa(""))); },
       "The set a Program uses by default: ZEROSKIP_FORCE_ISA, else the strongest supported.");
+  m.def(
+      "multiplies_bf16", [](const std::string& isa) { return kernel_table(choose_isa(isa)).multiplies_bf16; },
+      "isa"_a, "Whether an instruction set multiplies bf16 by an instruction.");
   m.def("available_cpus", &available_cpus, "CPUs this process may run on.");
   m.def(
       "peak_macs_per_ms",

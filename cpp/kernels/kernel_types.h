@@ -19,6 +19,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/bconv/bconv.h"
 #include "kernels/broadcast/broadcast.h"
 #include "kernels/dconv/dconv.h"
 #include "kernels/dwconv/dwconv.h"
@@ -50,7 +51,8 @@ struct ConvTiling {
 
 struct KernelTable {
   Isa isa;
-  int64_t lanes;  // floats in a vector
+  int64_t lanes;         // floats in a vector
+  bool multiplies_bf16;  // by an instruction; elsewhere kernels of bf16 are right, and slow
   ConvTiling conv_tiling;
 #define ZS_KERNEL(kind, input, weight, accumulator, output, rows, columns, isa, type, name) \
   type name = nullptr;

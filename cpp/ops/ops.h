@@ -16,8 +16,8 @@ namespace zeroskip {
 // Whether the operator works on inputs of the type.
 bool op_takes(const std::string& name, DataType type);
 
-// The type of the operator's outputs, given that of its inputs.
-DataType op_gives(const std::string& name, DataType taken);
+// The type of the operator's outputs, given that of its inputs; `wanted` where it has a choice.
+DataType op_gives(const std::string& name, DataType taken, DataType wanted);
 
 // Whether the operator allows its output to lie exactly on its input number `input`.
 bool op_runs_in_place(const std::string& name, size_t input);

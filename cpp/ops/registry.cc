@@ -13,16 +13,22 @@ struct Entry {
   OpFactory factory;
   size_t in_place_from;
   bool (*takes)(DataType);
-  DataType (*gives)(DataType);
+  DataType (*gives)(DataType taken, DataType wanted);
 };
 
 bool takes_float32(DataType type) { return type == DataType::kFloat32; }
 bool takes_u8(DataType type) { return type == DataType::kU8; }
+bool takes_bf16(DataType type) { return type == DataType::kBf16; }
+bool takes_real(DataType type) { return type == DataType::kFloat32 || type == DataType::kBf16; }
 bool takes_moved(DataType type) { return is_tensor_type(type); }
 
-DataType gives_same(DataType taken) { return taken; }
-DataType gives_float32(DataType) { return DataType::kFloat32; }
-DataType gives_u8(DataType) { return DataType::kU8; }
+DataType gives_same(DataType taken, DataType) { return taken; }
+DataType gives_wide(DataType taken, DataType wanted) { return wanted == DataType::kFloat32 ? wanted : taken; }
+DataType gives_other(DataType taken, DataType) {
+  return taken == DataType::kBf16 ? DataType::kFloat32 : DataType::kBf16;
+}
+DataType gives_float32(DataType, DataType) { return DataType::kFloat32; }
+DataType gives_u8(DataType, DataType) { return DataType::kU8; }
 
 constexpr Entry kOps[] = {
 #define ZS_OP(name, in_place_from, takes, gives) \
@@ -49,9 +55,9 @@ bool op_takes(const std::string& name, DataType type) {
   return entry && entry->takes(type);
 }
 
-DataType op_gives(const std::string& name, DataType taken) {
+DataType op_gives(const std::string& name, DataType taken, DataType wanted) {
   const Entry* entry = find_entry(name);
-  return entry ? entry->gives(taken) : taken;
+  return entry ? entry->gives(taken, wanted) : taken;
 }
 
 bool op_runs_in_place(const std::string& name, size_t input) {

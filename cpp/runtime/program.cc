@@ -134,7 +134,7 @@ void Program::check_types(const StepSpec& step) const {
   }
   for (const int index : step.outputs) {
     const TensorSpec& tensor = spec_.tensors[static_cast<size_t>(index)];
-    const DataType given = op_gives(step.op, first ? first->dtype : tensor.dtype);
+    const DataType given = op_gives(step.op, first ? first->dtype : tensor.dtype, tensor.dtype);
     check(tensor.dtype == given, "'", tensor.name, "' holds ", traits(tensor.dtype).name, ", needs ",
           traits(given).name, first ? " for inputs of " : "", first ? traits(first->dtype).name : "");
   }

@@ -24,6 +24,9 @@ def active_isa() -> str:
     The set a Program uses by default: ZEROSKIP_FORCE_ISA, else the strongest supported.
     """
 
+def multiplies_bf16(isa: str) -> bool:
+    """Whether an instruction set multiplies bf16 by an instruction."""
+
 def available_cpus() -> int:
     """CPUs this process may run on."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-LANES = {"generic": 4, "neon": 4, "avx2": 8, "avx512": 16}
+LANES = {"generic": 4, "neon": 4, "avx2": 8, "avx512": 16, "avx512bf16": 16}
 _GROUP = 32  # a multiple of every instruction set's group of two vectors
 
 

@@ -15,9 +15,9 @@ from zeroskip.engine.options import ISAS
 
 ROOT = Path(__file__).parents[2]
 LISTS = ROOT / "cpp" / "kernels" / "list"
-FAMILIES = ("conv", "gemm", "qconv", "winograd")
+FAMILIES = ("bconv", "conv", "gemm", "qconv", "winograd")
 # Families whose kernels a C++ test takes from the list file itself, kernel by kernel.
-LISTED = {"spconv": "conv", "dconv": "conv", "gemm": "gemm", "qconv": "qconv"}
+LISTED = {"spconv": "conv", "dconv": "conv", "gemm": "gemm", "qconv": "qconv", "bconv": "bconv"}
 # Kernels that no C++ test takes from the list, and the test of their operator, against numpy on every instruction set.
 BY_OPERATOR = {
     "test_conv.py": ["f32_conv_init", "f32_conv_epilogue", "f32_mask_popcount"],

@@ -1,4 +1,5 @@
 // The kernel table of one instruction set (this file is compiled once per ISA).
+#include <string_view>
 #include <type_traits>
 
 #include "kernels/common/simd.h"
@@ -42,6 +43,15 @@ constexpr ConvTiling kTilings[] = {
 #undef ZS_ISA_ROW
 #undef ZS_TILES
 };
+constexpr bool kMultipliesBf16[] = {
+#define ZS_NEEDS(feature) || std::string_view(#feature) == "avx512bf16"
+#define ZS_NEEDS_BIT(feature, leaf, bit)
+#define ZS_ISA_ROW(enumerator, name, architecture, lanes, registers, tiles, needs) false needs,
+#include "kernels/list/isa.inc"
+#undef ZS_ISA_ROW
+#undef ZS_NEEDS_BIT
+#undef ZS_NEEDS
+};
 constexpr size_t kOwn = static_cast<size_t>(Name::ZS_ISA) - 1;
 
 }  // namespace
@@ -50,6 +60,7 @@ extern const KernelTable kTable;
 const KernelTable kTable = {
     .isa = kIsas[kOwn],
     .lanes = kLanes,
+    .multiplies_bf16 = kMultipliesBf16[kOwn],
     .conv_tiling = kTilings[kOwn],
 #define ZS_KERNEL(kind, input, weight, accumulator, output, rows, columns, isa, type, name) \
   .name = if_present<Name::isa>([]() -> type { return name; }),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .curves import StepMeasurement, measure_steps
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
 
 
 def other_precisions(options: SessionOptions) -> Mapping[str, SessionOptions]:
-    """Return, by name of a precision, the options that run a model in it; float32 is all that there is so far.
+    """Return, by name of a precision, the options that run a model in it: bf16 where the CPU has products of it.
 
     Args:
         options: Everything else.
     """
-    del options
-    return {}
+    from ..engine.precision import multiplies_bf16
+
+    return {"bf16": replace(options, precision="bf16")} if multiplies_bf16(options.isa) else {}
 
 
 def precision_times(

@@ -32,7 +32,7 @@ class EngineEntry:
 
 ENGINES: Mapping[str, EngineEntry] = MappingProxyType(
     {
-        "zeroskip": EngineEntry("ZeroskipEngine", (), ""),
+        "zeroskip": EngineEntry("ZeroskipEngine", (), "", ("f32", "bf16")),
         "onnxruntime": EngineEntry(
             "OnnxRuntimeEngine", ("onnxruntime",), "pip install 'zeroskip[bench]'", ("f32", "int8")
         ),

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 import zeroskip
 
+from ..engine.precision import multiplies_bf16
+from ..errors import EngineError
 from ..system import installed_version
 from .engine import Engine, Feed, ModelContent, Precision, Shapes
 
@@ -19,12 +21,17 @@ class ZeroskipEngine(Engine):
 
     Args:
         threads: ``intra_op_num_threads``.
-        precision: ``"f32"``.
+        precision: ``"f32"``, or ``"bf16"`` for a processor that has it.
+
+    Raises:
+        EngineError: If the processor has no bf16 and that is asked for.
     """
 
     name = "zeroskip"
 
     def __init__(self, threads: int, precision: Precision) -> None:
+        if precision == "bf16" and not multiplies_bf16():
+            raise EngineError("this CPU has no bfloat16 products, so zeroskip would compute in float32: leave bf16 out")
         self.threads = threads
         self.precision = precision
 
@@ -40,7 +47,9 @@ class ZeroskipEngine(Engine):
 
     def load(self, model: ModelContent, input_shapes: Shapes) -> None:
         """Prepare a model, see :class:`Engine`; it is planned for these shapes at once."""
-        options = zeroskip.SessionOptions(intra_op_num_threads=self.threads)
+        options = zeroskip.SessionOptions(
+            intra_op_num_threads=self.threads, precision="bf16" if self.precision == "bf16" else "float32"
+        )
         self._session = zeroskip.InferenceSession(model, options)
         self._isa = self._session.explain(dict(input_shapes)).isa
 

@@ -21,7 +21,7 @@ _ENGINE = "Engine"
 _OUTPUT = "Output"
 
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="ONNX file.", show_default=False)]
-Isa = Literal["generic", "avx2", "avx512", "neon"]
+Isa = Literal["generic", "avx2", "avx512", "avx512bf16", "neon"]
 Metric = Literal[
     "auto", "top1", "top5", "agreement", "fidelity", "binary", "multilabel", "miou", "detection", "cosine",
     "neighbours", "recall1", "verification", "mae", "sequence",

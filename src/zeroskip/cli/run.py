@@ -11,7 +11,7 @@ import typer
 from .command import command
 from .console import Terminal
 from .data_options import DataOptions, show_notes
-from .options import EngineOptions, ModelArgument
+from .options import EngineOptions, ModelArgument, Precision
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +33,7 @@ def run(
         list[Path] | None,
         typer.Argument(metavar="[IMAGE]...", help="Images; or use --data.", show_default=False),
     ] = None,
+    precision: Annotated[Precision, typer.Option(help="What convolutions and linear layers multiply.")] = "f32",
     top: Annotated[int, typer.Option(help="Predictions per image.", min=1)] = 5,
     names: Annotated[
         Path | None,
@@ -63,7 +64,12 @@ def run(
     inputs = _open(loaded, data, images or [])
     show_notes(terminal, inputs)
     warn_of_other_preprocessing(loaded, inputs)
-    session = InferenceSession(loaded, SessionOptions(intra_op_num_threads=engine.threads or 0, isa=engine.isa))
+    options = SessionOptions(
+        intra_op_num_threads=engine.threads or 0,
+        isa=engine.isa,
+        precision="bf16" if precision == "bf16" else "float32",
+    )
+    session = InferenceSession(loaded, options)
     ModelInput.of(session).check(inputs)
     with terminal.progress() as progress:
         outputs: list[list[NDArray[Any]]] = []

@@ -74,6 +74,14 @@ def machine(threads: int, isa: str | None) -> tuple[str, int]:
     return str(program.isa), int(program.num_threads)
 
 
+def isa_multiplies_bf16(isa: str) -> bool:
+    """Return whether an instruction set multiplies bf16 by an instruction; raises EngineError."""
+    try:
+        return bool(core().multiplies_bf16(isa))
+    except core().Error as error:
+        raise EngineError(str(error)) from error
+
+
 def new_weight_store() -> Any:
     """Return an empty store of packed weights, to be shared by the programs of one model."""
     return core().WeightStore()

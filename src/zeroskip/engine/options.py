@@ -14,7 +14,9 @@ from .cost import CostModel, CostModelChoice, choose_cost_model
 
 WEIGHT_STORAGES = ("float32", "bf16", "fp16")
 """Formats that weights of convolutions and fully connected layers can be stored in."""
-ISAS = ("generic", "avx2", "avx512", "neon")
+PRECISIONS = ("float32", "bf16")
+"""What a float model may be computed in."""
+ISAS = ("generic", "avx2", "avx512", "avx512bf16", "neon")
 """Instruction sets that kernels exist for, weakest of an architecture first; a build and a CPU have some of them."""
 
 FALLBACKS = ("islands", "parts", "error")
@@ -46,6 +48,10 @@ class SessionOptions:
             saves time; without onnxruntime installed it is an error. ``"parts"`` is the same, but runs natively
             whatever can skip zeros, whether that saves time or not. ``"error"`` makes it an error in any case.
             None takes ``ZEROSKIP_FALLBACK`` from the environment, else ``"islands"``.
+        precision: ``"float32"``, or ``"bf16"``: convolutions of 16 channels and more and fully connected layers
+            multiply weights and activations rounded to bf16 (8 significant bits) and add in float32. On
+            instruction sets without bf16 products a warning is logged and float32 computed; with
+            ``ZEROSKIP_EMULATE_BF16=1`` in the environment bf16 is computed there too, slowly.
         max_cached_plans: Input shapes to keep a compiled plan for; the least recently used goes first. At
             least 1.
 
@@ -64,6 +70,7 @@ class SessionOptions:
     cost_model: CostModel | CostModelChoice | None = None
     winograd: bool = True
     fallback: Literal["islands", "parts", "error"] | None = None
+    precision: Literal["float32", "bf16"] = "float32"
 
     def __post_init__(self) -> None:
         if self.fallback is None:
@@ -82,6 +89,8 @@ class SessionOptions:
             raise EngineError(
                 f"weight_storage is '{self.weight_storage}'; expected one of {', '.join(WEIGHT_STORAGES)}"
             )
+        if self.precision not in PRECISIONS:
+            raise EngineError(f"precision is '{self.precision}'; expected one of {', '.join(PRECISIONS)}")
         if self.fallback not in FALLBACKS:
             raise EngineError(f"fallback is '{self.fallback}'; expected one of {', '.join(FALLBACKS)}")
         if self.max_cached_plans < 1:
@@ -109,6 +118,7 @@ class SessionOptions:
             "cost_model": (CostModel, str, type(None)),
             "winograd": (bool, np.bool_),
             "fallback": (str,),
+            "precision": (str,),
         }
         for name, types in expected.items():
             value = getattr(self, name)

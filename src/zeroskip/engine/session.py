@@ -24,6 +24,7 @@ from .mixed.real_runtime import is_available
 from .native import machine
 from .options import SessionOptions
 from .plan.types import Plan
+from .precision import with_possible_precision
 from .run.empty import has_empty_batch, run_empty
 from .run.probe import ProbeProgram
 from .run.region import Region
@@ -74,6 +75,7 @@ class InferenceSession:
         options = SessionOptions() if options is None else options
         if not isinstance(options, SessionOptions):
             raise EngineError(f"options are a {type(options).__name__}, expected SessionOptions or None")
+        options = with_possible_precision(options)
         self._options = replace(options, cost_model=options.chosen_cost_model())  # chosen once
         self._model = load_model(model, any_opset=self._options.fallback != "error")
         if loaded_graph(model) is None:  # nobody else has it

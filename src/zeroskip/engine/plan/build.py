@@ -1,7 +1,8 @@
 """Planning: from a canonical model with concrete shapes to a :class:`.types.Plan`.
 
-The passes, in order: lower every node; fuse epilogues; use integers; mark what may hold zeros; elide moves; decide
-masks; allow Winograd; assign addresses; freeze. Each is a module of its own that rewrites a :class:`.draft.Draft`.
+The passes, in order: lower every node; fuse epilogues; use integers; use bf16; mark what may hold zeros; elide moves;
+decide masks; allow Winograd; assign addresses; freeze. Each is a module of its own that rewrites a
+:class:`.draft.Draft`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .bf16 import use_bf16
 from .draft import Draft, DraftStep
 from .elision import elide
 from .fusion import fuse
@@ -24,7 +26,12 @@ if TYPE_CHECKING:
 
 
 def build_plan(
-    model: ir.Model, taps: Sequence[str] = (), *, weight_storage: str = "float32", winograd: bool = True
+    model: ir.Model,
+    taps: Sequence[str] = (),
+    *,
+    weight_storage: str = "float32",
+    winograd: bool = True,
+    precision: str = "float32",
 ) -> Plan:
     """Plan a canonical model.
 
@@ -33,6 +40,7 @@ def build_plan(
         taps: Intermediate values to return after the graph's own outputs, for example activations to observe.
         weight_storage: Format in which steps that can are to store their weights, one of ``WEIGHT_STORAGES``.
         winograd: Whether near-dense 3x3 convolutions may be computed by Winograd's algorithm.
+        precision: ``"bf16"`` lets what can multiply bf16.
 
     Returns:
         The plan; the same model always gives the same plan.
@@ -45,6 +53,8 @@ def build_plan(
     remove_unused(draft)
     fuse(draft)
     use_integers(draft)
+    if precision == "bf16":
+        use_bf16(draft)
     mark_zeros(draft)
     elide(draft)
     assign_masks(draft)

@@ -25,6 +25,8 @@ def assign_masks(draft: Draft) -> None:
     for step in draft.steps:
         if step.op == "linear" and draft.tensors[step.inputs[0]].holds_zeros:
             step.attributes["algorithm"] = "auto"  # no mask: it lists the non-zeros of its rows itself
+        if step.op == "bf16_conv" and not draft.tensors[step.inputs[0]].holds_zeros:
+            step.attributes["algorithm"] = "dense"  # nothing to count
         if step.op != "conv":
             continue
         obstacle = _obstacle(draft, step.inputs[0])

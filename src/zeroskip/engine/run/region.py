@@ -319,7 +319,13 @@ class Region:
         from ...onnx import activation_keys
 
         options = self._options
-        plan = build_plan(model, taps, weight_storage=options.weight_storage, winograd=options.winograd)
+        plan = build_plan(
+            model,
+            taps,
+            weight_storage=options.weight_storage,
+            winograd=options.winograd,
+            precision=options.precision,
+        )
         plan = with_crossovers(plan, self.costs)
         check_memory(plan)
         return PlannedRegion(plan, activation_keys(model), sources)
