@@ -22,9 +22,11 @@ foreach(row IN LISTS rows)
   if(architecture STREQUAL "any" OR architecture STREQUAL ZS_ARCHITECTURE)
     list(APPEND ZS_ISAS ${isa})
   endif()
-  string(REGEX MATCHALL "ZS_NEEDS(_BIT)?\\([a-z0-9_]+" features "${row}")
-  list(TRANSFORM features REPLACE "ZS_NEEDS(_BIT)?\\((.*)" "-m\\2")
+  string(REGEX MATCHALL "ZS_NEEDS(_BIT|_BF16)?\\([a-z0-9_]+" features "${row}")
+  list(TRANSFORM features REPLACE "ZS_NEEDS(_BIT|_BF16)?\\((.*)" "-m\\2")
   set(ZS_FLAGS_${isa} ${features})
+  string(REGEX MATCHALL "ZS_NEEDS_BF16" bf16 "${row}")
+  list(LENGTH bf16 ZS_MULTIPLIES_BF16_${isa})
   if(features AND ZS_ARCHITECTURE STREQUAL "x86_64")
     math(EXPR bits "32 * ${ZS_LANES_${isa}}")
     list(APPEND ZS_FLAGS_${isa} -mprefer-vector-width=${bits})
@@ -37,12 +39,7 @@ if(ZEROSKIP_ISAS)
   list(REMOVE_DUPLICATES ZS_ISAS)
 endif()
 
-# For tests on CPUs without 512-bit vectors: the same sources, compiled for AVX2 with SIMDe's functions in place of the
-# intrinsics (.ci/emulate). Far too slow for anything else.
-set(ZEROSKIP_EMULATE_ISAS "" CACHE STRING "512-bit instruction sets to emulate on AVX2; needs SIMDe's headers")
-foreach(isa IN LISTS ZEROSKIP_EMULATE_ISAS)
-  set(ZS_FLAGS_${isa} ${ZS_FLAGS_avx2} -include "${CMAKE_CURRENT_LIST_DIR}/../cpp/tests/emulated_avx512.h")
-endforeach()
+include("${CMAKE_CURRENT_LIST_DIR}/emulate.cmake")
 
 function(zeroskip_add_isa_kernels target)
   file(GLOB sources CONFIGURE_DEPENDS cpp/kernels/*/*.cc)
@@ -51,7 +48,8 @@ function(zeroskip_add_isa_kernels target)
     add_library(zeroskip_kernels_${isa} OBJECT ${sources})
     target_include_directories(zeroskip_kernels_${isa} PRIVATE cpp)
     target_compile_definitions(zeroskip_kernels_${isa} PRIVATE
-      ZS_ISA=${isa} ZS_LANES=${ZS_LANES_${isa}} ZS_REGISTERS=${ZS_REGISTERS_${isa}})
+      ZS_ISA=${isa} ZS_LANES=${ZS_LANES_${isa}} ZS_REGISTERS=${ZS_REGISTERS_${isa}}
+      ZS_MULTIPLIES_BF16=${ZS_MULTIPLIES_BF16_${isa}})
     # Contraction stays on: a*b+c may become one FMA, as every peer does. -ffast-math does not: NaN and Inf are defined.
     target_compile_options(zeroskip_kernels_${isa} PRIVATE
       ${ZS_KERNEL_OPTIMIZATION} -fno-math-errno -fno-trapping-math -ffp-contract=fast -Wall -Wextra -Wno-psabi ${ZS_FLAGS_${isa}})

@@ -35,15 +35,6 @@ const KernelTable* if_compiled(const Get& get) {
     return nullptr;
 }
 
-// Whether the CPU runs what the row of an emulated instruction set was compiled for instead.
-bool runs_emulated() {
-#if defined(__x86_64__)
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-#else
-  return false;
-#endif
-}
-
 // Whether the CPU has all that a row of another architecture or of this one needs; only the latter are asked.
 #if defined(__x86_64__)
 bool has_cpuid_bit(unsigned leaf, unsigned bit) {
@@ -52,20 +43,23 @@ bool has_cpuid_bit(unsigned leaf, unsigned bit) {
 }
 #define ZS_NEEDS(feature) &&__builtin_cpu_supports(#feature)
 #define ZS_NEEDS_BIT(feature, leaf, bit) &&has_cpuid_bit(leaf, bit)
+#define ZS_NEEDS_BF16(feature) ZS_NEEDS(feature)
 #else
 #define ZS_NEEDS(feature)
 #define ZS_NEEDS_BIT(feature, leaf, bit)
+#define ZS_NEEDS_BF16(feature)
 #endif
 
 const IsaEntry kEntries[] = {
 #define ZS_ISA_ROW(enumerator, name, architecture, lanes, registers, tiles, needs)              \
   {Isa::enumerator, #name, if_compiled<ZS_HAVE_##name>([] { return &zeroskip::name::kTable; }), \
-   [] { return ZS_EMULATES_##name ? runs_emulated() : true needs; }},
+   [] { return ZS_EMULATES_##name || (true needs); }},
 #include "kernels/list/isa.inc"
 #undef ZS_ISA_ROW
 };
 #undef ZS_NEEDS
 #undef ZS_NEEDS_BIT
+#undef ZS_NEEDS_BF16
 
 const IsaEntry& entry_of(Isa isa) { return kEntries[static_cast<size_t>(isa)]; }
 

@@ -15,7 +15,8 @@ class Convert final : public Op {
   using Function = void (*)(const ConvertArgs&, const X*, Y*);
 
   Convert(const StepSpec& step, const BuildContext& context)
-      : kernel_(get_kernel<Function>(context.kernels, {.kind = "convert", .input = data_type_of<X>})),
+      : kernel_(get_kernel<Function>(context.kernels,
+                                     {.kind = data_type_of<X> == DataType::kBf16 ? "extend" : "narrow"})),
         mask_(context.kernels, context.output(step, 0)) {
     require_same_layout(context.input(step, 0), context.output(step, 0));
     require_shape(context.output(step, 0), context.input(step, 0).shape);

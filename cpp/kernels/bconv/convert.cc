@@ -3,7 +3,7 @@
 
 namespace zeroskip::ZS_ISA {
 
-void f32_to_bf16(const ConvertArgs& args, const float* x, Bf16* y) {
+void f32_narrow(const ConvertArgs& args, const float* x, Bf16* y) {
   for (int64_t p = 0; p < args.pixels; ++p, x += args.x_stride, y += args.y_stride) {
     int64_t c = 0;
     for (; c + kLanes <= args.channels; c += kLanes) store_bf16(y + c, load(x + c), kLanes);
@@ -13,7 +13,7 @@ void f32_to_bf16(const ConvertArgs& args, const float* x, Bf16* y) {
   }
 }
 
-void bf16_to_f32(const ConvertArgs& args, const Bf16* x, float* y) {
+void bf16_extend(const ConvertArgs& args, const Bf16* x, float* y) {
   for (int64_t p = 0; p < args.pixels; ++p, x += args.x_stride, y += args.y_stride) {
     int64_t c = 0;
     for (; c + kLanes <= args.channels; c += kLanes) store(y + c, load_bf16(&x[c].bits));

@@ -87,7 +87,7 @@ void bf16_list_pair(const ListPairArgs& args) {
   }
 }
 
-int64_t bf16_count_nonzero(const Bf16* x, int64_t pixels, int64_t channels, int64_t stride) {
+int64_t bf16_count_values(const Bf16* x, int64_t pixels, int64_t channels, int64_t stride) {
   int64_t count = 0;
   for (int64_t pixel = 0; pixel < pixels; ++pixel, x += stride) {
     int64_t c = 0;

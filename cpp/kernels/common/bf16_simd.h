@@ -9,7 +9,7 @@ namespace zeroskip::ZS_ISA {
 // denormals, as vdpbf16ps is specified. Products of two bf16 are exact in float32, so without FMAs the sums are the same
 // unless a product overflows or is denormal. A macro on local variables, and no intrinsic: GCC 12 copies the accumulator
 // before every one, and keeps accumulators in memory that are passed by reference.
-#if defined(__AVX512BF16__)
+#if ZS_MULTIPLIES_BF16
 #define ZS_ADD_PAIRS(acc, a, b) asm("vdpbf16ps %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b))
 #else
 #define ZS_ADD_PAIRS(acc, a, b) ((acc) = add_pairs(acc, a, b))
@@ -27,7 +27,7 @@ using HalfShortVec = uint16_t __attribute__((vector_size(kLanes * 2)));
 
 // As vcvtneps2bf16 does: the nearest, of two equally near ones the even one; NaN stays one, denormals become zero.
 inline HalfShortVec round_to_bf16(Vec x) {
-#if defined(__AVX512BF16__)
+#if ZS_MULTIPLIES_BF16
   return reinterpret_cast<HalfShortVec>(_mm512_cvtneps_pbh(reinterpret_cast<__m512>(x)));
 #else
   using Words = uint32_t __attribute__((vector_size(kLanes * 4)));

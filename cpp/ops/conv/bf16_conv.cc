@@ -59,7 +59,7 @@ std::optional<double> Bf16Conv::input_density(const RunContext& context) const {
   const bool is_map = x.spec->layout == Layout::kNhwc;
   const int64_t channels = is_map ? x.spec->c() : x.spec->shape.back();
   const int64_t pixels = x.spec->elements() / channels;
-  const int64_t nnz = kernels_.bf16_count_nonzero(x.as<Bf16>(), pixels, channels, stride_of(*x.spec));
+  const int64_t nnz = kernels_.bf16_count_values(x.as<Bf16>(), pixels, channels, stride_of(*x.spec));
   return static_cast<double>(nnz) / static_cast<double>(x.spec->elements());
 }
 
@@ -79,7 +79,7 @@ bool Bf16Conv::is_sparse(const Tensor& x, const ConvTask& task) const {
   const PixelRange range = input_pixels(plan_.geometry, task.tile);
   const int64_t channels = plan_.layout.in, stride = stride_of(*x.spec);
   const Bf16* first = x.as<Bf16>() + range.first * stride + task.group * channels;
-  const int64_t nnz = kernels_.bf16_count_nonzero(first, range.count, channels, stride);
+  const int64_t nnz = kernels_.bf16_count_values(first, range.count, channels, stride);
   return static_cast<double>(nnz) <= plan_.crossover_density * static_cast<double>(range.count * channels);
 }
 
