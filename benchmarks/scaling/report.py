@@ -15,6 +15,7 @@ import numpy as np
 
 from ..page.marks import between_marks
 from ..page.words import table
+from ..page.wrap import wrap
 from .run import RESULT
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "scaling.md"
@@ -109,7 +110,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling.report", description=__doc__)
     parser.add_argument("--page", type=Path, default=PAGE)
     chosen = parser.parse_args(arguments)
-    chosen.page.write_text(render(chosen.page.read_text(), json.loads(RESULT.read_text())))
+    chosen.page.write_text(wrap(render(chosen.page.read_text(), json.loads(RESULT.read_text()))))
     return 0
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..page.words import table
+from ..page.wrap import wrap
 from .run import RESULT
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "results" / "serving.md"
@@ -56,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.serving.report", description=__doc__)
     parser.add_argument("--page", type=Path, default=PAGE)
     chosen = parser.parse_args(arguments)
-    chosen.page.write_text(render(json.loads(RESULT.read_text())))
+    chosen.page.write_text(wrap(render(json.loads(RESULT.read_text()))))
     return 0
 
 
