@@ -68,43 +68,33 @@ class Checker {
     });
   }
 
+  // In two calls, the second of which takes the sums of the first tap from memory. Pixels as one row and as two.
   void operator()(const char* name, QspconvFn kernel) {
-    for_each_case(name, [&](Case& layer, const Fusion& fusion) {
-      return run(layer, fusion, [&](Ints& acc, const RequantizeArgs* epilogue) {
-        const bool is_expanded = std::string(name).find("_qspconv_") != std::string::npos;
-        const int64_t bytes = span_record_bytes(layer.channels), capacity = (bytes - 8) / 4;
-        std::vector<std::byte> records(layer.at.size() * static_cast<size_t>(bytes));
-        std::vector<const std::byte*> lists;
-        for (size_t i = 0; i < layer.at.size(); ++i) {
-          std::byte* record = records.data() + i * static_cast<size_t>(bytes);
-          kernels_.u8_list_span({.x = layer.at[i],
-                                 .channels = layer.channels,
-                                 .capacity = capacity,
-                                 .zero_point = layer.zero,
-                                 .row_bytes = is_expanded ? layer.outputs * 2 : kSlabRowBytes,
-                                 .record = record});
-          lists.push_back(record);
-        }
-        Shorts weights(static_cast<size_t>(kTaps * layer.channels * layer.outputs + 64));
-        const auto* slab = reinterpret_cast<const std::byte*>(layer.weights.data());
-        const int64_t row_bytes = is_expanded ? layer.outputs * 2 : kSlabRowBytes;
-        kernels_.s8_expand_rows({.channels = kTaps * layer.channels,
-                                 .blocks = layer.outputs / 16,
-                                 .from = layer.weights.data(),
-                                 .to = weights.data(),
-                                 .block_stride = 0});
-        kernel({.pixels = layer.pixels,
-                .spans = kTaps,
-                .lists = lists.data(),
-                .capacity = capacity,
-                .weights = is_expanded ? reinterpret_cast<const std::byte*>(weights.data()) : slab,
-                .span_stride = layer.channels * row_bytes,
-                .bias = fusion.bias ? layer.bias.data() : nullptr,
-                .acc = acc.data(),
-                .acc_stride = layer.outputs,
-                .epilogue = epilogue});
-      });
-    });
+    for (const double sparsity : kSparsities)
+      for (const int64_t pixels : {1, 2, 3, 6, 10})
+        for (const int64_t channels : kChannelCounts)
+          for (const int64_t outputs : {16, 48, 64})
+            for (const Fusion& fusion : kFusions) {
+              if (!fusion.epilogue || !fusion.bias || sampler_.skips()) continue;
+              Case layer = make_case(pixels, channels, outputs, sparsity, 0);
+              report(name, run(layer, fusion, [&](Ints&, const RequantizeArgs* epilogue) {
+                       run_pairs(layer, pixels % 2 ? pixels : pixels / 2, *epilogue, kernel);
+                     }));
+            }
+  }
+
+  void operator()(const char* name, ListPairFn kernel) {
+    for (const double sparsity : kSparsities)
+      for (const int64_t channels : kChannelCounts)
+        for (const int64_t visits : {0, 100})
+          for (const bool has_second : {false, true}) {
+            const Bytes x = activations(static_cast<size_t>(4 * channels) + 64, sparsity, 0);
+            const uint8_t* pixels[4] = {x.data(), has_second ? x.data() + 2 * channels : nullptr,
+                                        x.data() + channels, nullptr};
+            std::vector<std::byte> record(static_cast<size_t>(pair_record_bytes(2 * channels)));
+            const std::byte* end = kernel({pixels, 2, channels, visits, record.data()});
+            report(name, end <= record.data() + record.size() && lists_hold(record.data(), pixels, channels));
+          }
   }
 
   void operator()(const char* name, CountNonzeroFn kernel) {
@@ -115,34 +105,6 @@ class Checker {
           int64_t want = 0;
           for (int64_t i = 0; i < 5 * 80; ++i) want += i % 80 < channels && x[static_cast<size_t>(i)] != zero;
           report(name, kernel(x.data(), 5, channels, 80, zero) == want);
-        }
-  }
-
-  void operator()(const char* name, ListSpanFn kernel) {
-    for (const double sparsity : kSparsities)
-      for (const int64_t channels : kChannelCounts)
-        for (const uint8_t zero : kZeroPoints) {
-          const Bytes x = activations(static_cast<size_t>(channels), sparsity, zero);
-          const int64_t bytes = span_record_bytes(channels), capacity = (bytes - 8) / 4;
-          std::vector<std::byte> record(static_cast<size_t>(bytes));
-          kernel({.x = x.data(),
-                  .channels = channels,
-                  .capacity = capacity,
-                  .zero_point = zero,
-                  .row_bytes = 64,
-                  .record = record.data()});
-          const auto* values = reinterpret_cast<const int16_t*>(record.data() + sizeof(SpanHeader));
-          const auto* offsets = reinterpret_cast<const uint16_t*>(values + capacity);
-          int64_t next = 0;
-          bool is_right = true;
-          for (int64_t c = 0; c < channels; ++c) {
-            if (x[static_cast<size_t>(c)] == zero) continue;
-            is_right = is_right && values[next] == x[static_cast<size_t>(c)] - zero && offsets[next] == c * 8;
-            ++next;
-          }
-          if (next % 2 == 1) is_right = is_right && values[next] == 0 && offsets[next] == 0;
-          const int64_t steps = reinterpret_cast<const SpanHeader*>(record.data())->steps;
-          report(name, is_right && steps == (next + 1) / 2);
         }
   }
 
@@ -158,11 +120,9 @@ class Checker {
       }
   }
 
-  // Pairs exactly; of rows, whose order an instruction set chooses, that each holds its values.
   void operator()(const char* name, ExpandFn kernel) {
-    const bool is_pairs = std::string(name).ends_with("pairs");
     for (const int64_t channels : kChannelCounts)
-      for (const int64_t blocks : {2, 4}) {
+      for (const int64_t blocks : {1, 2, 4}) {
         const int64_t even = channels + channels % 2, width = blocks * 16;
         std::vector<int8_t> from(static_cast<size_t>(channels * 64 + 64));
         for (int8_t& value : from)
@@ -173,15 +133,10 @@ class Checker {
                 .from = from.data(),
                 .to = got.data(),
                 .block_stride = even * 16});
-        for (int64_t c = 0; c < (is_pairs ? even : channels); ++c)
-          for (int64_t o = 0; o < width; ++o) {
-            const int64_t pair = o / 16 * even * 16 + c / 2 * 32 + o % 16 * 2 + c % 2;
-            want[static_cast<size_t>(is_pairs ? pair : c * width + o)] =
+        for (int64_t c = 0; c < even; ++c)
+          for (int64_t o = 0; o < width; ++o)
+            want[static_cast<size_t>(o / 16 * even * 16 + c / 2 * 32 + o % 16 * 2 + c % 2)] =
                 c < channels ? from[static_cast<size_t>(c * 64 + o)] : 0;
-          }
-        for (int64_t c = 0; !is_pairs && c < channels; ++c)
-          for (Shorts* rows : {&got, &want})
-            std::sort(rows->begin() + c * width, rows->begin() + (c + 1) * width);
         report(name, got == want);
       }
   }
@@ -204,6 +159,61 @@ class Checker {
     Floats multipliers, thresholds;
     Shorts zero_points;
   };
+
+  void run_pairs(const Case& layer, int64_t row_pixels, const RequantizeArgs& epilogue, QspconvFn kernel) {
+    const int64_t pairs = layer.pixels / row_pixels * ((row_pixels + 1) / 2), stride = 64;
+    const size_t bytes = static_cast<size_t>(pair_record_bytes(layer.channels));
+    std::vector<std::byte> records(static_cast<size_t>(pairs * kTaps) * bytes);
+    std::vector<const std::byte*> first_tap, other_taps;
+    std::byte* record = records.data();
+    for (int64_t p = 0; p<layer.pixels; p += p % row_pixels + 2> row_pixels ? 1 : 2) {
+      const bool has_second = p % row_pixels + 1 < row_pixels;
+      for (int64_t tap = 0; tap < kTaps; ++tap) {
+        const auto at = [&](int64_t pixel) { return layer.at[static_cast<size_t>(pixel * kTaps + tap)]; };
+        const uint8_t* pixels[2] = {at(p), has_second ? at(p + 1) : nullptr};
+        (tap == 0 ? first_tap : other_taps).push_back(record);
+        record = kernels_.u8_list_pair({pixels, 1, layer.channels, 4, record});
+      }
+    }
+    Ints acc(static_cast<size_t>(pairs * 2 * stride), 12345), bias(static_cast<size_t>(stride), 0);
+    std::copy(layer.bias.begin(), layer.bias.end(), bias.begin());
+    QspconvArgs args{};
+    args.pixels = layer.pixels, args.row_pixels = row_pixels, args.blocks = layer.outputs / 16;
+    args.weights = reinterpret_cast<const std::byte*>(layer.weights.data());
+    args.span_stride = layer.channels * 64;
+    args.acc = acc.data(), args.acc_stride = stride, args.bias = bias.data();
+    args.spans = 1, args.lists = first_tap.data(), args.starts = true;
+    kernel(args);
+    args.spans = kTaps - 1, args.lists = other_taps.data(), args.starts = false;
+    args.weights += args.span_stride, args.epilogue = &epilogue;
+    kernel(args);
+  }
+
+  // Whether the entries of a list add up to the values of its rows.
+  static bool lists_hold(const std::byte* record, const uint8_t* const* pixels, int64_t channels) {
+    Ints sums[2] = {Ints(static_cast<size_t>(2 * channels)), Ints(static_cast<size_t>(2 * channels))};
+    const auto header = *reinterpret_cast<const PairHeader*>(record);
+    const std::byte* at = record + sizeof(PairHeader);
+    const auto read_part = [&](int64_t steps, std::initializer_list<int> which) {
+      const auto* offsets = reinterpret_cast<const uint16_t*>(at);
+      at += 8 * steps + kListSlack;
+      for (const int pixel : which) {
+        for (int64_t i = 0; i < 4 * steps; ++i)
+          sums[pixel][offsets[i] / (kSlabRowBytes / kOffsetBytes)] += static_cast<int>(at[i]);
+        at += 4 * steps + kListSlack;
+      }
+    };
+    read_part(header.both, {0, 1});
+    read_part(header.first, {0});
+    read_part(header.second, {1});
+    bool is_right = true;
+    for (int64_t row = 0; row < 2 * channels; ++row)
+      for (int pixel = 0; pixel < 2; ++pixel) {
+        const uint8_t* x = pixels[row / channels * 2 + pixel];
+        is_right = is_right && sums[pixel][static_cast<size_t>(row)] == (x ? x[row % channels] : 0);
+      }
+    return is_right;
+  }
 
   template <typename RunCase>
   void for_each_case(const char* name, const RunCase& run_case) {

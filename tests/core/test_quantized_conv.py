@@ -84,6 +84,7 @@ def activations(random: np.random.Generator, shape: Shape, sparsity: float, zero
 LAYERS: dict[str, dict[str, Any]] = {
     "1x1": {"x": (1, 70, 5, 7), "outputs": 70, "kernel": (1, 1)},
     "1x1 wide": {"x": (2, 256, 4, 4), "outputs": 130, "kernel": (1, 1)},
+    "1x1 slabs together": {"x": (1, 64, 5, 7), "outputs": 200, "kernel": (1, 1)},
     "1x1 strided": {"x": (2, 64, 7, 5), "outputs": 16, "kernel": (1, 1), "strides": (2, 2)},
     "1x1 padded": {"x": (1, 64, 3, 3), "outputs": 64, "kernel": (1, 1), "pads": (1, 0, 1, 2)},
     "3x3": {"x": (1, 64, 9, 11), "outputs": 96, "kernel": (3, 3), "pads": (1, 1, 1, 1)},

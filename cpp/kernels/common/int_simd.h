@@ -110,6 +110,21 @@ inline ShortVec widen_bytes(const int8_t* p) {
   return __builtin_convertvector(bytes, ShortVec);
 }
 
+// kLanes bytes as 32-bit integers.
+inline IntVec widen_to_ints(const uint8_t* p) {
+#if ZS_LANES == 16
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return reinterpret_cast<IntVec>(_mm512_maskz_cvtepu8_epi32(0xffff, bytes));
+#elif ZS_LANES == 8
+  const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  return reinterpret_cast<IntVec>(_mm256_cvtepu8_epi32(bytes));
+#else
+  IntVec ints;
+  for (int i = 0; i < kLanes; ++i) ints[i] = p[i];
+  return ints;
+#endif
+}
+
 using Bytes16 = int8_t __attribute__((vector_size(16)));
 
 inline Bytes16 load_bytes(const int8_t* p) {

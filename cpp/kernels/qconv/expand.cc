@@ -22,13 +22,6 @@ void u8_widen(const uint8_t* from, int64_t count, uint8_t zero_point, int16_t* t
   for (; i < count; ++i) to[i] = static_cast<int16_t>(from[i] - zero_point);
 }
 
-void s8_expand_rows(const ExpandArgs& args) {
-  const int64_t width = args.blocks * 16;
-  for (int64_t c = 0; c < args.channels; ++c)
-    for (int64_t i = 0; i < width; i += kShorts)
-      store_shorts(args.to + c * width + i, arrange(widen_bytes(args.from + c * kSlabRowBytes + i)));
-}
-
 void s8_expand_pairs(const ExpandArgs& args) {
   for (int64_t c = 0; c < args.channels; c += 2)
     for (int64_t block = 0; block < args.blocks; ++block) {

@@ -12,14 +12,9 @@ struct BlockInts {
 };
 
 inline BlockInts load_block(const uint8_t* p) {
-  using Bytes = uint8_t __attribute__((vector_size(kLanes)));
   BlockInts block;
 #pragma GCC unroll 4
-  for (int i = 0; i < kVectorsPerBlock; ++i) {
-    Bytes bytes;
-    std::memcpy(&bytes, p + i * kLanes, sizeof(bytes));
-    block.parts[i] = __builtin_convertvector(bytes, IntVec);
-  }
+  for (int i = 0; i < kVectorsPerBlock; ++i) block.parts[i] = widen_to_ints(p + i * kLanes);
   return block;
 }
 

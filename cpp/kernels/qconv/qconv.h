@@ -1,17 +1,14 @@
 // Convolution of u8 activations by s8 weights: s32 sums, requantised to u8 while they are in registers.
 //
-// An activation stands for scale * (x - zero_point), a weight for scale[o] * w. Both factors of a product are
-// brought to 16 bits, x - zero_point in [-255, 255] and w in [-128, 127], so that sums of two products are exact on
-// every instruction set (those of 8-bit instructions saturate) and zeros are zeros whatever the zero point.
+// An activation stands for scale * (x - zero_point), a weight for scale[o] * w. Sums are exact on every instruction set.
+// Weights lie in slabs [output channels / 64][tap][input channel][64] of s8, as those of kernels/spconv do, and both
+// algorithms read them there:
 //
-// Weights lie in slabs [output channels / 64][tap][input channel][64] of s8, as those of kernels/spconv do. A panel of
-// them is expanded to 16 bits once per tile, in one of two forms, for ranges of `blocks` * 16 outputs:
-//   rows   [channel][outputs], outputs of a vector in the order that interleaving needs (common/int_simd.h);
-//   pairs  [block][pair of channels][16 outputs][2].
+// Dense (qdconv): both factors are brought to 16 bits, x - zero_point in [-255, 255] and w in [-128, 127], so that sums of
+// two products are exact. Weights are expanded to pairs once per tile: [block][pair of channels][16 outputs][2].
 //
-// Lists of non-zeros: a record (of `stride` bytes) holds, for one pixel and up to `capacity` - 8 of its channels, a
-// SpanHeader, then int16 x - zero_point [capacity], then uint16 offsets [capacity]: where the channel's weights begin
-// within the rows of a panel, in units of kOffsetBytes. An odd list ends with a value of zero at offset 0.
+// Sparse (qspconv): four non-zeros of an input pixel a step, whose rows of weights are interleaved on the way to
+// 8-bit products of quads (common/quad_simd.h). Two output pixels share the rows that both need.
 #pragma once
 
 #include <cstddef>
@@ -20,17 +17,23 @@
 namespace zeroskip {
 
 inline constexpr int64_t kQconvPixels = 12;  // pixels in a group of the dense kernels' pointer lists
-inline constexpr int64_t kOffsetBytes = 8;
-inline constexpr int64_t kSlabRowBytes = 64;  // of a channel's weights in a slab
-inline constexpr int64_t kListSlack = 8;      // entries that a list may write after its last
+inline constexpr int64_t kSlabOutputs = 64;
+inline constexpr int64_t kSlabRowBytes = kSlabOutputs;  // of a channel's weights in a slab
+inline constexpr int64_t kOffsetBytes = 8;  // unit of offsets to rows, so that 8192 rows are within 16 bits
+inline constexpr int64_t kMostListedRows = 65536 / (kSlabRowBytes / kOffsetBytes);
+inline constexpr int64_t kMostListedSpans = 16;
 
-struct SpanHeader {
-  int32_t steps;  // pairs of entries
-  int32_t unused;
+// The non-zeros that two output pixels have among a range of weight rows, as steps of four: of rows that both need, then
+// of those for the first pixel, then for the second. Behind the header follow, of each part, uint16 offsets of the rows
+// from the range's first, in units of kOffsetBytes, and u8 values, of `both` the first pixel's, then the second's. All
+// begin kListSlack bytes behind the last one's end, over which writing may run. A part is filled up with values of zero.
+// Where products of quads would saturate (kMostQuadValue), what is left of a large value is another entry of `both`; and
+// where it takes less time, `both` holds all rows that either pixel needs.
+struct PairHeader {
+  uint16_t both, first, second, unused;  // steps
 };
-constexpr int64_t span_record_bytes(int64_t channels) {
-  return static_cast<int64_t>(sizeof(SpanHeader)) + 4 * ((channels + 7) / 8 * 8 + kListSlack);
-}
+inline constexpr int64_t kListSlack = 64;
+constexpr int64_t pair_record_bytes(int64_t rows) { return 16 * rows + 8 * kListSlack; }  // at most
 
 // y = saturate(round_half_even(v) + zero_point), where v, in units of y's scale, is clip(FATReLU(u)) and
 //   u = multiplier * sum                                               without a residual
@@ -66,31 +69,32 @@ struct QdconvArgs {
 };
 using QdconvFn = void (*)(const QdconvArgs&);
 
-// Likewise by lists of non-zeros, for any number of pixels.
+// Likewise by lists of non-zeros, for any number of pixels and outputs. Pixels lie in rows of row_pixels each; pairs do
+// not reach across a row's end, so that the last pixel of an odd row is a pair's first without a second.
 struct QspconvArgs {
-  int64_t pixels;
-  int64_t spans;                  // lists of a pixel
-  const std::byte* const* lists;  // [pixel][spans]: records
-  int64_t capacity;               // of a record
-  const std::byte* weights;       // rows of all spans: qspconv reads expanded ones, qrows those of a slab
-  int64_t span_stride;            // from one span's weights to the next's, in bytes
-  const int32_t* bias;
-  int32_t* acc;
-  int64_t acc_stride;
-  const RequantizeArgs* epilogue;
+  int64_t pixels, row_pixels;
+  int64_t spans;                   // lists of a pair
+  const std::byte* const* lists;   // [pair][spans]
+  const std::byte* weights;        // of the first span and slab, rows of 64 bytes
+  int64_t span_stride;             // from one span's weights to the next's, in bytes
+  int64_t slab_stride;             // likewise, from one slab's
+  int64_t blocks;                  // of 16 outputs, from a slab's first on
+  bool starts;                     // sums start from zero, else from acc
+  int32_t* acc;                    // [pair][2][acc_stride], in an order of the kernel's own
+  int64_t acc_stride;              // at least 16 * blocks, a multiple of 64
+  const int32_t* bias;             // that an epilogue adds
+  const RequantizeArgs* epilogue;  // null: leave sums in acc
 };
 using QspconvFn = void (*)(const QspconvArgs&);
 
-// Fills one record.
-struct ListSpanArgs {
-  const uint8_t* x;  // channels of a pixel
-  int64_t channels;
-  int64_t capacity;  // channels rounded up to 8, plus kListSlack, at least
-  uint8_t zero_point;
-  int64_t row_bytes;  // of a row of weights, a multiple of kOffsetBytes
-  std::byte* record;
+// Writes the list of a pair, whose rows are those of `channels` channels of each of `spans` pairs of pixels.
+struct ListPairArgs {
+  const uint8_t* const* pixels;  // [span][2]; null: a pixel of zeros
+  int64_t spans, channels;       // at most kMostListedSpans spans, kMostListedRows rows
+  int64_t visits;                // of 64 outputs that the list is going to serve
+  std::byte* record;             // 8-byte aligned, pair_record_bytes(spans * channels)
 };
-using ListSpanFn = void (*)(const ListSpanArgs&);
+using ListPairFn = std::byte* (*)(const ListPairArgs&);  // returns where the next record may begin
 
 // Channels of `pixels` pixels, `stride` apart, that differ from zero_point.
 using CountNonzeroFn = int64_t (*)(const uint8_t* x, int64_t pixels, int64_t channels, int64_t stride,
@@ -99,14 +103,14 @@ using CountNonzeroFn = int64_t (*)(const uint8_t* x, int64_t pixels, int64_t cha
 // to[i] = from[i] - zero_point. Reads and writes exactly `count` elements.
 using WidenFn = void (*)(const uint8_t* from, int64_t count, uint8_t zero_point, int16_t* to);
 
-// Expands the weights of `channels` channels for 16 * blocks outputs. `from` is the first one's row of a slab.
+// Expands the weights of `channels` channels to pairs for 16 * blocks outputs; an odd last channel is paired with zeros.
 struct ExpandArgs {
   int64_t channels;
   int64_t blocks;
-  const int8_t* from;  // rows of 64 bytes
+  const int8_t* from;  // the first channel's row of a slab
   int16_t* to;
-  int64_t block_stride;  // pairs: from one block's weights to the next one's
+  int64_t block_stride;  // from one block's weights to the next one's
 };
-using ExpandFn = void (*)(const ExpandArgs&);  // pairs: an odd last channel is paired with zeros
+using ExpandFn = void (*)(const ExpandArgs&);
 
 }  // namespace zeroskip

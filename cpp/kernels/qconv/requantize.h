@@ -29,13 +29,6 @@ inline void store_block(const IntVec (&ints)[kVectorsPerBlock], const int16_t* z
 #endif
 }
 
-inline Vec residual_vector(const uint8_t* p) {
-  using Bytes = uint8_t __attribute__((vector_size(kLanes)));
-  Bytes bytes;
-  std::memcpy(&bytes, p, sizeof(bytes));
-  return to_floats(__builtin_convertvector(bytes, IntVec));
-}
-
 // Products are pinned before they are added: contracted to an FMA they would differ between instruction sets.
 inline void requantize_block(const IntVec (&sums)[kVectorsPerBlock], const RequantizeArgs& args,
                              int64_t pixel, int64_t channel) {
@@ -50,7 +43,8 @@ inline void requantize_block(const IntVec (&sums)[kVectorsPerBlock], const Requa
         value = round_half_even(min(max(value, args.sum_min - Vec{}), args.sum_max - Vec{})) * args.sum_scale;
         ZS_PIN(value);
       }
-      Vec other = residual_vector(args.residual + pixel * args.residual_stride + at) - args.residual_zero;
+      Vec other =
+          to_floats(widen_to_ints(args.residual + pixel * args.residual_stride + at)) - args.residual_zero;
       ZS_PIN(other);
       other *= args.residual_scale;
       ZS_PIN(other);

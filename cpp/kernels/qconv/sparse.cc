@@ -1,90 +1,111 @@
-// u8 convolution by lists of non-zeros: two entries a step, whose rows of weights are interleaved on the way.
+// u8 convolution by lists of non-zeros: two pixels at a time, four entries a step.
+#include <algorithm>
+
+#include "kernels/common/quad_simd.h"
 #include "kernels/qconv/requantize.h"
 
 namespace zeroskip::ZS_ISA {
 namespace {
 
-// Each adds the products of a pair of values and two rows, `a` and `b`, of the weights of kBlocks blocks.
-struct ExpandedRows {
-  template <int kVectors>
-  static void add(IntVec (&acc)[kVectors], ShortVec pair, const std::byte* a, const std::byte* b) {
-#pragma GCC unroll 32
-    for (int i = 0; i < kVectors / 2; ++i) {
-      ShortVec first = load_shorts(reinterpret_cast<const int16_t*>(a) + i * kShorts);
-      ShortVec second = load_shorts(reinterpret_cast<const int16_t*>(b) + i * kShorts);
-      ZS_PIN(first);  // or each of the two that use it loads it again
-      ZS_PIN(second);
-      acc[2 * i] += multiply_pairs(interleave_low(first, second), pair);
-      acc[2 * i + 1] += multiply_pairs(interleave_high(first, second), pair);
-    }
+// Where a list's parts begin.
+struct ListReader {
+  const std::byte* at;
+
+  const uint16_t* take_offsets(int64_t steps) {
+    const auto* offsets = reinterpret_cast<const uint16_t*>(at);
+    at += 8 * steps + kListSlack;
+    return offsets;
+  }
+  const uint8_t* take_values(int64_t steps) {
+    const auto* values = reinterpret_cast<const uint8_t*>(at);
+    at += 4 * steps + kListSlack;
+    return values;
   }
 };
 
-// For few pixels, where expanding all rows would take longer than what is done with those that are read.
-struct SlabRows {
-  template <int kVectors>
-  static void add(IntVec (&acc)[kVectors], ShortVec pair, const std::byte* a, const std::byte* b) {
-    constexpr int kPairs = kShorts / 2;  // of bytes, in a vector once they are widened
-#pragma GCC unroll 32
-    for (int i = 0; i < kVectors; ++i) {
-      constexpr int kAtOnce = kPairs < 16 ? kPairs : 16;
-      const auto* from = reinterpret_cast<const int8_t*>(a) + i * kAtOnce;
-      const auto* other = reinterpret_cast<const int8_t*>(b) + i * kAtOnce;
-      alignas(32) int8_t pairs[2 * kAtOnce];
-      const Bytes16 first = load_bytes(from), second = load_bytes(other);
-      const Bytes16 low = interleave_low_bytes(first, second);
-      std::memcpy(pairs, &low, 2 * kAtOnce < 16 ? 2 * kAtOnce : 16);
-      if constexpr (kAtOnce == 16) {
-        const Bytes16 high = interleave_high_bytes(first, second);
-        std::memcpy(pairs + 16, &high, sizeof(high));
-      }
-      acc[i] += multiply_pairs(widen_bytes(pairs), pair);
+inline void add_both(IntVec (&a)[4], IntVec (&b)[4], ListReader& list, int64_t steps, const std::byte* rows) {
+  const uint16_t* offsets = list.take_offsets(steps);
+  const uint8_t *first = list.take_values(steps), *second = list.take_values(steps);
+  for (const uint8_t* end = first + 4 * steps; first != end; first += 4, second += 4, offsets += 4) {
+    const QuadRows weights = interleave_rows(rows, offsets, kOffsetBytes);
+    const ByteVec x = broadcast_quad(first), y = broadcast_quad(second);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      add_quads(a[i], x, weights.parts[i]);
+      add_quads(b[i], y, weights.parts[i]);
     }
   }
-};
-
-template <typename Rows, int kVectors>
-inline void add_span(IntVec (&acc)[kVectors], const std::byte* record, int64_t capacity,
-                     const std::byte* rows) {
-  const int32_t steps = reinterpret_cast<const SpanHeader*>(record)->steps;
-  const auto* values = reinterpret_cast<const int16_t*>(record + sizeof(SpanHeader));
-  const auto* offsets = reinterpret_cast<const uint16_t*>(values + capacity);
-  for (int32_t step = 0; step < steps; ++step)
-    Rows::add(acc, broadcast_pair(values + 2 * step), rows + offsets[2 * step] * kOffsetBytes,
-              rows + offsets[2 * step + 1] * kOffsetBytes);
 }
 
-template <typename Rows, int kBlocks>
-inline void qspconv(const QspconvArgs& args) {
-  constexpr int kVectors = kBlocks * kVectorsPerBlock;
-  const std::byte* const* lists = args.lists;
-  for (int64_t pixel = 0; pixel < args.pixels; ++pixel, lists += args.spans) {
-    int32_t* sums = args.acc + pixel * args.acc_stride;
-    IntVec acc[kVectors];
-#pragma GCC unroll 32
-    for (int i = 0; i < kVectors; ++i) acc[i] = load_ints((args.bias ? args.bias : sums) + kLanes * i);
-    for (int64_t span = 0; span < args.spans; ++span)
-      add_span<Rows>(acc, lists[span], args.capacity, args.weights + span * args.span_stride);
-    if (!args.epilogue) {
-#pragma GCC unroll 32
-      for (int i = 0; i < kVectors; ++i) store_ints(sums + kLanes * i, acc[i]);
-      continue;
+inline void add_one(IntVec (&sums)[4], ListReader& list, int64_t steps, const std::byte* rows) {
+  const uint16_t* offsets = list.take_offsets(steps);
+  const uint8_t* values = list.take_values(steps);
+  for (const uint8_t* end = values + 4 * steps; values != end; values += 4, offsets += 4) {
+    const QuadRows weights = interleave_rows(rows, offsets, kOffsetBytes);
+    const ByteVec x = broadcast_quad(values);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) add_quads(sums[i], x, weights.parts[i]);
+  }
+}
+
+// Outputs from `column` on, those that the caller wants of kQuadOutputs.
+inline void finish(IntVec (&sums)[4], const QspconvArgs& args, const RequantizeArgs& epilogue, int64_t pixel,
+                   int64_t column) {
+  order_outputs(sums);
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) sums[i] += load_ints(args.bias + column + i * kLanes);
+#pragma GCC unroll 4
+  for (int block = 0; block < kQuadOutputs / 16; ++block) {
+    if (column / 16 + block >= args.blocks) return;
+    IntVec part[kVectorsPerBlock];
+#pragma GCC unroll 4
+    for (int i = 0; i < kVectorsPerBlock; ++i) part[i] = sums[block * kVectorsPerBlock + i];
+    requantize_block(part, epilogue, pixel, column + block * 16);
+  }
+}
+
+// kQuadOutputs outputs of a pair.
+inline void add_pair(const QspconvArgs& args, const RequantizeArgs& epilogue, const std::byte* const* lists,
+                     int64_t pixel, bool has_second, int32_t* acc, int64_t column) {
+  IntVec a[4] = {}, b[4] = {};
+  if (!args.starts) {
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      a[i] = load_ints(acc + i * kLanes);
+      b[i] = load_ints(acc + args.acc_stride + i * kLanes);
     }
-#pragma GCC unroll 32
-    for (int block = 0; block < kBlocks; ++block) {
-      IntVec part[kVectorsPerBlock];
-#pragma GCC unroll 32
-      for (int i = 0; i < kVectorsPerBlock; ++i) part[i] = acc[block * kVectorsPerBlock + i];
-      requantize_block(part, *args.epilogue, pixel, block * 16);
-    }
+  }
+  const std::byte* rows = args.weights + column / kSlabOutputs * args.slab_stride + column % kSlabOutputs;
+  for (int64_t span = 0; span < args.spans; ++span, rows += args.span_stride) {
+    const auto header = *reinterpret_cast<const PairHeader*>(lists[span]);
+    ListReader list{lists[span] + sizeof(PairHeader)};
+    add_both(a, b, list, header.both, rows);
+    add_one(a, list, header.first, rows);
+    add_one(b, list, header.second, rows);
+  }
+  if (args.epilogue) {
+    finish(a, args, epilogue, pixel, column);
+    if (has_second) finish(b, args, epilogue, pixel + 1, column);
+    return;
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    store_ints(acc + i * kLanes, a[i]);
+    store_ints(acc + args.acc_stride + i * kLanes, b[i]);
   }
 }
 
 }  // namespace
 
-void u8_s8w_qspconv_ukernel_1x32(const QspconvArgs& args) { qspconv<ExpandedRows, 2>(args); }
-void u8_s8w_qspconv_ukernel_1x64(const QspconvArgs& args) { qspconv<ExpandedRows, 4>(args); }
-void u8_s8w_qrows_ukernel_1x16(const QspconvArgs& args) { qspconv<SlabRows, 1>(args); }
-void u8_s8w_qrows_ukernel_1x64(const QspconvArgs& args) { qspconv<SlabRows, 4>(args); }
+void u8_s8w_qspconv_ukernel_2x64(const QspconvArgs& args) {
+  // A copy, which no store to y can change.
+  const RequantizeArgs epilogue = args.epilogue ? *args.epilogue : RequantizeArgs{};
+  const std::byte* const* lists = args.lists;
+  int32_t* acc = args.acc;
+  for (int64_t row = 0; row < args.pixels; row += args.row_pixels)
+    for (int64_t x = 0; x < args.row_pixels; x += 2, lists += args.spans, acc += 2 * args.acc_stride)
+      for (int64_t column = 0; column < args.blocks * 16; column += kQuadOutputs)
+        add_pair(args, epilogue, lists, row + x, x + 1 < args.row_pixels, acc + column, column);
+}
 
 }  // namespace zeroskip::ZS_ISA

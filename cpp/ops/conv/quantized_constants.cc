@@ -41,6 +41,21 @@ PackedValues<int8_t> pack_weights(const QuantizedConvPlan& plan, const int8_t* w
   return packed;
 }
 
+// bias - zero_point * (sum of an output's weights).
+SharedValues<int32_t> shift_bias(const QuantizedConvPlan& plan, const PackedValues<int32_t>& bias,
+                                 const PackedValues<int8_t>& weights) {
+  const GroupLayout& layout = plan.layout;
+  const int64_t rows = plan.geometry.taps() * layout.in, count = layout.groups * layout.slabs() * kSlab;
+  PackedValues<int32_t> shifted(static_cast<size_t>(count));
+  for (int64_t o = 0; o < count; ++o) {
+    const int8_t* weight = weights.data() + o / kSlab * rows * kSlab + o % kSlab;
+    int64_t sum = 0;
+    for (int64_t row = 0; row < rows; ++row) sum += weight[row * kSlab];
+    shifted.data()[o] = static_cast<int32_t>(bias.data()[o] - plan.x_zero_point * sum);
+  }
+  return std::make_shared<const PackedValues<int32_t>>(std::move(shifted));
+}
+
 }  // namespace
 
 QuantizedConvConstants pack_quantized_constants(const QuantizedConvPlan& plan, const StepSpec& step,
@@ -51,9 +66,17 @@ QuantizedConvConstants pack_quantized_constants(const QuantizedConvPlan& plan, c
   const ConstantView& weight = *step.find_constant("weight");
   const std::string key = weight.name + form_of(plan) + (plan.gathers_input ? "/u8 rows" : "/u8 slabs");
   const int8_t* values = weight.as<int8_t>();
-  return {.weights = context.weights.get(key, [&] { return pack_weights(plan, values); }),
-          .bias = pack_outputs<int32_t>(outputs, find_values<int32_t>(step, "bias", plan.geometry.o), 0, 0),
-          .requantizer = parse_requantizer(step, outputs)};
+  QuantizedConvConstants constants{};
+  constants.weights = context.weights.get(key, [&] { return pack_weights(plan, values); });
+  constants.bias = pack_outputs<int32_t>(outputs, find_values<int32_t>(step, "bias", plan.geometry.o), 0, 0);
+  constants.sparse_bias = constants.bias;
+  if (plan.x_zero_point != 0 && plan.algorithm != ConvAlgorithm::kDense) {
+    constants.sparse_bias = shift_bias(plan, *constants.bias, *constants.weights);
+    const OutputLayout channels{layout.in, layout.in, layout.in, round_up(layout.in, kSlab)};
+    constants.outside = pack_outputs<uint8_t>(channels, nullptr, plan.x_zero_point, 0);
+  }
+  constants.requantizer = parse_requantizer(step, outputs);
+  return constants;
 }
 
 }  // namespace zeroskip

@@ -13,17 +13,18 @@ namespace zeroskip {
 namespace {
 
 constexpr int64_t kSlabBlocks = kSlab / 16;
-constexpr int64_t kPanelBytes = int64_t{24} << 10;   // of expanded rows: three quarters of L1
+constexpr int64_t kPanelBytes = int64_t{20} << 10;  // of rows of weights: they share L1 with lists
+constexpr int64_t kJoinedRows = 384;  // of a list: up to so many the taps of a kernel row share one
 constexpr int64_t kInputBytes = int64_t{128} << 10;  // of a tile's input, a quarter of L2
 constexpr int64_t kMostTilePixels = 392, kFewestTilePixels = 48;
 constexpr int64_t kWeightBytes = int64_t{192} << 10;  // of expanded pairs
-// Up to so many pixels a row of weights is read where it lies: expanding it takes as long as this many uses.
+// Up to so many pixels only the weights of non-zeros are read: expanding all takes as long as this many uses.
 constexpr int64_t kFewPixels = 4;
 constexpr int64_t kShort = sizeof(int16_t);
 
-// Cycles of a kernel's steps on Zen 3 (AVX2, November 2026), for 64 outputs: a channel of the dense tile and of a list,
-// a list's making, and a visit of a list.
-constexpr double kDenseChannel = 2.7, kListedChannel = 4.3, kListChannel = 0.3, kVisit = 20.0;
+// Cycles on Zen 3 (AVX2, November 2026) for 64 outputs of a pixel: a channel of the dense tile and of a list, a list's
+// making per channel, and a visit of it.
+constexpr double kDenseChannel = 2.8, kListedChannel = 2.7, kListChannel = 0.6, kVisit = 12.0;
 
 ConvAlgorithm parse_algorithm(const std::string& text) {
   if (text == "auto") return ConvAlgorithm::kAuto;
@@ -86,20 +87,19 @@ void read_step(const StepSpec& step, const BuildContext& context, QuantizedConvP
   plan.layout = merge_groups(g, kSlab);
 }
 
-QuantizedSparsePlan plan_sparse(const QuantizedConvPlan& plan, const KernelTable& kernels) {
+QuantizedSparsePlan plan_sparse(const QuantizedConvPlan& plan, bool y_is_row) {
   const ConvGeometry& g = plan.geometry;
+  const int64_t in = plan.layout.in, most = kPanelBytes / kSlabRowBytes;
   QuantizedSparsePlan sparse{};
-  sparse.expands_rows = g.ow * g.oh * g.n > kFewPixels;
-  const KernelColumns wanted{.kind = sparse.expands_rows ? "qspconv" : "qrows",
-                             .columns = std::min(kSlab, kernels.lanes * 8)};  // as eight registers hold
-  sparse.columns = get_kernel<QspconvFn>(kernels, wanted).columns.columns;
-  const int64_t in = plan.layout.in, row_bytes = sparse.columns * kShort;
-  const int64_t most = sparse.expands_rows ? kPanelBytes / row_bytes / 8 * 8 : 4096;
-  sparse.panels = ceil_div(in, std::min(most, round_up(in, 8)));
-  sparse.panel_channels = std::min(in, round_up(ceil_div(in, sparse.panels), 8));
+  sparse.joins_row = g.kw > 1 && g.kw <= kMostListedSpans && in * g.kw <= kJoinedRows;
+  sparse.list_taps = sparse.joins_row ? g.kw : 1;
+  sparse.lists = g.taps() / sparse.list_taps;
+  sparse.panels = sparse.joins_row ? 1 : ceil_div(in, most);
+  sparse.panel_channels = std::min(in, round_up(ceil_div(in, sparse.panels), 32));
   sparse.panels = ceil_div(in, sparse.panel_channels);
-  sparse.tap_step = std::clamp<int64_t>(kPanelBytes / (sparse.panel_channels * row_bytes), 1, g.taps());
-  if (!sparse.expands_rows) sparse.tap_step = 1;
+  sparse.list_step = std::clamp<int64_t>(most / (sparse.list_taps * sparse.panel_channels), 1, sparse.lists);
+  const bool is_one_visit = sparse.panels == 1 && sparse.list_step == sparse.lists && !y_is_row;
+  sparse.slab_step = is_one_visit ? std::max<int64_t>(1, most / (g.taps() * in)) : 1;
   return sparse;
 }
 
@@ -126,11 +126,12 @@ ConvCut cut_work(const QuantizedConvPlan& plan) {
       std::clamp(kInputBytes / (plan.layout.in * g.sh * g.sw * 4), kFewestTilePixels, kMostTilePixels);
   work.units = plan.layout.slabs();
   work.mask_bytes_per_unit = kSlab;  // of u8 outputs: a cache line
-  work.panels = plan.sparse.panels * g.taps();
+  work.panels = plan.sparse.panels * plan.sparse.lists;
   work.num_threads = plan.num_threads;
   const ConvSchedule schedule = schedule_conv(work);
   cut.row_tile = cut.cuts_columns ? 1 : schedule.lines_per_tile;
-  cut.column_tile = cut.cuts_columns ? schedule.lines_per_tile : g.ow;
+  // Pairs of pixels do not reach across a tile's end.
+  cut.column_tile = cut.cuts_columns ? std::min(round_up(schedule.lines_per_tile, 2), g.ow) : g.ow;
   cut.tiles = cut.cuts_columns ? ceil_div(g.ow, cut.column_tile) : g.n * ceil_div(g.oh, cut.row_tile);
   cut.block_step = schedule.units_per_task * kSlabBlocks;
   cut.block_splits = ceil_div(plan.layout.blocks(), cut.block_step);
@@ -146,26 +147,31 @@ QuantizedScratch measure_scratch(const QuantizedConvPlan& plan, bool y_is_row) {
   const int64_t widened_pixel = (plan.gathers_input ? g.c : plan.dense.even) * kShort;
   int64_t input = checked_product({rows, columns, widened_pixel});
   int64_t pointers = checked_product({pixels, plan.dense.taps, static_cast<int64_t>(sizeof(void*))});
+  const int64_t pairs = plan.cut.row_tile * ceil_div(plan.cut.column_tile, 2);
   if (plan.algorithm != ConvAlgorithm::kDense) {
-    const int64_t records = checked_product({rows, columns, plan.sparse.panels}) + 1;
-    input = std::max(input, checked_product({records, plan.sparse.record_bytes()}));
-    pointers = std::max(pointers, checked_product({plan.tile_pixels(), g.taps(), plan.sparse.panels,
-                                                   static_cast<int64_t>(sizeof(void*))}));
+    const int64_t lists_of_row =
+        plan.sparse.joins_row || plan.is_single_tap() ? ceil_div(columns, 2) : columns;
+    const int64_t lists =
+        checked_product({plan.is_single_tap() ? plan.cut.row_tile : rows, lists_of_row, plan.sparse.panels});
+    input = std::max(input, checked_product({lists, plan.sparse.record_bytes()}));
+    const int64_t visits = checked_product({pairs, plan.sparse.lists, plan.sparse.panels});
+    pointers = std::max(pointers, checked_product({lists + visits, static_cast<int64_t>(sizeof(void*))}));
   }
   QuantizedScratch scratch{};
   scratch.input = round_up(input + kArenaSlackBytes, kAlignment);
   scratch.pointers = round_up(pointers, kAlignment);
-  scratch.acc = pixels * kSlab * static_cast<int64_t>(sizeof(int32_t));
-  scratch.weights = std::max(plan.dense.tap_step * plan.dense.even * kSlab * kShort, kPanelBytes);
+  scratch.acc = std::max(pixels, 2 * pairs) * kSlab * static_cast<int64_t>(sizeof(int32_t));
+  scratch.weights = plan.dense.tap_step * plan.dense.even * kSlab * kShort;
   scratch.y = y_is_row ? pixels * kSlab : 0;
   return scratch;
 }
 
 double default_crossover(const QuantizedConvPlan& plan) {
-  const auto channels = static_cast<double>(plan.sparse.panel_channels);
+  const auto rows = static_cast<double>(plan.sparse.list_taps * plan.sparse.panel_channels);
   const auto slabs = static_cast<double>(plan.layout.slabs());
-  const double visit = kVisit / static_cast<double>(plan.sparse.tap_step) / channels + kListChannel / slabs;
-  return std::clamp((kDenseChannel - visit) / kListedChannel, 0.0, 1.0);
+  const double uses = plan.is_single_tap() ? slabs : slabs * static_cast<double>(plan.geometry.kh);
+  const double overhead = kVisit / rows + kListChannel / uses;
+  return std::clamp((kDenseChannel - overhead) / kListedChannel, 0.0, 1.0);
 }
 
 }  // namespace
@@ -176,10 +182,13 @@ QuantizedConvPlan plan_quantized_conv(const StepSpec& step, const BuildContext& 
   QuantizedConvPlan plan{};
   read_step(step, context, plan);
   check_residual(step, context, context.output(step, 0));
-  plan.sparse = plan_sparse(plan, context.kernels);
+  plan.sparse = plan_sparse(plan, context.output(step, 0).layout == Layout::kRow);
   plan.dense = plan_dense(plan, context.kernels);
-  if (!plan.sparse.expands_rows && !plan.gathers_input && plan.algorithm == ConvAlgorithm::kAuto)
+  const bool is_small = plan.geometry.n * plan.geometry.oh * plan.geometry.ow <= kFewPixels;
+  if (plan.algorithm == ConvAlgorithm::kAuto && !plan.gathers_input && is_small)
     plan.algorithm = ConvAlgorithm::kSparse;  // weights of zeros are not even read
+  if (plan.algorithm == ConvAlgorithm::kAuto && plan.x_zero_point != 0)
+    plan.algorithm = ConvAlgorithm::kDense;  // what stands for zero is no zero
   plan.cut = cut_work(plan);
   plan.scratch = measure_scratch(plan, context.output(step, 0).layout == Layout::kRow);
   plan.crossover_density = step.get_float("crossover_density", default_crossover(plan));
@@ -196,8 +205,8 @@ std::string to_text(const QuantizedConvPlan& plan) {
   out << "algorithm: " << kNames[static_cast<size_t>(plan.algorithm)];
   if (plan.algorithm == ConvAlgorithm::kAuto) out << ", sparse up to density " << plan.crossover_density;
   out << (plan.gathers_input ? ", gathered" : "") << "\n";
-  out << "sparse: lists of " << plan.sparse.panel_channels << " channels, " << plan.sparse.tap_step
-      << " taps at once" << (plan.sparse.expands_rows ? "" : ", weights read in place") << "\n";
+  out << "sparse: " << plan.sparse.lists << " lists of " << plan.sparse.list_taps << "x"
+      << plan.sparse.panel_channels << " rows, " << plan.sparse.list_step << " at once\n";
   out << "dense: " << plan.dense.taps << " taps of " << plan.dense.channels << " channels, "
       << plan.dense.tap_step << " at once\n";
   out << "tasks: " << plan.cut.tiles << " tiles of " << plan.cut.row_tile << "x" << plan.cut.column_tile

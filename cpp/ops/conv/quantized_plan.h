@@ -7,16 +7,18 @@
 
 namespace zeroskip {
 
-// Sums by lists of non-zeros.
+// Sums by lists of the non-zeros of pairs of pixels.
 struct QuantizedSparsePlan {
-  bool expands_rows;  // weights of a panel to 16 bits first; else rows are read as they lie in their slab
-  int64_t columns;    // outputs of the kernel
-  int64_t panel_channels;  // channels of a list
+  bool joins_row;     // a list holds the taps of a kernel row side by side, else those of one tap
+  int64_t list_taps;  // of a list
+  int64_t lists;      // of a pair and panel
+  int64_t list_step;  // lists whose weights lie in L1 together
+  int64_t
+      slab_step;  // likewise, slabs that a pair meets one after the other; 1 unless it is visited but once
+  int64_t panel_channels;  // channels of a list and tap
   int64_t panels;          // of a tap's channels
-  int64_t tap_step;        // taps whose rows lie in L1 together
 
-  int64_t record_bytes() const { return span_record_bytes(panel_channels); }
-  int64_t capacity() const { return (record_bytes() - static_cast<int64_t>(sizeof(SpanHeader))) / 4; }
+  int64_t record_bytes() const { return pair_record_bytes(list_taps * panel_channels); }
 };
 
 struct QuantizedDensePlan {

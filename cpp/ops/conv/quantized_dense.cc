@@ -1,0 +1,147 @@
+#include "ops/conv/quantized_dense.h"
+
+#include <algorithm>
+
+namespace zeroskip {
+namespace {
+
+constexpr int64_t kBlock = 16;
+constexpr int64_t kSlabBlocks = kSlab / kBlock;
+
+RequantizeArgs advance_outputs(RequantizeArgs args, int64_t outputs) {
+  args.multipliers += outputs;
+  args.zero_points += outputs;
+  if (args.thresholds) args.thresholds += outputs;
+  if (args.residual) args.residual += outputs;
+  args.y += outputs;
+  return args;
+}
+
+RequantizeArgs advance_pixels(RequantizeArgs args, int64_t pixels) {
+  if (args.residual) args.residual += pixels * args.residual_stride;
+  args.y += pixels * args.y_stride;
+  return args;
+}
+
+}  // namespace
+
+void QuantizedDenseConv::widen_tile(const Tensor& x, const ConvTask& task, int16_t* wide) const {
+  const ConvGeometry& g = layer_.plan().geometry;
+  if (layer_.plan().is_single_tap()) {
+    for_each_pixel(task.tile, [&](int64_t pixel, int64_t oy, int64_t ox) {
+      int16_t* to = wide + pixel * layer_.plan().dense.even;
+      const uint8_t* from = layer_.input_pixel(x, task, oy * g.sh - g.pad_top, ox * g.sw - g.pad_left);
+      if (from)
+        layer_.kernels().u8_widen(from, layer_.plan().dense.channels, layer_.plan().x_zero_point, to);
+      else
+        std::fill_n(to, layer_.plan().dense.channels, int16_t{0});
+      if (layer_.plan().dense.even > layer_.plan().dense.channels) to[layer_.plan().dense.channels] = 0;
+    });
+    return;
+  }
+  const int64_t pixel = layer_.plan().gathers_input ? g.c : layer_.plan().dense.even;
+  const int64_t row = layer_.plan().input_columns(task.tile.columns) * pixel;
+  for (int64_t index = 0; index < layer_.plan().input_rows(task.tile.rows); ++index)
+    widen_row(x, task, g.input_row(task.tile.oy, 0) + index, wide + index * row);
+}
+
+// The columns of one input row that the tile reads, zeros where there is padding.
+void QuantizedDenseConv::widen_row(const Tensor& x, const ConvTask& task, int64_t iy, int16_t* wide) const {
+  const ConvGeometry& g = layer_.plan().geometry;
+  const int64_t columns = layer_.plan().input_columns(task.tile.columns),
+                pixel = layer_.plan().gathers_input ? g.c : layer_.plan().dense.even;
+  const int64_t left = task.tile.ox * g.sw - g.pad_left;
+  const int64_t first = std::clamp<int64_t>(-left, 0, columns),
+                last = std::clamp<int64_t>(g.w - left, first, columns);
+  if (iy < 0 || iy >= g.h || first == last) return void(std::fill_n(wide, columns * pixel, int16_t{0}));
+  std::fill_n(wide, first * pixel, int16_t{0});
+  std::fill_n(wide + last * pixel, (columns - last) * pixel, int16_t{0});
+  if (layer_.plan().input == ConvInput::kPixels) {
+    for (int64_t column = first; column < last; ++column) {
+      const uint8_t* from = layer_.input_pixel(x, task, iy, left + column);
+      layer_.kernels().u8_widen(from, layer_.plan().gathers_input ? g.c : layer_.plan().dense.channels,
+                                layer_.plan().x_zero_point, wide + column * pixel);
+      if (pixel > layer_.plan().layout.in) wide[column * pixel + layer_.plan().layout.in] = 0;
+    }
+    return;
+  }
+  const uint8_t* image = x.as<uint8_t>() + task.tile.n * g.c * g.h * g.w;
+  if (layer_.plan().input == ConvInput::kNhwcRows) {
+    const uint8_t* from = image + (iy * g.w + left + first) * g.c;
+    return layer_.kernels().u8_widen(from, (last - first) * g.c, layer_.plan().x_zero_point,
+                                     wide + first * g.c);
+  }
+  for (int64_t c = 0; c < g.c; ++c) {
+    const uint8_t* from = image + (c * g.h + iy) * g.w + left;
+    for (int64_t column = first; column < last; ++column)
+      wide[column * g.c + c] = static_cast<int16_t>(from[column] - layer_.plan().x_zero_point);
+  }
+}
+
+// pixels: [tile pixel / 12][tap][12].
+void QuantizedDenseConv::point_at_widened(const ConvTask& task, const int16_t* wide,
+                                          const int16_t** pixels) const {
+  const ConvGeometry& g = layer_.plan().geometry;
+  const int64_t taps = layer_.plan().dense.taps,
+                pixel_size = layer_.plan().gathers_input ? g.c : layer_.plan().dense.even;
+  const int64_t columns = layer_.plan().input_columns(task.tile.columns);
+  for_each_pixel(task.tile, [&](int64_t pixel, int64_t oy, int64_t ox) {
+    const int16_t** entry = pixels + pixel / kQconvPixels * taps * kQconvPixels + pixel % kQconvPixels;
+    if (layer_.plan().is_single_tap()) {
+      *entry = wide + pixel * pixel_size;
+      return;
+    }
+    const int64_t top = (oy - task.tile.oy) * g.sh, left = (ox - task.tile.ox) * g.sw;
+    const int64_t row_taps = taps / g.kh;  // 1 of a gathered input
+    for (int64_t tap = 0; tap < taps; ++tap) {
+      const int64_t ky = tap / row_taps, kx = tap % row_taps;
+      entry[tap * kQconvPixels] = wide + ((top + ky * g.dh) * columns + left + kx * g.dw) * pixel_size;
+    }
+  });
+}
+
+void QuantizedDenseConv::run(const RunContext& context, const ConvTask& task,
+                             const QuantizedThreadScratch& scratch) const {
+  const QuantizedDensePlan& dense = layer_.plan().dense;
+  auto* wide = reinterpret_cast<int16_t*>(scratch.input);
+  auto** pixels = reinterpret_cast<const int16_t**>(scratch.pointers);
+  widen_tile(context.inputs[0], task, wide);
+  point_at_widened(task, wide, pixels);
+  for (int64_t slab = task.first_block / kSlabBlocks; slab * kSlabBlocks < task.last_block; ++slab) {
+    const int64_t blocks = std::min(kSlabBlocks, layer_.plan().layout.blocks() - slab * kSlabBlocks);
+    const RequantizeArgs whole_slab = layer_.epilogue_at(context, task, slab, scratch.y);
+    for (int64_t tap = 0; tap < dense.taps; tap += dense.tap_step) {
+      QdconvArgs args{};
+      args.taps = std::min(dense.tap_step, dense.taps - tap), args.channels = dense.even,
+      args.acc_stride = kSlab;
+      const int64_t block_stride = args.taps * dense.even * kBlock;
+      for (int64_t t = 0; t < args.taps; ++t)
+        layer_.kernels().s8_expand_pairs(
+            {.channels = dense.channels,
+             .blocks = blocks,
+             .from = layer_.slab_at(task, slab) + (tap + t) * dense.channels * kSlab,
+             .to = scratch.weights + t * dense.even * kBlock,
+             .block_stride = block_stride});
+      for (int64_t block = 0, width = 0; block < blocks; block += width) {
+        const int64_t most = std::min(dense.columns, (blocks - block) * kBlock);
+        const auto kernel = get_kernel<QdconvFn>(layer_.kernels(), {.kind = "qdconv", .columns = most});
+        width = kernel.columns.columns / kBlock;
+        const RequantizeArgs outputs = advance_outputs(whole_slab, block * kBlock);
+        args.weights = scratch.weights + block * block_stride;
+        args.bias = tap == 0 ? layer_.constants().bias->data() + layer_.output_at(task, slab) + block * kBlock
+                             : nullptr;
+        for (int64_t pixel = 0; pixel < task.tile.pixels(); pixel += kQconvPixels) {
+          const RequantizeArgs epilogue = advance_pixels(outputs, pixel);
+          args.count = std::min(kQconvPixels, task.tile.pixels() - pixel);
+          args.pixels = pixels + pixel * dense.taps + tap * kQconvPixels;
+          args.acc = scratch.acc + pixel * kSlab + block * kBlock;
+          args.epilogue = tap + args.taps == dense.taps ? &epilogue : nullptr;
+          kernel.function(args);
+        }
+      }
+    }
+    layer_.finish_slab(context, task, slab, blocks * kBlock, scratch.y);
+  }
+}
+
+}  // namespace zeroskip

@@ -1,0 +1,57 @@
+// What both algorithms of a u8 convolution share: where a task finds its input, its constants and its output.
+#pragma once
+
+#include "kernels/lookup.h"
+#include "ops/conv/quantized_constants.h"
+
+namespace zeroskip {
+
+// A thread's working memory.
+struct QuantizedThreadScratch {
+  std::byte* input;
+  std::byte* pointers;
+  int32_t* acc;
+  int16_t* weights;
+  uint8_t* y;
+};
+QuantizedThreadScratch thread_scratch(const QuantizedConvPlan& plan, const RunContext& context, int thread);
+
+class QuantizedLayer {
+ public:
+  QuantizedLayer(const QuantizedConvPlan& plan, const QuantizedConvConstants& constants,
+                 const KernelTable& kernels)
+      : plan_(plan), constants_(constants), kernels_(kernels) {}
+
+  const QuantizedConvPlan& plan() const { return plan_; }
+  const QuantizedConvConstants& constants() const { return constants_; }
+  const KernelTable& kernels() const { return kernels_; }
+
+  // A pixel's first channel of the task's group. Null outside the image.
+  const uint8_t* input_pixel(const Tensor& x, const ConvTask& task, int64_t iy, int64_t ix) const;
+  const int8_t* slab_at(const ConvTask& task, int64_t slab) const;
+  int64_t output_at(const ConvTask& task, int64_t slab) const;  // index into the constants of outputs
+  // The epilogue from a task's first pixel on, for the outputs of a slab; `row_y` is where a row tensor's wait.
+  RequantizeArgs epilogue_at(const RunContext& context, const ConvTask& task, int64_t slab,
+                             uint8_t* row_y) const;
+  // Zeros behind the outputs that kernels wrote, up to the slab's end; of a row tensor the outputs that exist go there.
+  void finish_slab(const RunContext& context, const ConvTask& task, int64_t slab, int64_t columns,
+                   const uint8_t* row_y) const;
+
+ private:
+  const QuantizedConvPlan& plan_;
+  const QuantizedConvConstants& constants_;
+  const KernelTable& kernels_;
+};
+
+// From a pixel to the next one of a tensor.
+int64_t pixel_stride_of(const TensorSpec& tensor);
+
+// Calls visit(pixel, oy, ox) for every output pixel of a tile.
+template <typename Visit>
+void for_each_pixel(const ConvTile& tile, const Visit& visit) {
+  int64_t pixel = 0;
+  for (int64_t oy = tile.oy; oy < tile.oy + tile.rows; ++oy)
+    for (int64_t ox = tile.ox; ox < tile.ox + tile.columns; ++ox) visit(pixel++, oy, ox);
+}
+
+}  // namespace zeroskip

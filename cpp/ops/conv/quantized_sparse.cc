@@ -1,0 +1,140 @@
+#include "ops/conv/quantized_sparse.h"
+
+#include <algorithm>
+#include <array>
+
+namespace zeroskip {
+namespace {
+
+constexpr int64_t kSlabBlocks = kSlab / 16;
+
+int64_t pairs_of(const ConvTile& tile) { return ceil_div(tile.columns, int64_t{2}); }
+
+}  // namespace
+
+QuantizedSparseConv::ListGrid QuantizedSparseConv::list_grid(const ConvTile& tile) const {
+  const QuantizedConvPlan& plan = layer_.plan();
+  if (plan.is_single_tap()) return {tile.rows, pairs_of(tile)};
+  return {plan.input_rows(tile.rows),
+          plan.sparse.joins_row ? pairs_of(tile) : plan.input_columns(tile.columns)};
+}
+
+// Whether some pair's first pixel reads an input column of the tile. Strides leave some out.
+bool QuantizedSparseConv::is_read(const ConvTile& tile, int64_t column) const {
+  const ConvGeometry& g = layer_.plan().geometry;
+  for (int64_t kx = 0; kx < g.kw; ++kx) {
+    const int64_t from_tap = column - kx * g.dw;
+    if (from_tap >= 0 && from_tap % (2 * g.sw) == 0 && from_tap / (2 * g.sw) < pairs_of(tile)) return true;
+  }
+  return false;
+}
+
+// Outside the image a pixel of zero points, null where those are 0.
+const uint8_t* QuantizedSparseConv::pixel(const Tensor& x, const ConvTask& task, int64_t iy,
+                                          int64_t ix) const {
+  const uint8_t* inside = layer_.input_pixel(x, task, iy, ix);
+  if (inside || layer_.plan().x_zero_point == 0) return inside;
+  return layer_.constants().outside->data();
+}
+
+// About how often the kernel will go over one list.
+int64_t QuantizedSparseConv::visits_of_list(const ConvTask& task) const {
+  const QuantizedConvPlan& plan = layer_.plan();
+  const ConvGeometry& g = plan.geometry;
+  const int64_t slabs = ceil_div(task.last_block - task.first_block, kSlabBlocks);
+  const int64_t rows = std::max<int64_t>(1, g.kh / g.sh);
+  return plan.sparse.joins_row ? slabs * rows : slabs * rows * std::max<int64_t>(1, g.kw / (2 * g.sw));
+}
+
+// lists: [panel][row][column of the grid].
+void QuantizedSparseConv::list_tile(const Tensor& x, const ConvTask& task, std::byte* records,
+                                    const std::byte** lists) const {
+  const QuantizedConvPlan& plan = layer_.plan();
+  const ConvGeometry& g = plan.geometry;
+  const QuantizedSparsePlan& sparse = plan.sparse;
+  const ListGrid grid = list_grid(task.tile);
+  const bool has_column_lists = !plan.is_single_tap() && !sparse.joins_row;
+  const int64_t row_step = plan.is_single_tap() ? g.sh : 1, column_step = has_column_lists ? 1 : 2 * g.sw;
+  const int64_t top = g.input_row(task.tile.oy, 0), left = task.tile.ox * g.sw - g.pad_left;
+  std::array<const uint8_t*, 2 * kMostListedSpans> pixels{};
+  ListPairArgs args{};
+  args.pixels = pixels.data(), args.spans = sparse.list_taps, args.visits = visits_of_list(task);
+  for (int64_t channel = 0; channel < plan.layout.in; channel += sparse.panel_channels) {
+    args.channels = std::min(sparse.panel_channels, plan.layout.in - channel);
+    for (int64_t row = 0; row < grid.rows; ++row)
+      for (int64_t column = 0; column < grid.columns; ++column, ++lists) {
+        if (has_column_lists && !is_read(task.tile, column)) continue;
+        const bool has_second = has_column_lists || 2 * column + 1 < task.tile.columns;
+        for (int64_t tap = 0; tap < sparse.list_taps; ++tap) {
+          const int64_t iy = top + row * row_step, ix = left + column * column_step + tap * g.dw;
+          const uint8_t *first = pixel(x, task, iy, ix), *second = pixel(x, task, iy, ix + g.sw);
+          pixels[static_cast<size_t>(2 * tap)] = first ? first + channel : nullptr;
+          pixels[static_cast<size_t>(2 * tap + 1)] = second && has_second ? second + channel : nullptr;
+        }
+        *lists = args.record = records;
+        records = layer_.kernels().u8_list_pair(args);
+      }
+  }
+}
+
+// visits: [panel][range of list_step lists][pair][list of the range].
+void QuantizedSparseConv::point_at_lists(const ConvTask& task, const std::byte* const* lists,
+                                         const std::byte** visits) const {
+  const QuantizedConvPlan& plan = layer_.plan();
+  const ConvGeometry& g = plan.geometry;
+  const QuantizedSparsePlan& sparse = plan.sparse;
+  const ListGrid grid = list_grid(task.tile);
+  const int64_t lists_of_row = g.kw / sparse.list_taps;
+  const auto place = [&](int64_t row, int64_t pair, int64_t list) {
+    if (plan.is_single_tap()) return row * grid.columns + pair;
+    const int64_t input_row = row * g.sh + list / lists_of_row * g.dh;
+    const int64_t column = sparse.joins_row ? pair : pair * 2 * g.sw + list % lists_of_row * g.dw;
+    return input_row * grid.columns + column;
+  };
+  for (int64_t panel = 0; panel < sparse.panels; ++panel, lists += grid.rows * grid.columns)
+    for (int64_t from = 0; from < sparse.lists; from += sparse.list_step)
+      for (int64_t row = 0; row < task.tile.rows; ++row)
+        for (int64_t pair = 0; pair < pairs_of(task.tile); ++pair)
+          for (int64_t list = from; list < std::min(from + sparse.list_step, sparse.lists); ++list)
+            *visits++ = lists[place(row, pair, list)];
+}
+
+void QuantizedSparseConv::run(const RunContext& context, const ConvTask& task,
+                              const QuantizedThreadScratch& scratch) const {
+  const QuantizedConvPlan& plan = layer_.plan();
+  const QuantizedSparsePlan& sparse = plan.sparse;
+  const int64_t in = plan.layout.in, pairs = task.tile.rows * pairs_of(task.tile);
+  const ListGrid grid = list_grid(task.tile);
+  auto** lists = reinterpret_cast<const std::byte**>(scratch.pointers);
+  const std::byte** visits = lists + sparse.panels * grid.rows * grid.columns;
+  list_tile(context.inputs[0], task, scratch.input, lists);
+  point_at_lists(task, lists, visits);
+  QspconvArgs args{};
+  args.pixels = task.tile.pixels(), args.row_pixels = task.tile.columns, args.acc = scratch.acc;
+  args.span_stride = sparse.list_taps * in * kSlabRowBytes;
+  args.slab_stride = plan.geometry.taps() * in * kSlabRowBytes, args.acc_stride = kSlab;
+  const int64_t end = ceil_div(task.last_block, kSlabBlocks);
+  for (int64_t slab = task.first_block / kSlabBlocks; slab < end; slab += sparse.slab_step) {
+    const int64_t slabs = std::min(sparse.slab_step, end - slab);
+    const RequantizeArgs epilogue = layer_.epilogue_at(context, task, slab, scratch.y);
+    args.blocks = std::min(slabs * kSlabBlocks, plan.layout.blocks() - slab * kSlabBlocks);
+    args.bias = layer_.constants().sparse_bias->data() + layer_.output_at(task, slab);
+    args.lists = visits;
+    args.starts = true;
+    for (int64_t channel = 0; channel < in; channel += sparse.panel_channels)
+      for (int64_t list = 0; list < sparse.lists; list += sparse.list_step) {
+        args.spans = std::min(sparse.list_step, sparse.lists - list);
+        args.weights = reinterpret_cast<const std::byte*>(layer_.slab_at(task, slab) +
+                                                          (list * sparse.list_taps * in + channel) * kSlab);
+        const bool is_last = channel + sparse.panel_channels >= in && list + args.spans == sparse.lists;
+        args.epilogue = is_last ? &epilogue : nullptr;
+        kernel_.function(args);
+        args.lists += pairs * args.spans;
+        args.starts = false;
+      }
+    const int64_t last = slabs - 1;
+    layer_.finish_slab(context, task, slab + last, (args.blocks - last * kSlabBlocks) * 16, scratch.y);
+  }
+}
+
+}  // namespace zeroskip
