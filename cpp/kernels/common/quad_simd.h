@@ -20,7 +20,8 @@ inline constexpr int kMostQuadValue = 255;
 #endif
 
 using ByteVec = int8_t __attribute__((vector_size(kLanes * 4)));
-using UnalignedByteVec = int8_t __attribute__((vector_size(kLanes * 4), aligned(1), may_alias));
+using UnalignedByteVec __attribute__((aligned(1), may_alias)) = ByteVec;
+static_assert(alignof(UnalignedByteVec) == 1);
 
 inline ByteVec load_row(const std::byte* p) { return *reinterpret_cast<const UnalignedByteVec*>(p); }
 
