@@ -83,7 +83,7 @@ class Checker {
             }
   }
 
-  void operator()(const char* name, ListPairFn kernel) {
+  void operator()(const char* name, QuadListFn kernel) {
     for (const double sparsity : kSparsities)
       for (const int64_t channels : kChannelCounts)
         for (const int64_t visits : {0, 100})
@@ -91,7 +91,7 @@ class Checker {
             const Bytes x = activations(static_cast<size_t>(4 * channels) + 64, sparsity, 0);
             const uint8_t* pixels[4] = {x.data(), has_second ? x.data() + 2 * channels : nullptr,
                                         x.data() + channels, nullptr};
-            std::vector<std::byte> record(static_cast<size_t>(pair_record_bytes(2 * channels)));
+            std::vector<std::byte> record(static_cast<size_t>(quad_list_bytes(2 * channels)));
             const std::byte* end = kernel({pixels, 2, channels, visits, record.data()});
             report(name, end <= record.data() + record.size() && lists_hold(record.data(), pixels, channels));
           }
@@ -162,7 +162,7 @@ class Checker {
 
   void run_pairs(const Case& layer, int64_t row_pixels, const RequantizeArgs& epilogue, QspconvFn kernel) {
     const int64_t pairs = layer.pixels / row_pixels * ((row_pixels + 1) / 2), stride = 64;
-    const size_t bytes = static_cast<size_t>(pair_record_bytes(layer.channels));
+    const size_t bytes = static_cast<size_t>(quad_list_bytes(layer.channels));
     std::vector<std::byte> records(static_cast<size_t>(pairs * kTaps) * bytes);
     std::vector<const std::byte*> first_tap, other_taps;
     std::byte* record = records.data();
@@ -172,7 +172,7 @@ class Checker {
         const auto at = [&](int64_t pixel) { return layer.at[static_cast<size_t>(pixel * kTaps + tap)]; };
         const uint8_t* pixels[2] = {at(p), has_second ? at(p + 1) : nullptr};
         (tap == 0 ? first_tap : other_taps).push_back(record);
-        record = kernels_.u8_list_pair({pixels, 1, layer.channels, 4, record});
+        record = kernels_.u8_list_quads({pixels, 1, layer.channels, 4, record});
       }
     }
     Ints acc(static_cast<size_t>(pairs * 2 * stride), 12345), bias(static_cast<size_t>(stride), 0);
@@ -192,15 +192,15 @@ class Checker {
   // Whether the entries of a list add up to the values of its rows.
   static bool lists_hold(const std::byte* record, const uint8_t* const* pixels, int64_t channels) {
     Ints sums[2] = {Ints(static_cast<size_t>(2 * channels)), Ints(static_cast<size_t>(2 * channels))};
-    const auto header = *reinterpret_cast<const PairHeader*>(record);
-    const std::byte* at = record + sizeof(PairHeader);
+    const auto header = *reinterpret_cast<const QuadListHeader*>(record);
+    const std::byte* at = record + sizeof(QuadListHeader);
     const auto read_part = [&](int64_t steps, std::initializer_list<int> which) {
       const auto* offsets = reinterpret_cast<const uint16_t*>(at);
-      at += 8 * steps + kListSlack;
+      at += 8 * steps + kQuadListSlack;
       for (const int pixel : which) {
         for (int64_t i = 0; i < 4 * steps; ++i)
           sums[pixel][offsets[i] / (kSlabRowBytes / kOffsetBytes)] += static_cast<int>(at[i]);
-        at += 4 * steps + kListSlack;
+        at += 4 * steps + kQuadListSlack;
       }
     };
     read_part(header.both, {0, 1});

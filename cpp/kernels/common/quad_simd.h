@@ -9,7 +9,7 @@ inline constexpr int kQuadOutputs = 4 * kLanes;  // outputs whose rows of s8 fil
 
 // The largest value whose products are exact. vpmaddubsw saturates sums of two products, which 2 * 128 * 128 does not
 // reach; other instructions take signed bytes.
-#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
+#if ZS_MULTIPLIES_BF16  // an instruction set that has products of quads as well
 inline constexpr int kMostQuadValue = 255;
 #elif ZS_LANES >= 8
 inline constexpr int kMostQuadValue = 128;
@@ -34,10 +34,8 @@ inline ByteVec broadcast_quad(const uint8_t* p) {
 
 // sums += x . w in every lane; elements of x are u8 up to kMostQuadValue.
 inline void add_quads(IntVec& sums, ByteVec x, ByteVec w) {
-#if defined(__AVX512VNNI__)
+#if ZS_MULTIPLIES_BF16
   asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(x), "v"(w));  // GCC 12 copies the sums before its intrinsic
-#elif defined(__AVXVNNI__)
-  asm("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sums) : "x"(x), "x"(w));
 #elif ZS_LANES == 16
   const __m512i pairs = _mm512_maddubs_epi16(reinterpret_cast<__m512i>(x), reinterpret_cast<__m512i>(w));
   sums += reinterpret_cast<IntVec>(_mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));

@@ -26,14 +26,14 @@ inline constexpr int64_t kMostListedSpans = 16;
 // The non-zeros that two output pixels have among a range of weight rows, as steps of four: of rows that both need, then
 // of those for the first pixel, then for the second. Behind the header follow, of each part, uint16 offsets of the rows
 // from the range's first, in units of kOffsetBytes, and u8 values, of `both` the first pixel's, then the second's. All
-// begin kListSlack bytes behind the last one's end, over which writing may run. A part is filled up with values of zero.
+// begin kQuadListSlack bytes behind the last one's end, over which writing may run. A part is filled up with values of zero.
 // Where products of quads would saturate (kMostQuadValue), what is left of a large value is another entry of `both`; and
 // where it takes less time, `both` holds all rows that either pixel needs.
-struct PairHeader {
+struct QuadListHeader {
   uint16_t both, first, second, unused;  // steps
 };
-inline constexpr int64_t kListSlack = 64;
-constexpr int64_t pair_record_bytes(int64_t rows) { return 16 * rows + 8 * kListSlack; }  // at most
+inline constexpr int64_t kQuadListSlack = 64;
+constexpr int64_t quad_list_bytes(int64_t rows) { return 16 * rows + 8 * kQuadListSlack; }  // at most
 
 // y = saturate(round_half_even(v) + zero_point), where v, in units of y's scale, is clip(FATReLU(u)) and
 //   u = multiplier * sum                                               without a residual
@@ -88,13 +88,13 @@ struct QspconvArgs {
 using QspconvFn = void (*)(const QspconvArgs&);
 
 // Writes the list of a pair, whose rows are those of `channels` channels of each of `spans` pairs of pixels.
-struct ListPairArgs {
+struct QuadListArgs {
   const uint8_t* const* pixels;  // [span][2]; null: a pixel of zeros
   int64_t spans, channels;       // at most kMostListedSpans spans, kMostListedRows rows
   int64_t visits;                // of 64 outputs that the list is going to serve
-  std::byte* record;             // 8-byte aligned, pair_record_bytes(spans * channels)
+  std::byte* record;             // 8-byte aligned, quad_list_bytes(spans * channels)
 };
-using ListPairFn = std::byte* (*)(const ListPairArgs&);  // returns where the next record may begin
+using QuadListFn = std::byte* (*)(const QuadListArgs&);  // returns where the next record may begin
 
 // Channels of `pixels` pixels, `stride` apart, that differ from zero_point.
 using CountNonzeroFn = int64_t (*)(const uint8_t* x, int64_t pixels, int64_t channels, int64_t stride,

@@ -13,12 +13,12 @@ struct ListReader {
 
   const uint16_t* take_offsets(int64_t steps) {
     const auto* offsets = reinterpret_cast<const uint16_t*>(at);
-    at += 8 * steps + kListSlack;
+    at += 8 * steps + kQuadListSlack;
     return offsets;
   }
   const uint8_t* take_values(int64_t steps) {
     const auto* values = reinterpret_cast<const uint8_t*>(at);
-    at += 4 * steps + kListSlack;
+    at += 4 * steps + kQuadListSlack;
     return values;
   }
 };
@@ -77,8 +77,8 @@ inline void add_pair(const QspconvArgs& args, const RequantizeArgs& epilogue, co
   }
   const std::byte* rows = args.weights + column / kSlabOutputs * args.slab_stride + column % kSlabOutputs;
   for (int64_t span = 0; span < args.spans; ++span, rows += args.span_stride) {
-    const auto header = *reinterpret_cast<const PairHeader*>(lists[span]);
-    ListReader list{lists[span] + sizeof(PairHeader)};
+    const auto header = *reinterpret_cast<const QuadListHeader*>(lists[span]);
+    ListReader list{lists[span] + sizeof(QuadListHeader)};
     add_both(a, b, list, header.both, rows);
     add_one(a, list, header.first, rows);
     add_one(b, list, header.second, rows);

@@ -18,7 +18,7 @@ struct QuantizedSparsePlan {
   int64_t panel_channels;  // channels of a list and tap
   int64_t panels;          // of a tap's channels
 
-  int64_t record_bytes() const { return pair_record_bytes(list_taps * panel_channels); }
+  int64_t record_bytes() const { return quad_list_bytes(list_taps * panel_channels); }
 };
 
 struct QuantizedDensePlan {

@@ -57,7 +57,7 @@ void QuantizedSparseConv::list_tile(const Tensor& x, const ConvTask& task, std::
   const int64_t row_step = plan.is_single_tap() ? g.sh : 1, column_step = has_column_lists ? 1 : 2 * g.sw;
   const int64_t top = g.input_row(task.tile.oy, 0), left = task.tile.ox * g.sw - g.pad_left;
   std::array<const uint8_t*, 2 * kMostListedSpans> pixels{};
-  ListPairArgs args{};
+  QuadListArgs args{};
   args.pixels = pixels.data(), args.spans = sparse.list_taps, args.visits = visits_of_list(task);
   for (int64_t channel = 0; channel < plan.layout.in; channel += sparse.panel_channels) {
     args.channels = std::min(sparse.panel_channels, plan.layout.in - channel);
@@ -72,7 +72,7 @@ void QuantizedSparseConv::list_tile(const Tensor& x, const ConvTask& task, std::
           pixels[static_cast<size_t>(2 * tap + 1)] = second && has_second ? second + channel : nullptr;
         }
         *lists = args.record = records;
-        records = layer_.kernels().u8_list_pair(args);
+        records = layer_.kernels().u8_list_quads(args);
       }
   }
 }

@@ -23,7 +23,7 @@ constexpr std::array<uint8_t, kGroup> kZeros{};  // an absent pixel's channels
 
 // Bit i = x[i] > least.
 inline uint32_t mask_above(const uint8_t* x, uint8_t least) {
-#if defined(__AVX2__)
+#if ZS_LANES >= 8
   const __m256i values = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x));
   const __m256i rest = _mm256_subs_epu8(values, _mm256_set1_epi8(static_cast<char>(least)));
   return ~static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(rest, _mm256_setzero_si256())));
@@ -104,8 +104,8 @@ struct PartWriter {
 
   PartWriter(std::byte* at, int64_t steps)
       : offsets(reinterpret_cast<uint16_t*>(at)),
-        values(reinterpret_cast<uint8_t*>(at + 8 * steps + kListSlack)),
-        others(values + 4 * steps + kListSlack) {}
+        values(reinterpret_cast<uint8_t*>(at + 8 * steps + kQuadListSlack)),
+        others(values + 4 * steps + kQuadListSlack) {}
 
   // Entries of the channels x, and in a part of both y, whose bits are set; the first one's row has `offset`.
   template <bool kBoth>
@@ -143,7 +143,7 @@ struct PartWriter {
     std::memset(values + count, 0, 3);
     if constexpr (kBoth) std::memset(others + count, 0, 3);
     const int64_t steps = (count + 3) / 4;
-    return reinterpret_cast<std::byte*>((kBoth ? others : values) + 4 * steps + kListSlack);
+    return reinterpret_cast<std::byte*>((kBoth ? others : values) + 4 * steps + kQuadListSlack);
   }
 };
 
@@ -178,7 +178,7 @@ inline void add_group(GroupList& list, const uint8_t* x, const uint8_t* y, uint3
   }
 }
 
-inline void scan(const ListPairArgs& args, GroupList& list) {
+inline void scan(const QuadListArgs& args, GroupList& list) {
   uint32_t offset = 0;
   for (int64_t span = 0; span < args.spans; ++span) {
     const uint8_t *x = args.pixels[2 * span], *y = args.pixels[2 * span + 1];
@@ -194,7 +194,7 @@ inline void scan(const ListPairArgs& args, GroupList& list) {
 // Whether one part for all rows takes less time than parts by pixel: a step for both pixels takes half as long again as
 // one for a single pixel (9.9 and 6.3 cycles on Zen 3, November 2026, for 32 of 64 outputs), but two more parts have to
 // be made, and two more loops end where it was not foreseen.
-inline bool prefers_union(const GroupList& list, const ListPairArgs& args) {
+inline bool prefers_union(const GroupList& list, const QuadListArgs& args) {
   constexpr double kSaved = 2 * 0.9, kLoops = 2 * 16.0,
                    kPart = 0.35;  // cycles an entry, a visit, a row and part
   const auto visits = static_cast<double>(args.visits);
@@ -255,11 +255,12 @@ inline uint16_t steps_of(int64_t entries) { return static_cast<uint16_t>((entrie
 
 }  // namespace
 
-std::byte* u8_list_pair(const ListPairArgs& args) {
+std::byte* u8_list_quads(const QuadListArgs& args) {
   GroupList list;
   scan(args, list);
   if (prefers_union(list, args)) unite(list);
-  const PairHeader header{steps_of(list.both + list.rests), steps_of(list.first), steps_of(list.second), 0};
+  const QuadListHeader header{steps_of(list.both + list.rests), steps_of(list.first), steps_of(list.second),
+                              0};
   std::memcpy(args.record, &header, sizeof(header));
   std::byte* at = write_both(list, args.record + sizeof(header), header.both);
   at = write_single<&Group::first, &Group::x>(list, at, header.first);
