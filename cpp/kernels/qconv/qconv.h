@@ -84,6 +84,8 @@ struct QspconvArgs {
   int64_t acc_stride;              // at least 16 * blocks, a multiple of 64
   const int32_t* bias;             // that an epilogue adds
   const RequantizeArgs* epilogue;  // null: leave sums in acc
+  const std::byte* next_weights;   // what the next call reads: fetched into L2, some lines for each pair
+  int64_t next_rows;
 };
 using QspconvFn = void (*)(const QspconvArgs&);
 

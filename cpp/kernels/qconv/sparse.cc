@@ -1,6 +1,7 @@
 // u8 convolution by lists of non-zeros: two pixels at a time, four entries a step.
 #include <algorithm>
 
+#include "kernels/common/prefetch.h"
 #include "kernels/common/quad_simd.h"
 #include "kernels/qconv/requantize.h"
 
@@ -102,10 +103,16 @@ void u8_s8w_qspconv_ukernel_2x64(const QspconvArgs& args) {
   const RequantizeArgs epilogue = args.epilogue ? *args.epilogue : RequantizeArgs{};
   const std::byte* const* lists = args.lists;
   int32_t* acc = args.acc;
+  const int64_t pairs = std::max<int64_t>(1, args.pixels / args.row_pixels * ((args.row_pixels + 1) / 2));
+  const int64_t rows_per_pair = (args.next_rows + pairs - 1) / pairs;
+  const std::byte *next = args.next_weights, *next_end = next + args.next_rows * kSlabRowBytes;
   for (int64_t row = 0; row < args.pixels; row += args.row_pixels)
-    for (int64_t x = 0; x < args.row_pixels; x += 2, lists += args.spans, acc += 2 * args.acc_stride)
+    for (int64_t x = 0; x < args.row_pixels; x += 2, lists += args.spans, acc += 2 * args.acc_stride) {
+      for (int64_t i = 0; i < rows_per_pair && next != next_end; ++i, next += kSlabRowBytes)
+        prefetch_to_l2(next);
       for (int64_t column = 0; column < args.blocks * 16; column += kQuadOutputs)
         add_pair(args, epilogue, lists, row + x, x + 1 < args.row_pixels, acc + column, column);
+    }
 }
 
 }  // namespace zeroskip::ZS_ISA

@@ -99,6 +99,32 @@ void QuantizedSparseConv::point_at_lists(const ConvTask& task, const std::byte* 
             *visits++ = lists[place(row, pair, list)];
 }
 
+// What the kernel does at once: `slabs` of them from one on, with a panel of weights from a channel and list on.
+struct QuantizedSparseConv::Visit {
+  int64_t slab, channel, list;
+};
+
+QuantizedSparseConv::Visit QuantizedSparseConv::after(Visit visit) const {
+  const QuantizedSparsePlan& sparse = layer_.plan().sparse;
+  visit.list += sparse.list_step;
+  if (visit.list < sparse.lists) return visit;
+  visit.list = 0, visit.channel += sparse.panel_channels;
+  if (visit.channel < layer_.plan().layout.in) return visit;
+  visit.channel = 0, visit.slab += sparse.slab_step;
+  return visit;
+}
+
+// The weights that a visit reads, without those of its further slabs.
+std::span<const std::byte> QuantizedSparseConv::weights_of(const ConvTask& task, const Visit& visit) const {
+  const QuantizedSparsePlan& sparse = layer_.plan().sparse;
+  const int64_t in = layer_.plan().layout.in, lists = std::min(sparse.list_step, sparse.lists - visit.list);
+  const int64_t channels = std::min(sparse.panel_channels, in - visit.channel);
+  const int8_t* first =
+      layer_.slab_at(task, visit.slab) + (visit.list * sparse.list_taps * in + visit.channel) * kSlab;
+  return {reinterpret_cast<const std::byte*>(first),
+          static_cast<size_t>(lists * sparse.list_taps * channels * kSlab)};
+}
+
 void QuantizedSparseConv::run(const RunContext& context, const ConvTask& task,
                               const QuantizedThreadScratch& scratch) const {
   const QuantizedConvPlan& plan = layer_.plan();
@@ -110,30 +136,30 @@ void QuantizedSparseConv::run(const RunContext& context, const ConvTask& task,
   list_tile(context.inputs[0], task, scratch.input, lists);
   point_at_lists(task, lists, visits);
   QspconvArgs args{};
-  args.pixels = task.tile.pixels(), args.row_pixels = task.tile.columns, args.acc = scratch.acc;
+  args.pixels = task.tile.pixels(), args.row_pixels = task.tile.columns;
+  args.acc = scratch.acc, args.acc_stride = kSlab;
   args.span_stride = sparse.list_taps * in * kSlabRowBytes;
-  args.slab_stride = plan.geometry.taps() * in * kSlabRowBytes, args.acc_stride = kSlab;
+  args.slab_stride = plan.geometry.taps() * in * kSlabRowBytes;
   const int64_t end = ceil_div(task.last_block, kSlabBlocks);
-  for (int64_t slab = task.first_block / kSlabBlocks; slab < end; slab += sparse.slab_step) {
-    const int64_t slabs = std::min(sparse.slab_step, end - slab);
+  for (Visit visit{task.first_block / kSlabBlocks, 0, 0}, next{}; visit.slab < end; visit = next) {
+    next = after(visit);
+    const int64_t slab = visit.slab, last_slab = std::min(slab + sparse.slab_step, end) - 1;
     const RequantizeArgs epilogue = layer_.epilogue_at(context, task, slab, scratch.y);
-    args.blocks = std::min(slabs * kSlabBlocks, plan.layout.blocks() - slab * kSlabBlocks);
+    args.starts = visit.channel == 0 && visit.list == 0;
+    if (args.starts) args.lists = visits;
+    args.spans = std::min(sparse.list_step, sparse.lists - visit.list);
+    args.blocks = std::min((last_slab - slab + 1) * kSlabBlocks, plan.layout.blocks() - slab * kSlabBlocks);
     args.bias = layer_.constants().sparse_bias->data() + layer_.output_at(task, slab);
-    args.lists = visits;
-    args.starts = true;
-    for (int64_t channel = 0; channel < in; channel += sparse.panel_channels)
-      for (int64_t list = 0; list < sparse.lists; list += sparse.list_step) {
-        args.spans = std::min(sparse.list_step, sparse.lists - list);
-        args.weights = reinterpret_cast<const std::byte*>(layer_.slab_at(task, slab) +
-                                                          (list * sparse.list_taps * in + channel) * kSlab);
-        const bool is_last = channel + sparse.panel_channels >= in && list + args.spans == sparse.lists;
-        args.epilogue = is_last ? &epilogue : nullptr;
-        kernel_.function(args);
-        args.lists += pairs * args.spans;
-        args.starts = false;
-      }
-    const int64_t last = slabs - 1;
-    layer_.finish_slab(context, task, slab + last, (args.blocks - last * kSlabBlocks) * 16, scratch.y);
+    args.weights = weights_of(task, visit).data();
+    const std::span<const std::byte> coming =
+        next.slab < end ? weights_of(task, next) : std::span<const std::byte>{};
+    args.next_weights = coming.data(), args.next_rows = static_cast<int64_t>(coming.size()) / kSlabRowBytes;
+    args.epilogue = next.slab != slab ? &epilogue : nullptr;
+    kernel_.function(args);
+    args.lists += pairs * args.spans;
+    if (args.epilogue)
+      layer_.finish_slab(context, task, last_slab, (args.blocks - (last_slab - slab) * kSlabBlocks) * 16,
+                         scratch.y);
   }
 }
 

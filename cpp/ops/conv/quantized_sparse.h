@@ -2,6 +2,8 @@
 // panels of weights of every range of output channels.
 #pragma once
 
+#include <span>
+
 #include "ops/conv/quantized_layer.h"
 
 namespace zeroskip {
@@ -27,6 +29,10 @@ class QuantizedSparseConv {
   void list_tile(const Tensor& x, const ConvTask& task, std::byte* records, const std::byte** lists) const;
   void point_at_lists(const ConvTask& task, const std::byte* const* lists, const std::byte** visits) const;
   int64_t visits_of_list(const ConvTask& task) const;
+
+  struct Visit;
+  Visit after(Visit visit) const;
+  std::span<const std::byte> weights_of(const ConvTask& task, const Visit& visit) const;
 
   QuantizedLayer layer_;
   Kernel<QspconvFn> kernel_;

@@ -23,7 +23,8 @@ double critical_path(const ConvWork& work, int64_t lines, int64_t units) {
   const int64_t tiles = work.images * ceil_div(work.lines, lines), splits = ceil_div(work.units, units);
   const double tile_pixels = static_cast<double>(lines * work.pixels_per_line);
   const int64_t rounds = ceil_div(tiles * splits, work.num_threads);
-  double cost = static_cast<double>(rounds * units) * (tile_pixels + kPanelPixels);
+  const double work_units = static_cast<double>(units) * (tile_pixels + kPanelPixels);
+  double cost = static_cast<double>(rounds) * (work_units + work.preparation * tile_pixels);
   if (tiles > 1) cost *= 1.0 + kUnevenTiles / static_cast<double>(rounds);
   if (splits > 1 && units * work.mask_bytes_per_unit < kCacheLineBytes)
     cost *= 1.0 + kSharedLinePanels / static_cast<double>(work.panels);

@@ -14,7 +14,8 @@ struct ConvWork {
   int64_t max_tile_pixels;  // accumulators of a larger tile leave L2
   int64_t units;
   int64_t mask_bytes_per_unit;
-  int64_t panels;  // of weights, per unit
+  int64_t panels;          // of weights, per unit
+  double preparation = 0;  // that every task begins with, as a share of its pixels' work on one unit
   int num_threads;
 };
 
