@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -193,3 +194,24 @@ def test_apply_saves_a_file(tmp_path: Path) -> None:
 def test_apply_of_a_missing_file() -> None:
     with pytest.raises(ModelError, match="cannot read model"):
         apply("no-such-model.onnx", ThresholdSet({}))
+
+
+@pytest.mark.parametrize("threshold", [0.9, [0.4, 0.9, 2.0, 0.0]])
+def test_a_quantiser_that_is_the_rectifier(threshold: Any) -> None:
+    """As quantisers leave it: the ReLU is gone, steps below 0 do not exist."""
+    body = """c = Conv (x, w) q = QuantizeLinear (c, s, z) f = DequantizeLinear (q, s, z) y = Conv (f, v)"""
+    steps = {"s": np.float32(0.1), "z": np.uint8(0)}
+    model = build(body, constants={"w": random_array(4, 3, 3, 3), "v": random_array(2, 4, 1, 1, seed=1), **steps})
+    value = np.float32(threshold)
+    changed = apply(model, ThresholdSet({"c": value})).to_bytes()
+    x = random_array(2, 3, 8, 8, seed=5)
+    model.graph.output.append(onnx.helper.make_tensor_value_info("c", 1, None))
+    _, before = run(model, {"x": x})
+    limit = value.reshape(-1, 1, 1) if value.ndim else value
+    kept = np.where(before > limit, before, 0)
+    want = np.clip(np.rint(kept / np.float32(0.1)), 0, 255) * np.float32(0.1)
+    shown = onnx.load_from_string(changed)
+    shown.graph.output.append(onnx.helper.make_tensor_value_info("f", 1, None))
+    np.testing.assert_allclose(run(shown, {"x": x})[1], want, rtol=1e-6)
+    (activation,) = activations(load_model(changed))
+    assert np.max(activation.threshold) == pytest.approx(np.max(value))

@@ -26,10 +26,10 @@ from .canonical.thresholds import match
 from .load import ModelSource, load_model
 from .metadata import state_thresholds
 from .opset import TARGET_OPSET, raise_opset
-from .rewriting import flat_copy, owner, sweep
+from .rewriting import flat_copy, fresh_name, owner, sweep
 from .save import save_model, to_bytes
 from .standard_form import along_axis, write_fat_relu
-from .values import ZEROSKIP_DOMAIN
+from .values import ZEROSKIP_DOMAIN, is_op
 
 _logger = logging.getLogger(__name__)
 
@@ -180,10 +180,27 @@ def _write(node: ir.Node, activation: Activation, threshold: NDArray[np.float32]
     if spelling is None:  # its parts may be constants only after folding
         infer(owner(node))
         spelling = match(node)
-    if spelling is None:
-        raise ModelError(f"activation '{activation.name}' is computed in a way that thresholds cannot be written into")
     if threshold.ndim and activation.rank is None:
         raise RecipeError(f"activation '{activation.name}' has a rank that is not known: give it one threshold only")
     if threshold.ndim:
         threshold = along_axis(threshold, activation.channel_axis, activation.rank or 0)
-    write_fat_relu(node, spelling.x, threshold, spelling.max_value)
+    if spelling is None:
+        _rectify_quantized(node, activation, threshold)
+    else:
+        write_fat_relu(node, spelling.x, threshold, spelling.max_value)
+
+
+def _rectify_quantized(node: ir.Node, activation: Activation, threshold: NDArray[np.float32]) -> None:
+    """Put a rectifier in front of the quantiser that cuts off what is below 0 and so was the only one."""
+    found = [value for value in node.outputs if value.name == activation.name]
+    uses = [use for value in found for use in value.uses() if use.idx == 0]
+    readers = [use.node for use in uses if is_op(use.node, "QuantizeLinear")]
+    if not readers:
+        raise ModelError(f"activation '{activation.name}' is computed in a way that thresholds cannot be written into")
+    rectifier = ir.Node("", "Relu", [found[0]])
+    owner(node).insert_after(node, rectifier)
+    rectifier.outputs[0].name = fresh_name(owner(node), f"{activation.name}.rectified")
+    rectifier.outputs[0].type = found[0].type
+    for reader in readers:
+        reader.replace_input_with(0, rectifier.outputs[0])
+    write_fat_relu(rectifier, found[0], threshold)
