@@ -82,6 +82,32 @@ def test_thresholds_are_in_it() -> None:
     assert "activation" not in [step.op for step in plan.steps]  # one comparison in the epilogue
 
 
+def test_values_on_their_way_between_reshapings_need_no_scale_of_their_own() -> None:
+    """The engine makes one step of both reshapings: the value between them cannot be looked at."""
+    random = np.random.default_rng(5)
+    weights = {
+        "w": random.normal(size=(16, 3, 3, 3)).astype(np.float32),
+        "v": random.normal(size=(5, 64)).astype(np.float32),
+        "flat": np.array([-1, 64], np.int64),
+        "back": np.array([-1, 16, 4], np.int64),
+    }
+    text = """<ir_version: 9, opset_import: ["" : 17]>
+    g (float[N, 3, 4, 4] x) => (float[N, 5] y) {
+        c = Conv <strides = [2, 2], pads = [1, 1, 1, 1]> (x, w)
+        r = Relu (c)
+        a = Reshape (r, back)
+        b = Reshape (a, flat)
+        y = Gemm <transB = 1> (b, v)
+    }"""
+    model = onnx.parser.parse_model(text)
+    model.graph.initializer.extend(onnx.numpy_helper.from_array(value, name) for name, value in weights.items())
+    x = random.normal(size=(16, 3, 4, 4)).astype(np.float32)
+    result = zs.quantize(model.SerializeToString(), arrays(x), 0.2, options=OPTIONS)
+    assert result.layers == 2
+    want, got = both(result.quantized.to_bytes(), x)
+    np.testing.assert_allclose(got, want, rtol=0, atol=1e-5 * np.abs(want).max())
+
+
 def test_a_residual_network() -> None:
     x = RANDOM.standard_normal((16, 3, 32, 32)).astype(np.float32)
     result = zs.quantize(residual_network(), arrays(x), 0.05, options=OPTIONS, random_input=True)

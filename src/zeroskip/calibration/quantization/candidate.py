@@ -18,7 +18,7 @@ from ..network.evaluation import Evaluation, Evaluator
 from ..problem import Setting
 from ..records import Score
 from ..search.search import score_of
-from .placement import Placement, is_rectified, place
+from .placement import Placement, is_passed_on, is_rectified, place
 from .scales import Observed, ScaleMethod, choose_steps, joined
 from .scales import Steps as QuantizerSteps
 from .writer import write_quantized
@@ -69,12 +69,13 @@ class FloatNetwork:
 
     @cached_property
     def observed(self) -> dict[str, Observed]:
-        """What was seen of the values to quantise, on a part of the calibration data."""
+        """What was seen of the values to quantise, less those of which another one holds the same numbers."""
         from ...onnx import to_standard
 
         random = np.random.default_rng(self._setting.options.seed)
         session = new_session(self._setting, to_standard(self.prepared))
-        names = [name for group in self.placement.groups for name in group]
+        passed_on = {value.name for node in self.prepared.graph for value in node.outputs if is_passed_on(value)}
+        names = [name for group in self.placement.groups for name in group if name not in passed_on]
         data = self._setting.calibration.data.subset(_OBSERVED_INPUTS)
         found = {name: Observed() for name in names}
         inputs = {item.name for item in session.get_inputs()}
@@ -93,7 +94,7 @@ class FloatNetwork:
         values = {value.name: value for node in self.prepared.graph for value in node.outputs}
         found: dict[str, QuantizerSteps] = {}
         for group in self.placement.groups:
-            seen = joined([self.observed[name] for name in group])
+            seen = joined([self.observed[name] for name in group if name in self.observed])
             rectified = all(name in values and is_rectified(values[name]) for name in group)
             steps = choose_steps(seen, method, is_rectified=rectified)
             found |= dict.fromkeys(group, steps)

@@ -16,6 +16,7 @@ from ...onnx.activation import layer_name
 from ...onnx.values import constant, full_pads, is_op, is_own, operand, own_producer, rank, scalar
 
 _MOVES = ("MaxPool", "Reshape", "Flatten", "Transpose", "Slice", "Split", "Squeeze", "Unsqueeze", "Identity")
+_RELABELS = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity")
 _COMPUTES = ("Add", "AveragePool", "GlobalAveragePool")
 
 
@@ -115,6 +116,12 @@ class _Search:
 
     def _join(self, first: str, second: str) -> None:
         self._parents[self.root(first)] = self.root(second)
+
+
+def is_passed_on(value: ir.Value) -> bool:
+    """Tell whether a value is only on its way from one reshaping to the next, which engines make one step of."""
+    readers = [use.node for use in value.uses()]
+    return is_op(value.producer(), *_RELABELS) and bool(readers) and all(is_op(node, *_RELABELS) for node in readers)
 
 
 def _pads_zeros(node: ir.Node) -> bool:
