@@ -116,6 +116,19 @@ def score(*arguments, signature=inspect.signature(zeroskip.ray.score), **options
     return types.SimpleNamespace(scored=24, skipped=0, bad=())
 monkeypatch.setitem(sys.modules, "ray", types.SimpleNamespace(init=lambda: None))  # a cluster has tests of its own
 monkeypatch.setattr(zeroskip.ray, "score", score)
+import numpy as np, pandas as pd
+import zeroskip as zs
+model = "model.onnx"
+class Job:  # the function that Spark calls runs on a frame; a real session has a test of its own
+    read = write = property(lambda self: self)
+    def parquet(self, folder):
+        return self
+    def mapInPandas(self, function, schema):
+        inputs = [np.zeros(3 * 224 * 224, np.float32)] * 2
+        (scored,) = function(iter([pd.DataFrame({"path": ["a", "b"], "input": inputs})]))
+        assert list(scored.columns) == ["path", "scores"]
+        return self
+spark = Job()
 """,
     "docs/serving.md": """
 import json, kserve, shutil, subprocess, sys

@@ -116,7 +116,8 @@ def faces(folder: Path) -> list[NDArray[np.float32]]:
     found = importlib.util.find_spec("skimage")
     if found is None or not found.submodule_search_locations:
         raise FileNotFoundError("scikit-image is not installed")
-    small = np.load(Path(next(iter(found.submodule_search_locations))) / "data" / "lfw_subset.npy")[:COUNT]
+    path = Path(next(iter(found.submodule_search_locations))) / "data" / "lfw_subset.npy"
+    small = np.load(path, allow_pickle=False)[:COUNT]
     mean = np.array([122.782, 117.001, 104.298], np.float32)[:, None, None]
     large = [
         np.asarray(Image.fromarray((255 * face).astype(np.uint8)).resize((150, 150), 3), np.float32) for face in small

@@ -29,7 +29,13 @@ def test_missing_package_says_what_to_install(engine: str, monkeypatch: pytest.M
 
 
 def test_precision_an_engine_lacks_is_named() -> None:
-    with pytest.raises(EngineError, match=r"'zeroskip' computes in \['f32'\] here, not in 'bf16'"):
+    with pytest.raises(EngineError, match=r"'onnxruntime' computes in \['f32', 'int8'\] here, not in 'bf16'"):
+        create_engine("onnxruntime", 1, "bf16")
+
+
+def test_a_processor_without_bf16_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zeroskip.baselines.zeroskip.multiplies_bf16", lambda: False)
+    with pytest.raises(EngineError, match="this CPU has no bfloat16 products, so zeroskip would compute in float32"):
         create_engine("zeroskip", 1, "bf16")
 
 
