@@ -88,7 +88,7 @@ class Checker {
       for (const int64_t channels : kChannelCounts)
         for (const int64_t visits : {0, 100})
           for (const bool has_second : {false, true}) {
-            const Bytes x = activations(static_cast<size_t>(4 * channels) + 64, sparsity, 0);
+            const Bytes x = activations(static_cast<size_t>(4 * channels), sparsity, 0);
             const uint8_t* pixels[4] = {x.data(), has_second ? x.data() + 2 * channels : nullptr,
                                         x.data() + channels, nullptr};
             std::vector<std::byte> record(static_cast<size_t>(quad_list_bytes(2 * channels)));

@@ -156,15 +156,16 @@ struct Group {
 };
 
 struct GroupList {
+  std::array<uint8_t, kGroup> tails[kMostListedSpans][2];  // copies of channels that do not fill a group
   Group groups[kMostGroups];
   int64_t count = 0;
   int64_t both = 0, first = 0, second = 0, rests = 0;  // entries
 };
 
-inline void add_group(GroupList& list, const uint8_t* x, const uint8_t* y, uint32_t exists, uint32_t offset) {
+inline void add_group(GroupList& list, const uint8_t* x, const uint8_t* y, uint32_t offset) {
   Group& group = list.groups[list.count++];
   group.x = x, group.y = y, group.offset = offset;
-  const uint32_t in_first = mask_above(x, 0) & exists, in_second = mask_above(y, 0) & exists;
+  const uint32_t in_first = mask_above(x, 0), in_second = mask_above(y, 0);
   group.both = in_first & in_second;
   group.first = in_first & ~in_second;
   group.second = in_second & ~in_first;
@@ -173,9 +174,19 @@ inline void add_group(GroupList& list, const uint8_t* x, const uint8_t* y, uint3
   list.second += std::popcount(group.second);
   for (int rest = 0; rest < kRests; ++rest) {
     const auto taken = static_cast<uint8_t>((rest + 1) * kMostQuadValue);
-    group.rests[rest] = (mask_above(x, taken) | mask_above(y, taken)) & exists;
+    group.rests[rest] = mask_above(x, taken) | mask_above(y, taken);
     list.rests += std::popcount(group.rests[rest]);
   }
+}
+
+// A pixel's channels of a group. What lies behind the last channels of a user's array must not be read.
+inline const uint8_t* group_channels(const uint8_t* pixel, int64_t channel, int64_t count,
+                                     std::array<uint8_t, kGroup>& tail) {
+  if (!pixel) return kZeros.data();
+  if (count == kGroup) return pixel + channel;
+  tail = {};
+  std::memcpy(tail.data(), pixel + channel, static_cast<size_t>(count));
+  return tail.data();
 }
 
 inline void scan(const QuadListArgs& args, GroupList& list) {
@@ -184,8 +195,8 @@ inline void scan(const QuadListArgs& args, GroupList& list) {
     const uint8_t *x = args.pixels[2 * span], *y = args.pixels[2 * span + 1];
     for (int64_t channel = 0; channel < args.channels; channel += kGroup) {
       const int64_t here = std::min(args.channels - channel, kGroup);
-      add_group(list, x ? x + channel : kZeros.data(), y ? y + channel : kZeros.data(),
-                ~uint32_t{0} >> (kGroup - here), offset);
+      add_group(list, group_channels(x, channel, here, list.tails[span][0]),
+                group_channels(y, channel, here, list.tails[span][1]), offset);
       offset += static_cast<uint32_t>(here) * kRowOffset;
     }
   }
