@@ -298,16 +298,13 @@ class Checker {
 
 int main() {
   using namespace zeroskip;
-  int failures = 0;
-  for (Isa isa : isas_supported()) {
-    const KernelTable& table = kernel_table(isa);
-    Checker checker(isa);
+  const int failures = testing::check_every_isa([](const KernelTable& table) {
+    Checker checker(table.isa);
 #define ZS_KERNEL(kind, input, weight, accumulator, output, rows, columns, isa, type, name) \
   if (table.name) checker(#name, table.name);
 #include "kernels/list/bconv.inc"
 #undef ZS_KERNEL
-    std::printf("%s: %d checks, %d failures\n", isa_name(isa), checker.checks(), checker.failures());
-    failures += checker.failures();
-  }
+    return checker;
+  });
   return failures ? 1 : 0;
 }

@@ -145,15 +145,13 @@ int check_storage() {
 int main() {
   using namespace zeroskip;
   int failures = check_storage();
-  for (Isa isa : isas_supported()) {
-    const KernelTable& table = kernel_table(isa);
-    Checker checker(isa, table.lanes);
+  failures += testing::check_every_isa([](const KernelTable& table) {
+    Checker checker(table.isa, table.lanes);
 #define ZS_KERNEL(kind, input, weight, accumulator, output, rows, columns, isa, type, name) \
   if (table.name) checker(#name, table.name);
 #include "kernels/list/gemm.inc"
 #undef ZS_KERNEL
-    std::printf("%s: %d checks, %d failures\n", isa_name(isa), checker.checks(), checker.failures());
-    failures += checker.failures();
-  }
+    return checker;
+  });
   return failures ? 1 : 0;
 }

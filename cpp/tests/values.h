@@ -3,12 +3,14 @@
 
 #include <bit>
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "kernels/registry.h"
 #include "ops/packed_weights.h"
 
 namespace zeroskip::testing {
@@ -41,6 +43,19 @@ class Sampler {
   bool is_reduced_ = std::getenv("ZEROSKIP_REDUCED_TESTS") != nullptr;
   int count_ = 0;
 };
+
+// Calls check(table), which returns a checker, for every instruction set this CPU runs, and prints a line for each. Returns
+// how many checks failed.
+template <typename Check>
+int check_every_isa(const Check& check) {
+  int failures = 0;
+  for (const Isa isa : isas_supported()) {
+    const auto checker = check(kernel_table(isa));
+    std::printf("%s: %d checks, %d failures\n", isa_name(isa), checker.checks(), checker.failures());
+    failures += checker.failures();
+  }
+  return failures;
+}
 
 inline bool close(const Floats& got, const Floats& want) {
   for (size_t i = 0; i < got.size(); ++i)

@@ -11,6 +11,7 @@
 
 #include "kernels/reference/winograd.h"
 #include "kernels/registry.h"
+#include "tests/values.h"
 
 namespace zeroskip {
 namespace {
@@ -201,18 +202,15 @@ class Checker {
 
 int main() {
   using namespace zeroskip;
-  int failures = 0;
-  for (Isa isa : isas_supported()) {
-    const KernelTable& table = kernel_table(isa);
-    Checker checker(isa);
+  const int failures = testing::check_every_isa([](const KernelTable& table) {
+    Checker checker(table.isa);
 #define ZS_KERNEL(kind, input, weight, accumulator, output, rows, columns, isa, type, name) \
   if (table.name) checker(#name, table.name);
 #include "kernels/list/winograd.inc"
 #undef ZS_KERNEL
     checker.check_identity(table, 3, table.f32_winograd3_weights, table.f32_winograd3_output);
     checker.check_identity(table, 4, table.f32_winograd4_weights, table.f32_winograd4_output);
-    std::printf("%s: %d checks, %d failures\n", isa_name(isa), checker.checks(), checker.failures());
-    failures += checker.failures();
-  }
+    return checker;
+  });
   return failures ? 1 : 0;
 }

@@ -1,17 +1,10 @@
 // The dense tile of bf16 convolutions. The weights are those of the sparse kernel: the rows of a pair of channels are
 // interleaved on the way, which the ports that multiply do not notice.
-#include <algorithm>
-
 #include "kernels/bconv/finish.h"
+#include "kernels/common/register_tile.h"
 
 namespace zeroskip::ZS_ISA {
 namespace {
-
-// Pixels whose accumulators fit the registers together with one pair's weights and a broadcast value.
-template <int kVectors>
-constexpr int pixels_in_registers() {
-  return std::clamp((kRegisters - kVectors - 1) / kVectors, 1, static_cast<int>(kBconvPixels));
-}
 
 template <int kPixels, int kVectors>
 inline void bdconv_tile(const BdconvArgs& args, int64_t first) {
@@ -50,20 +43,9 @@ inline void bdconv_tile(const BdconvArgs& args, int64_t first) {
 
 template <int kOutputs>
 inline void bdconv(const BdconvArgs& args) {
-  constexpr int kVectors = kOutputs / kLanes, kAtOnce = pixels_in_registers<kVectors>();
-  int64_t first = 0;
-  for (; args.count - first >= kAtOnce; first += kAtOnce) bdconv_tile<kAtOnce, kVectors>(args, first);
-  // What is left in tiles of halves: of 5 pixels 4 and 1.
-  while (first < args.count) {
-    const int64_t left = args.count - first;
-    if (left >= 4 && kAtOnce > 4) {
-      bdconv_tile<4, kVectors>(args, first), first += 4;
-    } else if (left >= 2 && kAtOnce > 2) {
-      bdconv_tile<2, kVectors>(args, first), first += 2;
-    } else {
-      bdconv_tile<1, kVectors>(args, first), first += 1;
-    }
-  }
+  constexpr int kVectors = kOutputs / kLanes, kAtOnce = pixels_in_registers<kVectors>(kBconvPixels);
+  for_each_register_tile<kAtOnce>(
+      args.count, [&]<int kPixels>(int64_t first) { bdconv_tile<kPixels, kVectors>(args, first); });
 }
 
 }  // namespace

@@ -59,7 +59,7 @@ inline IntVec multiply_pairs(ShortVec a, ShortVec b) {
 #endif
 }
 
-// Vectors of 32 bytes and more are interleaved within their 16-byte parts: what `arrange` undoes beforehand.
+// Vectors of 32 bytes and more are interleaved within their 16-byte parts.
 #if ZS_LANES == 16
 inline ShortVec interleave_low(ShortVec a, ShortVec b) {
   return reinterpret_cast<ShortVec>(
@@ -68,11 +68,6 @@ inline ShortVec interleave_low(ShortVec a, ShortVec b) {
 inline ShortVec interleave_high(ShortVec a, ShortVec b) {
   return reinterpret_cast<ShortVec>(
       _mm512_unpackhi_epi16(reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b)));
-}
-inline ShortVec arrange(ShortVec a) {
-  const __m512i order = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);
-  return reinterpret_cast<ShortVec>(
-      _mm512_maskz_permutexvar_epi64(0xff, order, reinterpret_cast<__m512i>(a)));
 }
 #elif ZS_LANES == 8
 inline ShortVec interleave_low(ShortVec a, ShortVec b) {
@@ -83,9 +78,6 @@ inline ShortVec interleave_high(ShortVec a, ShortVec b) {
   return reinterpret_cast<ShortVec>(
       _mm256_unpackhi_epi16(reinterpret_cast<__m256i>(a), reinterpret_cast<__m256i>(b)));
 }
-inline ShortVec arrange(ShortVec a) {
-  return reinterpret_cast<ShortVec>(_mm256_permute4x64_epi64(reinterpret_cast<__m256i>(a), 0xd8));
-}
 #else
 inline ShortVec interleave_low(ShortVec a, ShortVec b) {
   return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
@@ -93,7 +85,6 @@ inline ShortVec interleave_low(ShortVec a, ShortVec b) {
 inline ShortVec interleave_high(ShortVec a, ShortVec b) {
   return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
 }
-inline ShortVec arrange(ShortVec a) { return a; }
 #endif
 
 // kShorts bytes as 16-bit integers.

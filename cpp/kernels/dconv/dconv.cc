@@ -1,5 +1,4 @@
-#include <algorithm>
-
+#include "kernels/common/register_tile.h"
 #include "kernels/common/simd.h"
 #include "kernels/dconv/finish_pixel.h"
 #include "kernels/spconv/spconv.h"
@@ -9,12 +8,6 @@ namespace {
 
 // Weights are streamed once per tile from L2, and the first time from L3 or memory.
 constexpr int64_t kPrefetchRows = 12;
-
-// Pixels whose accumulators fit the registers together with one row of weights.
-template <int kVectors>
-constexpr int pixels_in_registers() {
-  return std::clamp((kRegisters - kVectors - 1) / kVectors, 1, kDconvPixels);
-}
 
 template <int kPixels, int kVectors>
 inline void dconv_tile(const DconvArgs& args, int64_t first) {
@@ -77,7 +70,7 @@ inline void dconv_upto(const DconvArgs& args, int64_t first) {
 template <int kBlocks>
 void dconv(const DconvArgs& args) {
   constexpr int kVectors = kBlocks * kVectorsPerBlock;
-  dconv_upto<pixels_in_registers<kVectors>(), kVectors>(args, 0);
+  dconv_upto<pixels_in_registers<kVectors>(kDconvPixels), kVectors>(args, 0);
 }
 
 }  // namespace

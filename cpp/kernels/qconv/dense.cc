@@ -1,16 +1,9 @@
 // The dense tile of u8 convolutions: products of channel pairs, accumulators in registers.
-#include <algorithm>
-
+#include "kernels/common/register_tile.h"
 #include "kernels/qconv/requantize.h"
 
 namespace zeroskip::ZS_ISA {
 namespace {
-
-// Pixels whose accumulators fit the registers together with one pair's weights and a broadcast value.
-template <int kVectors>
-constexpr int pixels_in_registers() {
-  return std::clamp((kRegisters - kVectors - 1) / kVectors, 1, static_cast<int>(kQconvPixels));
-}
 
 template <int kPixels, int kBlocks>
 inline void qdconv_tile(const QdconvArgs& args, int64_t first) {
@@ -61,20 +54,9 @@ inline void qdconv_tile(const QdconvArgs& args, int64_t first) {
 
 template <int kBlocks>
 inline void qdconv(const QdconvArgs& args) {
-  constexpr int kAtOnce = pixels_in_registers<kBlocks * kVectorsPerBlock>();
-  int64_t first = 0;
-  for (; args.count - first >= kAtOnce; first += kAtOnce) qdconv_tile<kAtOnce, kBlocks>(args, first);
-  // What is left in tiles of halves: of 5 pixels 4 and 1.
-  while (first < args.count) {
-    const int64_t left = args.count - first;
-    if (left >= 4 && kAtOnce > 4) {
-      qdconv_tile<4, kBlocks>(args, first), first += 4;
-    } else if (left >= 2 && kAtOnce > 2) {
-      qdconv_tile<2, kBlocks>(args, first), first += 2;
-    } else {
-      qdconv_tile<1, kBlocks>(args, first), first += 1;
-    }
-  }
+  constexpr int kAtOnce = pixels_in_registers<kBlocks * kVectorsPerBlock>(kQconvPixels);
+  for_each_register_tile<kAtOnce>(
+      args.count, [&]<int kPixels>(int64_t first) { qdconv_tile<kPixels, kBlocks>(args, first); });
 }
 
 }  // namespace

@@ -17,18 +17,6 @@ BconvEpilogueArgs advance_pixels(BconvEpilogueArgs args, int64_t pixels) {
   return args;
 }
 
-int64_t stride_of(const TensorSpec& tensor) {
-  return tensor.layout == Layout::kNhwc ? tensor.pixel_stride : tensor.shape.back();
-}
-
-// Calls visit(pixel, oy, ox) for every output pixel of a tile.
-template <typename Visit>
-void for_each_pixel(const ConvTile& tile, const Visit& visit) {
-  int64_t pixel = 0;
-  for (int64_t oy = tile.oy; oy < tile.oy + tile.rows; ++oy)
-    for (int64_t ox = tile.ox; ox < tile.ox + tile.columns; ++ox) visit(pixel++, oy, ox);
-}
-
 }  // namespace
 
 Bf16Conv::Bf16Conv(const StepSpec& step, const BuildContext& context)
@@ -59,7 +47,7 @@ std::optional<double> Bf16Conv::input_density(const RunContext& context) const {
   const bool is_map = x.spec->layout == Layout::kNhwc;
   const int64_t channels = is_map ? x.spec->c() : x.spec->shape.back();
   const int64_t pixels = x.spec->elements() / channels;
-  const int64_t nnz = kernels_.bf16_count_values(x.as<Bf16>(), pixels, channels, stride_of(*x.spec));
+  const int64_t nnz = kernels_.bf16_count_values(x.as<Bf16>(), pixels, channels, pixel_stride_of(*x.spec));
   return static_cast<double>(nnz) / static_cast<double>(x.spec->elements());
 }
 
@@ -77,7 +65,7 @@ void Bf16Conv::run(const RunContext& context) const {
 bool Bf16Conv::is_sparse(const Tensor& x, const ConvTask& task) const {
   if (plan_.algorithm != ConvAlgorithm::kAuto) return plan_.algorithm == ConvAlgorithm::kSparse;
   const PixelRange range = input_pixels(plan_.geometry, task.tile);
-  const int64_t channels = plan_.layout.in, stride = stride_of(*x.spec);
+  const int64_t channels = plan_.layout.in, stride = pixel_stride_of(*x.spec);
   const Bf16* first = x.as<Bf16>() + range.first * stride + task.group * channels;
   const int64_t nnz = kernels_.bf16_count_values(first, range.count, channels, stride);
   return static_cast<double>(nnz) <= plan_.crossover_density * static_cast<double>(range.count * channels);
@@ -86,7 +74,7 @@ bool Bf16Conv::is_sparse(const Tensor& x, const ConvTask& task) const {
 const Bf16* Bf16Conv::input_pixel(const Tensor& x, const ConvTask& task, int64_t iy, int64_t ix) const {
   const ConvGeometry& g = plan_.geometry;
   if (iy < 0 || iy >= g.h || ix < 0 || ix >= g.w) return nullptr;
-  return x.as<Bf16>() + ((task.tile.n * g.h + iy) * g.w + ix) * stride_of(*x.spec) +
+  return x.as<Bf16>() + ((task.tile.n * g.h + iy) * g.w + ix) * pixel_stride_of(*x.spec) +
          task.group * plan_.layout.in;
 }
 
@@ -138,9 +126,10 @@ void Bf16Conv::list_tile(const Tensor& x, const ConvTask& task, std::byte* recor
         list_pair(x, task, top + row * g.sh, left + column * g.sw, records);
     return;
   }
-  for (int64_t row = 0; row < plan_.input_rows(tile.rows); ++row)
-    for (int64_t column = 0; column < plan_.input_columns(tile.columns); ++column, records += bytes)
-      if (plan_.reads_column(column)) list_pair(x, task, top + row, left + column, records);
+  for (int64_t row = 0; row < plan_.geometry.input_rows(tile.rows); ++row)
+    for (int64_t column = 0; column < plan_.geometry.input_columns(tile.columns); ++column, records += bytes)
+      if (g.pairs_read_column(ceil_div(tile.columns, 2), column))
+        list_pair(x, task, top + row, left + column, records);
 }
 
 void Bf16Conv::list_pair(const Tensor& x, const ConvTask& task, int64_t iy, int64_t ix,
@@ -160,8 +149,8 @@ void Bf16Conv::list_pair(const Tensor& x, const ConvTask& task, int64_t iy, int6
 void Bf16Conv::point_at_lists(const ConvTask& task, const std::byte* records, const std::byte** lists) const {
   const ConvGeometry& g = plan_.geometry;
   const Bf16SparsePlan& sparse = plan_.sparse;
-  const int64_t columns =
-      plan_.is_single_tap() ? ceil_div(task.tile.columns, 2) : plan_.input_columns(task.tile.columns);
+  const int64_t columns = plan_.is_single_tap() ? ceil_div(task.tile.columns, 2)
+                                                : plan_.geometry.input_columns(task.tile.columns);
   for (int64_t span = 0; span < sparse.spans; ++span)
     for (int64_t first = 0; first < g.taps(); first += sparse.tap_step)
       for (int64_t row = 0; row < task.tile.rows; ++row)
@@ -237,7 +226,7 @@ BconvEpilogueArgs Bf16Conv::epilogue_at(const RunContext& context, const ConvTas
     args.residual_stride = context.inputs[1].spec->pixel_stride;
     args.residual = context.inputs[1].as<Bf16>() + pixel * args.residual_stride + channel;
   }
-  args.y_stride = stride_of(*y.spec);
+  args.y_stride = pixel_stride_of(*y.spec);
   if (y.spec->dtype == DataType::kBf16)
     args.y = y.as<Bf16>() + pixel * args.y_stride + channel;
   else

@@ -23,38 +23,17 @@ constexpr int64_t kBlock = traits(DataType::kBf16).channel_block;
 // Zen 4, November 2026, with kernels of the same inner loops).
 constexpr double kTapsCrossover = 0.86, kStridedTapsCrossover = 0.69, kPointCrossover = 0.77;
 
-ConvAlgorithm parse_algorithm(const std::string& text) {
-  if (text == "auto") return ConvAlgorithm::kAuto;
-  if (text == "sparse") return ConvAlgorithm::kSparse;
-  if (text == "dense") return ConvAlgorithm::kDense;
-  throw_error("algorithm must be auto, sparse or dense, got '", text, "'");
-}
-
-// A linear step as a pointwise convolution of N x C to N x O.
-ConvGeometry linear_geometry(const TensorSpec& x, const TensorSpec& y, const ConstantView& weight) {
-  check(weight.shape.size() == 2, "weight must be 2-D (out, in)");
-  check(!x.shape.empty() && !y.shape.empty(), "x and y need at least one axis");
-  const bool is_map = x.layout == Layout::kNhwc;
-  check(!is_map || (x.h() == 1 && x.w() == 1), "an nhwc input needs H = W = 1, got ", shape_text(x.shape));
-  const int64_t in = is_map ? x.c() : x.shape.back(), out = weight.shape[0];
-  check(weight.shape[1] == in, "weight has ", weight.shape[1], " inputs, x ", in);
-  check(is_map || in % 2 == 0, "a row input needs an even number of channels, got ", in);
-  std::vector<int64_t> shape = is_map ? std::vector<int64_t>{x.n(), 1} : x.shape;
-  shape.back() = out;
-  require_layout(y, Layout::kRow);
-  require_shape(y, shape);
-  ConvGeometry g{};
-  g.n = g.h = g.oh = g.kh = g.kw = g.sh = g.sw = g.dh = g.dw = g.groups = 1;
-  g.c = in, g.o = out, g.w = g.ow = x.elements() / in;
-  return g;
-}
-
 ConvGeometry read_geometry(const StepSpec& step, const BuildContext& context) {
   const TensorSpec& x = context.input(step, 0);
   const TensorSpec& y = context.output(step, 0);
   const ConstantView* weight = step.find_constant("weight");
   check(weight != nullptr, "constant 'weight' is missing");
-  if (step.op == "bf16_linear") return linear_geometry(x, y, *weight);
+  if (step.op == "bf16_linear") {
+    const ConvGeometry g = make_linear_geometry(x, y, *weight);
+    check(x.layout == Layout::kNhwc || g.c % 2 == 0, "a row input needs an even number of channels, got ",
+          g.c);
+    return g;
+  }
   require_layout(x, Layout::kNhwc);
   require_layout(y, Layout::kNhwc);
   const ConvGeometry g = make_conv_geometry(step, x, y, *weight, false);
@@ -98,9 +77,7 @@ ConvCut cut_work(const Bf16ConvPlan& plan) {
   const ConvSchedule schedule = schedule_conv(work);
   cut.row_tile = cut.cuts_columns ? 1 : schedule.lines_per_tile;
   cut.column_tile = cut.cuts_columns ? 2 * schedule.lines_per_tile : g.ow;
-  cut.tiles = cut.cuts_columns ? ceil_div(g.ow, cut.column_tile) : g.n * ceil_div(g.oh, cut.row_tile);
-  cut.block_step = schedule.units_per_task * kSlabBlocks;
-  cut.block_splits = ceil_div(plan.layout.blocks(), cut.block_step);
+  cut.count_tasks(g, plan.layout.blocks(), schedule.units_per_task * kSlabBlocks);
   return cut;
 }
 
@@ -109,7 +86,9 @@ Bf16Scratch measure_scratch(const Bf16ConvPlan& plan) {
   const int64_t pointer = static_cast<int64_t>(sizeof(void*)), taps = plan.geometry.taps();
   const int64_t pairs = checked_product({rows, ceil_div(columns, 2)});
   const int64_t records =
-      plan.is_single_tap() ? pairs : checked_product({plan.input_rows(rows), plan.input_columns(columns)});
+      plan.is_single_tap()
+          ? pairs
+          : checked_product({plan.geometry.input_rows(rows), plan.geometry.input_columns(columns)});
   Bf16Scratch scratch{};
   scratch.pointers = checked_product({round_up(rows * columns, kBconvPixels), taps, pointer});
   if (plan.algorithm != ConvAlgorithm::kDense) {
@@ -129,14 +108,6 @@ double default_crossover(const ConvGeometry& g) {
 
 }  // namespace
 
-bool Bf16ConvPlan::reads_column(int64_t column) const {
-  for (int64_t kx = 0; kx < geometry.kw; ++kx) {
-    const int64_t left = column - kx * geometry.dw;
-    if (left >= 0 && left % (2 * geometry.sw) == 0) return true;
-  }
-  return false;
-}
-
 Bf16ConvPlan plan_bf16_conv(const StepSpec& step, const BuildContext& context) {
   check(step.inputs.size() == 1 || step.inputs.size() == 2, "takes x and an optional residual, got ",
         step.inputs.size(), " inputs");
@@ -144,7 +115,7 @@ Bf16ConvPlan plan_bf16_conv(const StepSpec& step, const BuildContext& context) {
   plan.geometry = read_geometry(step, context);
   check_residual(step, context);
   plan.num_threads = context.num_threads;
-  plan.algorithm = parse_algorithm(step.get_string("algorithm", "auto"));
+  plan.algorithm = read_algorithm(step, false);
   plan.layout = merge_groups(plan.geometry, kBlock);
   plan.even = round_up(plan.layout.in, 2);
   // As many as eight registers hold for each of two pixels, or, of fewer registers, four.
@@ -163,12 +134,11 @@ Bf16ConvPlan plan_bf16_conv(const StepSpec& step, const BuildContext& context) {
 
 std::string to_text(const Bf16ConvPlan& plan) {
   const ConvGeometry& g = plan.geometry;
-  constexpr const char* kNames[] = {"auto", "sparse", "dense", "winograd"};
   std::ostringstream out;
   out << g.n << "x" << g.c << "x" << g.h << "x" << g.w << " -> " << g.o << "x" << g.oh << "x" << g.ow
       << ": kernel " << g.kh << "x" << g.kw << ", strides " << g.sh << "x" << g.sw << ", groups " << g.groups
       << " (" << plan.layout.groups << " of " << plan.layout.in << " -> " << plan.layout.out << ")\n";
-  out << "algorithm: " << kNames[static_cast<size_t>(plan.algorithm)];
+  out << "algorithm: " << name_of(plan.algorithm);
   if (plan.algorithm == ConvAlgorithm::kAuto) out << ", sparse up to density " << plan.crossover_density;
   out << "\nsparse: lists of " << plan.sparse.span_channels << " channels, " << plan.sparse.tap_step
       << " taps at once\n";

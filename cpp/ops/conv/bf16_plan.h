@@ -39,15 +39,6 @@ struct Bf16ConvPlan {
   int64_t tasks() const { return cut.tiles * layout.groups * cut.block_splits; }
   int64_t tile_pixels() const { return cut.row_tile * cut.column_tile; }
   bool is_single_tap() const { return geometry.taps() == 1; }
-  // The input rows and columns, padding included, that a tile of `rows` x `columns` outputs reads.
-  int64_t input_rows(int64_t rows) const {
-    return (rows - 1) * geometry.sh + (geometry.kh - 1) * geometry.dh + 1;
-  }
-  int64_t input_columns(int64_t columns) const {
-    return (columns - 1) * geometry.sw + (geometry.kw - 1) * geometry.dw + 1;
-  }
-  // Whether a pair of output pixels, which begin at even columns of a tile, has a tap at this column of its input.
-  bool reads_column(int64_t column) const;
 };
 
 // Of the step of a convolution, or of a linear one, which is a pointwise convolution of one long row. Throws Error on

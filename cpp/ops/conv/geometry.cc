@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ops/shapes.h"
+
 namespace zeroskip {
 namespace {
 
@@ -18,6 +20,14 @@ void ConvGeometry::valid_columns(int64_t kx, int64_t* first, int64_t* last) cons
   *first = shift >= 0 ? 0 : std::min(ow, ceil_div(-shift, sw));
   *last = w - 1 - shift < 0 ? 0 : std::min(ow, (w - 1 - shift) / sw + 1);
   *last = std::max(*first, *last);
+}
+
+bool ConvGeometry::pairs_read_column(int64_t pairs, int64_t column) const {
+  for (int64_t kx = 0; kx < kw; ++kx) {
+    const int64_t from_tap = column - kx * dw;
+    if (from_tap >= 0 && from_tap % (2 * sw) == 0 && from_tap / (2 * sw) < pairs) return true;
+  }
+  return false;
 }
 
 ConvGeometry make_conv_geometry(const StepSpec& step, const TensorSpec& x, const TensorSpec& y,
@@ -51,6 +61,23 @@ ConvGeometry make_conv_geometry(const StepSpec& step, const TensorSpec& x, const
   const int64_t oh = output_size(g.h, g.kh, g.sh, g.pad_top + g.pad_bottom, g.dh);
   const int64_t ow = output_size(g.w, g.kw, g.sw, g.pad_left + g.pad_right, g.dw);
   check(oh == g.oh && ow == g.ow, where, "output is ", g.oh, "x", g.ow, ", expected ", oh, "x", ow);
+  return g;
+}
+
+ConvGeometry make_linear_geometry(const TensorSpec& x, const TensorSpec& y, const ConstantView& weight) {
+  check(weight.shape.size() == 2, "weight must be 2-D (out, in)");
+  check(!x.shape.empty() && !y.shape.empty(), "x and y need at least one axis");
+  const bool is_map = x.layout == Layout::kNhwc;
+  check(!is_map || (x.h() == 1 && x.w() == 1), "an nhwc input needs H = W = 1, got ", shape_text(x.shape));
+  const int64_t in = is_map ? x.c() : x.shape.back(), out = weight.shape[0];
+  check(weight.shape[1] == in, "weight has ", weight.shape[1], " inputs, x ", in);
+  std::vector<int64_t> shape = is_map ? std::vector<int64_t>{x.n(), 1} : x.shape;
+  shape.back() = out;
+  require_layout(y, Layout::kRow);
+  require_shape(y, shape);
+  ConvGeometry g{};
+  g.n = g.h = g.oh = g.kh = g.kw = g.sh = g.sw = g.dh = g.dw = g.groups = 1;
+  g.c = in, g.o = out, g.w = g.ow = x.elements() / in;
   return g;
 }
 

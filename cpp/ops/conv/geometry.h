@@ -24,6 +24,11 @@ struct ConvGeometry {
   void valid_columns(int64_t kx, int64_t* first, int64_t* last) const;
   // The input row of output row oy under vertical tap ky; may lie outside [0, h).
   int64_t input_row(int64_t oy, int64_t ky) const { return oy * sh - pad_top + ky * dh; }
+  // The input rows and columns, padding included, that `rows` x `columns` outputs read.
+  int64_t input_rows(int64_t rows) const { return (rows - 1) * sh + (kh - 1) * dh + 1; }
+  int64_t input_columns(int64_t columns) const { return (columns - 1) * sw + (kw - 1) * dw + 1; }
+  // Whether the first of one of `pairs` pairs of output pixels, side by side, reads this column of their input.
+  bool pairs_read_column(int64_t pairs, int64_t column) const;
 };
 
 // A few-channel image and how far apart its elements are.
@@ -37,6 +42,9 @@ struct PlainImage {
 // Throws Error naming the step.
 ConvGeometry make_conv_geometry(const StepSpec& step, const TensorSpec& x, const TensorSpec& y,
                                 const ConstantView& weight, bool input_is_nhwc_rows);
+
+// A linear step as a pointwise convolution of N x C to N x O in rows. Throws Error.
+ConvGeometry make_linear_geometry(const TensorSpec& x, const TensorSpec& y, const ConstantView& weight);
 
 // The same pixels as one long row of one image: valid for pointwise convolutions only.
 ConvGeometry flatten_pointwise(ConvGeometry geometry);

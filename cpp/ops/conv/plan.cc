@@ -46,14 +46,6 @@ int64_t choose_panel_channels(int64_t channels, int64_t blocks, int64_t taps, Da
   return std::min(fit, round_up(ceil_div(channels, panels), 16));
 }
 
-ConvAlgorithm parse_algorithm(const std::string& text) {
-  if (text == "auto") return ConvAlgorithm::kAuto;
-  if (text == "sparse") return ConvAlgorithm::kSparse;
-  if (text == "dense") return ConvAlgorithm::kDense;
-  if (text == "winograd") return ConvAlgorithm::kWinograd;
-  throw_error("algorithm must be auto, sparse, dense or winograd, got '", text, "'");
-}
-
 // A tap whose input lies inside the image for every output pixel, or -1.
 int64_t find_full_tap(const ConvGeometry& g) {
   for (int64_t tap = 0; tap < g.taps(); ++tap) {
@@ -86,7 +78,7 @@ ConvPlan read_step(const StepSpec& step, const BuildContext& context) {
     check(residual.layout == Layout::kNhwc && residual.shape == y.shape,
           "residual must have the output's shape and layout");
   }
-  plan.algorithm = parse_algorithm(step.get_string("algorithm", "auto"));
+  plan.algorithm = read_algorithm(step, true);
   const ConvGeometry& g = plan.geometry;
   const bool is_narrow = g.c < kChannelBlock && g.kw > 1, can_gather = g.groups == 1 && g.dw == 1;
   check(!is_row || can_gather, "a row-layout input takes neither groups nor a horizontal dilation");
@@ -178,9 +170,7 @@ ConvCut cut_work(const ConvPlan& plan, const ConvTiling& tiling) {
   const ConvSchedule schedule = schedule_conv(work);
   cut.row_tile = cut.cuts_columns ? 1 : schedule.lines_per_tile * rows_per_line;
   cut.column_tile = cut.cuts_columns ? schedule.lines_per_tile : g.ow;
-  cut.tiles = cut.cuts_columns ? ceil_div(g.ow, cut.column_tile) : g.n * ceil_div(g.oh, cut.row_tile);
-  cut.block_step = schedule.units_per_task * unit;
-  cut.block_splits = ceil_div(blocks, cut.block_step);
+  cut.count_tasks(g, blocks, schedule.units_per_task * unit);
   return cut;
 }
 
@@ -208,6 +198,23 @@ ConvScratch measure_scratch(const ConvPlan& plan) {
 }
 
 }  // namespace
+
+void ConvCut::count_tasks(const ConvGeometry& g, int64_t blocks, int64_t blocks_per_task) {
+  tiles = cuts_columns ? ceil_div(g.ow, column_tile) : g.n * ceil_div(g.oh, row_tile);
+  block_step = blocks_per_task;
+  block_splits = ceil_div(blocks, block_step);
+}
+
+ConvAlgorithm read_algorithm(const StepSpec& step, bool knows_winograd) {
+  const std::string text = step.get_string("algorithm", "auto");
+  if (text == "auto") return ConvAlgorithm::kAuto;
+  if (text == "sparse") return ConvAlgorithm::kSparse;
+  if (text == "dense") return ConvAlgorithm::kDense;
+  if (text == "winograd" && knows_winograd) return ConvAlgorithm::kWinograd;
+  throw_error("algorithm must be ",
+              knows_winograd ? "auto, sparse, dense or winograd" : "auto, sparse or dense", ", got '", text,
+              "'");
+}
 
 ConvPlan plan_conv(const StepSpec& step, const BuildContext& context) {
   const ConvTiling& tiling = context.kernels.conv_tiling;

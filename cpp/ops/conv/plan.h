@@ -14,6 +14,9 @@
 namespace zeroskip {
 
 enum class ConvAlgorithm { kAuto, kSparse, kDense, kWinograd };
+const char* name_of(ConvAlgorithm algorithm);
+// The step's attribute `algorithm`, kAuto where it is absent. Throws Error.
+ConvAlgorithm read_algorithm(const StepSpec& step, bool knows_winograd);
 
 // How the input lies: pixels of the engine's layout, or rows of the caller's in one of two orders.
 enum class ConvInput { kPixels, kNchwRows, kNhwcRows };
@@ -43,6 +46,9 @@ struct ConvCut {
   bool cuts_columns;  // tiles are parts of the only row
   int64_t row_tile, column_tile, tiles;
   int64_t block_step, block_splits;  // of 16 output channels
+
+  // Sets what follows from how tiles are cut and how many of the blocks a task has.
+  void count_tasks(const ConvGeometry& g, int64_t blocks, int64_t blocks_per_task);
 };
 
 // Working memory in bytes: the gathered input, once, then every thread's accumulators, pixel list and

@@ -6,11 +6,6 @@
 namespace zeroskip {
 namespace {
 
-const char* name_of(ConvAlgorithm algorithm) {
-  constexpr const char* kNames[] = {"auto", "sparse", "dense", "winograd"};
-  return kNames[static_cast<size_t>(algorithm)];
-}
-
 const char* name_of(ConvInput input) {
   constexpr const char* kNames[] = {"pixels", "nchw rows", "nhwc rows"};
   return kNames[static_cast<size_t>(input)];
@@ -50,6 +45,11 @@ void print_direct(std::ostream& out, const ConvPlan& plan) {
 }
 
 }  // namespace
+
+const char* name_of(ConvAlgorithm algorithm) {
+  constexpr const char* kNames[] = {"auto", "sparse", "dense", "winograd"};
+  return kNames[static_cast<size_t>(algorithm)];
+}
 
 std::string to_text(const ConvPlan& plan) {
   std::ostringstream out;

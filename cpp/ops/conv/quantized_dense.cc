@@ -25,6 +25,12 @@ RequantizeArgs advance_pixels(RequantizeArgs args, int64_t pixels) {
 
 }  // namespace
 
+QuantizedDenseConv::QuantizedDenseConv(const QuantizedLayer& layer) : layer_(layer), kernels_by_blocks_(1) {
+  for (int64_t columns = kBlock; columns <= layer.plan().dense.columns; columns += kBlock)
+    kernels_by_blocks_.push_back(
+        get_kernel<QdconvFn>(layer.kernels(), {.kind = "qdconv", .columns = columns}));
+}
+
 void QuantizedDenseConv::widen_tile(const Tensor& x, const ConvTask& task, int16_t* wide) const {
   const ConvGeometry& g = layer_.plan().geometry;
   if (layer_.plan().is_single_tap()) {
@@ -40,15 +46,15 @@ void QuantizedDenseConv::widen_tile(const Tensor& x, const ConvTask& task, int16
     return;
   }
   const int64_t pixel = layer_.plan().gathers_input ? g.c : layer_.plan().dense.even;
-  const int64_t row = layer_.plan().input_columns(task.tile.columns) * pixel;
-  for (int64_t index = 0; index < layer_.plan().input_rows(task.tile.rows); ++index)
+  const int64_t row = g.input_columns(task.tile.columns) * pixel;
+  for (int64_t index = 0; index < g.input_rows(task.tile.rows); ++index)
     widen_row(x, task, g.input_row(task.tile.oy, 0) + index, wide + index * row);
 }
 
 // The columns of one input row that the tile reads, zeros where there is padding.
 void QuantizedDenseConv::widen_row(const Tensor& x, const ConvTask& task, int64_t iy, int16_t* wide) const {
   const ConvGeometry& g = layer_.plan().geometry;
-  const int64_t columns = layer_.plan().input_columns(task.tile.columns),
+  const int64_t columns = g.input_columns(task.tile.columns),
                 pixel = layer_.plan().gathers_input ? g.c : layer_.plan().dense.even;
   const int64_t left = task.tile.ox * g.sw - g.pad_left;
   const int64_t first = std::clamp<int64_t>(-left, 0, columns),
@@ -84,7 +90,7 @@ void QuantizedDenseConv::point_at_widened(const ConvTask& task, const int16_t* w
   const ConvGeometry& g = layer_.plan().geometry;
   const int64_t taps = layer_.plan().dense.taps,
                 pixel_size = layer_.plan().gathers_input ? g.c : layer_.plan().dense.even;
-  const int64_t columns = layer_.plan().input_columns(task.tile.columns);
+  const int64_t columns = g.input_columns(task.tile.columns);
   for_each_pixel(task.tile, [&](int64_t pixel, int64_t oy, int64_t ox) {
     const int16_t** entry = pixels + pixel / kQconvPixels * taps * kQconvPixels + pixel % kQconvPixels;
     if (layer_.plan().is_single_tap()) {
@@ -123,8 +129,8 @@ void QuantizedDenseConv::run(const RunContext& context, const ConvTask& task,
              .to = scratch.weights + t * dense.even * kBlock,
              .block_stride = block_stride});
       for (int64_t block = 0, width = 0; block < blocks; block += width) {
-        const int64_t most = std::min(dense.columns, (blocks - block) * kBlock);
-        const auto kernel = get_kernel<QdconvFn>(layer_.kernels(), {.kind = "qdconv", .columns = most});
+        const int64_t most = std::min(dense.columns / kBlock, blocks - block);
+        const Kernel<QdconvFn>& kernel = kernels_by_blocks_[static_cast<size_t>(most)];
         width = kernel.columns.columns / kBlock;
         const RequantizeArgs outputs = advance_outputs(whole_slab, block * kBlock);
         args.weights = scratch.weights + block * block_stride;

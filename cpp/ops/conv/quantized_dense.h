@@ -1,19 +1,18 @@
 // The dense algorithm of u8 convolutions: activations and weights brought to 16 bits, a dozen pixels at a time.
 #pragma once
 
+#include <vector>
+
 #include "ops/conv/quantized_layer.h"
 
 namespace zeroskip {
 
 class QuantizedDenseConv {
  public:
-  explicit QuantizedDenseConv(const QuantizedLayer& layer)
-      : layer_(layer),
-        kernel_(get_kernel<QdconvFn>(layer.kernels(),
-                                     {.kind = "qdconv", .columns = layer.plan().dense.columns})) {}
+  explicit QuantizedDenseConv(const QuantizedLayer& layer);
 
   void run(const RunContext& context, const ConvTask& task, const QuantizedThreadScratch& scratch) const;
-  const char* kernel_name() const { return kernel_.name; }
+  const char* kernel_name() const { return kernels_by_blocks_.back().name; }
 
  private:
   void widen_tile(const Tensor& x, const ConvTask& task, int16_t* wide) const;
@@ -21,7 +20,7 @@ class QuantizedDenseConv {
   void point_at_widened(const ConvTask& task, const int16_t* wide, const int16_t** pixels) const;
 
   QuantizedLayer layer_;
-  Kernel<QdconvFn> kernel_;
+  std::vector<Kernel<QdconvFn>> kernels_by_blocks_;  // that cover at most so many blocks; of none first
 };
 
 }  // namespace zeroskip

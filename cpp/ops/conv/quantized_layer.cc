@@ -14,10 +14,6 @@ QuantizedThreadScratch thread_scratch(const QuantizedConvPlan& plan, const RunCo
           reinterpret_cast<uint8_t*>(weights + bytes.weights)};
 }
 
-int64_t pixel_stride_of(const TensorSpec& tensor) {
-  return tensor.layout == Layout::kNhwc ? tensor.pixel_stride : tensor.shape.back();
-}
-
 const uint8_t* QuantizedLayer::input_pixel(const Tensor& x, const ConvTask& task, int64_t iy,
                                            int64_t ix) const {
   const ConvGeometry& g = plan_.geometry;

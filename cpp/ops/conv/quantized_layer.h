@@ -43,15 +43,4 @@ class QuantizedLayer {
   const KernelTable& kernels_;
 };
 
-// From a pixel to the next one of a tensor.
-int64_t pixel_stride_of(const TensorSpec& tensor);
-
-// Calls visit(pixel, oy, ox) for every output pixel of a tile.
-template <typename Visit>
-void for_each_pixel(const ConvTile& tile, const Visit& visit) {
-  int64_t pixel = 0;
-  for (int64_t oy = tile.oy; oy < tile.oy + tile.rows; ++oy)
-    for (int64_t ox = tile.ox; ox < tile.ox + tile.columns; ++ox) visit(pixel++, oy, ox);
-}
-
 }  // namespace zeroskip

@@ -26,31 +26,6 @@ constexpr int64_t kShort = sizeof(int16_t);
 // making per channel, and a visit of it.
 constexpr double kDenseChannel = 2.8, kListedChannel = 2.7, kListChannel = 0.6, kVisit = 12.0;
 
-ConvAlgorithm parse_algorithm(const std::string& text) {
-  if (text == "auto") return ConvAlgorithm::kAuto;
-  if (text == "sparse") return ConvAlgorithm::kSparse;
-  if (text == "dense") return ConvAlgorithm::kDense;
-  throw_error("algorithm must be auto, sparse or dense, got '", text, "'");
-}
-
-// A linear step as a pointwise convolution of N x C to N x O.
-ConvGeometry linear_geometry(const TensorSpec& x, const TensorSpec& y, const ConstantView& weight) {
-  check(weight.shape.size() == 2, "weight must be 2-D (out, in)");
-  check(!x.shape.empty() && !y.shape.empty(), "x and y need at least one axis");
-  const bool is_map = x.layout == Layout::kNhwc;
-  check(!is_map || (x.h() == 1 && x.w() == 1), "an nhwc input needs H = W = 1, got ", shape_text(x.shape));
-  const int64_t in = is_map ? x.c() : x.shape.back(), out = weight.shape[0];
-  check(weight.shape[1] == in, "weight has ", weight.shape[1], " inputs, x ", in);
-  std::vector<int64_t> shape = is_map ? std::vector<int64_t>{x.n(), 1} : x.shape;
-  shape.back() = out;
-  require_layout(y, Layout::kRow);
-  require_shape(y, shape);
-  ConvGeometry g{};
-  g.n = g.h = g.oh = g.kh = g.kw = g.sh = g.sw = g.dh = g.dw = g.groups = 1;
-  g.c = in, g.o = out, g.w = g.ow = x.elements() / in;
-  return g;
-}
-
 void check_residual(const StepSpec& step, const BuildContext& context, const TensorSpec& y) {
   if (step.inputs.size() < 2) return;
   const TensorSpec& residual = context.input(step, 1);
@@ -65,10 +40,10 @@ void read_step(const StepSpec& step, const BuildContext& context, QuantizedConvP
   const ConstantView* weight = step.find_constant("weight");
   check(weight != nullptr, "constant 'weight' is missing");
   plan.num_threads = context.num_threads;
-  plan.algorithm = parse_algorithm(step.get_string("algorithm", "auto"));
+  plan.algorithm = read_algorithm(step, false);
   plan.x_zero_point = static_cast<uint8_t>(get_zero_point(step, "x_zero_point"));
   if (is_linear) {
-    plan.geometry = linear_geometry(x, y, *weight);
+    plan.geometry = make_linear_geometry(x, y, *weight);
     plan.input = ConvInput::kPixels;
     plan.layout = merge_groups(plan.geometry, kSlab);
     return;
@@ -136,27 +111,22 @@ ConvCut cut_work(const QuantizedConvPlan& plan) {
   cut.row_tile = cut.cuts_columns ? 1 : schedule.lines_per_tile;
   // Pairs of pixels do not reach across a tile's end.
   cut.column_tile = cut.cuts_columns ? std::min(round_up(schedule.lines_per_tile, 2), g.ow) : g.ow;
-  cut.tiles = cut.cuts_columns ? ceil_div(g.ow, cut.column_tile) : g.n * ceil_div(g.oh, cut.row_tile);
-  cut.block_step = schedule.units_per_task * kSlabBlocks;
-  cut.block_splits = ceil_div(plan.layout.blocks(), cut.block_step);
+  cut.count_tasks(g, plan.layout.blocks(), schedule.units_per_task * kSlabBlocks);
   return cut;
 }
 
 QuantizedScratch measure_scratch(const QuantizedConvPlan& plan, bool y_is_row) {
   const ConvGeometry& g = plan.geometry;
   const int64_t pixels = round_up(plan.tile_pixels(), kQconvPixels);
-  const int64_t rows = plan.is_single_tap() ? 1 : plan.input_rows(plan.cut.row_tile);
-  const int64_t columns =
-      plan.is_single_tap() ? plan.tile_pixels() : plan.input_columns(plan.cut.column_tile);
+  const int64_t rows = plan.is_single_tap() ? 1 : g.input_rows(plan.cut.row_tile);
+  const int64_t columns = plan.is_single_tap() ? plan.tile_pixels() : g.input_columns(plan.cut.column_tile);
   const int64_t widened_pixel = (plan.gathers_input ? g.c : plan.dense.even) * kShort;
   int64_t input = checked_product({rows, columns, widened_pixel});
   int64_t pointers = checked_product({pixels, plan.dense.taps, static_cast<int64_t>(sizeof(void*))});
-  const int64_t pairs = plan.cut.row_tile * ceil_div(plan.cut.column_tile, 2);
+  const int64_t row_pairs = ceil_div(plan.cut.column_tile, 2), pairs = plan.cut.row_tile * row_pairs;
   if (plan.algorithm != ConvAlgorithm::kDense) {
-    const int64_t lists_of_row =
-        plan.sparse.joins_row || plan.is_single_tap() ? ceil_div(columns, 2) : columns;
-    const int64_t lists =
-        checked_product({plan.is_single_tap() ? plan.cut.row_tile : rows, lists_of_row, plan.sparse.panels});
+    const int64_t of_rows = checked_product({rows, plan.sparse.joins_row ? row_pairs : columns});
+    const int64_t lists = checked_product({plan.is_single_tap() ? pairs : of_rows, plan.sparse.panels});
     input = std::max(input, checked_product({lists, plan.sparse.record_bytes()}));
     const int64_t visits = checked_product({pairs, plan.sparse.lists, plan.sparse.panels});
     pointers = std::max(pointers, checked_product({lists + visits, static_cast<int64_t>(sizeof(void*))}));
@@ -201,12 +171,11 @@ QuantizedConvPlan plan_quantized_conv(const StepSpec& step, const BuildContext& 
 
 std::string to_text(const QuantizedConvPlan& plan) {
   const ConvGeometry& g = plan.geometry;
-  constexpr const char* kNames[] = {"auto", "sparse", "dense", "winograd"};
   std::ostringstream out;
   out << g.n << "x" << g.c << "x" << g.h << "x" << g.w << " -> " << g.o << "x" << g.oh << "x" << g.ow
       << ": kernel " << g.kh << "x" << g.kw << ", strides " << g.sh << "x" << g.sw << ", groups " << g.groups
       << " (" << plan.layout.groups << " of " << plan.layout.in << " -> " << plan.layout.out << ")\n";
-  out << "algorithm: " << kNames[static_cast<size_t>(plan.algorithm)];
+  out << "algorithm: " << name_of(plan.algorithm);
   if (plan.algorithm == ConvAlgorithm::kAuto) out << ", sparse up to density " << plan.crossover_density;
   out << (plan.gathers_input ? ", gathered" : "") << "\n";
   out << "sparse: " << plan.sparse.lists << " lists of " << plan.sparse.list_taps << "x"

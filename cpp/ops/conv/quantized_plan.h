@@ -55,13 +55,6 @@ struct QuantizedConvPlan {
   int64_t tile_pixels() const { return cut.row_tile * cut.column_tile; }
   // Whether a tile's input is that of its output pixels, one after the other.
   bool is_single_tap() const { return geometry.taps() == 1 && !gathers_input; }
-  // The input rows and columns, padding included, that a tile of `rows` x `columns` outputs reads.
-  int64_t input_rows(int64_t rows) const {
-    return (rows - 1) * geometry.sh + (geometry.kh - 1) * geometry.dh + 1;
-  }
-  int64_t input_columns(int64_t columns) const {
-    return (columns - 1) * geometry.sw + (geometry.kw - 1) * geometry.dw + 1;
-  }
 };
 
 // Of the step of a convolution, or of a linear one, which is a pointwise convolution of one long row. Throws Error on

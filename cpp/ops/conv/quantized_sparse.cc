@@ -15,18 +15,8 @@ int64_t pairs_of(const ConvTile& tile) { return ceil_div(tile.columns, int64_t{2
 QuantizedSparseConv::ListGrid QuantizedSparseConv::list_grid(const ConvTile& tile) const {
   const QuantizedConvPlan& plan = layer_.plan();
   if (plan.is_single_tap()) return {tile.rows, pairs_of(tile)};
-  return {plan.input_rows(tile.rows),
-          plan.sparse.joins_row ? pairs_of(tile) : plan.input_columns(tile.columns)};
-}
-
-// Whether some pair's first pixel reads an input column of the tile. Strides leave some out.
-bool QuantizedSparseConv::is_read(const ConvTile& tile, int64_t column) const {
-  const ConvGeometry& g = layer_.plan().geometry;
-  for (int64_t kx = 0; kx < g.kw; ++kx) {
-    const int64_t from_tap = column - kx * g.dw;
-    if (from_tap >= 0 && from_tap % (2 * g.sw) == 0 && from_tap / (2 * g.sw) < pairs_of(tile)) return true;
-  }
-  return false;
+  return {plan.geometry.input_rows(tile.rows),
+          plan.sparse.joins_row ? pairs_of(tile) : plan.geometry.input_columns(tile.columns)};
 }
 
 // Outside the image a pixel of zero points, null where those are 0.
@@ -63,7 +53,7 @@ void QuantizedSparseConv::list_tile(const Tensor& x, const ConvTask& task, std::
     args.channels = std::min(sparse.panel_channels, plan.layout.in - channel);
     for (int64_t row = 0; row < grid.rows; ++row)
       for (int64_t column = 0; column < grid.columns; ++column, ++lists) {
-        if (has_column_lists && !is_read(task.tile, column)) continue;
+        if (has_column_lists && !g.pairs_read_column(pairs_of(task.tile), column)) continue;
         const bool has_second = has_column_lists || 2 * column + 1 < task.tile.columns;
         for (int64_t tap = 0; tap < sparse.list_taps; ++tap) {
           const int64_t iy = top + row * row_step, ix = left + column * column_step + tap * g.dw;
@@ -144,7 +134,6 @@ void QuantizedSparseConv::run(const RunContext& context, const ConvTask& task,
   for (Visit visit{task.first_block / kSlabBlocks, 0, 0}, next{}; visit.slab < end; visit = next) {
     next = after(visit);
     const int64_t slab = visit.slab, last_slab = std::min(slab + sparse.slab_step, end) - 1;
-    const RequantizeArgs epilogue = layer_.epilogue_at(context, task, slab, scratch.y);
     args.starts = visit.channel == 0 && visit.list == 0;
     if (args.starts) args.lists = visits;
     args.spans = std::min(sparse.list_step, sparse.lists - visit.list);
@@ -154,10 +143,13 @@ void QuantizedSparseConv::run(const RunContext& context, const ConvTask& task,
     const std::span<const std::byte> coming =
         next.slab < end ? weights_of(task, next) : std::span<const std::byte>{};
     args.next_weights = coming.data(), args.next_rows = static_cast<int64_t>(coming.size()) / kSlabRowBytes;
-    args.epilogue = next.slab != slab ? &epilogue : nullptr;
+    const bool finishes = next.slab != slab;
+    RequantizeArgs epilogue{};
+    if (finishes) epilogue = layer_.epilogue_at(context, task, slab, scratch.y);
+    args.epilogue = finishes ? &epilogue : nullptr;
     kernel_.function(args);
     args.lists += pairs * args.spans;
-    if (args.epilogue)
+    if (finishes)
       layer_.finish_slab(context, task, last_slab, (args.blocks - (last_slab - slab) * kSlabBlocks) * 16,
                          scratch.y);
   }

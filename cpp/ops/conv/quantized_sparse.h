@@ -23,7 +23,6 @@ class QuantizedSparseConv {
     int64_t rows, columns;
   };
   ListGrid list_grid(const ConvTile& tile) const;
-  bool is_read(const ConvTile& tile, int64_t column) const;
 
   const uint8_t* pixel(const Tensor& x, const ConvTask& task, int64_t iy, int64_t ix) const;
   void list_tile(const Tensor& x, const ConvTask& task, std::byte* records, const std::byte** lists) const;

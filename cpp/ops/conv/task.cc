@@ -28,6 +28,10 @@ ConvThreadScratch thread_scratch(const ConvPlan& plan, const RunContext& context
           reinterpret_cast<float*>(pixels + bytes.pixel_list)};
 }
 
+int64_t pixel_stride_of(const TensorSpec& tensor) {
+  return tensor.layout == Layout::kNhwc ? tensor.pixel_stride : tensor.shape.back();
+}
+
 PixelRange input_pixels(const ConvGeometry& g, const ConvTile& tile) {
   if (g.h == 1 && g.is_pointwise()) return {tile.ox, tile.columns};
   const int64_t first = std::clamp<int64_t>(g.input_row(tile.oy, 0), 0, g.h);
