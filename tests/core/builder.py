@@ -11,6 +11,9 @@ from zeroskip import _core
 
 Shape = tuple[int, ...]
 
+BYTES = {"float32": 4, "bf16": 2, "u8": 1}
+CHANNEL_BLOCK = {"float32": 16, "bf16": 32, "u8": 64}  # channels of a pixel are padded to whole ones
+
 
 def round_up(value: int, multiple: int) -> int:
     return -(-value // multiple) * multiple
@@ -36,28 +39,29 @@ class PlanBuilder:
         self.tensors.append({"name": f"t{len(self.tensors)}", **defaults, **fields})
         return len(self.tensors) - 1
 
-    def graph_input(self, shape: Shape) -> int:
-        self.inputs.append(self.tensor(shape=shape))
+    def graph_input(self, shape: Shape, dtype: str = "float32") -> int:
+        self.inputs.append(self.tensor(shape=shape, dtype=dtype))
         return self.inputs[-1]
 
-    def graph_output(self, shape: Shape) -> int:
-        self.outputs.append(self.tensor(shape=shape))
+    def graph_output(self, shape: Shape, dtype: str = "float32") -> int:
+        self.outputs.append(self.tensor(shape=shape, dtype=dtype))
         return self.outputs[-1]
 
     def row(self, shape: Shape) -> int:
         return self.tensor(shape=shape, offset=self.reserve(4 * int(np.prod(shape))))
 
-    def nhwc(self, shape: Shape, masked: bool = False, slack: int = 0) -> int:
-        """An nhwc tensor; `slack` channels (a multiple of 16) lie unused behind every pixel."""
+    def nhwc(self, shape: Shape, masked: bool = False, slack: int = 0, dtype: str = "float32") -> int:
+        """An nhwc tensor; `slack` channels (a multiple of the type's block) lie unused behind every pixel."""
         n, c, h, w = shape
-        stride = round_up(c, 16) + slack
+        stride = round_up(c, CHANNEL_BLOCK[dtype]) + slack
         pixels = n * h * w
         return self.tensor(
             shape=shape,
             layout="nhwc",
+            dtype=dtype,
             pixel_stride=stride,
             masked=masked,
-            offset=self.reserve(4 * pixels * stride),
+            offset=self.reserve(BYTES[dtype] * pixels * stride),
             mask_offset=self.reserve(2 * pixels * stride // 16 + 2) if masked else -1,
         )
 
@@ -81,10 +85,10 @@ class PlanBuilder:
             }
         )
 
-    def load(self, shape: Shape, masked: bool = False, slack: int = 0) -> int:
+    def load(self, shape: Shape, masked: bool = False, slack: int = 0, dtype: str = "float32") -> int:
         """A graph input brought into the nhwc layout."""
-        source = self.graph_input(shape)
-        tensor = self.nhwc(shape, masked, slack)
+        source = self.graph_input(shape, dtype)
+        tensor = self.nhwc(shape, masked, slack, dtype)
         self.step("to_nhwc", [source], [tensor])
         return tensor
 
@@ -92,9 +96,9 @@ class PlanBuilder:
         """Add a graph output with an nhwc tensor's values, padding channels included."""
         fields = self.tensors[tensor]
         n, c, h, w = fields["shape"]
-        padded = (n, round_up(c, 16), h, w)
+        padded = (n, round_up(c, CHANNEL_BLOCK[fields["dtype"]]), h, w)
         alias = self.tensor(**{**fields, "name": "alias", "shape": padded, "masked": False})
-        self.step("to_row", [alias], [self.graph_output(padded)])
+        self.step("to_row", [alias], [self.graph_output(padded, fields["dtype"])])
 
     def expose_mask(self, tensor: int) -> None:
         """Add a graph output with the raw mask words of a contiguous nhwc tensor, two in each float32.

@@ -10,59 +10,14 @@ import pytest
 from zeroskip import _core
 
 from .bf16 import Array, from_bf16, rounded, to_bf16
-from .builder import PlanBuilder, Shape, round_up
-from .test_quantized_conv import LAYERS as QUANTIZED_LAYERS
+from .builder import PlanBuilder, Shape
+from .convolution import DEFAULTS, convolved
+from .convolution import LAYERS as COMMON_LAYERS
 
-LAYERS = {name: layer for name, layer in QUANTIZED_LAYERS.items() if name != "few channels"} | {
+LAYERS = {name: layer for name, layer in COMMON_LAYERS.items() if name != "few channels"} | {
     "few channels": {"x": (2, 3, 11, 9), "outputs": 24, "kernel": (5, 5), "strides": (2, 2), "pads": (2, 2, 2, 2)},
     "deep span": {"x": (1, 600, 3, 5), "outputs": 40, "kernel": (1, 1)},
 }
-
-
-def bf16_map(builder: PlanBuilder, shape: Shape, slack: int = 0) -> int:
-    """An nhwc tensor of bf16; `slack` channels (a multiple of 32) lie unused behind every pixel."""
-    n, c, h, w = shape
-    stride = round_up(c, 32) + slack
-    offset = builder.reserve(2 * n * h * w * stride)
-    return builder.tensor(shape=shape, layout="nhwc", dtype="bf16", pixel_stride=stride, offset=offset)
-
-
-def bf16_load(builder: PlanBuilder, shape: Shape) -> int:
-    """A graph input of bf16 brought into the nhwc layout."""
-    source = builder.tensor(shape=shape, dtype="bf16")
-    builder.inputs.append(source)
-    tensor = bf16_map(builder, shape)
-    builder.step("to_nhwc", [source], [tensor])
-    return tensor
-
-
-def expose(builder: PlanBuilder, tensor: int, shape: Shape) -> None:
-    """Add a graph output with the tensor's values, padding channels included."""
-    n, c, h, w = shape
-    dtype = builder.tensors[tensor].get("dtype", "float32")
-    padded = (n, round_up(c, 32 if dtype == "bf16" else 16), h, w)
-    alias = builder.tensor(**{**builder.tensors[tensor], "name": "alias", "shape": padded})
-    result = builder.tensor(shape=padded, dtype=dtype)
-    builder.outputs.append(result)
-    builder.step("to_row", [alias], [result])
-
-
-def convolved(x: Array, weight: Array, layer: dict[str, Any]) -> Array:
-    """A convolution in float64."""
-    (top, left, bottom, right), (sh, sw), (dh, dw) = layer["pads"], layer["strides"], layer["dilations"]
-    groups, (outputs, per_group, kh, kw) = layer["groups"], weight.shape
-    padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (top, bottom), (left, right)))
-    oh = (padded.shape[2] - (kh - 1) * dh - 1) // sh + 1
-    ow = (padded.shape[3] - (kw - 1) * dw - 1) // sw + 1
-    sums = np.zeros((x.shape[0], outputs, oh, ow))
-    for group in range(groups):
-        mine = slice(group * outputs // groups, (group + 1) * outputs // groups)
-        source = padded[:, group * per_group : (group + 1) * per_group]
-        for ky in range(kh):
-            for kx in range(kw):
-                part = source[:, :, ky * dh :: sh, kx * dw :: sw][:, :, :oh, :ow]
-                sums[:, mine] += np.einsum("nchw,oc->nohw", part, weight[mine, :, ky, kx].astype(np.float64))
-    return sums
 
 
 def activations(random: np.random.Generator, shape: Shape, sparsity: float) -> Array:
@@ -72,22 +27,22 @@ def activations(random: np.random.Generator, shape: Shape, sparsity: float) -> A
 
 def run_layer(name: str, isa: str, sparsity: float, form: dict[str, Any]) -> None:
     """Run a layer and hold its results against NumPy."""
-    layer = {"strides": (1, 1), "pads": (0, 0, 0, 0), "dilations": (1, 1), "groups": 1} | LAYERS[name]
+    layer = DEFAULTS | LAYERS[name]
     random = np.random.default_rng(18)
     outputs = layer["outputs"]
     x = activations(random, layer["x"], sparsity)
     weight = random.normal(size=(outputs, layer["x"][1] // layer["groups"], *layer["kernel"])).astype(np.float32)
     bias = random.normal(size=outputs).astype(np.float32)
-    want = convolved(x, rounded(weight), layer) + bias[:, None, None]
-    magnitude = convolved(np.abs(x), np.abs(rounded(weight)), layer) + 1
+    want = convolved(x.astype(np.float64), rounded(weight).astype(np.float64), layer) + bias[:, None, None]
+    magnitude = convolved(np.abs(x, dtype=np.float64), np.abs(rounded(weight), dtype=np.float64), layer) + 1
     attributes = {name: layer[name] for name in ("kernel", "strides", "pads", "dilations", "groups")}
     attributes["algorithm"] = form.get("algorithm", "auto")
     arrays: dict[str, Array] = {"weight": weight, "bias": bias}
     builder = PlanBuilder()
-    inputs, given = [bf16_load(builder, layer["x"])], [to_bf16(x)]
+    inputs, given = [builder.load(layer["x"], dtype="bf16")], [to_bf16(x)]
     if form.get("residual"):
         residual = activations(random, want.shape, 0.3)
-        inputs.append(bf16_load(builder, want.shape))
+        inputs.append(builder.load(want.shape, dtype="bf16"))
         given.append(to_bf16(residual))
         want += residual
     if form.get("activation"):
@@ -95,9 +50,9 @@ def run_layer(name: str, isa: str, sparsity: float, form: dict[str, Any]) -> Non
         arrays["thresholds"] = np.zeros(outputs, np.float32)
         want = np.clip(want, 0, 6)
     is_float = form.get("is_float", False)
-    result = builder.nhwc(want.shape, slack=16) if is_float else bf16_map(builder, want.shape, slack=32)
+    result = builder.nhwc(want.shape, slack=16) if is_float else builder.nhwc(want.shape, slack=32, dtype="bf16")
     builder.step("bf16_conv", inputs, [result], arrays, **attributes)
-    expose(builder, result, want.shape)
+    builder.expose_values(result)
     (got,) = builder.build(isa).run(given)
     got = got if is_float else from_bf16(got)
     error = np.abs(got[:, :outputs] - want)
@@ -159,11 +114,11 @@ def test_conversion_of_maps(isa: str) -> None:
     shape = (2, 37, 3, 5)
     x = np.random.default_rng(3).normal(size=shape).astype(np.float32)
     builder = PlanBuilder()
-    narrow, back = bf16_map(builder, shape, slack=32), builder.nhwc(shape)
+    narrow, back = builder.nhwc(shape, slack=32, dtype="bf16"), builder.nhwc(shape)
     builder.step("convert", [builder.load(shape)], [narrow])
     builder.step("convert", [narrow], [back])
     for tensor in (narrow, back):
-        expose(builder, tensor, shape)
+        builder.expose_values(tensor)
     got, returned = builder.build(isa).run([x])
     assert np.array_equal(got[:, :37], to_bf16(x))
     assert not got[:, 37:].any()
@@ -186,8 +141,8 @@ def test_wrong_steps_are_refused(change: dict[str, Any], message: str) -> None:
     for key, value in change.items():
         (attributes if key not in ("weight", "bias") else arrays)[key] = value
     builder = PlanBuilder()
-    x = bf16_load(builder, (1, 64, 2, 2))
-    builder.step("bf16_conv", [x], [bf16_map(builder, (1, 64, 2, 2))], arrays, **attributes)
+    x = builder.load((1, 64, 2, 2), dtype="bf16")
+    builder.step("bf16_conv", [x], [builder.nhwc((1, 64, 2, 2), dtype="bf16")], arrays, **attributes)
     with pytest.raises(_core.Error, match=message):
         builder.build()
 

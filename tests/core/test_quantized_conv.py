@@ -9,54 +9,10 @@ import pytest
 
 from zeroskip import _core
 
-from .builder import PlanBuilder, Shape, round_up
+from .builder import PlanBuilder, Shape
+from .convolution import DEFAULTS, LAYERS, convolved
 
 Array = np.ndarray[Any, Any]
-
-
-def u8_map(builder: PlanBuilder, shape: Shape, slack: int = 0) -> int:
-    """An nhwc tensor of u8; `slack` channels (a multiple of 64) lie unused behind every pixel."""
-    n, c, h, w = shape
-    stride = round_up(c, 64) + slack
-    offset = builder.reserve(n * h * w * stride)
-    return builder.tensor(shape=shape, layout="nhwc", dtype="u8", pixel_stride=stride, offset=offset)
-
-
-def u8_load(builder: PlanBuilder, shape: Shape) -> int:
-    """A graph input of u8 brought into the nhwc layout."""
-    source = builder.tensor(shape=shape, dtype="u8")
-    builder.inputs.append(source)
-    tensor = u8_map(builder, shape)
-    builder.step("to_nhwc", [source], [tensor])
-    return tensor
-
-
-def u8_expose(builder: PlanBuilder, tensor: int, shape: Shape) -> None:
-    """Add a graph output with the tensor's values, padding channels included."""
-    n, c, h, w = shape
-    padded = (n, round_up(c, 64), h, w)
-    alias = builder.tensor(**{**builder.tensors[tensor], "name": "alias", "shape": padded})
-    result = builder.tensor(shape=padded, dtype="u8")
-    builder.outputs.append(result)
-    builder.step("to_row", [alias], [result])
-
-
-def integer_sums(x: Array, weight: Array, bias: Array, layer: dict[str, Any]) -> Array:
-    """The exact sums of a convolution of centred integers, which padding does not change."""
-    (top, left, bottom, right), (sh, sw), (dh, dw) = layer["pads"], layer["strides"], layer["dilations"]
-    groups, (outputs, per_group, kh, kw) = layer["groups"], weight.shape
-    padded = np.pad(x.astype(np.int64), ((0, 0), (0, 0), (top, bottom), (left, right)))
-    oh = (padded.shape[2] - (kh - 1) * dh - 1) // sh + 1
-    ow = (padded.shape[3] - (kw - 1) * dw - 1) // sw + 1
-    sums = np.zeros((x.shape[0], outputs, oh, ow), np.int64) + bias[:, None, None]
-    for group in range(groups):
-        mine = slice(group * outputs // groups, (group + 1) * outputs // groups)
-        source = padded[:, group * per_group : (group + 1) * per_group]
-        for ky in range(kh):
-            for kx in range(kw):
-                part = source[:, :, ky * dh :: sh, kx * dw :: sw][:, :, :oh, :ow]
-                sums[:, mine] += np.einsum("nchw,oc->nohw", part, weight[mine, :, ky, kx].astype(np.int64))
-    return sums
 
 
 def requantized(sums: Array, arrays: dict[str, Array], attributes: dict[str, Any], residual: Array | None) -> Array:
@@ -81,34 +37,15 @@ def activations(random: np.random.Generator, shape: Shape, sparsity: float, zero
     return np.where(random.random(shape) < sparsity, zero, values).astype(np.uint8)
 
 
-LAYERS: dict[str, dict[str, Any]] = {
-    "1x1": {"x": (1, 70, 5, 7), "outputs": 70, "kernel": (1, 1)},
-    "1x1 wide": {"x": (2, 256, 4, 4), "outputs": 130, "kernel": (1, 1)},
-    "1x1 slabs together": {"x": (1, 64, 5, 7), "outputs": 200, "kernel": (1, 1)},
-    "1x1 strided": {"x": (2, 64, 7, 5), "outputs": 16, "kernel": (1, 1), "strides": (2, 2)},
-    "1x1 padded": {"x": (1, 64, 3, 3), "outputs": 64, "kernel": (1, 1), "pads": (1, 0, 1, 2)},
-    "3x3": {"x": (1, 64, 9, 11), "outputs": 96, "kernel": (3, 3), "pads": (1, 1, 1, 1)},
-    "3x3 odd": {"x": (2, 33, 6, 5), "outputs": 40, "kernel": (3, 3), "pads": (1, 1, 1, 1)},
-    "3x3 deep": {"x": (1, 400, 3, 3), "outputs": 64, "kernel": (3, 3), "pads": (1, 1, 1, 1)},
-    "3x3 strided": {"x": (1, 64, 9, 9), "outputs": 64, "kernel": (3, 3), "strides": (2, 2), "pads": (0, 0, 1, 1)},
-    "dilated": {"x": (1, 64, 9, 8), "outputs": 64, "kernel": (3, 3), "dilations": (2, 2), "pads": (2, 2, 2, 2)},
-    "1-d": {"x": (1, 64, 1, 300), "outputs": 64, "kernel": (1, 5), "strides": (1, 2), "pads": (0, 2, 0, 2)},
-    "grouped": {"x": (1, 128, 4, 4), "outputs": 128, "kernel": (3, 3), "groups": 2, "pads": (1, 1, 1, 1)},
-    "narrow groups": {"x": (1, 48, 4, 4), "outputs": 96, "kernel": (3, 3), "groups": 4, "pads": (1, 1, 1, 1)},
-    "few channels": {"x": (2, 3, 11, 9), "outputs": 24, "kernel": (5, 5), "strides": (2, 2), "pads": (2, 2, 2, 2)},
-    "few pixels": {"x": (1, 300, 2, 2), "outputs": 70, "kernel": (1, 1)},
-}
-
-
 def run_layer(name: str, isa: str, sparsity: float, form: dict[str, Any], *, from_rows: bool = False) -> None:
     """Run a layer and hold all of its bytes against NumPy."""
-    layer = {"strides": (1, 1), "pads": (0, 0, 0, 0), "dilations": (1, 1), "groups": 1} | LAYERS[name]
+    layer = DEFAULTS | LAYERS[name]
     random = np.random.default_rng(18)
     zero, y_zero, outputs = form.get("zero", 0), form.get("y_zero", 0), layer["outputs"]
     x = activations(random, layer["x"], sparsity, zero)
     weight = random.integers(-128, 128, (outputs, layer["x"][1] // layer["groups"], *layer["kernel"])).astype(np.int8)
     bias = random.integers(-3000, 3000, outputs).astype(np.int32)
-    sums = integer_sums(x.astype(np.int64) - zero, weight, bias, layer)
+    sums = convolved(x.astype(np.int64) - zero, weight.astype(np.int64), layer) + bias[:, None, None]
     spread = 60.0 / max(1.0, float(np.abs(sums).mean()))
     arrays: dict[str, Array] = {"weight": weight, "bias": bias}
     arrays["multipliers"] = (spread * random.uniform(0.5, 2, outputs)).astype(np.float32)
@@ -122,18 +59,18 @@ def run_layer(name: str, isa: str, sparsity: float, form: dict[str, Any], *, fro
         inputs = [builder.tensor(shape=layer["x"], dtype="u8")]
         builder.inputs.append(inputs[0])
     else:
-        inputs = [u8_load(builder, layer["x"])]
+        inputs = [builder.load(layer["x"], dtype="u8")]
     given, residual = [x], None
     if form.get("residual"):
         residual = activations(random, sums.shape, 0.3, 5)
-        inputs.append(u8_load(builder, sums.shape))
+        inputs.append(builder.load(sums.shape, dtype="u8"))
         given.append(residual)
         attributes |= {"residual_scale": 0.37, "residual_zero_point": 5}
         if form.get("rounds"):
             attributes |= {"sum_scale": 1.21, "sum_zero_point": 77}
-    result = u8_map(builder, sums.shape, slack=64)
+    result = builder.nhwc(sums.shape, slack=64, dtype="u8")
     builder.step("quantized_conv", inputs, [result], arrays, **attributes)
-    u8_expose(builder, result, sums.shape)
+    builder.expose_values(result)
     (got,) = builder.build(isa).run(given)
     want = requantized(sums, arrays, attributes, residual)
     assert np.array_equal(got[:, :outputs], want), f"{np.mean(got[:, :outputs] != want):.3f} differ"
@@ -214,9 +151,9 @@ def test_wrong_steps_are_refused(change: dict[str, Any], message: str) -> None:
     for key, value in change.items():
         (attributes if key not in ("weight", "bias", "multipliers") else arrays)[key] = value
     builder = PlanBuilder()
-    x = u8_load(builder, (1, 64, 2, 2))
+    x = builder.load((1, 64, 2, 2), dtype="u8")
     given = {role: array for role, array in arrays.items() if array is not None}
-    builder.step("quantized_conv", [x], [u8_map(builder, (1, 64, 2, 2))], given, **attributes)
+    builder.step("quantized_conv", [x], [builder.nhwc((1, 64, 2, 2), dtype="u8")], given, **attributes)
     with pytest.raises(_core.Error, match=message):
         builder.build()
 

@@ -10,7 +10,7 @@ import pytest
 from zeroskip import _core
 
 from .builder import PlanBuilder
-from .test_quantized_conv import Array, activations, requantized, u8_expose, u8_load, u8_map
+from .test_quantized_conv import Array, activations, requantized
 
 WINDOWS: dict[str, dict[str, Any]] = {
     "3x3": {"kernel": (3, 3), "pads": (1, 1, 1, 1)},
@@ -39,8 +39,8 @@ def test_depthwise(window: str, zero: int, activation: bool, isa: str) -> None:
     if activation:
         attributes |= {"activation": "fatrelu", "max_value": 99.0}
     builder = PlanBuilder()
-    result = u8_map(builder, sums.shape, slack=64)
-    builder.step("quantized_depthwise", [u8_load(builder, x.shape)], [result], arrays, **attributes)
+    result = builder.nhwc(sums.shape, slack=64, dtype="u8")
+    builder.step("quantized_depthwise", [builder.load(x.shape, dtype="u8")], [result], arrays, **attributes)
     check(builder, result, [x], isa, requantized(sums, arrays, attributes, None))
 
 
@@ -75,8 +75,8 @@ def test_addition_and_other_scales(op: str, activation: bool, isa: str) -> None:
         attributes |= {"activation": "fatrelu", "max_value": 99.0}
     want = requantized(inputs[0].astype(np.int64) - 9, arrays, attributes, inputs[1] if len(inputs) == 2 else None)
     builder = PlanBuilder()
-    result = u8_map(builder, shape)
-    builder.step(op, [u8_load(builder, shape) for _ in inputs], [result], arrays, **attributes)
+    result = builder.nhwc(shape, dtype="u8")
+    builder.step(op, [builder.load(shape, dtype="u8") for _ in inputs], [result], arrays, **attributes)
     check(builder, result, inputs, isa, want)
 
 
@@ -88,14 +88,14 @@ def test_global_average(zero: int, isa: str) -> None:
     attributes = {"x_zero_point": zero, "y_zero_point": 100}
     sums = (x.astype(np.int64) - zero).sum(axis=(2, 3), keepdims=True)
     builder = PlanBuilder()
-    result = u8_map(builder, sums.shape)
-    builder.step("quantized_global_avg_pool", [u8_load(builder, x.shape)], [result], arrays, **attributes)
+    result = builder.nhwc(sums.shape, dtype="u8")
+    builder.step("quantized_global_avg_pool", [builder.load(x.shape, dtype="u8")], [result], arrays, **attributes)
     check(builder, result, [x], isa, requantized(sums, arrays, attributes, None))
 
 
 def check(builder: PlanBuilder, result: int, inputs: list[Array], isa: str, want: Array) -> None:
     """Hold all bytes of a u8 map against ``want``, those of the padding channels too."""
-    u8_expose(builder, result, want.shape)
+    builder.expose_values(result)
     (got,) = builder.build(isa).run(inputs)
     channels = want.shape[1]
     assert np.array_equal(got[:, :channels], want), f"{np.mean(got[:, :channels] != want):.3f} differ"
@@ -104,8 +104,8 @@ def check(builder: PlanBuilder, result: int, inputs: list[Array], isa: str, want
 
 def test_another_shape_is_refused() -> None:
     builder = PlanBuilder()
-    inputs = [u8_load(builder, (1, 64, 2, 2)), u8_load(builder, (1, 64, 2, 1))]
+    inputs = [builder.load((1, 64, 2, 2), dtype="u8"), builder.load((1, 64, 2, 1), dtype="u8")]
     arrays = {"multipliers": np.ones(64, np.float32)}
-    builder.step("quantized_add", inputs, [u8_map(builder, (1, 64, 2, 2))], arrays)
+    builder.step("quantized_add", inputs, [builder.nhwc((1, 64, 2, 2), dtype="u8")], arrays)
     with pytest.raises(_core.Error, match=r"\[1, 64, 2, 1\]"):
         builder.build()

@@ -10,6 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from interruption import Interrupt  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 from torch_networks import Plain, labelled, loaders, pictures  # noqa: E402
@@ -57,17 +58,6 @@ def test_the_recipe_makes_a_network_sparser_and_keeps_its_accuracy(trained: nn.M
     assert result.best.mean_sparsity > before.epochs[0].mean_sparsity + 0.1
     assert not model.training
     assert [module.threshold.item() for module in fatrelus(model).values()] == pytest.approx([0.3, 0.3])
-
-
-class Interrupt(Callback):
-    """Stops a run as Ctrl-C would."""
-
-    def __init__(self, step: int) -> None:
-        self._step = step
-
-    def on_step(self, report: StepReport) -> None:
-        if report.step == self._step:
-            raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("step", [5, 9])

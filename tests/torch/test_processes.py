@@ -13,23 +13,15 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from interruption import Interrupt  # noqa: E402
 from torch import nn  # noqa: E402
 from torch_networks import pictures  # noqa: E402
 from two_processes import EVERY, RECIPE, leave, network, own_batches, whole_batches  # noqa: E402
 
-from zeroskip.torch import Callback, StepReport, finetune  # noqa: E402
+from zeroskip.torch import finetune  # noqa: E402
 from zeroskip.torch.batches import _part_of_targets  # noqa: E402
 from zeroskip.torch.processes import Processes  # noqa: E402
 from zeroskip.torch.run_state import Standing  # noqa: E402
-
-
-class Interrupt(Callback):
-    def __init__(self, step: int) -> None:
-        self._step = step
-
-    def on_step(self, report: StepReport) -> None:
-        if report.step == self._step:
-            raise KeyboardInterrupt
 
 
 def train(folder: Path, name: str, loaders: Any, step: int | None = None) -> None:
