@@ -47,6 +47,24 @@ inline simde__m512i maskz_cvtps_epi32(unsigned mask, simde__m512 x) {
   return simde_mm512_maskz_mov_epi32(static_cast<simde__mmask16>(mask), ints);
 }
 
+inline simde__m512i maskz_cvtepu8_epi32(unsigned mask, __m128i bytes) {
+  const __m256i halves[2] = {_mm256_cvtepu8_epi32(bytes), _mm256_cvtepu8_epi32(_mm_srli_si128(bytes, 8))};
+  simde__m512i ints;
+  __builtin_memcpy(&ints, halves, sizeof(ints));
+  return simde_mm512_maskz_mov_epi32(static_cast<simde__mmask16>(mask), ints);
+}
+
+// Of the parts of 16 bytes two of a by the lower bits of `order`, then two of b by the upper ones.
+inline simde__m512i maskz_shuffle_i32x4(unsigned mask, simde__m512i a, simde__m512i b, int order) {
+  __m128i x[4], y[4];
+  __builtin_memcpy(x, &a, sizeof(x));
+  __builtin_memcpy(y, &b, sizeof(y));
+  const __m128i parts[4] = {x[order & 3], x[order >> 2 & 3], y[order >> 4 & 3], y[order >> 6 & 3]};
+  simde__m512i whole;
+  __builtin_memcpy(&whole, parts, sizeof(whole));
+  return simde_mm512_maskz_mov_epi32(static_cast<simde__mmask16>(mask), whole);
+}
+
 inline __m128i maskz_cvtusepi16_epi8(unsigned mask, __m256i shorts) {
   const __m256i small = _mm256_min_epu16(shorts, _mm256_set1_epi16(255));
   const __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(small), _mm256_extracti128_si256(small, 1));
@@ -63,3 +81,7 @@ inline __m128i maskz_cvtusepi16_epi8(unsigned mask, __m256i shorts) {
 #define _mm512_maskz_cvtps_epi32 ::zeroskip::emulated::maskz_cvtps_epi32
 #undef _mm256_maskz_cvtusepi16_epi8
 #define _mm256_maskz_cvtusepi16_epi8 ::zeroskip::emulated::maskz_cvtusepi16_epi8
+#undef _mm512_maskz_cvtepu8_epi32
+#define _mm512_maskz_cvtepu8_epi32 ::zeroskip::emulated::maskz_cvtepu8_epi32
+#undef _mm512_maskz_shuffle_i32x4
+#define _mm512_maskz_shuffle_i32x4 ::zeroskip::emulated::maskz_shuffle_i32x4
