@@ -50,7 +50,8 @@ ConvConstants pack_constants(const ConvPlan& plan, const StepSpec& step, const B
   if (step.find_constant("residual") != nullptr) {
     check(step.inputs.size() == 1, "takes a residual as input or as constant, not both");
     check(!g.is_pointwise(), "a pointwise convolution takes no constant residual");  // its tiles cross images
-    const ConstantView& map = step.get_constant("residual", {g.o, g.oh, g.ow});
+    const TensorSpec& y = context.output(step, 0);
+    const ConstantView& map = step.get_constant("residual", {y.c(), y.h(), y.w()});
     constants.residual = pack_residual(g, map, context);
     constants.residual_pixels = g.oh * g.ow;
   }

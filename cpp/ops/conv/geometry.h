@@ -39,7 +39,7 @@ struct PlainImage {
 
 // Reads kernel, strides, pads, dilations and groups from the step and checks them against the tensors and the
 // weight's shape [o, c / groups, kh, kw]. `input_is_nhwc_rows` says the row-layout input is (N, H, W, C).
-// Throws Error naming the step.
+// A map one pixel wide comes as one of a single row. Throws Error naming the step.
 ConvGeometry make_conv_geometry(const StepSpec& step, const TensorSpec& x, const TensorSpec& y,
                                 const ConstantView& weight, bool input_is_nhwc_rows);
 
