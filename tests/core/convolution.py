@@ -22,6 +22,7 @@ LAYERS: dict[str, dict[str, Any]] = {
     "3x3 strided": {"x": (1, 64, 9, 9), "outputs": 64, "kernel": (3, 3), "strides": (2, 2), "pads": (0, 0, 1, 1)},
     "dilated": {"x": (1, 64, 9, 8), "outputs": 64, "kernel": (3, 3), "dilations": (2, 2), "pads": (2, 2, 2, 2)},
     "1-d": {"x": (1, 64, 1, 300), "outputs": 64, "kernel": (1, 5), "strides": (1, 2), "pads": (0, 2, 0, 2)},
+    "column": {"x": (2, 64, 41, 1), "outputs": 96, "kernel": (8, 1), "strides": (2, 1), "pads": (3, 0, 4, 0)},
     "grouped": {"x": (1, 128, 4, 4), "outputs": 128, "kernel": (3, 3), "groups": 2, "pads": (1, 1, 1, 1)},
     "narrow groups": {"x": (1, 48, 4, 4), "outputs": 96, "kernel": (3, 3), "groups": 4, "pads": (1, 1, 1, 1)},
     "few channels": {"x": (2, 3, 11, 9), "outputs": 24, "kernel": (5, 5), "strides": (2, 2), "pads": (2, 2, 2, 2)},

@@ -61,6 +61,16 @@ CASES = [
     Case(Window((1, 7), pads=(0, 3, 0, 3)), (32, 32), (6, 9)),
     Case(Window((7, 1), pads=(3, 0, 3, 0)), (32, 32), (9, 6)),
     Case(Window((2, 2), (3, 3), (0, 0, 1, 1)), (16, 8), (8, 8)),
+    # one row, and one column: kept in memory alike
+    Case(Window((1, 3), pads=(0, 1, 0, 1)), (48, 72), (1, 13), batch=2),
+    Case(Window((3, 1), pads=(1, 0, 1, 0)), (48, 72), (13, 1), batch=2),
+    Case(Window((16, 1), pads=(7, 0, 8, 0)), (130, 40), (30, 1)),
+    Case(Window((4, 1), (3, 2), (1, 0, 0, 0), (2, 1)), (20, 24), (21, 1), batch=3),
+    Case(Window((5, 1), pads=(2, 0, 2, 0)), (64, 64), (20, 1), groups=2),
+    # an output of one column from several
+    Case(Window((3, 9), pads=(1, 0, 1, 0)), (32, 48), (11, 9), batch=2),
+    Case(Window((2, 6), (2, 1), (1, 1, 0, 0), (2, 1)), (20, 24), (12, 5)),
+    Case(Window((3, 3), (1, 9), (1, 1, 1, 1)), (16, 40), (7, 8)),
     Case(SAME3, (64, 64), (6, 6), groups=2),
     Case(SAME3, (32, 64), (6, 6), groups=8),
     Case(Window((1, 1)), (240, 80), (4, 4), groups=5),
@@ -166,6 +176,36 @@ def test_gathers_a_row_input(isa: str, layout: str, window: Window, channels: in
     (values,) = builder.build(isa).run([rows])
     np.testing.assert_allclose(values[:, :40], expected, rtol=1e-5, atol=1e-4)
     assert not values[:, 40:].any(), "padding channels must be zero"
+
+
+@pytest.mark.parametrize("dilation", [1, 2])
+@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
+def test_gathers_a_column(isa: str, layout: str, dilation: int) -> None:
+    window = Window((8, 1), (3, 1), (4, 0, 3, 0), (dilation, 1))
+    case = Case(window, (2, 40), (50, 1), batch=2)
+    x, weight, bias = case.operands(0.0)
+    expected = convolve(x, weight, bias, case)
+    builder = PlanBuilder()
+    rows = x if layout == "nchw" else np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+    source, result = builder.graph_input(rows.shape), builder.nhwc(expected.shape)
+    arrays = {"weight": weight, "bias": bias}
+    builder.step("conv", [source], [result], arrays, input_layout=layout, groups=1, **window.attributes())
+    builder.expose_values(result)
+    (values,) = builder.build(isa).run([rows])
+    np.testing.assert_allclose(values[:, :40], expected, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("algorithm", ["sparse", "dense"])
+def test_adds_a_constant_map_to_a_column(isa: str, algorithm: str) -> None:
+    window = Window((4, 1), pads=(1, 0, 2, 0))
+    case = Case(window, (32, 40), (9, 1), batch=2)
+    x, weight, bias = case.operands(0.5)
+    added = sparse_array((40, 9, 1), 0.0, 5)
+    expected = convolve(x, weight, bias, case) + added
+    arrays = {"weight": weight, "bias": bias, "residual": added}
+    form = {"masked_inputs": True, "algorithm": algorithm, "groups": 1}
+    result = run_nhwc("conv", [x], expected.shape, isa, arrays, **form, **window.attributes())
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-4)
 
 
 def test_results_repeat_bit_for_bit_and_do_not_depend_on_threads(isa: str) -> None:

@@ -10,10 +10,13 @@ from .windows import Window
 SAME3 = Window((3, 3), pads=(1, 1, 1, 1))
 
 
-def plan_text(window: Window, channels: tuple[int, int], size: int, threads: int = 1, **attributes: object) -> str:
+def plan_text(
+    window: Window, channels: tuple[int, int], size: int | tuple[int, int], threads: int = 1, **attributes: object
+) -> str:
     builder = PlanBuilder()
-    out = [window.output_extent(size, axis) for axis in (0, 1)]
-    source, target = builder.load((1, channels[0], size, size), masked=True), builder.nhwc((1, channels[1], *out))
+    sizes = size if isinstance(size, tuple) else (size, size)
+    out = [window.output_extent(sizes[axis], axis) for axis in (0, 1)]
+    source, target = builder.load((1, channels[0], *sizes), masked=True), builder.nhwc((1, channels[1], *out))
     groups = int(str(attributes.get("groups", 1)))
     weight = np.ones((channels[1], channels[0] // groups, *window.kernel), np.float32)
     builder.step("conv", [source], [target], {"weight": weight}, **window.attributes(), **attributes)
@@ -47,6 +50,18 @@ def test_a_pointwise_layer_is_one_long_row() -> None:
     assert text.startswith("1x64x1x196 -> 256x1x196")
     assert "sparse: points" in text
     assert "full tap 0" in text
+
+
+def test_a_column_is_laid_down_as_a_row() -> None:
+    text = plan_text(Window((64, 1), (2, 1), (31, 0, 32, 0)), (96, 128), (40, 1))
+    assert text.startswith("1x96x1x40 -> 128x1x20: kernel 1x64, strides 1x2, pads 0 31 0 32")
+    assert "1 tiles of 1x20 pixels" in text
+
+
+def test_three_taps_of_a_single_row_go_by_points() -> None:
+    assert "sparse: points" in plan_text(Window((1, 3), pads=(0, 1, 0, 1)), (64, 64), (1, 40))
+    assert "sparse: points" in plan_text(Window((3, 1), pads=(1, 0, 1, 0)), (64, 64), (40, 1))
+    assert "sparse: row pairs" in plan_text(Window((1, 3), pads=(0, 1, 0, 1)), (64, 64), (2, 40))
 
 
 def test_a_first_layer() -> None:

@@ -14,6 +14,13 @@ int64_t output_size(int64_t size, int64_t kernel, int64_t stride, int64_t pads, 
   return size + pads < span ? 0 : (size + pads - span) / stride + 1;
 }
 
+// The outputs [first, last) of one axis whose input, at output * stride + shift, lies in [0, size).
+void find_valid(int64_t size, int64_t outputs, int64_t stride, int64_t shift, int64_t* first, int64_t* last) {
+  *first = shift >= 0 ? 0 : std::min(outputs, ceil_div(-shift, stride));
+  *last = size - 1 - shift < 0 ? 0 : std::min(outputs, (size - 1 - shift) / stride + 1);
+  *last = std::max(*first, *last);
+}
+
 // One pixel wide, windows included: an array of one dimension that the model keeps in an image's height.
 bool is_column(const ConvGeometry& g) {
   return g.w == 1 && g.kw == 1 && g.pad_left == 0 && g.pad_right == 0 && g.h > 1;
@@ -31,10 +38,11 @@ ConvGeometry lay_column(ConvGeometry g) {
 }  // namespace
 
 void ConvGeometry::valid_columns(int64_t kx, int64_t* first, int64_t* last) const {
-  const int64_t shift = kx * dw - pad_left;  // input column = ox * sw + shift
-  *first = shift >= 0 ? 0 : std::min(ow, ceil_div(-shift, sw));
-  *last = w - 1 - shift < 0 ? 0 : std::min(ow, (w - 1 - shift) / sw + 1);
-  *last = std::max(*first, *last);
+  find_valid(w, ow, sw, kx * dw - pad_left, first, last);
+}
+
+void ConvGeometry::valid_rows(int64_t ky, int64_t* first, int64_t* last) const {
+  find_valid(h, oh, sh, ky * dh - pad_top, first, last);
 }
 
 bool ConvGeometry::pairs_read_column(int64_t pairs, int64_t column) const {

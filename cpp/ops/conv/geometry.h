@@ -22,6 +22,8 @@ struct ConvGeometry {
 
   // The output columns [first, last) whose input column under horizontal tap kx lies inside the image.
   void valid_columns(int64_t kx, int64_t* first, int64_t* last) const;
+  // Likewise the output rows under vertical tap ky.
+  void valid_rows(int64_t ky, int64_t* first, int64_t* last) const;
   // The input row of output row oy under vertical tap ky; may lie outside [0, h).
   int64_t input_row(int64_t oy, int64_t ky) const { return oy * sh - pad_top + ky * dh; }
   // The input rows and columns, padding included, that `rows` x `columns` outputs read.

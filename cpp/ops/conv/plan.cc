@@ -129,7 +129,9 @@ SparsePlan plan_sparse(const ConvPlan& plan, const KernelTable& kernels) {
   const ConvTiling& tiling = kernels.conv_tiling;
   const ConvGeometry& g = plan.geometry;
   SparsePlan sparse{};
-  sparse.uses_row_pairs = g.kw == 3 && g.sw == 1 && g.dw == 1 && g.pad_left <= 2 && g.pad_right <= 2;
+  // Of a single row half of each pair would be empty.
+  sparse.uses_row_pairs =
+      g.kw == 3 && g.sw == 1 && g.dw == 1 && g.pad_left <= 2 && g.pad_right <= 2 && g.oh > 1;
   const int64_t most = sparse.uses_row_pairs ? tiling.row_pair_blocks : tiling.point_blocks;
   // Kernels that expand fp16 as they go were slower than a panel that is expanded once per tile.
   sparse.expands_panels = plan.storage == DataType::kFp16;

@@ -1,6 +1,7 @@
 #include "ops/conv/sparse.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace zeroskip {
 namespace {
@@ -19,6 +20,36 @@ std::vector<Kernel<Fn>> kernels_by_blocks(const KernelTable& table, const Sparse
                                                      .weight = sparse.weight,
                                                      .columns = blocks * kChannelBlock}));
   return kernels;
+}
+
+// The output pixels of a tile that a tap reaches inside the image, as runs that one call of a kernel takes: parts
+// of rows, or, of an output one pixel wide, of the column, where rows would be runs of a single pixel.
+struct Runs {
+  int64_t count, pixels;  // in each
+  int64_t first;          // the first run's first pixel in the tile; the others' lie a row of it further each
+  int64_t input;          // the input pixel under it
+  int64_t input_step;     // from run to run
+  int64_t input_stride;   // from pixel to pixel of a run
+};
+
+Runs find_runs(const ConvGeometry& g, const ConvTile& tile, int64_t tap) {
+  const int64_t kx = tap % g.kw, ky = tap / g.kw;
+  int64_t top, bottom, left, right;
+  g.valid_rows(ky, &top, &bottom);
+  g.valid_columns(kx, &left, &right);
+  top = std::max(top, tile.oy), bottom = std::max(top, std::min(bottom, tile.oy + tile.rows));
+  left = std::max(left, tile.ox), right = std::max(left, std::min(right, tile.ox + tile.columns));
+  Runs runs{.count = bottom - top,
+            .pixels = right - left,
+            .first = (top - tile.oy) * tile.columns + left - tile.ox,
+            .input = (tile.n * g.h + g.input_row(top, ky)) * g.w + left * g.sw - g.pad_left + kx * g.dw,
+            .input_step = g.sh * g.w,
+            .input_stride = g.sw};
+  if (g.ow == 1) {
+    std::swap(runs.count, runs.pixels);
+    std::swap(runs.input_step, runs.input_stride);
+  }
+  return runs;
 }
 
 }  // namespace
@@ -102,8 +133,6 @@ void SparseConv::run_points(const ConvOperands& operands, const ConvTask& task, 
   const int64_t in = layer_.plan().layout.in, width = range.blocks * kChannelBlock;
   const SpconvPointFn kernel = point_kernels_[static_cast<size_t>(range.blocks)].function;
   SpconvPointArgs args{};
-  args.x_stride = operands.x_stride * g.sw;
-  args.mask_stride = operands.mask_stride * g.sw;
   args.slab_stride = (sparse.expands_panels ? kMostPanelChannels : g.taps() * in) * kSlab;
   // The tap that reaches inside the image from every output pixel, if there is one, comes first, so that it
   // can start from the bias, and its last panel comes last, so that it can finish the pixels in registers.
@@ -111,34 +140,30 @@ void SparseConv::run_points(const ConvOperands& operands, const ConvTask& task, 
   const bool starts = sparse.full_tap >= 0, finishes = starts && (panels() > 1 || steps == 1);
   const float* bias = layer_.bias_at(task.group, range.block);
   if (!starts) kernels_.f32_conv_init(tile.pixels(), range.blocks, bias, scratch.acc);
-  const int64_t next_rows = ceil_div(sparse.panel_channels, tile.rows);  // prefetched by each row of the tile
   for (int64_t step = 0; step < steps; ++step) {
     const Panel panel = point_panel(step);
-    const int64_t kx = panel.tap % g.kw, channel = panel.index * sparse.panel_channels;
-    int64_t first, past;
-    g.valid_columns(kx, &first, &past);
-    first = std::max(first, tile.ox);
-    past = std::min(past, tile.ox + tile.columns);
-    if (first >= past) continue;
+    const Runs runs = find_runs(g, tile, panel.tap);
+    if (runs.count == 0 || runs.pixels == 0) continue;
     const bool is_last = finishes && step == steps - 1;
+    const int64_t channel = panel.index * sparse.panel_channels, x_channel = task.group * in + channel;
     const int64_t channels = std::min(sparse.panel_channels, in - channel);
-    args.pixels = past - first;
+    args.pixels = runs.pixels;
+    args.x_stride = operands.x_stride * runs.input_stride;
+    args.mask_stride = operands.mask_stride * runs.input_stride;
     args.bias = starts && step == 0 ? bias : nullptr;
     args.channels = low_bits(channels);
     args.weights = panel_weights(task.group, range, panel.tap, channel, channels, 1, scratch.weights);
     const std::byte* next_weights = next_point_panel(task, range, step);
-    const int64_t ix = first * g.sw - g.pad_left + kx * g.dw, x_channel = task.group * in + channel;
-    for (int64_t row = 0; row < tile.rows; ++row) {
-      const int64_t iy = g.input_row(tile.oy + row, panel.tap / g.kw);
-      if (iy < 0 || iy >= g.h) continue;
-      const int64_t pixel = (tile.n * g.h + iy) * g.w + ix;
+    const int64_t next_rows = ceil_div(sparse.panel_channels, runs.count);  // prefetched by each run
+    for (int64_t run = 0; run < runs.count; ++run) {
+      const int64_t pixel = runs.input + run * runs.input_step;
       args.x = operands.x + pixel * operands.x_stride + x_channel;
       args.mask = operands.mask + pixel * operands.mask_stride + x_channel / kChannelBlock;
-      args.acc = scratch.acc + (row * tile.columns + first - tile.ox) * width;
-      args.next_weights = next_weights ? next_weights + row * next_rows * layer_.row_bytes() : nullptr;
-      args.next_rows = std::min(next_rows, sparse.panel_channels - row * next_rows);
+      args.acc = scratch.acc + (runs.first + run * tile.columns) * width;
+      args.next_weights = next_weights ? next_weights + run * next_rows * layer_.row_bytes() : nullptr;
+      args.next_rows = std::min(next_rows, sparse.panel_channels - run * next_rows);
       ConvEpilogueArgs epilogue;
-      if (is_last) epilogue = layer_.epilogue_at(operands, task, range.block, row);
+      if (is_last) epilogue = layer_.epilogue_at(operands, task, range.block, run);
       args.epilogue = is_last ? &epilogue : nullptr;
       kernel(args);
     }

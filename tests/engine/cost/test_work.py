@@ -42,6 +42,29 @@ def test_families_of_convolutions(channels: int, kernel: int, stride: int, famil
     assert family_of(plan, plan.steps[1]) == family
 
 
+@pytest.mark.parametrize(
+    ("channels", "height", "width", "kernel", "family"),
+    [
+        (32, 1, 9, (1, 3), "taps"),
+        (32, 9, 1, (3, 1), "taps"),
+        (32, 9, 1, (1, 1), "point"),
+        (32, 2, 9, (1, 3), "rows"),
+        (3, 9, 1, (3, 1), "stem"),
+        (3, 9, 2, (3, 1), "taps"),
+    ],
+)
+def test_families_of_single_rows_and_columns(
+    channels: int, height: int, width: int, kernel: tuple[int, int], family: str
+) -> None:
+    plan = plan_of(32, 32, 3, 1)
+    tensors, step = list(plan.tensors), plan.steps[1]
+    for index, outputs in ((step.inputs[0], channels), (step.outputs[0], 32)):
+        tensors[index] = replace(tensors[index], shape=(1, outputs, height, width))
+    pads = ((kernel[0] - 1) // 2, (kernel[1] - 1) // 2) * 2
+    step = replace(step, attributes={**step.attributes, "kernel": kernel, "pads": pads})
+    assert family_of(replace(plan, tensors=tuple(tensors)), step) == family
+
+
 def test_families_of_other_steps() -> None:
     builder = SyntheticPlan()
     x = builder.map(1, 32, 8, 8)

@@ -17,8 +17,8 @@ from ..plan.types import CHANNEL_BLOCK, Plan, Step, round_up
 Amounts: TypeAlias = tuple[float, ...]
 
 FAMILIES: tuple[Family, ...] = ("point", "rows", "taps", "stem", "depthwise", "linear", "pool", "move")
-"""1x1 convolutions; those 3 wide at stride 1; other convolutions; those of few channels, whose input is
-gathered first; depthwise ones; fully connected layers; pooling windows; steps that only move data."""
+"""1x1 convolutions; those 3 wide at stride 1, of several rows; other convolutions; those of few channels, whose
+input is gathered first; depthwise ones; fully connected layers; pooling windows; steps that only move data."""
 
 DENSE_AMOUNTS = ("macs", "weight_bytes", "read_bytes", "written_bytes", "window_bytes", "steps")
 """What the time of a step that skips nothing is made of. ``window_bytes``: what its windows read, overlaps
@@ -65,13 +65,18 @@ def family_of(plan: Plan, step: Step) -> Family:
     family = OPERATORS[step.op].family
     if family is not None:
         return family
-    source = plan.tensors[step.inputs[0]]
-    (kh, kw), (_, stride) = _pair(step, "kernel"), _pair(step, "strides")
-    if source.layout == "row" or (source.shape[1] < CHANNEL_BLOCK and kw > 1):
+    source, result = plan.tensors[step.inputs[0]], plan.tensors[step.outputs[0]]
+    (kh, kw), (sh, sw), (dh, dw) = (_pair(step, name) for name in ("kernel", "strides", "dilations"))
+    rows = result.shape[2]
+    if source.layout == "row":
+        return "stem"
+    if source.shape[3] == kw == 1 and _pads(step) == 0:  # the core lays a column down as a row
+        kh, kw, sw, dw, rows = kw, kh, sh, dh, 1
+    if source.shape[1] < CHANNEL_BLOCK and kw > 1:
         return "stem"
     if (kh, kw) == (1, 1):
         return "point"
-    return "rows" if kw == 3 and stride == 1 and _pair(step, "dilations")[1] == 1 else "taps"
+    return "rows" if (kw, sw, dw) == (3, 1, 1) and rows > 1 else "taps"
 
 
 def dense_amounts(plan: Plan, step: Step) -> Amounts:
@@ -161,6 +166,13 @@ def _bytes_read(plan: Plan, step: Step) -> float:
 
 def _bytes(plan: Plan, tensors: Sequence[int]) -> float:
     return float(sum(plan.tensors[index].logical_bytes for index in tensors))
+
+
+def _pads(step: Step) -> int:
+    """Return what a window's input is padded by at its sides, left and right together."""
+    value = step.attributes.get("pads", (0, 0, 0, 0))
+    assert isinstance(value, tuple)
+    return int(value[1]) + int(value[3])
 
 
 def _pair(step: Step, name: str) -> tuple[int, int]:
