@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,10 +14,11 @@ import pytest
 import zeroskip as zs
 from tiny_network import SIDE, SKIPPABLE, tiny_data, tiny_network, two_input_network
 from zeroskip.analysis import GAINS, ActivationValues, ModelInput, Reference, SparsityProfile, run_batches
-from zeroskip.analysis.curves import measure_steps
+from zeroskip.analysis.curves import measure_steps, timing_error
 from zeroskip.data import random_input
 from zeroskip.engine import CostModel
-from zeroskip.engine.cost import Fit
+from zeroskip.engine.cost import MOST_ERROR, Fit
+from zeroskip.engine.show.step_times import StepProfile
 from zeroskip.errors import DataError, ShapeError
 from zeroskip.gain import Gain
 
@@ -218,6 +221,35 @@ def test_the_exact_model_is_recommended_where_zeros_buy_little(profile: Sparsity
     assert much.prospects[-1].startswith("recommended: thresholds, by calibrate or finetune; 20 points")
     for line in little.prospects:
         assert line in str(little)
+
+
+def test_noisy_times_are_told_before_the_advice(profile: SparsityProfile) -> None:
+    calm, noisy = (profile.model_copy(update={"timing_error": error}) for error in (0.01, 0.12))
+    assert not calm.is_noisy
+    assert not any("uncertain" in line for line in calm.prospects)
+    assert noisy.is_noisy
+    assert noisy.prospects[-2].startswith("times of layers are uncertain by 12%")
+    assert noisy.prospects[-2] in str(noisy)
+
+
+@pytest.mark.parametrize(("times", "rounds"), [([1.0], 3), ([1.0, 2.0, 4.0], 9)], ids=["calm", "noisy"])
+def test_layers_are_timed_longer_while_times_are_noisy(times: list[float], rounds: int) -> None:
+    step = StepProfile(
+        name="conv", op="conv2d", nodes=(), kernel="", input_name="x", output_shape=(), latency_ms=1.0, macs=1,
+        can_skip=True, input_density=0.5,
+    )  # fmt: skip
+    calls = []
+
+    class Session:
+        cost_model = CostModel.for_isa("generic")
+
+        def profile(self, feed: object, *, iterations: int) -> object:
+            calls.append(times[len(calls) // 2 % len(times)])
+            return SimpleNamespace(steps=[replace(step, latency_ms=calls[-1])])
+
+    (measured,) = measure_steps([Session(), Session()], [{}])  # type: ignore[list-item]
+    assert len(calls) == 2 * rounds
+    assert (timing_error([measured]) > MOST_ERROR) == (rounds == 9)
 
 
 def test_layers_behind_an_edge_are_named(profile: SparsityProfile) -> None:

@@ -15,7 +15,7 @@ from ..errors import DataError
 from ..progress import Progress
 from ..system import cpu_model
 from ..thresholds import ThresholdSet
-from .curves import ROUNDS, StepMeasurement, measure_steps
+from .curves import ROUNDS, StepMeasurement, measure_steps, timing_error
 from .inputs import Feed, ModelInput, warn_of_other_preprocessing
 from .observation import ActivationValues, observe
 from .precisions import other_precisions, precision_times
@@ -198,6 +198,7 @@ def _times(
         "gains": gains,
         "predicted_latency_ms": tuple(sum(item.predicted_ms(gain) for item in measured) for gain in gains),
         "fixed": _fixed(measured, total),
+        "timing_error": timing_error(measured) if gains else 0.0,
         "layers": tuple(
             _layer(item, total, batch_size, gains, labels, explained.get(item.step.name))
             for item in measured

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..engine.cost import DensityCurve
+from ..engine.cost import MOST_ERROR, DensityCurve, mean_error, median_error
 from ..progress import Progress, Steps
 from .inputs import Feed
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from ..engine import InferenceSession, Profile, StepProfile
 
 ROUNDS = 3
+_MOST_ROUNDS = 9
+"""While the times are noisy."""
 ITERATIONS = 5
 _LOWEST_DENSITY = 0.01
 
@@ -35,6 +38,7 @@ class StepMeasurement:
         density: Mean over inputs, or None where the step cannot skip.
         curve: Its density curve, or None where the step cannot skip.
         dense_ratio: Its time if nothing were zero over its time now, by a fitted cost model; None without one.
+        error: Relative standard error of its times, told by how far the rounds lay apart.
     """
 
     step: StepProfile
@@ -42,6 +46,7 @@ class StepMeasurement:
     density: float | None
     curve: DensityCurve | None
     dense_ratio: float | None = None
+    error: float = 0.0
 
     def predicted_ms(self, sparsity_gain: float) -> float:
         """Return the time in ms if ``sparsity_gain`` more of all values (0.1: ten points) were zero."""
@@ -76,11 +81,17 @@ def measure_steps(
     """
     rounds: list[list[Profile]] = []
     steps = Steps(progress, "timing layers", ROUNDS)
-    for number in range(ROUNDS):
+    errors = np.zeros(0)
+    for number in range(_MOST_ROUNDS):
         feed = feeds[number % len(feeds)]
         # Variants are interleaved, so that drift of a shared machine hits all of them.
         rounds.append([session.profile(feed, iterations=ITERATIONS) for session in sessions])
         steps.advance()
+        if len(rounds) >= ROUNDS:
+            errors = _errors(rounds)
+            if _are_steady(rounds[0][0], errors):
+                break
+    steps.finish()
     points: dict[str, list[tuple[float, float]]] = {}
     for variant in range(len(sessions)):
         for name, point in _medians([profiles[variant] for profiles in rounds]).items():
@@ -100,9 +111,29 @@ def measure_steps(
             densities.get(step.name),
             DensityCurve.fit(points[step.name], step.steady_density) if step.name in here else None,
             dense_ratios.get(step.name),
+            float(error),
         )
-        for step in natural
+        for step, error in zip(natural, errors, strict=True)
     )
+
+
+def timing_error(measured: Sequence[StepMeasurement]) -> float:
+    """Return the relative standard error of the times of steps that can skip, each weighted by its time."""
+    skipping = [item for item in measured if item.curve is not None]
+    return mean_error([item.error for item in skipping], [item.latency_ms for item in skipping])
+
+
+def _errors(rounds: Sequence[Sequence[Profile]]) -> NDArray[np.float64]:
+    """Return the relative standard error of every step's median time, float64 ``[steps]``."""
+    times = [[[step.latency_ms for step in profile.steps] for profile in profiles] for profiles in rounds]
+    return np.asarray(np.median(median_error(times), axis=0), np.float64)
+
+
+def _are_steady(profile: Profile, errors: NDArray[np.float64]) -> bool:
+    """Whether the times of the steps that can skip are certain enough."""
+    chosen = [place for place, step in enumerate(profile.steps) if step.can_skip]
+    times = [profile.steps[place].latency_ms for place in chosen]
+    return mean_error(errors[chosen], times) <= MOST_ERROR
 
 
 def _dense_ratios(session: InferenceSession, densities: Mapping[str, float]) -> dict[str, float]:

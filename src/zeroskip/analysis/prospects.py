@@ -46,6 +46,11 @@ def prospect_lines(profile: ProfileData) -> list[str]:
             f"{profile.steady_share:.0%} of the time goes to 3x3 layers by Winograd's algorithm, where zeros save "
             f"nothing until there are {span} of them"
         )
+    if profile.gains and profile.is_noisy:
+        lines.append(
+            f"times of layers are uncertain by {profile.timing_error:.0%}, because other work disturbed them: measure "
+            "again when the machine is idle before you go by what zeros would buy"
+        )
     if profile.gains:
         lines.append(f"recommended: {_advice(profile)}")
     return lines

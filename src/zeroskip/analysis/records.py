@@ -7,6 +7,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict
 from typing_extensions import Self
 
+from ..engine.cost import MOST_ERROR
 from ..gain import Gain
 from ..saved_value import SavedValue
 
@@ -222,6 +223,8 @@ class ProfileData(SavedValue):
         precisions: The other precisions that the engine can run the model in.
         reference: Another engine timed beside it, if any.
         given_up: Why layers that could skip zeros are left to ONNX Runtime; empty where none are.
+        timing_error: Relative standard error of the times of layers that can skip, told by how far repetitions lay
+            apart; 0 in files of earlier versions.
     """
 
     SCHEMA_VERSION: ClassVar[int] = 1
@@ -250,6 +253,12 @@ class ProfileData(SavedValue):
     precisions: tuple[PrecisionTimes, ...] = ()
     reference: Reference | None = None
     given_up: str = ""
+    timing_error: float = 0.0
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether the times of layers are too uncertain to say what more zeros would buy."""
+        return self.timing_error > MOST_ERROR
 
     @property
     def macs(self) -> int:

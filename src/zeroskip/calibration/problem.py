@@ -26,6 +26,7 @@ from .network.step_times import may_measure, measured_curves
 from .network.work import Work
 from .options import CalibrationOptions
 from .search.walk import Budget
+from .sentences import noise_words
 from .variety import check_variety
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ class Setting:
         metric: Judges outputs.
         baseline: How good the model as it is is; None where top-1 is not what is bounded.
         work: Knows what an earlier run computed, and how much time is left.
-        notes: What is to be said of the inputs (copies, blank ones), and of layers that are left to ONNX Runtime.
+        notes: What is to be said of the inputs (copies, blank ones), of layers that are left to ONNX Runtime, and of
+            noisy times.
 
     Raises:
         CalibrationError: If the metric does not fit, the model only guesses by the labels and that is not accepted, or
@@ -150,7 +152,11 @@ class Setting:
             return {"curves": np.frombuffer(b"" if curves is None else curves.model_dump_json().encode(), np.uint8)}
 
         found = self.work.recall(lambda: digest("step times", self.network.identity), measure)["curves"].tobytes()
-        self.network.curves = StepCurves.model_validate_json(found) if found else None
+        self.network.curves = curves = StepCurves.model_validate_json(found) if found else None
+        if curves is not None and curves.is_noisy:
+            note = noise_words(curves.error)
+            self.notes += (note,)
+            _log.warning(note)
 
     def dense_program(self) -> Network:
         """Return the network as it was, with programs of its own."""

@@ -48,8 +48,8 @@ class CalibrationResult(Tabular, ShortRepr, BaseModel):
         baseline: How good the model as it is is by the labels; None where top-1 was not bounded.
         estimate: The best estimate of the drop there is, from both halves together, with an interval that covers the
             choice; the budget holds for it. None where no threshold is above zero, and in files of earlier versions.
-        notes: What is to be said of the inputs (copies of others, blank ones), of the choice of the metric, and of
-            layers that are left to ONNX Runtime.
+        notes: What is to be said of the inputs (copies of others, blank ones), of the choice of the metric, of layers
+            that are left to ONNX Runtime, and of measured times that were noisy.
         judged_output: Name of the output that the metric judges; empty where it judges all of them.
         guarded_outputs: Names of the outputs whose loss of information is bounded: every one that can be compared input
             by input; for others the values inside the model that they are made of.
@@ -57,7 +57,7 @@ class CalibrationResult(Tabular, ShortRepr, BaseModel):
         sparsity_after: The same with the thresholds.
         predicted_speedup: Time before over time after, by ``costs`` of the options.
         measured_speed: The same as the engine measured it; None where it did not, or nothing was changed. Of all that
-            is here this alone differs from run to run.
+            is here this alone differs from run to run; the rest does where ``step_time_error`` was too large.
         strategy: How shares were allocated to layers in the end; block-wise learning may have been no better.
         options: What was asked for.
         trials: Everything that was tried, in order.
@@ -66,6 +66,8 @@ class CalibrationResult(Tabular, ShortRepr, BaseModel):
         corrections: What compensation tried, layer by layer.
         distillation: What distilling the weights gave; None if it was not tried.
         learning: What block-wise learning gave, price by price; the strategy is another where none of it was kept.
+        step_time_error: Relative standard error of the measured times of layers that said which zeros pay; None where
+            the cost model did, and in files of earlier versions.
         was_interrupted: Whether the search was stopped early; the set is the best until then.
         seconds: How long it took.
     """
@@ -96,6 +98,7 @@ class CalibrationResult(Tabular, ShortRepr, BaseModel):
     corrections: tuple[Correction, ...] = ()
     learning: tuple[LearningTrial, ...] = ()
     distillation: DistillationTrial | None = None
+    step_time_error: float | None = None
     was_interrupted: bool
     seconds: float
 

@@ -65,6 +65,19 @@ def interval_words(metric: str, interval: tuple[float, float]) -> str:
     return f"{amount(metric, low)} to {amount(metric, high)}"
 
 
+def noise_words(error: float) -> str:
+    """Return what noisy times of layers mean for a search that goes by them.
+
+    Args:
+        error: Relative standard error of the times.
+    """
+    return (
+        f"the times of layers that say which zeros pay are uncertain by {error:.0%}, because other work disturbed "
+        "them, so another run may choose other layers: calibrate again when the machine is idle, or go by the cost "
+        "model (--costs model)"
+    )
+
+
 def bounded_words(
     metric: str, max_drop: float | None, max_information_loss: float | None, judged: str, guarded: Sequence[str]
 ) -> str:

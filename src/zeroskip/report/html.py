@@ -25,7 +25,16 @@ from .charts import draw_curve, draw_histograms, draw_search, draw_time
 from .figures import can_draw
 from .heat import aspect, map_rows
 from .sensitivities import sensitivity_rows
-from .words import budget_words, caution, contributions, headline, measurement_caution, method_words, price
+from .words import (
+    budget_words,
+    caution,
+    contributions,
+    headline,
+    measurement_caution,
+    method_words,
+    price,
+    timing_caution,
+)
 
 ENGINE_NAMES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "ncnn": "ncnn", "torch": "PyTorch"}
 _ROWS = {
@@ -102,7 +111,9 @@ def render_report(
             headline=headline(profile.model, summary),
             price=price(calibration),
             contributions=contributions(summary),
-            cautions=[text for text in (caution(calibration), measurement_caution(bench)) if text],
+            cautions=[
+                text for text in (caution(calibration), timing_caution(calibration), measurement_caution(bench)) if text
+            ],
             budget=budget_words(calibration),
             method=method_words(calibration),
             metric=metric_words(calibration.metric),

@@ -15,7 +15,16 @@ from ..fitted_table import Column, FittedTable
 from ..summary import Summary
 from ..text import time_cell
 from .sensitivities import sensitivity_rows
-from .words import METRIC_HEADINGS, budget_words, caution, contributions, headline, measurement_caution, price
+from .words import (
+    METRIC_HEADINGS,
+    budget_words,
+    caution,
+    contributions,
+    headline,
+    measurement_caution,
+    price,
+    timing_caution,
+)
 
 _BAR_WIDTH = 10
 _BAR_COLUMN = Column("", rank=9, justify="left")
@@ -198,7 +207,7 @@ def render_summary(model: str, summary: Summary, calibration: CalibrationResult,
     ]
     lines += [Text(line) for line in contributions(summary)]
     lines.append(Text(price(calibration)))
-    for warning in (caution(calibration), measurement_caution(bench)):
+    for warning in (caution(calibration), timing_caution(calibration), measurement_caution(bench)):
         if warning is not None:
             lines.append(Text(warning, style="yellow"))
     lines.append(Text(f"{settings}; medians of one interleaved run; sparsity weighted by MACs", style="dim"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..bench import BenchResult
 from ..calibration import CalibrationResult
-from ..calibration.sentences import counted_words, estimate_words, excess_words
+from ..calibration.sentences import counted_words, estimate_words, excess_words, noise_words
+from ..engine.cost import MOST_ERROR
 from ..gain import Gain
 from ..intervals import clopper_pearson
 from ..summary import Summary
@@ -103,6 +104,12 @@ def speed_caution(calibration: CalibrationResult) -> str | None:
     )
 
 
+def timing_caution(calibration: CalibrationResult) -> str | None:
+    """Return a warning if the times of layers that decided were noisy, or None."""
+    error = calibration.step_time_error
+    return _sentence(noise_words(error)) if error is not None and error > MOST_ERROR else None
+
+
 def caution(calibration: CalibrationResult) -> str | None:
     """Return what a reader must know before trusting the check, or None: that few inputs cannot prove a budget."""
     samples = calibration.holdout.samples
@@ -147,6 +154,8 @@ def budget_words(calibration: CalibrationResult) -> str:
 def method_words(calibration: CalibrationResult) -> str:
     """Return how the thresholds were found: strategy, branches, and what compensation did."""
     parts = [f"{calibration.strategy} strategy"]
+    if calibration.learning and not any(trial.is_kept for trial in calibration.learning):
+        parts.append("block-wise learning tried, without gain")
     if calibration.options.branches:
         parts.append("convolutions apart from shortcuts (branches)")
     if calibration.corrections:

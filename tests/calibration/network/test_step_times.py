@@ -17,6 +17,7 @@ from zeroskip.engine import CostModel
 from zeroskip.engine.cost import StepCurves
 from zeroskip.engine.cost.step_curves import MeasuredStep
 from zeroskip.errors import CalibrationError
+from zeroskip.report.words import timing_caution
 
 
 def curves_of(setting: Setting, **shapes: MeasuredStep) -> StepCurves:
@@ -107,6 +108,33 @@ def test_an_engine_that_cannot_be_timed_leaves_it_to_the_model(
     finder.observe()
     assert setting.network.curves is None
     assert "layers could not be timed, so the cost model says what zeros are worth: no memory" in caplog.text
+
+
+@pytest.mark.parametrize("error", [0.02, 0.2])
+def test_noisy_times_never_decide_silently(
+    error: float, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    noisy = MeasuredStep(points=((0.0, 0.0), (1.0, 4.0)), error=error)
+
+    def measured(program: Any, *arguments: object) -> StepCurves:
+        steps = dict.fromkeys((step.name for step in program.plan.steps), noisy)
+        return StepCurves(isa="generic", threads=1, batch_size=1, steps=steps)
+
+    monkeypatch.setattr(problem_module, "may_measure", lambda: True)
+    monkeypatch.setattr(problem_module, "measured_curves", measured)
+    result = zs.calibrate(tiny_network(), tiny_data(32), 0.1, threads=1, measure_seconds=0.0)
+    words = "the times of layers that say which zeros pay are uncertain by 20%"
+    assert result.step_time_error == pytest.approx(error)
+    assert any(note.startswith(words) for note in result.notes) == (error > 0.1)
+    assert (words in caplog.text) == (error > 0.1)
+    caution = timing_caution(result)
+    assert caution is None if error < 0.1 else caution is not None and caution.startswith("The times of layers")
+
+
+def test_what_the_cost_model_decided_has_no_noise() -> None:
+    result = zs.calibrate(tiny_network(), tiny_data(32), 0.1, threads=1, measure_seconds=0.0, costs="model")
+    assert result.step_time_error is None
+    assert timing_caution(result) is None
 
 
 def test_unknown_costs_are_refused() -> None:

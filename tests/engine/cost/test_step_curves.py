@@ -10,9 +10,9 @@ from zeroskip.engine.cost import StepCurves, kept_curves, step_curves
 from zeroskip.engine.cost.step_curves import MeasuredStep
 
 
-def made_up(batch_size: int = 1) -> StepCurves:
+def made_up(batch_size: int = 1, error: float = 0.0) -> StepCurves:
     steps = {
-        "conv": MeasuredStep(points=((0.2, 1.0), (0.8, 4.0))),
+        "conv": MeasuredStep(points=((0.2, 1.0), (0.8, 4.0)), error=error),
         "edge": MeasuredStep(points=((0.1, 1.0), (0.5, 2.0), (0.9, 2.0)), steady_density=0.4),
         "first": MeasuredStep(points=((1.0, 5.0),)),
     }
@@ -70,3 +70,36 @@ def test_old_files_are_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     for number in range(6):
         kept_curves(bytes([number]), "generic", 1, made_up)
     assert len(list((tmp_path / "step-curves").glob("*.json"))) == 3
+
+
+def test_noise_is_that_of_the_steps_that_can_skip_by_their_time() -> None:
+    """4 ms uncertain by 12 %, 2 ms by nothing; the 5 ms that never skip decide nothing."""
+    curves = made_up(error=0.12)
+    assert curves.error == pytest.approx(0.08)
+    assert curves.is_noisy
+    assert not made_up(error=0.08).is_noisy
+    fixed = curves.model_copy(update={"steps": {"first": MeasuredStep(points=((1.0, 5.0),), error=1.0)}})
+    assert (fixed.error, fixed.is_noisy) == (0.0, False)
+
+
+@pytest.mark.parametrize("has_folder", [True, False])
+def test_noisy_times_are_measured_again_by_the_next_and_the_least_noisy_kept(
+    has_folder: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(step_curves, "_in_memory", {})
+    monkeypatch.setattr(step_curves, "user_cache_folder", lambda: tmp_path if has_folder else None)
+    errors = [0.3, 0.5, 0.2, 0.01, 0.0]
+    calls = iter(errors)
+    found = [kept_curves(b"model", "generic", 1, lambda: made_up(error=next(calls))) for _ in range(6)]
+    assert [item.steps["conv"].error for item in found] == [0.3, 0.3, 0.2, 0.01, 0.01, 0.01]
+    assert next(calls) == 0.0, "times that are certain are not measured again"
+
+
+def test_files_that_do_not_say_how_noisy_they_are_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step_curves, "user_cache_folder", lambda: tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(step_curves, "_FORM", 1)
+        kept_curves(b"model", "generic", 1, made_up)
+    calls: list[int] = []
+    kept_curves(b"model", "generic", 1, lambda: calls.append(1) or made_up())
+    assert calls == [1]

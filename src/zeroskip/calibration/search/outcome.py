@@ -86,8 +86,11 @@ def outcome(
             for name in finder.values
         ),
         corrections=found.corrections,
-        learning=found.learning,
-        distillation=found.distillation,
+        learning=tuple(
+            trial.model_copy(update={"is_kept": place == found.learnt}) for place, trial in enumerate(found.learning)
+        ),
+        distillation=found.distillation and found.distillation.model_copy(update={"is_kept": found.is_distilled}),
+        step_time_error=None if setting.network.curves is None else setting.network.curves.error,
         was_interrupted=was_interrupted,
         seconds=seconds,
     )

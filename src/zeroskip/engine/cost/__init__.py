@@ -2,16 +2,19 @@
 
 ``work`` says how much of what a step does, ``model`` prices it, ``probes`` measures such work on this
 machine, ``fit`` finds the prices, ``cache`` keeps them for the next session. Prices are plain data; only
-``probes`` runs anything. ``density_curve`` and ``step_curves`` are times of the very steps of a network instead.
+``probes`` runs anything. ``density_curve`` and ``step_curves`` are times of the very steps of a network instead;
+``noise`` says how far repeated times can be trusted.
 """
 
 from .cache import choose_cost_model, fitted_cost_model
 from .density_curve import DensityCurve
 from .model import AlgorithmCost, CostModel, CostModelChoice, FamilyCost, Fit, with_crossovers
+from .noise import MOST_ERROR, mean_error, median_error
 from .step_curves import StepCurves, kept_curves
 from .work import can_skip, skips_rows
 
 __all__ = [
+    "MOST_ERROR",
     "AlgorithmCost",
     "CostModel",
     "CostModelChoice",
@@ -23,6 +26,8 @@ __all__ = [
     "choose_cost_model",
     "fitted_cost_model",
     "kept_curves",
+    "mean_error",
+    "median_error",
     "skips_rows",
     "with_crossovers",
 ]

@@ -2,6 +2,7 @@
 
 The cost model knows kinds of steps; these are the very steps. They are measured once for a model, an instruction set
 and a number of threads, and read from the user's cache afterwards, so that a search by them comes out the same again.
+Each knows how noisy it was; curves that are too noisy to tell layers apart are measured again by whoever asks next.
 """
 
 from __future__ import annotations
@@ -21,10 +22,13 @@ from ...saved_value import SavedValue
 from ...system import user_cache_folder
 from .cache import machine_key
 from .density_curve import DensityCurve
+from .noise import MOST_ERROR, mean_error
 
 _logger = logging.getLogger(__name__)
 
 _FOLDER = "step-curves"
+_FORM = 2
+"""Files of an earlier form, which do not say how noisy they are, are not read."""
 _MOST_FILES = 64
 _in_memory: dict[str, StepCurves] = {}
 
@@ -36,12 +40,14 @@ class MeasuredStep(BaseModel):
         points: Density of what it reads and median time in ms per run; a single one of density 1 where the time does
             not depend on the density.
         steady_density: See :meth:`DensityCurve.fit`.
+        error: Relative standard error of these times, told by how far their repetitions lay apart; median over points.
     """
 
     model_config = ConfigDict(frozen=True)
 
     points: tuple[tuple[float, float], ...] = Field(min_length=1)
     steady_density: float | None = None
+    error: float = Field(default=0.0, ge=0.0)
 
 
 class StepCurves(SavedValue):
@@ -63,6 +69,17 @@ class StepCurves(SavedValue):
     precision: str = "float32"
     steps: dict[str, MeasuredStep]
 
+    @property
+    def error(self) -> float:
+        """Relative standard error of the times of the steps that can skip, each weighted by its time."""
+        skipping = [step for step in self.steps.values() if len(step.points) > 1]
+        return mean_error([step.error for step in skipping], [max(step.points)[1] for step in skipping])
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether the times say too little to tell which zeros pay."""
+        return self.error > MOST_ERROR
+
     @cached_property
     def curves(self) -> dict[str, DensityCurve]:
         """By name of the step."""
@@ -82,7 +99,9 @@ class StepCurves(SavedValue):
 
 
 def kept_curves(model: bytes, isa: str, threads: int, measure: Callable[[], StepCurves]) -> StepCurves:
-    """Return the curves of a model, measured now if that has not been done on this machine.
+    """Return the curves of a model, measured now if that has not been done on this machine, or too noisily.
+
+    Of noisy ones the least noisy are returned and kept; the next call measures again.
 
     Args:
         model: Identity of the network: file, form, batch size.
@@ -90,14 +109,17 @@ def kept_curves(model: bytes, isa: str, threads: int, measure: Callable[[], Step
         threads: Threads.
         measure: Measures.
     """
-    name = digest(model, machine_key(isa, threads)).hex()[:32]
+    name = digest(_FORM, model, machine_key(isa, threads)).hex()[:32]
     folder = user_cache_folder()
     path = None if folder is None else folder / _FOLDER / f"{name}.json"
     found = _in_memory.get(name) or (None if path is None else _read(path))
-    if found is None:
-        found = measure()
-        _keep(name, path, found)
-    return found
+    if found is not None and not found.is_noisy:
+        return found
+    measured = measure()
+    if found is not None and found.error <= measured.error:
+        return found
+    _keep(name, path, measured)
+    return measured
 
 
 def _read(path: Path) -> StepCurves | None:

@@ -14,11 +14,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...progress import Progress, Steps
+from ..cost.noise import median_error
 from ..cost.step_curves import MeasuredStep, StepCurves
 from ..plan.types import FloatArray
 from .probe import ProbeProgram
 
+Round = Sequence[Sequence[Mapping[str, float | None]]]
+"""What the core reports of every step, by level."""
 _ROUNDS, _FEWEST_ROUNDS = 9, 3
+_PATIENCE = 3
+"""How many times as many rounds, and as many seconds, are spent while the times are noisy."""
 _ITERATIONS = 2
 _LEAST_STEADY_SHARE = 0.05
 """Of the whole time, that steps must take which skip nothing, to tell by them how fast the machine is at the moment."""
@@ -38,24 +43,34 @@ def sweep_densities(
         program: The network; its thresholds are as the model has them afterwards.
         inputs: Real inputs of one run each, an array or a list of them; rounds take turns in them.
         levels: Threshold sets, each a level of sparsity.
-        seconds: When to stop repeating, after three rounds at least.
+        seconds: When to stop repeating, after three rounds at least; while times are noisy, three times as long.
         progress: Told of each round.
 
     Raises:
         EngineError: If the engine fails.
     """
-    rounds: list[list[list[Mapping[str, float | None]]]] = []
+    rounds: list[Round] = []
     steps = Steps(progress, "timing layers", _ROUNDS)
     program.profile(_listed(inputs[0]), 1)  # warms up
     start = time.perf_counter()
     try:
-        while len(rounds) < _ROUNDS and (len(rounds) < _FEWEST_ROUNDS or time.perf_counter() - start < seconds):
-            feed = inputs[len(rounds) % len(inputs)]
-            rounds.append([_profile(program, level, feed) for level in levels])
-            steps.advance()
+        for patience in (1, _PATIENCE):
+            while len(rounds) < patience * _ROUNDS and (
+                len(rounds) < _FEWEST_ROUNDS or time.perf_counter() - start < patience * seconds
+            ):
+                feed = inputs[len(rounds) % len(inputs)]
+                rounds.append([_profile(program, level, feed) for level in levels])
+                steps.advance()
+            curves = _curves(program, rounds)
+            if not curves.is_noisy:
+                break
     finally:
         program.reset_thresholds(list(program.threshold_steps))
     steps.finish()
+    return curves
+
+
+def _curves(program: ProbeProgram, rounds: Sequence[Round]) -> StepCurves:
     return StepCurves(
         isa=program.isa,
         threads=program.num_threads,
@@ -64,10 +79,8 @@ def sweep_densities(
     )
 
 
-def measured_steps(
-    names: Sequence[str], rounds: Sequence[Sequence[Sequence[Mapping[str, float | None]]]]
-) -> dict[str, MeasuredStep]:
-    """Return the medians of profiles.
+def measured_steps(names: Sequence[str], rounds: Sequence[Round]) -> dict[str, MeasuredStep]:
+    """Return the medians of profiles, and how far they can be trusted.
 
     Args:
         names: Of the steps.
@@ -83,14 +96,17 @@ def measured_steps(
     is_steady = np.array([step["density"] is None for step in first])
     seen = np.array([[[step["density"] for step in level] for level in levels] for levels in rounds], np.float64)
     densities = seen.mean(axis=0)
-    medians = np.median(_at_one_speed(times, is_steady), axis=0)
+    alike = _at_one_speed(times, is_steady)
+    medians, errors = np.median(alike, axis=0), np.median(median_error(alike), axis=0)
     found = {}
     for index, name in enumerate(names):
         if is_steady[index]:
-            found[name] = MeasuredStep(points=((1.0, float(np.median(medians[:, index]))),))
+            level = float(np.median(medians[:, index]))
+            found[name] = MeasuredStep(points=((1.0, level),), error=errors[index])
             continue
         points = tuple(zip(densities[:, index].tolist(), medians[:, index].tolist(), strict=True))
-        found[name] = MeasuredStep(points=points, steady_density=first[index]["steady_density"])
+        steady_density = first[index]["steady_density"]
+        found[name] = MeasuredStep(points=points, steady_density=steady_density, error=errors[index])
     return found
 
 
