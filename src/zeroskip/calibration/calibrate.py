@@ -136,14 +136,13 @@ def _found(setting: Setting, finder: Finder, keep_best: bool, progress: Progress
             finder.look(found)
             finder.compensate(found, options.compensation)
             if options.strategy == "blockwise":
-                learner = BlockLearner(setting, finder, progress)
-                learner.improve(found)
-                found.learning, found.distillation = tuple(learner.trials), learner.distillation
+                BlockLearner(setting, finder, progress).improve(found)
     except (KeyboardInterrupt, TimeLimitError) as reason:
         if isinstance(reason, KeyboardInterrupt) and not keep_best:
             raise
         was_interrupted = True
-        found.strength = found.search.best(budget) if budget is not None else 0.0
+        if found.earlier is None:  # what took the place of something else has passed the check already
+            found.strength = found.search.best(budget) if budget is not None else 0.0
     setting.work.stop()
     finder.confirm(found, is_final=not was_interrupted)
     return found, was_interrupted

@@ -14,6 +14,7 @@ from zeroskip.calibration.options import CalibrationOptions
 from zeroskip.calibration.problem import Setting
 from zeroskip.calibration.search import finder as finder_module
 from zeroskip.calibration.search.finder import Finder, Found
+from zeroskip.calibration.search.search import Search
 from zeroskip.errors import RecipeError
 from zeroskip.onnx import LayerWeights
 
@@ -67,6 +68,21 @@ def test_thresholds_of_zero_change_nothing() -> None:
 def test_corrections_that_let_nothing_more_be_saved_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finder_module, "is_better", lambda *arguments: False)
     result = calibrated("bias")
+    assert not result.layers
+    assert result.corrections
+    assert not any(item.is_kept for item in result.corrections)
+
+
+def test_corrections_that_fail_the_last_check_leave_what_was_found_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, holds = calibrated("none"), Search._holds
+    monkeypatch.setattr(
+        Search, "_holds", lambda search, *arguments: not search.is_fitted and holds(search, *arguments)
+    )  # fmt: skip
+    result = calibrated("bias")
+    assert not result.is_zero
+    for name, value in plain.thresholds.thresholds.items():
+        assert np.array_equal(result.thresholds[name], value)
+    assert result.holdout == plain.holdout
     assert not result.layers
     assert result.corrections
     assert not any(item.is_kept for item in result.corrections)

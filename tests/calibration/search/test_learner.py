@@ -17,8 +17,11 @@ from tiny_network import tiny_data, tiny_network
 torch = pytest.importorskip("torch")
 
 from zeroskip.calibration import CalibrationResult  # noqa: E402
+from zeroskip.calibration.judging.metric import FidelityMetric  # noqa: E402
 from zeroskip.calibration.network import work  # noqa: E402
 from zeroskip.calibration.search import learner  # noqa: E402
+from zeroskip.calibration.search.search import Search  # noqa: E402
+from zeroskip.calibration.search.walk import Budget  # noqa: E402
 from zeroskip.learning import blockwise, distillation  # noqa: E402
 from zeroskip.report.words import method_words  # noqa: E402
 
@@ -86,6 +89,59 @@ def test_what_does_not_beat_the_plain_strategy_is_thrown_away(
     assert not any(trial.is_kept for trial in found.learning)
     assert found.layers == {}
     assert found.sparsity_after == plain.sparsity_after
+
+
+def test_what_the_last_check_takes_back_never_costs_what_the_plain_strategy_has(
+    plain: CalibrationResult, learnt: CalibrationResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check with what the choice hides comes last; learnt thresholds that fail it leave the plain ones."""
+    assert learnt.strategy == "blockwise"
+    holds = Search._holds
+
+    def strict(search: Search, place: int, budget: Budget) -> bool:
+        return search.strategy.name != "blockwise" and holds(search, place, budget)
+
+    monkeypatch.setattr(Search, "_holds", strict)
+    found = calibrate(strategy="blockwise")
+    assert found.strategy == "sensitivity"
+    assert found.thresholds.thresholds.keys() == plain.thresholds.thresholds.keys()
+    for name, value in plain.thresholds.thresholds.items():
+        assert np.array_equal(found.thresholds[name], value)
+    assert found.holdout == plain.holdout
+    assert found.layers == {}
+    assert found.learning
+    assert not any(trial.is_kept for trial in found.learning)
+    assert "block-wise learning tried, without gain" in method_words(found)
+
+
+def test_targets_compare_learnt_weights_with_the_model_as_it_came() -> None:
+    data = tiny_data(64)
+    found = calibrate(max_drop=None, target_sparsity=0.8, strategy="blockwise", distillation=True)
+    assert found.layers, "weights were learnt"
+    dense, now = (
+        zs.InferenceSession(model).run(None, {"image": data.array()})[0]
+        for model in (tiny_network(), found.apply(tiny_network()).to_bytes())
+    )
+    for score, part in zip((found.calibration, found.holdout), data.split(0.5), strict=True):
+        lost = FidelityMetric().information_loss(dense[part.indices], now[part.indices])
+        assert score.information_loss == pytest.approx(lost, rel=0.02)
+        assert score.baseline == 1.0
+
+
+def test_for_a_target_what_is_better_is_told_by_the_holdout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights fit the calibration data; there they look better than they are."""
+    trial = Search.trial
+
+    def tell(search: Search, strength: float, *, on_holdout: bool) -> object:
+        found = trial(search, strength, on_holdout=on_holdout)
+        if on_holdout or not search.is_fitted:
+            return found
+        return found.model_copy(update={"score": found.score.model_copy(update={"information_loss": 0.0})})
+
+    monkeypatch.setattr(Search, "trial", tell)
+    plainly = calibrate(max_drop=None, target_sparsity=0.75)
+    found = calibrate(max_drop=None, target_sparsity=0.75, strategy="blockwise")
+    assert found.holdout.information_loss <= plainly.holdout.information_loss
 
 
 def test_a_target_is_reached_with_learnt_weights() -> None:

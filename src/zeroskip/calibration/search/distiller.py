@@ -14,7 +14,7 @@ from ...system import installed_version
 from ..judging.outputs import Outputs
 from ..problem import Setting
 from ..records import DistillationTrial
-from .finder import Finder, Found, is_better
+from .finder import Finder, Found, is_better, judged
 from .torch_threads import torch_threads
 
 if TYPE_CHECKING:
@@ -69,15 +69,15 @@ class Distiller:
     def _take(self, found: Found, distilled: Learnt) -> bool:
         """Search again with the weights; return whether that goes further, else leave all as it was."""
         network, finder, is_kept = self._setting.network, self._finder, False
-        before = found.search.trial(found.strength, on_holdout=False)
+        before = judged(found.search, found.strength)
         network.set_weights(distilled.layers)
         try:
             search = found.search.again(min(found.search.lowest or found.strength, found.strength))
             strength = finder.confirmed(search, finder.reach(search))
-            trial = search.trial(strength, on_holdout=False)
-            is_kept = strength > 0.0 and is_better(trial, before, search.budget)
+            is_kept = strength > 0.0 and is_better(judged(search, strength), before, search.budget)
             if is_kept:
-                found.layers, found.search, found.strength = distilled.layers, search, strength
+                found.put(search, strength, distilled.layers)
+                found.is_distilled = True
         finally:
             if not is_kept:
                 network.set_weights(found.layers or {})

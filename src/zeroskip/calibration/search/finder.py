@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -40,16 +40,35 @@ class Found:
         strength: Place in the family; 0 changes nothing.
         corrections: What compensation tried.
         learning: What block-wise learning tried.
+        learnt: Which of these it is; None where it is none of them.
         distillation: What distilling the weights gave; None if it was not tried.
+        is_distilled: Whether it has these weights.
         layers: Weights that it corrected, by layer; they belong to the thresholds of ``strength``.
+        earlier: What this took the place of because it was better; None where nothing was better than the plain search.
     """
 
     search: Search
     strength: float = 0.0
     corrections: tuple[Correction, ...] = ()
     learning: tuple[LearningTrial, ...] = ()
+    learnt: int | None = None
     distillation: DistillationTrial | None = None
+    is_distilled: bool = False
     layers: Mapping[str, LayerWeights] | None = None
+    earlier: Found | None = None
+
+    def put(self, search: Search, strength: float, layers: Mapping[str, LayerWeights]) -> None:
+        """Put what is better, with weights of its own, in the place of what was found before, which stays at hand."""
+        self.earlier = replace(self)
+        self.search, self.strength, self.layers = search, strength, layers
+
+    def go_back(self) -> None:
+        """Put what was found before in its place again; what was tried since is told as tried, without gain."""
+        assert self.earlier is not None
+        tried = self.corrections
+        self.__dict__.update({**self.earlier.__dict__, "learning": self.learning, "distillation": self.distillation})
+        if not self.corrections:
+            self.corrections = tuple(item.model_copy(update={"is_kept": False}) for item in tried)
 
     @property
     def thresholds(self) -> Thresholds:
@@ -126,11 +145,24 @@ class Finder:
     def confirm(self, found: Found, *, is_final: bool = False) -> None:
         """Reduce the strength until both halves together, and the holdout, keep within the budget too.
 
+        Where the last check takes back so much that what this took the place of is better, that is put back.
+
         Args:
-            found: What the search has come to.
+            found: What the search has come to; network and it agree.
             is_final: Whether what the choice hides is to be estimated as well, which takes a few more trials.
         """
-        found.strength = self.confirmed(found.search, found.strength, is_final=is_final)
+        reached = found.strength
+        found.strength = self.confirmed(found.search, reached, is_final=is_final)
+        if not is_final or found.strength >= reached or found.earlier is None:
+            return
+        present = found.search.trial(found.strength, on_holdout=False)
+        earlier, network = found.earlier, self._setting.network
+        network.set_weights(earlier.layers or {})
+        self.confirm(earlier, is_final=True)
+        if is_better(earlier.search.trial(earlier.strength, on_holdout=False), present, found.search.budget):
+            found.go_back()
+        else:
+            network.set_weights(found.layers or {})
 
     def compensate(self, found: Found, kind: CompensationName) -> None:
         """Correct the layers for the thresholds found, and look again how far these may go with it.
@@ -149,7 +181,7 @@ class Finder:
         from ...onnx import layer_weights
 
         setting, is_kept = self._setting, False
-        before = found.search.trial(found.strength, on_holdout=False)
+        before = judged(found.search, found.strength)
         setting.network.set_weights({})
         setting.network.set_thresholds(found.thresholds)
         names = list(layer_weights(setting.model))
@@ -158,10 +190,9 @@ class Finder:
             layers, corrections = compensator.run(self._progress)
             search = found.search.again(found.strength)
             strength = self.confirmed(search, self.reach(search))
-            trial = search.trial(strength, on_holdout=False)
-            is_kept = bool(layers) and is_better(trial, before, search.budget)
+            is_kept = bool(layers) and is_better(judged(search, strength), before, search.budget)
             if is_kept:
-                found.layers, found.search, found.strength = layers, search, strength
+                found.put(search, strength, layers)
                 found.corrections = tuple(corrections)
             elif not found.corrections:
                 found.corrections = tuple(item.model_copy(update={"is_kept": False}) for item in corrections)
@@ -190,6 +221,11 @@ class Finder:
         if search.budget is None:
             return strength
         return search.confirmed(strength, search.budget, is_final=is_final)
+
+
+def judged(search: Search, strength: float) -> Trial:
+    """Return what :func:`is_better` goes by: for a target the holdout, as weights may fit the calibration data."""
+    return search.trial(strength, on_holdout=search.budget is None)
 
 
 def is_better(trial: Trial, before: Trial, budget: Budget | None) -> bool:

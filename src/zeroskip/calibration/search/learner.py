@@ -15,10 +15,10 @@ from ...journal import Arrays, digest
 from ...progress import Progress
 from ...system import installed_version
 from ..problem import Setting
-from ..records import DistillationTrial, LearningTrial
+from ..records import LearningTrial
 from ..strategies.allocation import GRID, LARGEST_FACTOR, ScaledStrategy
 from .distiller import Distiller
-from .finder import Finder, Found, is_better
+from .finder import Finder, Found, is_better, judged
 from .torch_threads import torch_threads
 
 if TYPE_CHECKING:
@@ -60,7 +60,6 @@ class BlockLearner:
         self._module = GraphModule(setting.model)
         self._data = setting.calibration.data.subset(_MOST_INPUTS)
         self.trials: list[LearningTrial] = []
-        self.distillation: DistillationTrial | None = None
 
     def improve(self, found: Found) -> None:
         """Put what learning gives in the place of what was found, where it is better; network and ``found`` agree."""
@@ -71,7 +70,7 @@ class BlockLearner:
         self._search_price(found, shares)
         if self._setting.options.distillation:
             distiller = Distiller(self._setting, self._finder, self._module, self._inputs, self._progress)
-            self.distillation = distiller.improve(found)
+            found.distillation = distiller.improve(found)
 
     def _search_price(self, found: Found, shares: Mapping[str, float]) -> None:
         price = _FIRST_PRICE
@@ -86,7 +85,7 @@ class BlockLearner:
         setting, finder, is_kept = self._setting, self._finder, False
         learnt = self._learn(shares, price)
         budget = found.search.budget
-        before = found.search.trial(found.strength, on_holdout=False)
+        before = judged(found.search, found.strength)
         setting.network.set_weights(learnt.layers)
         try:
             search = finder.search(ScaledStrategy(learnt.thresholds, name="blockwise"), budget)
@@ -94,13 +93,14 @@ class BlockLearner:
             reached = finder.reach(search)
             strength = finder.confirmed(search, reached)
             trial = search.trial(strength, on_holdout=False)
-            is_kept = strength > 0.0 and is_better(trial, before, budget)
+            is_kept = strength > 0.0 and is_better(judged(search, strength), before, budget)
             if is_kept:
-                found.layers, found.search, found.strength, found.corrections = learnt.layers, search, strength, ()
+                found.put(search, strength, learnt.layers)
+                found.corrections, found.learnt, found.is_distilled = (), len(self.trials), False
         finally:
             if not is_kept:
                 setting.network.set_weights(found.layers or {})
-        kept = LearningTrial(
+        tried = LearningTrial(
             price=price,
             factor=strength * LARGEST_FACTOR,
             inputs=learnt.inputs,
@@ -109,9 +109,8 @@ class BlockLearner:
             likely_drop=trial.score.likely_drop,
             is_kept=is_kept,
         )
-        if is_kept:
-            self.trials = [item.model_copy(update={"is_kept": False}) for item in self.trials]
-        self.trials.append(kept)
+        self.trials.append(tried)
+        found.learning = tuple(self.trials)
         return reached * LARGEST_FACTOR
 
     def _next_price(self, price: float, factor: float) -> float:
