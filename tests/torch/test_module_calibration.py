@@ -9,7 +9,8 @@ torch = pytest.importorskip("torch")
 from torch_networks import Plain, labelled, loaders, pictures  # noqa: E402
 
 import zeroskip as zs  # noqa: E402
-from zeroskip.torch import FATReLU, Recipe, calibrate, finetune, replace_relu, to_thresholds  # noqa: E402
+from tiny_network import tiny_data, tiny_network  # noqa: E402
+from zeroskip.torch import FATReLU, Recipe, calibrate, finetune, from_onnx, replace_relu, to_thresholds  # noqa: E402
 
 
 def trained() -> torch.nn.Module:
@@ -49,6 +50,26 @@ def test_no_threshold_becomes_lower(learnable: bool) -> None:
     calibrate(model, pictures(1), data(), max_drop=0.2, accept_baseline=True)
     assert model.features[2].threshold.tolist() == [100.0] * 8
     assert model.features[2].is_learnable == learnable
+
+
+def test_the_network_of_an_onnx_file_is_calibrated_as_it_is_now() -> None:
+    """Its activations keep the names of the file; weights that training changed count, and no threshold falls."""
+    network, images = from_onnx(tiny_network()), tiny_data(32)
+    first, *others = network.activation_names
+    network.rectifier(first).set_threshold(100.0)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(1.1)
+    options = {"metric": "fidelity", "threads": 1, "measure_seconds": 0.0}
+    result = calibrate(network, torch.zeros(1, *images.sample_shape), images, target_sparsity=0.8, **options)
+    direct = zs.calibrate(network.to_onnx().to_bytes(), images, target_sparsity=0.8, **options)
+    assert result.thresholds.thresholds.keys() <= {first, *others}
+    assert result.holdout.optimized == pytest.approx(direct.holdout.optimized, abs=0.02)
+    found = network.thresholds()
+    assert found[first].tolist() == [100.0] * len(found[first])
+    assert any(found[name].max() > 0.0 for name in others)
+    with pytest.raises(zs.RecipeError, match="compensation"):
+        calibrate(network, (), images, 0.01, compensation="bias")
 
 
 def test_refusals() -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..errors import RecipeError
 from ..learning.fatrelu import fatrelus
 from .export import to_onnx
+from .onnx_network import OnnxNetwork
 from .wrappers import innermost
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def calibrate(
 
     Args:
         model: With FATReLUs; their thresholds change in place.
-        example_inputs: One tensor, or one per input, to export the model by.
+        example_inputs: One tensor, or one per input, to export the model by; what :func:`from_onnx` made needs none.
         data: Real inputs, see :func:`zeroskip.calibrate`.
         max_drop: Largest loss of the metric.
         **options: The others of :func:`zeroskip.calibrate`, for example ``target_sparsity``; not ``compensation``,
@@ -53,12 +54,15 @@ def calibrate(
     from ..calibration import calibrate as calibrated
     from ..onnx import to_bytes
 
-    modules = fatrelus(innermost(model))
+    network = innermost(model)
+    own = network if isinstance(network, OnnxNetwork) else None
+    modules = fatrelus(network) if own is None else {name: own.rectifier(name) for name in own.activation_names}
     if not modules:
         raise RecipeError("the model has no FATReLU to give thresholds to: call replace_relu(model) first")
     if options.get("compensation", "none") != "none":
         raise RecipeError("compensation corrects weights of the file, not of the PyTorch model: calibrate that instead")
-    result = calibrated(to_bytes(to_onnx(model, example_inputs)), data, max_drop, **options)
+    onnx = to_bytes(to_onnx(model, example_inputs)) if own is None else own.to_onnx().to_bytes()
+    result = calibrated(onnx, data, max_drop, **options)
     for path, threshold in result.thresholds.thresholds.items():
         modules[path].set_threshold(np.maximum(threshold, modules[path].threshold_value()))
     return result
