@@ -252,28 +252,30 @@ def pictures(folder: Path, plan: Plan, seed: int) -> tuple[Dataset, Dataset]:
     return data.split(plan.samples / len(data), seed=1000 + seed)
 
 
-_DENSE: dict[tuple[str, int, int], NDArray[np.bool_]] = {}
+_DENSE: dict[tuple[str, bytes], NDArray[np.int64]] = {}
 
 
 def right_answers(folder: Path, network: str, result: CalibrationResult | None, data: Dataset) -> NDArray[np.bool_]:
-    """Return which pictures a network gets right; as it is it runs every batch once."""
-    model = _model(folder, network)
-    session = InferenceSession(
-        model if result is None else result.apply(model).to_bytes(), SessionOptions(intra_op_num_threads=1)
-    )
+    """Return which pictures a network gets right: by the labels, or as the network as it is where agreement counts."""
+    dense = _dense_answers(folder, network, data)
+    answers = dense if result is None else _answers(result.apply(_model(folder, network)).to_bytes(), data)
+    truth = dense if CASES[network].metric == "agreement" else data.labels
+    return np.asarray(answers == truth)
+
+
+def _dense_answers(folder: Path, network: str, data: Dataset) -> NDArray[np.int64]:
+    """Return the answers of a network as it is, which runs on every set of pictures once."""
+    key = (network, np.asarray(data.indices).tobytes())
+    if key not in _DENSE:
+        _DENSE[key] = _answers(_model(folder, network), data)
+    return _DENSE[key]
+
+
+def _answers(model: bytes, data: Dataset) -> NDArray[np.int64]:
+    session = InferenceSession(model, SessionOptions(intra_op_num_threads=1))
     (name,) = (item.name for item in session.get_inputs())
-    found = []
-    for start in range(0, len(data), _BATCH):
-        part = replace(data, indices=data.indices[start : start + _BATCH])
-        key = (network, int(part.indices[0]), int(part.indices[-1]))
-        if result is not None or key not in _DENSE:
-            is_right = predictions(session.run(None, {name: part.array()})[0]) == part.labels
-            found.append(is_right)
-            if result is None:
-                _DENSE[key] = is_right
-        else:
-            found.append(_DENSE[key])
-    return np.concatenate(found)
+    parts = (replace(data, indices=data.indices[start : start + _BATCH]) for start in range(0, len(data), _BATCH))
+    return np.concatenate([predictions(session.run(None, {name: part.array()})[0]) for part in parts])
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -61,6 +62,7 @@ def test_the_page_counts_what_is_covered() -> None:
 def test_what_is_there_is_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = Plan("tiny", 48, 16, 1, (0.05, 0.1))
     monkeypatch.setattr(estimates, "PLANS", (plan,))
+    monkeypatch.setattr(estimates, "CASES", {"tiny": SimpleNamespace(metric="top1")})
     monkeypatch.setattr(estimates, "_model", lambda folder, network: tiny_network())
     (logits,) = InferenceSession(tiny_network()).run(None, {"image": tiny_data(64).array()})
     noise = np.random.default_rng(0).gumbel(size=logits.shape)

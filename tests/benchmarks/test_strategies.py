@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the scripts are not part of the package
 
-from benchmarks.calibration import strategies
+from benchmarks.calibration import estimates, strategies
 from benchmarks.calibration.strategies import STRATEGIES, Row, load_rows, tables
 
 from tiny_network import tiny_data, tiny_network
@@ -86,3 +88,34 @@ def test_every_strategy_is_one_of_the_librarys() -> None:
 
     for choice in STRATEGIES.values():
         CalibrationOptions(max_drop=0.01, **choice)
+
+
+def test_without_labels_the_truth_is_what_the_network_says_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Labels of photographs are no classes of a network that judges something else."""
+
+    class Case:
+        metric = "agreement"
+
+        @staticmethod
+        def read(folder: Path) -> bytes:
+            return tiny_network()
+
+    class Changed:
+        @staticmethod
+        def apply(model: bytes) -> Any:
+            return SimpleNamespace(to_bytes=lambda: tiny_network(gain=-1.0))
+
+    monkeypatch.setattr(estimates, "CASES", {"tiny": Case})
+    monkeypatch.setattr(estimates, "_DENSE", {})
+    data = tiny_data(32)
+    assert estimates.right_answers(tmp_path, "tiny", None, data).all()
+    found = estimates.right_answers(tmp_path, "tiny", Changed(), data)  # type: ignore[arg-type]
+    dense, other = (
+        InferenceSession(model).run(None, {"image": data.array()})[0].argmax(axis=1)
+        for model in (tiny_network(), tiny_network(gain=-1.0))
+    )
+    assert found.tolist() == (dense == other).tolist()
+    part = data.subset(16)
+    assert len(estimates.right_answers(tmp_path, "tiny", None, part)) == len(part)
