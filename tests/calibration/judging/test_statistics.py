@@ -89,3 +89,17 @@ def test_mcnemar_takes_thousands() -> None:
     """2 to the power of 1024 is more than a float holds."""
     assert mcnemar(1000, 1000) == 1.0
     assert 0.0 < mcnemar(1100, 1000) < 0.05
+
+
+@pytest.mark.parametrize("changed", [1e-3, 1e6])
+def test_outputs_that_do_not_vary_have_a_finite_drop(changed: float) -> None:
+    """A network whose outputs are constant: the variation that a loss is compared with is zero."""
+    dense = np.ones((32, 5), np.float32)
+    thinned = dense + np.float32(changed) * np.arange(32, dtype=np.float32)[:, None]
+    losses = FidelityMetric().losses(dense, thinned, None)
+    assert losses is not None
+    assert np.isfinite(losses.counted.sum() / losses.scale.sum())
+    interval = drop_interval(FidelityMetric(), dense, thinned, None)
+    assert interval is not None
+    assert 1.0 < interval[0] < interval[1]
+    assert all(math.isfinite(end) for end in interval)

@@ -12,6 +12,8 @@ from .losses import Losses
 from .outputs import Column, Outputs
 from .protocol import Labels
 
+_ROUNDING = float(np.finfo(np.float32).eps) ** 2
+
 
 @dataclass(frozen=True)
 class FidelityMetric:
@@ -52,7 +54,9 @@ class FidelityMetric:
         if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
             rows = first.reshape(len(first), -1).astype(np.float64)
             others = second.reshape(len(second), -1)
-            variation = np.square(rows - rows.mean(axis=0)).sum(axis=1)
+            # Rounding varies outputs that do not vary otherwise; a loss in units of nothing would be infinite.
+            rounding = _ROUNDING * np.square(rows).sum(axis=1)
+            variation = np.maximum(np.square(rows - rows.mean(axis=0)).sum(axis=1), rounding)
             return np.square(rows - others).sum(axis=1), variation, (rows != others).any(axis=1)
         parts = [_row_parts(*pair) for pair in zip(first, second, strict=True)]
         errors, variations, changes = zip(*parts, strict=True)
