@@ -5,7 +5,6 @@ Labels are for people. Threshold sets, profiles and plans go by the names of the
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,17 +13,11 @@ from typing import TYPE_CHECKING
 from ..errors import ZeroskipError
 from .activation import activation_key, layer_name
 from .canonical import prepare
-from .values import is_op, is_own, operand
+from .node_names import stem
+from .values import is_op, is_own
 
 if TYPE_CHECKING:
     import onnx_ir as ir
-
-_MADE_UP = re.compile(r"(node_.*|[A-Z][A-Za-z0-9]*_+\d+|[A-Z][A-Za-z]*|_*\d+|)")
-"""Names that exporters number through: ``Conv__450``, ``node_Conv_12``, ``Relu``."""
-_ENDINGS = re.compile(
-    r"(:\d+|[/.](Bias(Add)?|Conv(2D|_\d+)?|MatMul|Gemm|kernel|weight|w|W|FusedBatchNorm(V3)?|ReadVariableOp|BatchNorm\w*)"
-    r"|_weights_fused_bn)+$"
-)
 
 
 @dataclass(frozen=True)
@@ -61,7 +54,7 @@ def labels_of(model: ir.Model) -> Labels:
         graph = prepare(model).graph
     except ZeroskipError:
         return Labels()
-    layers = {layer_name(node): _stem(node) for node in graph if _is_layer(node)}
+    layers = {layer_name(node): stem(node) or layer_name(node) for node in graph if _is_layer(node)}
     counts = Counter(layers.values())
     layers = {name: label if counts[label] == 1 else name for name, label in layers.items()}
     order = {node: number for number, node in enumerate(graph)}
@@ -77,16 +70,6 @@ def labels_of(model: ir.Model) -> Labels:
 
 def _is_layer(node: ir.Node) -> bool:
     return is_op(node, "Conv") or is_own(node, "Linear")
-
-
-def _stem(node: ir.Node) -> str:
-    weight = operand(node, 1)
-    names = (node.name, weight.name if weight is not None else None, node.outputs[0].name)
-    for name in names:
-        stem = _ENDINGS.sub("", name or "").strip("/")
-        if stem and not _MADE_UP.fullmatch(stem):
-            return stem
-    return layer_name(node)
 
 
 def _source(node: ir.Node, order: Mapping[ir.Node, int]) -> ir.Node | None:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ..errors import ModelError, ZeroskipError
 from .functions import inline_functions
+from .node_names import node_name
 from .values import ZEROSKIP_DOMAIN, value_names
 
 Rule = Callable[[ir.Node], bool]
@@ -97,12 +98,15 @@ def flat_copy(model: ir.Model) -> ir.Model:
 
 
 def name_nodes(graph: ir.Graph) -> None:
-    """Give every node a name of its own: messages, profiles and partitions refer to nodes by name."""
+    """Give every node a name of its own: messages, profiles and partitions refer to nodes by name.
+
+    Layers that an exporter numbered are called like their weights.
+    """
     seen: set[str] = set()
     for node in graph:
-        if not node.name or node.name in seen:
-            outputs = [output.name for output in node.outputs if output.name]
-            node.name = fresh_node_name(graph, node.name or (outputs or [node.op_type])[0])
+        name = node_name(node)
+        if name != node.name or name in seen:
+            node.name = fresh_node_name(graph, name)
         seen.add(node.name)
 
 
