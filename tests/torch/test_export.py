@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnxscript")
 
 from torch import nn  # noqa: E402
-from torch_networks import Functional, Plain, Shared, Twice, Untraceable, pictures  # noqa: E402
+from torch_networks import Functional, Plain, Residual, Shared, Twice, Untraceable, pictures  # noqa: E402
 
 import zeroskip as zs  # noqa: E402
 from zeroskip.torch import (  # noqa: E402
@@ -76,6 +76,45 @@ def test_names_go_there_and_back(tmp_path: Path) -> None:
     assert {item.name: pytest.approx(item.threshold) for item in stored} == dict(thresholds.thresholds)
     again = from_thresholds(replace_relu(Shared()), thresholds)
     assert to_thresholds(again) == thresholds
+
+
+def called_like_replace_relu(model: nn.Module, file: Path) -> list[str]:
+    """Return the names of a file's activations, which are those of the FATReLUs that replace_relu makes."""
+    names = [item.name for item in zs.InferenceSession(file).activations()]
+    changed = replace_relu(model)
+    assert names == list(activation_names(changed, file, pictures(1)))
+    assert from_thresholds(changed, zs.ThresholdSet(dict.fromkeys(names, 0.25))) is changed
+    return names
+
+
+def test_functions_are_called_like_what_replace_relu_makes(tmp_path: Path) -> None:
+    export(Functional().eval(), pictures(1), tmp_path / "model.onnx")
+    called_like_replace_relu(Functional().eval(), tmp_path / "model.onnx")
+
+
+def test_layers_and_values_bear_the_names_of_modules(tmp_path: Path) -> None:
+    export(Residual().eval(), pictures(1), tmp_path / "model.onnx")
+    layers = ["conv1", *(f"layer1.{block}.conv{number}" for block in (0, 1) for number in (1, 2)), "fc"]
+    session = zs.InferenceSession(tmp_path / "model.onnx")
+    assert [step.name for step in session.explain().steps if step.macs] == layers
+    assert called_like_replace_relu(Residual().eval(), tmp_path / "model.onnx") == [
+        "relu6", "layer1.0.relu", "layer1.0.relu_1", "layer1.1.relu", "layer1.1.relu_1",
+    ]  # fmt: skip
+    graph = onnx.load(tmp_path / "model.onnx").graph
+    assert not [name for node in graph.node for name in node.output if name.startswith("getitem")]
+    with pytest.raises(zs.RecipeError, match=r"\['relu_3'\], which are no activations of the model. It has: 'relu6'"):
+        zs.apply(tmp_path / "model.onnx", zs.ThresholdSet({"relu_3": 0.5}))  # found on a file of earlier versions
+
+
+@pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")  # torch's exporter, about itself
+def test_layers_of_pytorchs_own_exporter_are_known_by_their_modules(tmp_path: Path) -> None:
+    torch.onnx.export(Residual().eval(), (pictures(2),), tmp_path / "other.onnx", dynamo=True, verbose=False)
+    session = zs.InferenceSession(tmp_path / "other.onnx")
+    assert [step.name for step in session.explain().steps if step.macs][:2] == ["conv1", "layer1.0.conv1"]
+    first, second, *_ = (item.name for item in session.activations())
+    again = zs.apply(tmp_path / "other.onnx", zs.ThresholdSet({first: 0.1, second: 0.2}))  # by the file's names
+    found = zs.InferenceSession(again.to_bytes()).activations()
+    assert [item.threshold for item in found[:2]] == pytest.approx([0.1, 0.2])
 
 
 @pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")  # torch's exporter, about itself

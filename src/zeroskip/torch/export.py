@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import copy
 import logging
 import os
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from ..errors import ModelError
 from ..learning.fatrelu import FATReLU
 from ..thresholds import ThresholdSet
+from .scopes import name_values
 from .wrappers import innermost, unwrap
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from ..data import Preprocess
 
 _LOGGER = logging.getLogger("zeroskip.torch")
-_SCOPES = "pkg.torch.onnx.name_scopes"
-_CLASSES = "pkg.torch.onnx.class_hierarchy"
 _OPSET = 20
 
 
@@ -43,8 +41,9 @@ def export(
 ) -> None:
     """Write a model as standard ONNX, FATReLUs as ThresholdedRelu (Greater and Where per channel).
 
-    The output of each FATReLU bears the module's path as its name, so thresholds, profiles and explanations of the
-    file speak of the modules, and :func:`from_thresholds` finds its way back.
+    The output of each FATReLU bears the module's path as its name, that of each ReLU the path that its FATReLU would
+    have (see :func:`replace_relu`), and layers are called like their modules. So thresholds, profiles and explanations
+    of the file speak of the modules, and :func:`from_thresholds` finds its way back.
 
     Args:
         model: Exported as in evaluation mode; not changed. What ``torch.compile``, ``DataParallel`` or
@@ -93,7 +92,9 @@ def to_onnx(
     plain, thresholds = _rectified(unwrap(copy.deepcopy(innermost(model))))
     plain, inputs = _as_float32(plain, inputs)
     exported = _exported(plain, inputs, dynamic_batch, input_names, output_names)
-    names = _name_activations(exported)
+    names = name_values(exported.graph, plain, _Rectified)
+    for holder in (*exported.graph, *exported.graph.inputs, *exported.graph.outputs, exported):
+        holder.metadata_props.clear()  # stack traces with paths of this machine
     needed = {path for path, threshold in thresholds.items() if _is_above_zero(threshold)}
     if missing := needed - set(names.values()):
         _refuse_lost(plain, inputs, missing)
@@ -198,47 +199,6 @@ def _exported(
     assert program is not None
     made: ir.Model = program.model
     return made
-
-
-def _name_activations(model: ir.Model) -> dict[str, str]:
-    """Name the outputs of stand-ins after their modules; return value name to module path."""
-    outputs = set(model.graph.outputs)
-    found = {
-        node.outputs[0]: path
-        for node in model.graph
-        if node.op_type in ("Relu", "Clip") and (path := _module_path(node)) is not None
-    }
-    # A file's output keeps the name it was given. Those to be renamed make room first: the exporter likes "relu" too.
-    names = {str(value.name): path for value, path in found.items() if value in outputs}
-    renamed = {value: path for value, path in found.items() if value not in outputs}
-    every = [*model.graph.inputs, *(value for node in model.graph for value in node.outputs)]
-    taken = {value.name for value in every if value not in renamed}
-    for number, value in enumerate(renamed):
-        value.name = f"zeroskip::renamed{number}"
-    for value, path in renamed.items():
-        value.name = _free(path or "relu", taken | set(names))
-        names[value.name] = path
-    for holder in (*model.graph, *model.graph.inputs, *model.graph.outputs, model):
-        holder.metadata_props.clear()  # stack traces with paths of this machine
-    return names
-
-
-def _module_path(node: ir.Node) -> str | None:
-    """Return the path of the stand-in that a node came from, None for other nodes."""
-    try:
-        scopes = ast.literal_eval(node.metadata_props[_SCOPES])
-        classes = ast.literal_eval(node.metadata_props[_CLASSES])
-    except (KeyError, ValueError, SyntaxError):
-        return None
-    own = f"{_Rectified.__module__}.{_Rectified.__qualname__}"
-    return next((str(scope) for scope, kind in zip(scopes, classes, strict=False) if kind == own), None)
-
-
-def _free(path: str, taken: set[str | None]) -> str:
-    """Return the path, or with ``:1`` and so on behind it for further calls of a shared module."""
-    if path not in taken:
-        return path
-    return next(name for number in range(1, len(taken) + 2) if (name := f"{path}:{number}") not in taken)
 
 
 def _is_above_zero(threshold: Any) -> bool:
