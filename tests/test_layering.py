@@ -38,7 +38,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("learning", "onnxruntime"),
     ("analysis", "calibration", "conformance"),
     ("baselines", "bench", "verification"),
-    ("pipeline", "precisions", "ray", "report", "serve", "summary", "torch"),
+    ("optimize_result", "pipeline", "precisions", "ray", "report", "serve", "summary", "torch"),
     ("cli",),
 )
 """A module may import from its own layer and from those above it in this list."""

@@ -18,7 +18,8 @@ from zeroskip.bench.compare import Comparison
 from zeroskip.calibration.judging.metric import FidelityMetric
 from zeroskip.errors import DataError, EngineError, ModelError, ZeroskipError
 from zeroskip.onnx import LoadedModel
-from zeroskip.pipeline import OptimizeResult, optimize
+from zeroskip.optimize_result import OptimizeResult
+from zeroskip.pipeline import optimize
 from zeroskip.staging import remove_stale, staged_directory
 from zeroskip.summary import Summary
 
@@ -91,6 +92,17 @@ def test_the_summary_has_exactly_the_promised_keys(result: OptimizeResult) -> No
     latency = summary["latency_ms"]
     assert summary["speedup"] == pytest.approx(latency["onnxruntime"] / latency["zeroskip"])
     assert summary["speedup_exact"] == pytest.approx(latency["onnxruntime"] / latency["zeroskip_exact"])
+
+
+def test_it_prints_as_its_outcome(result: OptimizeResult) -> None:
+    lines = str(result).splitlines()
+    assert lines[0].startswith("tiny.onnx ")
+    assert [line.split(":")[0] for line in lines[1:4]] == [
+        "exact engine over ONNX Runtime", "thresholds over the exact engine", "recommended",
+    ]  # fmt: skip
+    assert lines[-1] == f"files: {result.output}"
+    assert f"recommended='{result.summary.recommended}')" in repr(result)
+    assert len(repr(result)) < 200 + len(str(result.output))
 
 
 def test_onnx_runtime_computes_the_same_from_the_written_model(result: OptimizeResult) -> None:

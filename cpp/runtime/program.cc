@@ -24,6 +24,21 @@ double mask_density(const Tensor& tensor) {
   return bits ? static_cast<double>(nonzeros) / static_cast<double>(bits) : 0.0;
 }
 
+// Of u8 inputs, which have no masks: what is not the zero point, of steps that say what that is.
+std::optional<double> u8_density(const StepSpec& step, const Tensor& x) {
+  if (x.spec->dtype != DataType::kU8 || !step.attributes.contains("x_zero_point")) return std::nullopt;
+  const auto zero_point = static_cast<uint8_t>(step.get_int("x_zero_point"));
+  const bool is_map = x.spec->layout == Layout::kNhwc;
+  const int64_t channels = is_map ? x.spec->c() : x.spec->elements(), pixels = is_map ? x.spec->pixels() : 1;
+  int64_t zeros = 0;
+  for (int64_t pixel = 0; pixel < pixels; ++pixel) {
+    const uint8_t* values = x.as<uint8_t>() + pixel * (is_map ? x.spec->pixel_stride : channels);
+    zeros += std::count(values, values + channels, zero_point);
+  }
+  const auto elements = static_cast<double>(pixels * channels);
+  return elements ? 1.0 - static_cast<double>(zeros) / elements : 0.0;
+}
+
 // A request beyond the machine's memory may be granted and end the process when it is used: refuse it here.
 void check_memory(int64_t arena_bytes, int64_t scratch_bytes) {
   const int64_t available = physical_memory_bytes();
@@ -196,6 +211,8 @@ std::vector<std::optional<double>> Program::measure_densities(const Workspace& w
     const RunContext context = step_context(workspace, i);
     densities[i] = input_density(context);
     if (!densities[i]) densities[i] = ops_[i]->input_density(context);
+    if (!densities[i] && !context.inputs.empty())
+      densities[i] = u8_density(spec_.steps[i], context.inputs[0]);
     ops_[i]->run(context);
   }
   return densities;

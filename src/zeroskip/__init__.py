@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from .data import Dataset, Preprocess
     from .engine import CostModel, Explanation, InferenceSession, NodeArg, Profile, SessionOptions
     from .onnx import ThresholdedModel, apply
-    from .pipeline import OptimizeResult, optimize
+    from .optimize_result import OptimizeResult
+    from .pipeline import optimize
     from .summary import Summary
     from .thresholds import ThresholdSet
     from .verification import Verification
@@ -57,7 +58,7 @@ _LAZY = {
     "Explanation": "zeroskip.engine",
     "InferenceSession": "zeroskip.engine",
     "NodeArg": "zeroskip.engine",
-    "OptimizeResult": "zeroskip.pipeline",
+    "OptimizeResult": "zeroskip.optimize_result",
     "Preprocess": "zeroskip.data",
     "Profile": "zeroskip.engine",
     "QuantizationResult": "zeroskip.calibration",

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from .analysis import ModelInput, SparsityProfile, ZeroMaps, analyze, map_zeros, refuse_noise
+from .analysis import ModelInput, SparsityProfile, analyze, map_zeros, refuse_noise
 from .baselines import available_engines
 from .bench import BenchResult, EngineSpec, bench
 from .calibration import (
@@ -27,13 +25,10 @@ from .calibration.options import CalibrationOptions
 from .calibration.preflight import preflight
 from .calibration.problem import split_data
 from .data import Dataset
-from .errors import DataError
-from .files import atomic_write_text
 from .journal import Journal
+from .optimize_result import INT8_FILE, MODEL_FILE, QUANTIZATION_FILE, OptimizeResult
 from .precisions import INT8_LABEL, compare_precisions, quantize_within
 from .progress import Progress
-from .report import write_report
-from .short_repr import ShortRepr
 from .staging import remove_stale, staged_directory
 from .summary import LatencyMs, Summary
 from .system import physical_cores
@@ -45,19 +40,6 @@ if TYPE_CHECKING:
     from .onnx.load import ModelSource
 
 _RESULT_BYTES = 32 << 20  # report, profiles and the journal, generously
-MODEL_FILE = "model.fatrelu.onnx"
-INT8_FILE = "model.int8.onnx"
-QUANTIZATION_FILE = "quantization.json"
-THRESHOLDS_FILE = "thresholds.json"
-PROFILE_FILE = "profile.json"
-PROFILE_AFTER_FILE = "profile.fatrelu.json"
-CALIBRATION_FILE = "calibration.json"
-BENCH_FILE = "bench.json"
-VERIFICATION_FILE = "verification.json"
-SUMMARY_FILE = "summary.json"
-MAPS_FILE = "zero-maps.json"
-MAPS_AFTER_FILE = "zero-maps.fatrelu.json"
-REPORT_FILE = "report.html"
 
 EXACT_LABEL = "zeroskip_exact"
 THRESHOLDED_LABEL = "zeroskip"
@@ -65,82 +47,8 @@ THRESHOLDED_LABEL = "zeroskip"
 _ROUNDS = 9
 """The fewest of which one at either end may be off and the interval of a gain still hold 95 %."""
 
-_VERIFICATIONS = TypeAdapter(tuple[Verification, ...])
-
 Announce = Callable[[str], None]
 """Told one line for each stage that is done."""
-
-
-@dataclass(frozen=True, repr=False)
-class OptimizeResult(ShortRepr):
-    """Everything `optimize` found out.
-
-    Args:
-        output: The folder with the files.
-        summary: The outcome.
-        profile: The original model on the calibration data.
-        profile_after: The model with thresholds on the same data.
-        calibration: Thresholds and how they were found.
-        verifications: Comparisons with ONNX Runtime, of the original and of the written model; empty
-            without it.
-        bench: The measurement.
-        maps: Where the original model has zeros, on a few inputs of the holdout; None in folders of earlier versions.
-        maps_after: The same of the model with thresholds.
-    """
-
-    output: Path
-    summary: Summary
-    profile: SparsityProfile
-    profile_after: SparsityProfile
-    calibration: CalibrationResult
-    verifications: tuple[Verification, ...]
-    bench: BenchResult
-    maps: ZeroMaps | None = None
-    maps_after: ZeroMaps | None = None
-
-    @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> OptimizeResult:
-        """Read the results of an earlier run.
-
-        Args:
-            folder: What `optimize` wrote.
-
-        Raises:
-            DataError: If a file is missing or holds something else; the message names it.
-        """
-        path = Path(folder)
-        return cls(
-            output=path,
-            summary=Summary.load(path / SUMMARY_FILE),
-            profile=SparsityProfile.load(path / PROFILE_FILE),
-            profile_after=SparsityProfile.load(path / PROFILE_AFTER_FILE),
-            calibration=CalibrationResult.load(path / CALIBRATION_FILE),
-            verifications=_load_verifications(path / VERIFICATION_FILE),
-            bench=BenchResult.load(path / BENCH_FILE),
-            maps=_load_maps(path / MAPS_FILE),
-            maps_after=_load_maps(path / MAPS_AFTER_FILE),
-        )
-
-    def write_report(self, path: str | os.PathLike[str]) -> None:
-        """Write the HTML report of these results.
-
-        Args:
-            path: File to create or replace.
-
-        Raises:
-            OSError: If it cannot be written.
-        """
-        write_report(
-            path,
-            summary=self.summary,
-            profile=self.profile,
-            profile_after=self.profile_after,
-            calibration=self.calibration,
-            bench=self.bench,
-            verifications=self.verifications,
-            maps=self.maps,
-            maps_after=self.maps_after,
-        )
 
 
 def optimize(
@@ -245,7 +153,7 @@ def optimize(
         result = _result(Path(output), (profile, after), calibration, verifications, measured)
         result = replace(result, summary=result.summary.model_copy(update={"precisions": precisions}))
         result = replace(result, maps=maps[0], maps_after=maps[1])
-        _write(stage, result)
+        result.write(stage)
     return result
 
 
@@ -370,30 +278,3 @@ def _summary(
         isa=before.isa,
         versions=measured.system.versions,
     )
-
-
-def _write(stage: Path, result: OptimizeResult) -> None:
-    result.calibration.thresholds.save(stage / THRESHOLDS_FILE)
-    result.profile.save(stage / PROFILE_FILE)
-    result.profile_after.save(stage / PROFILE_AFTER_FILE)
-    result.calibration.save(stage / CALIBRATION_FILE)
-    result.bench.save(stage / BENCH_FILE)
-    result.summary.save(stage / SUMMARY_FILE)
-    for maps, name in ((result.maps, MAPS_FILE), (result.maps_after, MAPS_AFTER_FILE)):
-        if maps is not None:
-            maps.save(stage / name)
-    atomic_write_text(
-        stage / VERIFICATION_FILE, _VERIFICATIONS.dump_json(result.verifications, indent=2).decode() + "\n"
-    )
-    result.write_report(stage / REPORT_FILE)
-
-
-def _load_maps(path: Path) -> ZeroMaps | None:
-    return ZeroMaps.load(path) if path.exists() else None
-
-
-def _load_verifications(path: Path) -> tuple[Verification, ...]:
-    try:
-        return _VERIFICATIONS.validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise DataError(f"cannot read verifications from '{path}': {error}") from error

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engine.cost import MOST_ERROR, DensityCurve, mean_error, median_error
+from ..engine.cost import MOST_ERROR, DensityCurve, can_skip, mean_error, median_error
 from ..progress import Progress, Steps
 from .inputs import Feed
 
@@ -142,7 +142,8 @@ def _dense_ratios(session: InferenceSession, densities: Mapping[str, float]) -> 
     if model.fit is None or session.explain_islands():
         return {}
     plan = session.plan()
-    steps = {step.name: step for step in plan.steps if step.name in densities}
+    # Of other steps that skip, those below float32, the model knows no prices.
+    steps = {step.name: step for step in plan.steps if step.name in densities and can_skip(step)}
     return {
         name: model.predict(plan, step, 1.0) / model.predict(plan, step, densities[name])
         for name, step in steps.items()

@@ -12,7 +12,7 @@ from .signals import prompt_stop
 if TYPE_CHECKING:
     from ..data import Dataset
     from ..onnx import LoadedModel
-    from ..pipeline import OptimizeResult
+    from ..optimize_result import OptimizeResult
 
 
 def run_and_show(terminal: Terminal, model: LoadedModel, data: Dataset, output: Path, **settings: Any) -> None:
@@ -28,7 +28,8 @@ def run_and_show(terminal: Terminal, model: LoadedModel, data: Dataset, output: 
     Raises:
         ZeroskipError: Whatever goes wrong.
     """
-    from ..pipeline import MODEL_FILE, REPORT_FILE, optimize
+    from ..optimize_result import MODEL_FILE, REPORT_FILE
+    from ..pipeline import optimize
 
     terminal.note(f"model {model.path or model.name}\ndata  {data.description}")
     show_notes(terminal, data)

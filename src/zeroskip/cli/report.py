@@ -20,7 +20,7 @@ def report(
 
     Example: zeroskip report out
     """
-    from ..pipeline import REPORT_FILE, OptimizeResult
+    from ..optimize_result import REPORT_FILE, OptimizeResult
     from .optimize_run import show
 
     result = OptimizeResult.load(folder)

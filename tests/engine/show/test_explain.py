@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from onnx import helper, numpy_helper
 
@@ -87,6 +88,59 @@ def test_explanation_shows_densities_once_they_are_measured(session: zs.Inferenc
     assert all(step.density is None for step in session.explain().steps)
     profile = session.profile(feed(1), iterations=1)
     assert [step.density for step in session.explain().steps] == [step.input_density for step in profile.steps]
+
+
+@pytest.fixture(scope="module")
+def quantized_network() -> bytes:
+    """Two convolutions with a rectifier between, in QDQ form; the result of the rectifier is an output, too."""
+    random, constants = np.random.default_rng(1), {"s": np.float32(0.05), "signed": np.uint8(120), "zero": np.uint8(0)}
+    nodes = []
+    for number, channels in enumerate((20, 24)):
+        constants[f"w{number}"] = random.integers(-90, 90, (24, channels, 1, 1)).astype(np.int8)
+        constants[f"ws{number}"] = np.float32(0.01)
+        nodes.append(helper.make_node("DequantizeLinear", [f"w{number}", f"ws{number}"], [f"wd{number}"]))
+
+    def requantized(x: str, y: str, zero: str) -> list[onnx.NodeProto]:
+        steps = [("QuantizeLinear", x, f"{y}q"), ("DequantizeLinear", f"{y}q", y)]
+        return [helper.make_node(op, [source, "s", zero], [result]) for op, source, result in steps]
+
+    nodes += requantized("x", "a", "signed")
+    nodes += [helper.make_node("Conv", ["a", "wd0"], ["b"], "first"), helper.make_node("Relu", ["b"], ["c"])]
+    nodes += requantized("c", "rectified", "zero")
+    nodes += [helper.make_node("Conv", ["rectified", "wd1"], ["e"], "second"), *requantized("e", "y", "signed")]
+    stored = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
+    x = helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ("n", 20, 9, 9))
+    outputs = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in ("y", "rectified")]
+    graph = helper.make_graph(nodes, "g", [x], outputs, stored)
+    opset = [helper.make_opsetid("", 17)]
+    return bytes(helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString())
+
+
+def test_integers_have_densities_too_and_their_zero_is_the_zero_point(quantized_network: bytes) -> None:
+    x = {"x": np.random.default_rng(0).standard_normal((2, 20, 9, 9), np.float32)}
+    (rectified,) = ort.InferenceSession(quantized_network).run(["rectified"], x)
+    session = zs.InferenceSession(quantized_network)
+    profile = session.profile(x, iterations=1)
+    first, second = (step for step in profile.steps if step.macs)
+    assert (first.op, first.can_skip, first.input_density, first.obstacle) == (
+        "quantized_conv", False, None, "signed inputs",
+    )  # fmt: skip
+    assert (second.op, second.can_skip, second.obstacle) == ("quantized_conv", True, None)
+    assert second.input_density == pytest.approx(np.count_nonzero(rectified) / rectified.size)
+    assert profile.sparsity == pytest.approx(1 - second.input_density)
+    explained = {step.name: step for step in session.explain({"x": (2, 20, 9, 9)}).steps}
+    assert explained["second"].density == second.input_density
+    assert (explained["first"].choice, explained["second"].choice) == ("", "auto")
+    assert "skips zeros of 'rectified" in explained["second"].note
+
+
+def test_bf16_convolutions_have_densities_too(small_network: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZEROSKIP_EMULATE_BF16", "1")
+    session = zs.InferenceSession(small_network, zs.SessionOptions(precision="bf16"))
+    profile = session.profile(feed(), iterations=1)
+    assert [step.op for step in profile.steps if step.can_skip] == ["bf16_conv"]
+    whole = zs.InferenceSession(small_network).profile(feed(), iterations=1)
+    assert profile.sparsity == pytest.approx(whole.sparsity, abs=0.01)
 
 
 def test_profile_prints_and_is_json(session: zs.InferenceSession) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 from ...short_repr import ShortRepr
 from ...tabular import Record, Tabular
 from ...text import printable, time_cell
-from ..cost import CostModel, can_skip, skips_rows
+from ..cost import CostModel, skips_rows
 from ..native import CompiledPlan
 from ..plan.types import EliminatedNode, Plan, Step
-from .step_times import StepProfile
+from .step_times import StepProfile, skips_zeros
 from .table import format_table, shape_text
 
 _NUMBERS = ("density", "crossover", "predicted ms", "ms", "peak")
@@ -240,7 +240,7 @@ def _explain_step(
         layout=result.layout,
         output_shape=result.shape,
         macs=step.macs,
-        algorithm=str(step.attributes.get("algorithm", "")),
+        algorithm=_algorithm(step, kernel),
         crossover_density=crossover if isinstance(crossover, float) else None,
         density=density,
         predicted_ms=costs.predict(plan, step, density, num_threads),
@@ -249,6 +249,14 @@ def _explain_step(
         note=_note(plan, step, kernel),
     )
     return replace(explained, peak_fraction=_peak_fraction(explained, costs.measured_peak(num_threads)))
+
+
+def _algorithm(step: Step, kernel: str) -> str:
+    """Return what the planner chose; of steps that choose by themselves, what kernels they have."""
+    chosen = str(step.attributes.get("algorithm", ""))
+    if chosen or not skips_zeros(step, kernel):
+        return chosen
+    return "auto" if "|" in kernel else "sparse"
 
 
 def _peak_fraction(step: ExplainedStep, peak_macs_per_ms: float | None) -> float | None:
@@ -282,7 +290,7 @@ def _note(plan: Plan, step: Step, kernel: str) -> str:
     if skips_rows(step):
         skips = f"skips zeros of '{source}' with their rows of weights, where few rows of it share the weights"
         return "; ".join(part for part in (skips, step.note) if part)
-    if not can_skip(step):
+    if not skips_zeros(step, kernel):
         return step.note
     skips = f"skips zeros of '{source}' in every tile that has enough of them"
     if "winograd" in kernel:

@@ -21,6 +21,12 @@ it has one input channel for each output, or is a vector times a matrix; it mult
 engine runs it."""
 OBSTACLES: tuple[Obstacle, ...] = get_args(Obstacle)
 
+CONVOLUTIONS = ("conv", "bf16_conv", "quantized_conv")
+_LINEAR = ("linear", "bf16_linear", "quantized_linear")
+_DEPTHWISE = ("depthwise", "quantized_depthwise")
+_NARROW = ("bf16_conv", "bf16_linear", "quantized_conv", "quantized_linear")
+"""Steps that decide by themselves, without a mask of the planner's."""
+
 
 @dataclass(frozen=True)
 class StepProfile:
@@ -162,24 +168,31 @@ def profile_steps(plan: Plan, measured: Sequence[dict[str, Any]]) -> tuple[StepP
             output_shape=plan.tensors[step.outputs[0]].shape,
             latency_ms=float(entry["median_ms"]),
             macs=step.macs,
-            can_skip=can_skip(step),
-            input_density=entry["density"] if can_skip(step) or skips_rows(step) else None,
+            can_skip=skips_zeros(step, entry["kernel"]) and step.op in CONVOLUTIONS,
+            input_density=entry["density"] if skips_zeros(step, entry["kernel"]) else None,
             last_ms=float(entry["last_ms"]),
             tasks=tuple(entry["tasks"]),
-            obstacle=_obstacle(plan, step),
+            obstacle=_obstacle(plan, step, entry["kernel"]),
             steady_density=entry["steady_density"],
         )
         for step, entry in zip(plan.steps, measured, strict=True)
     )
 
 
-def _obstacle(plan: Plan, step: Step) -> Obstacle | None:
-    if can_skip(step):
-        return None
-    if step.op == "linear":
+def skips_zeros(step: Step, kernel: str) -> bool:
+    """Whether a step skips zeros of its first input, or of rows of it; below float32 its kernel says so."""
+    if step.op in _NARROW:
+        return "spconv" in kernel
+    return can_skip(step) or skips_rows(step)
+
+
+def _obstacle(plan: Plan, step: Step, kernel: str) -> Obstacle | None:
+    if step.op in _LINEAR:
         return "fully connected"
-    if step.op != "conv":
-        return "depthwise" if step.op == "depthwise" else "no convolution"
+    if step.op not in CONVOLUTIONS:
+        return "depthwise" if step.op in _DEPTHWISE else "no convolution"
+    if skips_zeros(step, kernel):
+        return None
     if plan.tensors[step.inputs[0]].layout == "nhwc":
         return "signed inputs"
     return "first layer" if step.inputs[0] in plan.inputs else "vector"
