@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 
 import zeroskip as zs
 from tiny_network import pictures, residual_network, tiny_data, tiny_network
-from zeroskip import files, journal, pipeline, verification
+from zeroskip import files, journal, optimize_result, pipeline, verification
 from zeroskip.bench.compare import Comparison
 from zeroskip.calibration.judging.metric import FidelityMetric
 from zeroskip.errors import DataError, EngineError, ModelError, ZeroskipError
@@ -209,15 +210,18 @@ def test_without_onnx_runtime_there_is_no_speedup(model: Path, tmp_path: Path, m
     assert "with thresholds" in (tmp_path / "out" / "report.html").read_text()
 
 
-@pytest.mark.parametrize("stage", ["calibrate", "verify", "bench", "write_report"])
+@pytest.mark.parametrize(
+    ("module", "stage"),
+    [(pipeline, "calibrate"), (pipeline, "verify"), (pipeline, "bench"), (optimize_result, "write_report")],
+)
 @pytest.mark.parametrize("error", [EngineError("broken on purpose"), KeyboardInterrupt()])
 def test_a_failed_or_interrupted_run_leaves_nothing(
-    stage: str, error: BaseException, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    module: ModuleType, stage: str, error: BaseException, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(pipeline, stage, fail)
+    monkeypatch.setattr(module, stage, fail)
     monkeypatch.setattr(journal, "_WORTH_KEEPING_S", float("inf"))  # else, on a busy machine, the work is kept
     with pytest.raises(type(error)):
         optimize(model, tiny_data(16), 0.05, tmp_path / "out", threads=1, seconds=0.1)
