@@ -51,6 +51,26 @@ def test_instruction_sets_are_read_from_the_flags(tmp_path: Path, monkeypatch: p
     assert system.cpu_model() == "Some CPU"
 
 
+@pytest.mark.parametrize(
+    ("flags", "isas"),
+    [
+        ("flags : avx2 fma avx_vnni", ("generic", "avx2", "avxvnni")),
+        (
+            "flags : avx2 fma avx512f avx512bw avx512dq avx512vl avx512_vnni",
+            ("generic", "avx2", "avx512", "avx512vnni"),
+        ),
+        ("Features : fp asimd asimddp", ("generic", "neon", "neondot")),
+        ("Features : fp asimd asimddp i8mm", ("generic", "neon", "neondot", "neoni8mm")),
+    ],
+)
+def test_products_of_bytes_are_instruction_sets_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: str, isas: tuple[str, ...]
+) -> None:
+    (tmp_path / "cpuinfo").write_text(flags + "\n")
+    monkeypatch.setattr(system, "_CPUINFO", tmp_path / "cpuinfo")
+    assert system.cpu_isas() == isas
+
+
 def test_looking_at_the_machine_imports_no_engine() -> None:
     code = (
         "import sys; from zeroskip.system import SystemInfo; SystemInfo.collect();"

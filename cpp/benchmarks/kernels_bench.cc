@@ -203,7 +203,7 @@ int main(int argc, char** argv) {
   const double seconds = argc > 3 ? std::atof(argv[3]) : 0.05;
   for (Isa isa : isas_supported()) {
     if (wanted != "all" && wanted != isa_name(isa)) continue;
-    const KernelTable& table = kernel_table(isa);
+    const KernelTable& table = own_kernels(isa);
     benchmark::Bench bench(isa, table, filter, seconds);
 #define ZS_KERNEL(kind, input, weight, accumulator, output, rows, columns, isa, type, name) \
   if (table.name) bench(#name, table.name);

@@ -7,7 +7,8 @@
 //   ZS_KERNEL(kind, input, weight, accumulator, output, rows, columns, isa, function type, name)
 // kind is what it computes; kernels of one kind have one function type. The four types are element types of
 // base/types.inc or `none`. rows x columns is the tile, output pixels x output channels; 0 is any number. isa
-// is the instruction set that has it, of isa.inc, or `all`; in the tables of others its member is null.
+// is the instruction set that has it, of isa.inc, or `all`; in the tables of others, but those that descend from it, its
+// member is null.
 //
 // Common contract, unless a type says otherwise: pointers are 64-byte aligned where they start a buffer;
 // strides are in elements; channel counts are padded to 16 and padding channels are computed like any other;
@@ -37,7 +38,7 @@
 namespace zeroskip {
 
 enum class Isa {
-#define ZS_ISA_ROW(enumerator, name, architecture, lanes, registers, tiles, needs) enumerator,
+#define ZS_ISA_ROW(enumerator, ...) enumerator,
 #include "kernels/list/isa.inc"
 #undef ZS_ISA_ROW
 };

@@ -16,6 +16,10 @@ std::vector<Isa> isas_supported();  // compiled and runnable on this CPU, weakes
 // Throws Error when the name is unknown, not compiled or not supported by this CPU.
 Isa choose_isa(const std::string& requested);
 
+// The kernels to use: the instruction set's own, and for the rest its parent's (list/isa.inc).
 const KernelTable& kernel_table(Isa isa);
+
+// Those that were compiled for it; the members of others are null.
+const KernelTable& own_kernels(Isa isa);
 
 }  // namespace zeroskip

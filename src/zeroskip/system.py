@@ -31,11 +31,14 @@ _TOPOLOGY = "/sys/devices/system/cpu/cpu{}/topology/{}"
 # NEON.
 _ISA_FLAGS: tuple[tuple[str, frozenset[str]], ...] = (
     ("avx2", frozenset({"avx2", "fma"})),
+    ("avxvnni", frozenset({"avx_vnni"})),
     ("avx512", frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl"})),
     ("avx512vnni", frozenset({"avx512_vnni"})),
     ("avx512bf16", frozenset({"avx512_bf16"})),
     ("amx", frozenset({"amx_tile"})),
     ("neon", frozenset({"asimd"})),
+    ("neondot", frozenset({"asimddp"})),
+    ("neoni8mm", frozenset({"i8mm"})),
 )
 
 

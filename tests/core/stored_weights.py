@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-LANES = {"generic": 4, "neon": 4, "avx2": 8, "avx512": 16, "avx512bf16": 16}
+LANES = {
+    **dict.fromkeys(("generic", "neon", "neondot", "neoni8mm"), 4),
+    **dict.fromkeys(("avx2", "avxvnni"), 8),
+    **dict.fromkeys(("avx512", "avx512vnni", "avx512bf16"), 16),
+}
 _GROUP = 32  # a multiple of every instruction set's group of two vectors
 
 

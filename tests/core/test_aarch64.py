@@ -30,6 +30,6 @@ def test_kernels_match_the_reference_on_aarch64() -> None:
         timeout=1800,
     )
     assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-4000:]
-    for isa in ("generic", "neon"):
+    for isa in ("generic", "neon", "neondot", "neoni8mm"):
         assert f"{isa}: " in run.stdout
     assert "100% tests passed" in run.stdout

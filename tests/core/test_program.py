@@ -42,6 +42,13 @@ def test_isa_is_chosen_by_argument_then_environment(monkeypatch: pytest.MonkeyPa
         relu_plan().build()
 
 
+@pytest.mark.parametrize("isa", sorted(set(_core.isas_compiled()) - set(_core.isas_supported())))
+def test_an_instruction_set_that_the_cpu_lacks_is_refused(monkeypatch: pytest.MonkeyPatch, isa: str) -> None:
+    monkeypatch.setenv("ZEROSKIP_FORCE_ISA", isa)
+    with pytest.raises(_core.Error, match=f"this CPU does not run isa '{isa}'; supported: generic"):
+        relu_plan().build()
+
+
 def test_run_returns_fresh_arrays(isa: str) -> None:
     program = relu_plan().build(isa)
     x = sparse_array(SHAPE, 0.5)

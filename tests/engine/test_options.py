@@ -16,7 +16,7 @@ def test_defaults_leave_the_choice_to_the_machine() -> None:
     ("options", "message"),
     [
         ({"intra_op_num_threads": -1}, "intra_op_num_threads is -1"),
-        ({"isa": "sse"}, "isa is 'sse'; expected one of generic, avx2, avx512"),
+        ({"isa": "sse"}, "isa is 'sse'; expected one of generic, avx2, avxvnni, avx512"),
         ({"weight_storage": "int8"}, "weight_storage is 'int8'; expected one of float32, bf16, fp16"),
         ({"max_cached_plans": 0}, "max_cached_plans is 0"),
     ],

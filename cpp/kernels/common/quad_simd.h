@@ -8,8 +8,8 @@ namespace zeroskip::ZS_ISA {
 inline constexpr int kQuadOutputs = 4 * kLanes;  // outputs whose rows of s8 fill a vector
 
 // The largest value whose products are exact. vpmaddubsw saturates sums of two products, which 2 * 128 * 128 does not
-// reach; other instructions take signed bytes.
-#if ZS_MULTIPLIES_BF16  // an instruction set that has products of quads as well
+// reach; sdot and smull take signed bytes.
+#if ZS_MULTIPLIES_QUADS
 inline constexpr int kMostQuadValue = 255;
 #elif ZS_LANES >= 8
 inline constexpr int kMostQuadValue = 128;
@@ -32,10 +32,22 @@ inline ByteVec broadcast_quad(const uint8_t* p) {
   return reinterpret_cast<ByteVec>(IntVec{} + quad);
 }
 
+inline void add_quads_one_by_one(IntVec& sums, ByteVec x, ByteVec w) {
+  for (int lane = 0; lane < kLanes; ++lane)
+    for (int i = 4 * lane; i < 4 * lane + 4; ++i) sums[lane] += static_cast<uint8_t>(x[i]) * w[i];
+}
+
 // sums += x . w in every lane; elements of x are u8 up to kMostQuadValue.
 inline void add_quads(IntVec& sums, ByteVec x, ByteVec w) {
-#if ZS_MULTIPLIES_BF16
-  asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(x), "v"(w));  // GCC 12 copies the sums before its intrinsic
+#if ZS_MULTIPLIES_QUADS && defined(ZS_EMULATED)
+  add_quads_one_by_one(sums, x, w);
+#elif ZS_MULTIPLIES_QUADS && defined(__aarch64__)
+  sums = reinterpret_cast<IntVec>(vusdotq_s32(
+      reinterpret_cast<int32x4_t>(sums), reinterpret_cast<uint8x16_t>(x), reinterpret_cast<int8x16_t>(w)));
+#elif ZS_MULTIPLIES_QUADS && ZS_LANES == 16  // by no intrinsic: GCC 12 copies the sums before
+  asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(x), "v"(w));
+#elif ZS_MULTIPLIES_QUADS
+  asm("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sums) : "x"(x), "x"(w));
 #elif ZS_LANES == 16
   const __m512i pairs = _mm512_maddubs_epi16(reinterpret_cast<__m512i>(x), reinterpret_cast<__m512i>(w));
   sums += reinterpret_cast<IntVec>(_mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
@@ -59,8 +71,7 @@ inline void add_quads(IntVec& sums, ByteVec x, ByteVec w) {
   sums = reinterpret_cast<IntVec>(vpadalq_s16(reinterpret_cast<int32x4_t>(sums), vpaddq_s16(low, high)));
 #endif
 #else
-  for (int lane = 0; lane < kLanes; ++lane)
-    for (int i = 4 * lane; i < 4 * lane + 4; ++i) sums[lane] += static_cast<uint8_t>(x[i]) * w[i];
+  add_quads_one_by_one(sums, x, w);
 #endif
 }
 

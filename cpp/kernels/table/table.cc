@@ -1,4 +1,5 @@
-// The kernel table of one instruction set (this file is compiled once per ISA).
+// The kernel table of one instruction set (this file is compiled once per ISA): of the families that it compiles itself.
+#include <string_view>
 #include <type_traits>
 
 #include "kernels/common/simd.h"
@@ -16,57 +17,59 @@ namespace {
 // Names of instruction sets as the rows say them; `all` is none of them.
 enum class Name {
   all,
-#define ZS_ISA_ROW(enumerator, name, architecture, lanes, registers, tiles, needs) name,
+#define ZS_ISA_ROW(enumerator, name, ...) name,
 #include "kernels/list/isa.inc"
 #undef ZS_ISA_ROW
 };
 
-// What `get` returns, a kernel, where this instruction set has it. Elsewhere the kernel is not referred to.
-template <Name isa, typename Get>
+struct IsaRow {
+  Isa isa;
+  std::string_view families;
+  ConvTiling tiling;
+  bool multiplies_bf16;
+};
+constexpr IsaRow kRows[] = {
+#define ZS_TILES(point, row_pair, dense) {point, row_pair, dense}
+#define ZS_PRODUCTS(quads, bf16) bf16
+#define ZS_ISA_ROW(enumerator, name, architecture, parent, families, lanes, registers, tiles, products, \
+                   needs)                                                                               \
+  {Isa::enumerator, #families, tiles, products},
+#include "kernels/list/isa.inc"
+#undef ZS_ISA_ROW
+#undef ZS_PRODUCTS
+#undef ZS_TILES
+};
+constexpr const IsaRow& kOwn = kRows[static_cast<size_t>(Name::ZS_ISA) - 1];
+
+constexpr bool has_kernel(Name isa, std::string_view family) {
+  return (isa == Name::all || isa == Name::ZS_ISA) && (kOwn.families == "all" || kOwn.families == family);
+}
+
+// What `get` returns, a kernel, where it is present. Elsewhere the kernel is not referred to.
+template <bool kIsPresent, typename Get>
 constexpr auto if_present(const Get& get) -> decltype(get()) {
-  if constexpr (isa == Name::all || isa == Name::ZS_ISA)
+  if constexpr (kIsPresent)
     return get();
   else
     return nullptr;
 }
 
-constexpr Isa kIsas[] = {
-#define ZS_ISA_ROW(enumerator, name, architecture, lanes, registers, tiles, needs) Isa::enumerator,
-#include "kernels/list/isa.inc"
-#undef ZS_ISA_ROW
-};
-constexpr ConvTiling kTilings[] = {
-#define ZS_TILES(point, row_pair, dense) {point, row_pair, dense}
-#define ZS_ISA_ROW(enumerator, name, architecture, lanes, registers, tiles, needs) tiles,
-#include "kernels/list/isa.inc"
-#undef ZS_ISA_ROW
-#undef ZS_TILES
-};
-constexpr bool kMultipliesBf16[] = {
-#define ZS_NEEDS(feature)
-#define ZS_NEEDS_BIT(feature, leaf, bit)
-#define ZS_NEEDS_BF16(feature) || true
-#define ZS_ISA_ROW(enumerator, name, architecture, lanes, registers, tiles, needs) false needs,
-#include "kernels/list/isa.inc"
-#undef ZS_ISA_ROW
-#undef ZS_NEEDS_BF16
-#undef ZS_NEEDS_BIT
-#undef ZS_NEEDS
-};
-constexpr size_t kOwn = static_cast<size_t>(Name::ZS_ISA) - 1;
-
 }  // namespace
 
 extern const KernelTable kTable;
 const KernelTable kTable = {
-    .isa = kIsas[kOwn],
+    .isa = kOwn.isa,
     .lanes = kLanes,
-    .multiplies_bf16 = kMultipliesBf16[kOwn],
-    .conv_tiling = kTilings[kOwn],
+    .multiplies_bf16 = kOwn.multiplies_bf16,
+    .conv_tiling = kOwn.tiling,
+#define ZS_TEXT(word) #word
+#define ZS_TEXT_OF(macro) ZS_TEXT(macro)
 #define ZS_KERNEL(kind, input, weight, accumulator, output, rows, columns, isa, type, name) \
-  .name = if_present<Name::isa>([]() -> type { return name; }),
+  .name = if_present<has_kernel(Name::isa, ZS_TEXT_OF(ZS_FAMILY))>([]() -> type { return name; }),
 #include "kernels/list/all.inc"
 #undef ZS_KERNEL
+#undef ZS_TEXT_OF
+#undef ZS_TEXT
 };
 
 }  // namespace zeroskip::ZS_ISA

@@ -21,7 +21,9 @@ _ENGINE = "Engine"
 _OUTPUT = "Output"
 
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="ONNX file.", show_default=False)]
-Isa = Literal["generic", "avx2", "avx512", "avx512bf16", "neon"]
+Isa = Literal[
+    "generic", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16", "neon", "neondot", "neoni8mm"
+]  # fmt: skip
 Metric = Literal[
     "auto", "top1", "top5", "agreement", "fidelity", "binary", "multilabel", "miou", "detection", "cosine",
     "neighbours", "recall1", "verification", "mae", "sequence",

@@ -16,7 +16,10 @@ WEIGHT_STORAGES = ("float32", "bf16", "fp16")
 """Formats that weights of convolutions and fully connected layers can be stored in."""
 PRECISIONS = ("float32", "bf16")
 """What a float model may be computed in."""
-ISAS = ("generic", "avx2", "avx512", "avx512bf16", "neon")
+ISAS = (
+    *("generic", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16"),
+    *("neon", "neondot", "neoni8mm"),
+)
 """Instruction sets that kernels exist for, weakest of an architecture first; a build and a CPU have some of them."""
 
 FALLBACKS = ("islands", "parts", "error")

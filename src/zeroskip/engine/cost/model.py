@@ -36,7 +36,7 @@ CostModelChoice: TypeAlias = Literal["cached", "default", "fit", "refit"]
 """``cached``: the model fitted on this machine if there is one, else the built-in one; ``default``: the
 built-in one; ``fit``: fit (seconds) if there is none; ``refit``: fit."""
 
-_FLOATS_PER_CYCLE = {"avx512bf16": 16.0, "avx512": 16.0, "avx2": 16.0, "neon": 8.0, "generic": 4.0}
+_FLOATS_PER_CYCLE = {"generic": 4.0, **dict.fromkeys(("neon", "neondot", "neoni8mm"), 8.0)}  # of others 16
 _SEED_GHZ = 3.0
 _SEED_EFFICIENCY = 0.93
 _SEED_BYTES_PER_MS = 10e6
