@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 pytest.importorskip("torch")
@@ -16,6 +17,7 @@ pytest.importorskip("onnxscript")
 
 import zeroskip as zs
 from tiny_network import tiny_data, tiny_network
+from zeroskip.torch import OnnxNetwork
 
 from .conftest import Call
 
@@ -143,6 +145,26 @@ def test_an_onnx_file_is_trained_and_comes_back_as_one(call: Call, folder: Path)
     before, after = (item.run(None, {"image": x})[0] for item in (dense, session))
     assert not np.allclose(before, after)
     assert np.abs(before - after).mean() < np.abs(before).mean()
+    assert not any(node.op_type == "BatchNormalization" for node in onnx.load("out/model.onnx").graph.node)
+
+
+@pytest.mark.parametrize("choice", ["--batch-norm", "--no-batch-norm"])
+def test_an_onnx_file_is_trained_with_batch_normalisation_unless_that_is_refused(
+    choice: str, call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    add = OnnxNetwork.add_batch_norm
+
+    def count(network: OnnxNetwork, inputs: object) -> None:
+        add(network, inputs)
+        seen.append(len(network.norms))
+
+    monkeypatch.setattr(OnnxNetwork, "add_batch_norm", count)
+    Path("tiny.onnx").write_bytes(tiny_network())
+    result = call("finetune", "tiny.onnx", "--data", folder, *QUICK, "--epochs", "1", choice, "--output", "out")
+    assert result.exit_code == 0, result.output
+    assert seen == ([3] if choice == "--batch-norm" else [])
+    assert np.isfinite(zs.InferenceSession("out/model.onnx").run(None, {"image": tiny_data(2).array()})[0]).all()
 
 
 def test_options_that_an_onnx_file_leaves_no_use_for_are_refused(call: Call, folder: Path) -> None:
@@ -161,7 +183,16 @@ def test_torchrun_shares_the_work_and_writes_what_one_process_writes(call: Call,
     """Augmented pictures, of which each process reads half; three in the last batch, so one has two and one has one."""
     Path("tiny.onnx").write_bytes(tiny_network())
     options = ["--preprocess", "unit", "--threads", "1", "--batch-size", "8", "--distillation", "1", "--epochs", "2"]
-    arguments = ["finetune", "tiny.onnx", "--data", str(folder), *options, "--learning-rate", "0.001"]
+    arguments = [
+        "finetune",
+        "tiny.onnx",
+        "--data",
+        str(folder),
+        *options,
+        "--learning-rate",
+        "0.001",
+        "--no-batch-norm",
+    ]
     assert call(*arguments, "--output", "one").exit_code == 0
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "zeroskip"]
     done = subprocess.run(

@@ -50,6 +50,9 @@ def finetune(
         ),
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Inputs per step.", min=1)] = 32,
+    batch_norm: Annotated[
+        bool, typer.Option(help="Train an ONNX file with batch normalisation, folded again in the end.")
+    ] = True,
     augment: Annotated[bool, typer.Option(help="Mirror and shift pictures at random.")] = True,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path("finetune-output"),
     checkpoint: Annotated[
@@ -82,6 +85,7 @@ def finetune(
         loss=loss,
         metric=metric,
         batch_size=batch_size,
+        batch_norm=batch_norm,
         augment=augment,
         output=output,
         checkpoint=checkpoint,

@@ -33,6 +33,8 @@ from .data_options import DataOptions
 from .recipe_options import RecipeOptions
 
 _VALIDATION_SHARE = 0.1
+_NORMALIZED = 256
+"""Inputs that batch normalisation is made from."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Request:
     loss: str
     metric: str | None
     batch_size: int
+    batch_norm: bool
     augment: bool
     output: Path
     checkpoint: Path | None
@@ -70,6 +73,9 @@ def run(request: Request, options: RecipeOptions, terminal: Terminal) -> Finetun
     loss, metric = find_loss(request.loss), None if request.metric is None else find_metric(request.metric)
     model = _network(request)
     training, validation = _data(request)
+    if isinstance(model, OnnxNetwork) and request.batch_norm:
+        some = validation.subset(_NORMALIZED)
+        model.add_batch_norm(torch.from_numpy(batch) for batch, _ in some.batches(request.batch_size))
     is_picture = len(training.sample_shape) == 3
     loaders = Loaders(
         picture_loader(training, request.batch_size, shuffle=True, augment=request.augment and is_picture),
