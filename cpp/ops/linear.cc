@@ -120,6 +120,11 @@ std::optional<double> Linear::input_density(const RunContext& context) const {
   return static_cast<double>(nonzeros) / static_cast<double>(rows_ * in_);
 }
 
+std::optional<double> Linear::steady_density() const {
+  if (rows_ == 1) return std::nullopt;
+  return kMaxSparseReads / static_cast<double>(rows_);
+}
+
 void Linear::run(const RunContext& context) const {
   const Nonzeros list = nonzeros(context);
   if (list_nonzeros(context, list))

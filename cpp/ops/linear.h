@@ -20,6 +20,7 @@ class Linear final : public Op {
   void run(const RunContext& context) const override;
   size_t scratch_bytes() const override;
   std::optional<double> input_density(const RunContext& context) const override;
+  std::optional<double> steady_density() const override;
   std::string kernel_name() const override;
 
  private:

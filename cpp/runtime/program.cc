@@ -200,19 +200,18 @@ void Program::run(std::span<const ConstArray> inputs, std::span<std::byte* const
   for (size_t i = 0; i < ops_.size(); ++i) ops_[i]->run(step_context(*lease, i));
 }
 
-std::optional<double> Program::input_density(const RunContext& context) {
-  if (context.inputs.empty() || !context.inputs[0].mask) return std::nullopt;
-  return mask_density(context.inputs[0]);
+std::optional<double> Program::input_density(size_t step, const RunContext& context) const {
+  if (context.inputs.empty()) return std::nullopt;
+  if (context.inputs[0].mask) return mask_density(context.inputs[0]);
+  const std::optional<double> counted = ops_[step]->input_density(context);
+  return counted ? counted : u8_density(spec_.steps[step], context.inputs[0]);
 }
 
 std::vector<std::optional<double>> Program::measure_densities(const Workspace& workspace) const {
   std::vector<std::optional<double>> densities(ops_.size());
   for (size_t i = 0; i < ops_.size(); ++i) {
     const RunContext context = step_context(workspace, i);
-    densities[i] = input_density(context);
-    if (!densities[i]) densities[i] = ops_[i]->input_density(context);
-    if (!densities[i] && !context.inputs.empty())
-      densities[i] = u8_density(spec_.steps[i], context.inputs[0]);
+    densities[i] = input_density(i, context);
     ops_[i]->run(context);
   }
   return densities;

@@ -38,7 +38,7 @@ struct ConstArray {
 struct StepProfile {
   std::string name, op, kernel;
   double median_ms, min_ms, mean_ms;
-  std::optional<double> density;         // of the first input's mask, when it has one
+  std::optional<double> density;         // of the first input, where it has a mask or its operator counts
   std::optional<double> steady_density;  // Op::steady_density
   double last_ms = 0.0;                  // of the last run, with
   std::vector<TaskSpan> tasks;           // what each thread did in it; from 0 where the step began
@@ -85,7 +85,8 @@ class Program {
   void build_ops(WeightStore& weights);
   std::unique_ptr<Op> build_op(size_t index, WeightStore& weights);
   void check_types(const StepSpec& step) const;
-  static std::optional<double> input_density(const RunContext& context);  // of the first input's mask
+  // By the first input's mask, else as the operator counts it.
+  std::optional<double> input_density(size_t step, const RunContext& context) const;
   void check_inputs(std::span<const ConstArray> inputs) const;
   void bind(Workspace& workspace, std::span<const ConstArray> inputs,
             std::span<std::byte* const> outputs) const;

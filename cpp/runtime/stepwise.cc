@@ -19,7 +19,7 @@ void StepwiseRun::run(size_t first, size_t last, bool counts) {
   const ThreadPool::Run run(program_.spec_.num_threads);
   for (size_t i = first; i < last; ++i) {
     const RunContext context = program_.step_context(*lease_, i);
-    if (counts) densities_[i] = Program::input_density(context);
+    if (counts) densities_[i] = program_.input_density(i, context);
     program_.ops_[i]->run(context);
   }
 }

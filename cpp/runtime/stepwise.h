@@ -27,11 +27,10 @@ class StepwiseRun {
               std::span<std::byte* const> outputs);
 
   // Runs steps [first, last). It is the caller's business that what they read has been computed or put back.
-  // With `counts` the density of every masked first input is kept.
+  // With `counts` densities of first inputs are kept, where they have a mask or their operator counts them.
   void run(size_t first, size_t last, bool counts);
 
-  // By step: the density of its first input, from 0 to 1, where it has a mask and was counted by the last run
-  // over the step.
+  // By step: the density of its first input, from 0 to 1, where the last run over the step counted it.
   const std::vector<std::optional<double>>& densities() const { return densities_; }
 
   // Copies ranges of the arena, one after the other, to `to` or from `from`. Throws Error when they leave it.

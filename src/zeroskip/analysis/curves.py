@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engine.cost import MOST_ERROR, DensityCurve, can_skip, mean_error, median_error
+from ..engine.cost import MOST_ERROR, DensityCurve, can_skip, mean_error, median_error, skips_rows
 from ..progress import Progress, Steps
 from .inputs import Feed
 
@@ -103,7 +103,7 @@ def measure_steps(
         for index, step in enumerate(natural)
     }
     densities = {name: density for name, (density, _) in here.items()}
-    dense_ratios = _dense_ratios(sessions[0], densities)
+    dense_ratios = _dense_ratios(sessions[0], feeds[0], densities)
     return tuple(
         StepMeasurement(
             step,
@@ -136,14 +136,14 @@ def _are_steady(profile: Profile, errors: NDArray[np.float64]) -> bool:
     return mean_error(errors[chosen], times) <= MOST_ERROR
 
 
-def _dense_ratios(session: InferenceSession, densities: Mapping[str, float]) -> dict[str, float]:
+def _dense_ratios(session: InferenceSession, feed: Feed, densities: Mapping[str, float]) -> dict[str, float]:
     """Return the ``dense_ratio`` of steps with a density; none without a fitted cost model or a plan of the whole."""
     model = session.cost_model
     if model.fit is None or session.explain_islands():
         return {}
-    plan = session.plan()
+    plan = session.plan({name: np.shape(array) for name, array in feed.items()})
     # Of other steps that skip, those below float32, the model knows no prices.
-    steps = {step.name: step for step in plan.steps if step.name in densities and can_skip(step)}
+    steps = {step.name: step for step in plan.steps if step.name in densities and (can_skip(step) or skips_rows(step))}
     return {
         name: model.predict(plan, step, 1.0) / model.predict(plan, step, densities[name])
         for name, step in steps.items()

@@ -126,7 +126,8 @@ class FixedTime(BaseModel):
 
     Attributes:
         reason: ``first layer`` (reads the few channels of the graph's input), ``signed inputs`` (went through no
-            rectifier), ``depthwise``, ``fully connected``, ``vector``, ``no convolution`` or ``island``.
+            rectifier), ``depthwise``, ``many rows`` (share the weights of a fully connected layer), ``vector``,
+            ``no convolution`` or ``island``.
         steps: How many there are.
         share: Of the whole run's time, in [0, 1].
     """

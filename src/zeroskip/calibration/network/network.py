@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...analysis.inputs import Feed, ModelInput, filled
 from ...data import Dataset
-from ...engine.cost import CostModel, StepCurves, can_skip
+from ...engine.cost import CostModel, StepCurves, gains_by_zeros
 from ...engine.mixed.links import NativeLink
 from ...engine.operators import OPERATORS
 from ...errors import EngineError, ModelError, ShapeError
@@ -40,11 +40,11 @@ Densities = Mapping[int, float]
 
 @dataclass(frozen=True)
 class Reader:
-    """A convolution that skips the zeros of an activation.
+    """A convolution or fully connected layer that skips the zeros of an activation.
 
     Args:
         step: Its place in the plan.
-        share: The part of its input channels that the activation makes up, in (0, 1].
+        share: The part of its input that the activation makes up, in (0, 1].
     """
 
     step: int
@@ -141,14 +141,13 @@ class Network:
 
     @cached_property
     def readers(self) -> dict[str, tuple[Reader, ...]]:
-        """By activation, in the order of the graph: the convolutions that skip by it, if there are any."""
+        """By activation, in the order of the graph: the layers that skip by it, if there are any."""
         found = {}
         for name, step in sorted(self.program.threshold_steps.items(), key=lambda item: item[1]):
-            channels = self.program.channels(name)
             readers = tuple(
-                Reader(link.step, channels / self.plan.tensors[self.plan.steps[link.step].inputs[0]].shape[1])
-                for link in self.program.wiring.weighted_consumers(step)
-                if can_skip(self.plan.steps[link.step])
+                Reader(number, share)
+                for number, share in sorted(self.program.wiring.zero_readers(step).items())
+                if self._gains_by_zeros(number)
             )
             if readers:
                 found[name] = readers
@@ -217,11 +216,14 @@ class Network:
                     self.program.set_constants(number, {role: np.zeros_like(present)})
 
     def sparsity(self, densities: Densities) -> float:
-        """Return the sparsity of what skipping convolutions read, weighted by MACs, in [0, 1]."""
-        skipping = [number for number in densities if can_skip(self.plan.steps[number])]
+        """Return the sparsity of what skipping layers read, weighted by MACs, in [0, 1]."""
+        skipping = [number for number in densities if self._gains_by_zeros(number)]
         macs = sum(self.plan.steps[number].macs for number in skipping)
         zeros = sum(self.plan.steps[number].macs * (1.0 - densities[number]) for number in skipping)
         return zeros / macs if macs else 0.0
+
+    def _gains_by_zeros(self, number: int) -> bool:
+        return gains_by_zeros(self.plan, self.plan.steps[number], self.batch_size)
 
     def step_ms(self, number: int, density: float | None, *, winograd: bool = True) -> float:
         """Return the time of a step per input, in milliseconds: as measured, else by the cost model.
@@ -236,7 +238,8 @@ class Network:
         if measured is not None:
             return measured
         threads = self.program.num_threads
-        return self._cost.predict(self.plan, step, density, threads, winograd=winograd) / self.batch_size
+        inputs = self.batch_size  # what is calibrated in batches is run one by one
+        return self._cost.predict(self.plan, step, density, threads, winograd=winograd, inputs=inputs) / inputs
 
     def expected_ms(self, densities: Densities) -> float:
         """Return the time of the network per input, in milliseconds, as :meth:`step_ms` has it."""

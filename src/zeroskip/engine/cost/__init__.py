@@ -11,10 +11,11 @@ from .density_curve import DensityCurve
 from .model import AlgorithmCost, CostModel, CostModelChoice, FamilyCost, Fit, with_crossovers
 from .noise import MOST_ERROR, mean_error, median_error
 from .step_curves import StepCurves, kept_curves
-from .work import can_skip, skips_rows
+from .work import MOST_SPARSE_ROWS, can_skip, gains_by_zeros, skips_rows
 
 __all__ = [
     "MOST_ERROR",
+    "MOST_SPARSE_ROWS",
     "AlgorithmCost",
     "CostModel",
     "CostModelChoice",
@@ -25,6 +26,7 @@ __all__ = [
     "can_skip",
     "choose_cost_model",
     "fitted_cost_model",
+    "gains_by_zeros",
     "kept_curves",
     "mean_error",
     "median_error",

@@ -27,6 +27,8 @@ from .work import (
     can_skip,
     dense_amounts,
     family_of,
+    row_amounts,
+    skips_rows,
     sparse_amounts,
     takes_winograd,
     winograd_amounts,
@@ -177,7 +179,14 @@ class CostModel(SavedValue):
         )
 
     def predict(
-        self, plan: Plan, step: Step, density: float | None = None, threads: int = 1, *, winograd: bool = True
+        self,
+        plan: Plan,
+        step: Step,
+        density: float | None = None,
+        threads: int = 1,
+        *,
+        winograd: bool = True,
+        inputs: int = 1,
     ) -> float:
         """Return the time of a step in milliseconds.
 
@@ -188,7 +197,12 @@ class CostModel(SavedValue):
                 dense.
             threads: Threads that share the step.
             winograd: Whether Winograd's algorithm may be used where the step allows it.
+            inputs: Of the plan's batch, where they are going to be run one by one; the time is that of all of them.
         """
+        if step.op == "linear":
+            density = density if density is not None and skips_rows(step) else 1.0
+            time = self.families["linear"].dense.time_ms(row_amounts(plan, step, density, inputs))
+            return time * self._speedup(self.threads) / self._speedup(threads)
         time = self.dense_ms(plan, step)
         if winograd:
             time = min(time, self.winograd_ms(plan, step))
@@ -208,13 +222,15 @@ class CostModel(SavedValue):
         return cost.time_ms(winograd_amounts(plan, step))
 
     def sparse_ms(self, plan: Plan, step: Step, density: float) -> float:
-        """Return the time in ms of a convolution by the sparse algorithm; that of the dense one if it has none.
+        """Return the time in ms of a layer by the algorithm that skips zeros; that of the dense one if it has none.
 
         Args:
             plan: The plan that holds the step.
-            step: A convolution.
+            step: A convolution or fully connected layer.
             density: Fraction of non-zeros in its input, in [0, 1].
         """
+        if step.op == "linear":
+            return self.families["linear"].dense.time_ms(row_amounts(plan, step, density))
         sparse = self.families[family_of(plan, step)].sparse
         if sparse is None:
             return self.dense_ms(plan, step)

@@ -20,7 +20,7 @@ from ..native import CompiledPlan, compile_plan, core, new_weight_store
 from ..operators import Family
 from ..plan.types import CHANNEL_BLOCK, FloatArray, Plan
 from .synthetic import Algorithm, SyntheticPlan, sparse_values
-from .work import Amounts, dense_amounts, family_of, sparse_amounts, winograd_amounts
+from .work import Amounts, dense_amounts, family_of, row_amounts, sparse_amounts, winograd_amounts
 
 _CONVOLUTIONS: tuple[tuple[int, int, int, int, int], ...] = (
     # input channels, output channels, input size, kernel, stride: as in real networks
@@ -131,19 +131,23 @@ def _samples(compiled: CompiledPlan, times: NDArray[np.float64]) -> list[Sample]
     """Return the samples of times ``[rounds, densities, steps]``."""
     plan, kernels = compiled.plan, compiled.program.kernel_names
     algorithms = [step.attributes.get("algorithm") for step in plan.steps]
-    times = at_one_speed(times, np.array([algorithm != "sparse" for algorithm in algorithms]))
+    skips = np.array([step.op == "linear" or step.attributes.get("algorithm") == "sparse" for step in plan.steps])
+    times = at_one_speed(times, ~skips)
     samples = []
     for index, step in enumerate(plan.steps):
         family, width = family_of(plan, step), _width(kernels[index])
-        if algorithms[index] != "sparse":
+        if not skips[index]:
             is_winograd = algorithms[index] == "winograd"
             amounts = winograd_amounts(plan, step) if is_winograd else dense_amounts(plan, step)
             algorithm: Algorithm = "winograd" if is_winograd else "dense"
             samples.append(Sample(family, algorithm, amounts, width, *_middle(times[:, :, index])))
             continue
         for column, density in enumerate(DENSITIES):
-            amounts = sparse_amounts(plan, step, density, width)
-            samples.append(Sample(family, "sparse", amounts, width, *_middle(times[:, column, index])))
+            if step.op == "linear":
+                algorithm, amounts = "dense", row_amounts(plan, step, density)
+            else:
+                algorithm, amounts = "sparse", sparse_amounts(plan, step, density, width)
+            samples.append(Sample(family, algorithm, amounts, width, *_middle(times[:, column, index])))
     return samples
 
 

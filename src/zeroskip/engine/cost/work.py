@@ -60,6 +60,27 @@ def skips_rows(step: Step) -> bool:
     return step.op == "linear" and step.attributes.get("algorithm") == "auto"
 
 
+MOST_SPARSE_ROWS = 8
+"""Rows that a fully connected layer may share its weights between for zeros to be counted on."""
+_MOST_SPARSE_READS = 0.75  # of the weights, by several rows together: above it the core reads all of them once
+
+
+def rows_of(plan: Plan, step: Step) -> int:
+    """Return how many rows a fully connected layer multiplies with its weights."""
+    return math.prod(plan.tensors[step.outputs[0]].shape[:-1])
+
+
+def gains_by_zeros(plan: Plan, step: Step, inputs: int = 1) -> bool:
+    """Whether a step is a layer that saves time by zeros of its input.
+
+    Args:
+        plan: The plan that holds the step.
+        step: Any step of it.
+        inputs: Of the plan's batch, where they are going to be run one by one.
+    """
+    return can_skip(step) or (skips_rows(step) and rows_of(plan, step) <= MOST_SPARSE_ROWS * inputs)
+
+
 def family_of(plan: Plan, step: Step) -> Family:
     """Return the family a step belongs to."""
     family = OPERATORS[step.op].family
@@ -87,9 +108,25 @@ def dense_amounts(plan: Plan, step: Step) -> Amounts:
         macs, weights, _ = _convolution(plan, step, CHANNEL_BLOCK)
         return macs, weights, read, written, 0.0, 1.0
     if step.op == "linear":  # every weight is read, often for a single row
-        return float(step.macs), FLOAT32.bytes * step.macs / math.prod(result.shape[:-1]), read, written, 0.0, 1.0
+        return float(step.macs), FLOAT32.bytes * step.macs / rows_of(plan, step), read, written, 0.0, 1.0
     window = math.prod(_pair(step, "kernel")) * result.elements if "kernel" in step.attributes else 0
     return float(step.macs), 0.0, read, written, FLOAT32.bytes * window, 1.0
+
+
+def row_amounts(plan: Plan, step: Step, density: float, inputs: int = 1) -> Amounts:
+    """Return the amounts of ``DENSE_AMOUNTS`` of a fully connected layer that reads the weights of non-zeros only.
+
+    Args:
+        plan: The plan that holds the step.
+        step: The layer.
+        density: Fraction of non-zeros in its input, in [0, 1].
+        inputs: Of the plan's batch, where they are going to be run one by one; the amounts are those of all of them.
+    """
+    macs, weights, *others = dense_amounts(plan, step)
+    rows = max(1, rows_of(plan, step) // inputs)
+    if rows > 1 and density * rows > _MOST_SPARSE_READS:
+        return macs, inputs * weights, *others
+    return density * macs, density * rows * inputs * weights, *others
 
 
 def sparse_amounts(plan: Plan, step: Step, density: float, width: int) -> Amounts:

@@ -225,11 +225,20 @@ class ChainWiring:
 
     def weighted_consumers(self, step: int) -> tuple[Link, ...]:
         """Return the layers that read the result of a step; see :meth:`Wiring.weighted_consumers`."""
+        wiring, base, local = self._place(step)
+        return tuple(Link(base + found.step, found.channel) for found in wiring.weighted_consumers(local))
+
+    def zero_readers(self, step: int) -> dict[int, float]:
+        """Return the layers in whose operand zeros of a step's result are; see :meth:`Wiring.zero_readers`."""
+        wiring, base, local = self._place(step)
+        return {base + reader: share for reader, share in wiring.zero_readers(local).items()}
+
+    def _place(self, step: int) -> tuple[Wiring, int, int]:
+        """Return the wiring of the part that a step is in, the number of its first step, and the step's in it."""
         part, local = self._chain.place(step)
         link, base = self._chain.parts[part], self._chain.bases[part][0]
         assert isinstance(link, NativeLink)
-        wiring: Wiring = link.first.wiring
-        return tuple(Link(base + found.step, found.channel) for found in wiring.weighted_consumers(local))
+        return link.first.wiring, base, local
 
 
 class ChainRun:

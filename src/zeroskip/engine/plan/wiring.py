@@ -13,7 +13,7 @@ from functools import cached_property
 
 from ..data_types import MASK_WORD_BYTES
 from ..operators import OPERATORS
-from .types import Plan, TensorSpec
+from .types import Plan, Step, TensorSpec
 
 ByteRange = tuple[int, int]
 """Offset and size in bytes."""
@@ -88,6 +88,41 @@ class Wiring:
                     found[link.step].append(Link(reader, link.channel + before))
         return {step: tuple(links) for step, links in found.items()}
 
+    def zero_readers(self, step: int) -> dict[int, float]:
+        """Return the weighted layers in whose operand zeros of a step's result are zeros, and which part it makes up.
+
+        Directly, or through operators that keep zeros: pooling, concatenation, flattening, a product with anything.
+
+        Returns:
+            Step to the share of its first operand that stems from the result, in (0, 1].
+        """
+        found: dict[int, float] = defaultdict(float)
+        pending = [(step, 1.0)]
+        while pending:
+            writer, share = pending.pop()
+            for reader, part in self._zero_links.get(writer, ()):
+                if OPERATORS[self._plan.steps[reader].op].is_weighted:
+                    found[reader] = min(1.0, found[reader] + share * part)
+                else:
+                    pending.append((reader, share * part))
+        return dict(found)
+
+    @cached_property
+    def _zero_links(self) -> dict[int, list[tuple[int, float]]]:
+        """By writing step: who reads zeros of its result, and the part of what the reader reads that it makes up."""
+        found = defaultdict(list)
+        for reader, step in enumerate(self._plan.steps):
+            result = self._plan.tensors[step.outputs[0]]
+            for place, index in enumerate(step.inputs):
+                tensor = self._plan.tensors[index]
+                if tensor.is_external or not _takes_zeros(step, place, tensor, result):
+                    continue
+                whole = result if step.op == "concat" else tensor
+                for link in self.sources(reader, tensor).links:
+                    written = self._plan.tensors[self._plan.steps[link.step].outputs[0]]
+                    found[link.step].append((reader, min(1.0, written.elements / whole.elements)))
+        return dict(found)
+
     def weighted_consumers(self, step: int) -> tuple[Link, ...]:
         """Return the convolutions and linear layers that read the result of a step.
 
@@ -106,6 +141,18 @@ class Wiring:
 
     def _is_map(self, step: int) -> bool:
         return self._plan.tensors[self._plan.steps[step].outputs[0]].layout == "nhwc"
+
+
+def _takes_zeros(step: Step, place: int, tensor: TensorSpec, result: TensorSpec) -> bool:
+    """Whether zeros of an operand save work in a layer, or are zeros in the result of another step."""
+    operator, kind = OPERATORS[step.op], step.attributes.get("kind")
+    if operator.is_weighted:
+        return place == 0
+    if not operator.passes_zeros(kind if isinstance(kind, str) else None):
+        return False
+    if place == 0 or step.op == "concat":
+        return step.op != "broadcast" or tensor.shape == result.shape
+    return tensor.shape == result.shape and (step.op == "mul" or kind == "mul")
 
 
 def arena_ranges(tensor: TensorSpec) -> tuple[ByteRange, ...]:

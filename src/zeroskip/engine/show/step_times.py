@@ -11,14 +11,14 @@ from typing import Any, Literal, get_args
 from ...files import atomic_write_text
 from ...short_repr import ShortRepr
 from ...text import time_cell, time_words
-from ..cost import can_skip, skips_rows
+from ..cost import can_skip, gains_by_zeros, skips_rows
 from ..plan.types import Plan, Step
 from .table import format_table, shape_text
 
-Obstacle = Literal["first layer", "signed inputs", "depthwise", "fully connected", "vector", "no convolution", "island"]
+Obstacle = Literal["first layer", "signed inputs", "depthwise", "many rows", "vector", "no convolution", "island"]
 """Why a step can never skip zeros: it reads the few channels of the graph's input; its input went through no rectifier;
-it has one input channel for each output, or is a vector times a matrix; it multiplies no channels at all; or another
-engine runs it."""
+it has one input channel for each output; many rows share the weights of a fully connected layer, which are read for all
+of them; a convolution's input is a vector; it is neither kind of layer; or another engine runs it."""
 OBSTACLES: tuple[Obstacle, ...] = get_args(Obstacle)
 
 CONVOLUTIONS = ("conv", "bf16_conv", "quantized_conv")
@@ -42,7 +42,7 @@ class StepProfile:
         output_shape: Logical shape of the result.
         latency_ms: Median over the iterations.
         macs: Multiply-accumulates of the dense computation.
-        can_skip: Whether it is a convolution that can skip zeros of its input.
+        can_skip: Whether it is a convolution or fully connected layer that can skip zeros of its input.
         input_density: Fraction of non-zeros in the first input, in [0, 1]; None where nothing is
         skipped by it.
         obstacle: Why it can never skip, one of :data:`OBSTACLES`; None where it can.
@@ -90,7 +90,7 @@ class Profile(ShortRepr):
 
     @property
     def sparsity(self) -> float:
-        """Sparsity of the inputs of all convolutions that can skip, weighted by their MACs, in [0, 1]."""
+        """Sparsity of the inputs of all layers that can skip, weighted by their MACs, in [0, 1]."""
         measured = [
             (step.macs, 1 - step.input_density)
             for step in self.steps
@@ -168,7 +168,7 @@ def profile_steps(plan: Plan, measured: Sequence[dict[str, Any]]) -> tuple[StepP
             output_shape=plan.tensors[step.outputs[0]].shape,
             latency_ms=float(entry["median_ms"]),
             macs=step.macs,
-            can_skip=skips_zeros(step, entry["kernel"]) and step.op in CONVOLUTIONS,
+            can_skip=_obstacle(plan, step, entry["kernel"]) is None,
             input_density=entry["density"] if skips_zeros(step, entry["kernel"]) else None,
             last_ms=float(entry["last_ms"]),
             tasks=tuple(entry["tasks"]),
@@ -187,12 +187,13 @@ def skips_zeros(step: Step, kernel: str) -> bool:
 
 
 def _obstacle(plan: Plan, step: Step, kernel: str) -> Obstacle | None:
-    if step.op in _LINEAR:
-        return "fully connected"
-    if step.op not in CONVOLUTIONS:
+    is_linear = step.op in _LINEAR
+    if not is_linear and step.op not in CONVOLUTIONS:
         return "depthwise" if step.op in _DEPTHWISE else "no convolution"
     if skips_zeros(step, kernel):
-        return None
+        return None if step.op in _NARROW or gains_by_zeros(plan, step) else "many rows"
+    if is_linear:
+        return "signed inputs"
     if plan.tensors[step.inputs[0]].layout == "nhwc":
         return "signed inputs"
     return "first layer" if step.inputs[0] in plan.inputs else "vector"
