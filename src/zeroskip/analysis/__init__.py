@@ -9,6 +9,7 @@ from __future__ import annotations
 from .analyze import GAINS, analyze, refuse_noise
 from .inputs import ModelInput, run_batches, warn_of_other_preprocessing
 from .observation import ActivationValues, observe
+from .reasons import reason_against_skipping
 from .records import ActivationSparsity, FixedTime, Histogram, LayerSparsity, PrecisionTimes, Reference
 from .sparsity_profile import SparsityProfile
 from .zero_maps import ZeroMap, ZeroMaps, map_zeros
@@ -29,6 +30,7 @@ __all__ = [
     "analyze",
     "map_zeros",
     "observe",
+    "reason_against_skipping",
     "refuse_noise",
     "run_batches",
     "warn_of_other_preprocessing",

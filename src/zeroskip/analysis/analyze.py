@@ -19,6 +19,7 @@ from .curves import ROUNDS, StepMeasurement, measure_steps, timing_error
 from .inputs import Feed, ModelInput, warn_of_other_preprocessing
 from .observation import ActivationValues, observe
 from .precisions import other_precisions, precision_times
+from .reasons import reason_against_skipping
 from .records import ActivationSparsity, FixedTime, LayerSparsity
 from .sparsity_profile import SparsityProfile
 
@@ -129,6 +130,7 @@ def analyze(
         precisions=tuple(precisions),
         **_times(measured, batch_size, GAINS if variants else (), labels, explained),
         given_up="; ".join(island.note for island in session.explain_islands() if island.note),
+        reason="" if any(item.density is not None for item in measured) else reason_against_skipping(session),
         activations=tuple(_activation(item, observed[item.name], labels) for item in activations),
     )
 

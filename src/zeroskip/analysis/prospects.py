@@ -38,14 +38,7 @@ def prospect_lines(profile: ProfileData) -> list[str]:
     if profile.fixed:
         reasons = ", ".join(_fixed_words(item) for item in profile.fixed if item.share >= _LEAST_SHARE)
         lines.append(f"{profile.fixed_share:.0%} of the time can never skip: {reasons}")
-    if profile.steady_share >= _LEAST_SHARE:
-        densities = [layer.steady_density for layer in profile.layers if layer.is_steady]
-        low, high = min(filter(None, densities), default=0.0), max(filter(None, densities), default=0.0)
-        span = f"{1 - high:.0%}" if low == high else f"{1 - high:.0%} to {1 - low:.0%}"
-        lines.append(
-            f"{profile.steady_share:.0%} of the time goes to 3x3 layers by Winograd's algorithm, where zeros save "
-            f"nothing until there are {span} of them"
-        )
+    lines += _steady_lines(profile)
     if profile.gains and profile.is_noisy:
         lines.append(
             f"times of layers are uncertain by {profile.timing_error:.0%}, because other work disturbed them: measure "
@@ -53,6 +46,21 @@ def prospect_lines(profile: ProfileData) -> list[str]:
         )
     if profile.gains:
         lines.append(f"recommended: {_advice(profile)}")
+    return lines
+
+
+def _steady_lines(profile: ProfileData) -> list[str]:
+    """Return what time goes to layers in which a few more zeros save nothing, by what they do instead."""
+    lines = []
+    for what, is_linear in (("3x3 layers by Winograd's algorithm", False), ("linear layers of several rows", True)):
+        layers = [layer for layer in profile.layers if layer.is_steady and (layer.op == "linear") == is_linear]
+        share = sum(layer.latency_share for layer in layers)
+        if share < _LEAST_SHARE:
+            continue
+        densities = [layer.steady_density for layer in layers]
+        low, high = min(filter(None, densities), default=0.0), max(filter(None, densities), default=0.0)
+        span = f"{1 - high:.0%}" if low == high else f"{1 - high:.0%} to {1 - low:.0%}"
+        lines.append(f"{share:.0%} of the time goes to {what}, where zeros save nothing until there are {span} of them")
     return lines
 
 

@@ -65,7 +65,7 @@ class LayerSparsity(BaseModel):
         label: What tables call it, for example ``conv5``.
         obstacle: Why it can never skip, a reason of :class:`FixedTime`; None where it can.
         steady_density: It skips nothing while more of its input than this is not zero, because it goes by Winograd's
-            algorithm; None without that edge.
+            algorithm, or several rows share its weights; None without that edge.
         dense_ms: Estimated time per run if nothing were zero; None where nothing can be skipped, or it was not asked.
         choice: Algorithm: ``dense``, or ``auto``, where each tile decides, and what tiles of this density take.
         note: Why, in words.
@@ -108,7 +108,7 @@ class LayerSparsity(BaseModel):
 
     @property
     def is_steady(self) -> bool:
-        """Whether a few zeros more gain nothing, because it goes by Winograd's algorithm until there are many."""
+        """Whether a few zeros more gain nothing, because it skips only where there are many."""
         if self.steady_density is None or self.input_sparsity is None:
             return False
         return 1.0 - self.input_sparsity > self.steady_density
@@ -224,6 +224,7 @@ class ProfileData(SavedValue):
         precisions: The other precisions that the engine can run the model in.
         reference: Another engine timed beside it, if any.
         given_up: Why layers that could skip zeros are left to ONNX Runtime; empty where none are.
+        reason: Why no layer skips zeros; empty where one does, and in files of earlier versions.
         timing_error: Relative standard error of the times of layers that can skip, told by how far repetitions lay
             apart; 0 in files of earlier versions.
     """
@@ -254,6 +255,7 @@ class ProfileData(SavedValue):
     precisions: tuple[PrecisionTimes, ...] = ()
     reference: Reference | None = None
     given_up: str = ""
+    reason: str = ""
     timing_error: float = 0.0
 
     @property
@@ -284,7 +286,7 @@ class ProfileData(SavedValue):
 
     @property
     def steady_share(self) -> float:
-        """Share of the time in layers that go by Winograd's algorithm at their present density, in [0, 1]."""
+        """Share of the time in layers that skip nothing at their present density, in [0, 1]."""
         return sum(layer.latency_share for layer in self.layers if layer.is_steady)
 
     @property

@@ -23,12 +23,8 @@ def verdict(profile: ProfileData) -> str:
 def _nothing_to_skip(profile: ProfileData) -> str:
     if profile.given_up:
         return f"No: the model is left to ONNX Runtime, whose time it takes. {profile.given_up}."
-    why = (
-        "it has no ReLU-like activation"
-        if not profile.activations
-        else "none of its activations feeds a convolution that can skip zeros"
-    )
-    return f"No: there is nothing to sparsify in this model ({why}), so zeroskip runs it densely."
+    why = profile.reason or "none of its activations feeds a layer that can skip zeros"
+    return f"No: there is nothing to sparsify in this model ({why}), so nothing is skipped."
 
 
 def _answer(profile: ProfileData) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..analysis import ModelInput, refuse_noise, warn_of_other_preprocessing
+from ..analysis import ModelInput, reason_against_skipping, refuse_noise, warn_of_other_preprocessing
 from ..data import Dataset
 from ..engine.cost import StepCurves
 from ..errors import CalibrationError, DataError
@@ -117,6 +117,11 @@ class Setting:
             check_outputs(half.dense.outputs)
         self.baseline = self._baseline()
         self.metric = self._metric()
+
+    @cached_property
+    def reason(self) -> str:
+        """Why nothing can be thresholded; empty where something can."""
+        return "" if self.network.readers else reason_against_skipping(self._session)
 
     @cached_property
     def probes(self) -> Evaluator:

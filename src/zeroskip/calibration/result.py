@@ -50,6 +50,7 @@ class CalibrationResult(Tabular, ShortRepr, BaseModel):
             choice; the budget holds for it. None where no threshold is above zero, and in files of earlier versions.
         notes: What is to be said of the inputs (copies of others, blank ones), of the choice of the metric, of layers
             that are left to ONNX Runtime, and of measured times that were noisy.
+        reason: Why nothing could be thresholded; empty where something could, and in files of earlier versions.
         judged_output: Name of the output that the metric judges; empty where it judges all of them.
         guarded_outputs: Names of the outputs whose loss of information is bounded: every one that can be compared input
             by input; for others the values inside the model that they are made of.
@@ -84,6 +85,7 @@ class CalibrationResult(Tabular, ShortRepr, BaseModel):
     baseline: Baseline | None = None
     estimate: DropEstimate | None = None
     notes: tuple[str, ...] = ()
+    reason: str = ""
     judged_output: str = ""
     guarded_outputs: tuple[str, ...] = ()
     sparsity_before: float
@@ -136,8 +138,8 @@ class CalibrationResult(Tabular, ShortRepr, BaseModel):
         start = "Stopped early; the best so far: " if self.was_interrupted else ""
         if not self.sensitivities:
             why = " ".join(f"{note[:1].upper()}{note[1:]}." for note in self.notes)
-            nothing = "No activation feeds a layer that can skip zeros: there is nothing to threshold."
-            return f"{start}{nothing} {why}".rstrip()
+            reason = self.reason or "no activation feeds a layer that can skip zeros"
+            return f"{start}{reason[:1].upper()}{reason[1:]}: there is nothing to threshold. {why}".rstrip()
         if self.is_zero:
             return start + "No thresholds passed the budget: the model stays as it is (all thresholds are 0)."
         change = f"sparsity {self.sparsity_before:.1%} -> {self.sparsity_after:.1%}"

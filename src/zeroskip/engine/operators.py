@@ -53,6 +53,9 @@ class Operator:
         return self.keeps_zeros if isinstance(self.keeps_zeros, bool) else kind in self.keeps_zeros
 
 
+LINEAR = ("linear", "bf16_linear", "quantized_linear")
+"""Fully connected layers."""
+
 ZERO_AT_ZERO = frozenset(
     (
         "abs", "ceil", "celu", "elu", "erf", "floor", "gelu", "gelu_tanh", "hardswish", "mish", "prelu", "round",

@@ -72,6 +72,7 @@ def outcome(
         baseline=setting.baseline,
         estimate=estimate,
         notes=setting.notes,
+        reason=setting.reason,
         judged_output=setting.metric.output,
         guarded_outputs=tuple(name for name in setting.metric.guards if name),
         sparsity_before=setting.calibration.dense.sparsity,

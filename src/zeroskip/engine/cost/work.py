@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from ..data_types import FLOAT32
-from ..operators import OPERATORS, Family
+from ..operators import LINEAR, OPERATORS, Family
 from ..plan.types import CHANNEL_BLOCK, Plan, Step, round_up
 
 Amounts: TypeAlias = tuple[float, ...]
@@ -57,7 +57,7 @@ def can_skip(step: Step) -> bool:
 
 def skips_rows(step: Step) -> bool:
     """Whether a step is a fully connected layer that reads no weights for the zeros that its input is to have."""
-    return step.op == "linear" and step.attributes.get("algorithm") == "auto"
+    return step.op in LINEAR and step.attributes.get("algorithm") == "auto"
 
 
 MOST_SPARSE_ROWS = 8

@@ -6,7 +6,7 @@ can hold exact zeros because it went through a rectifier.
 
 from __future__ import annotations
 
-from ..operators import OPERATORS
+from ..operators import LINEAR, OPERATORS
 from .draft import Draft, DraftStep
 
 
@@ -23,7 +23,7 @@ def assign_masks(draft: Draft) -> None:
     """Mark masked tensors and set every convolution's ``algorithm``, in place; after elision."""
     roots = set()
     for step in draft.steps:
-        if step.op == "linear" and draft.tensors[step.inputs[0]].holds_zeros:
+        if step.op in LINEAR and draft.tensors[step.inputs[0]].holds_zeros:
             step.attributes["algorithm"] = "auto"  # no mask: it lists the non-zeros of its rows itself
         if step.op == "bf16_conv" and not draft.tensors[step.inputs[0]].holds_zeros:
             step.attributes["algorithm"] = "dense"  # nothing to count

@@ -12,6 +12,7 @@ from ...files import atomic_write_text
 from ...short_repr import ShortRepr
 from ...text import time_cell, time_words
 from ..cost import can_skip, gains_by_zeros, skips_rows
+from ..operators import LINEAR
 from ..plan.types import Plan, Step
 from .table import format_table, shape_text
 
@@ -22,7 +23,6 @@ of them; a convolution's input is a vector; it is neither kind of layer; or anot
 OBSTACLES: tuple[Obstacle, ...] = get_args(Obstacle)
 
 CONVOLUTIONS = ("conv", "bf16_conv", "quantized_conv")
-_LINEAR = ("linear", "bf16_linear", "quantized_linear")
 _DEPTHWISE = ("depthwise", "quantized_depthwise")
 _NARROW = ("bf16_conv", "bf16_linear", "quantized_conv", "quantized_linear")
 """Steps that decide by themselves, without a mask of the planner's."""
@@ -182,12 +182,12 @@ def profile_steps(plan: Plan, measured: Sequence[dict[str, Any]]) -> tuple[StepP
 def skips_zeros(step: Step, kernel: str) -> bool:
     """Whether a step skips zeros of its first input, or of rows of it; below float32 its kernel says so."""
     if step.op in _NARROW:
-        return "spconv" in kernel
+        return "spconv" in kernel and (step.op not in LINEAR or skips_rows(step))
     return can_skip(step) or skips_rows(step)
 
 
 def _obstacle(plan: Plan, step: Step, kernel: str) -> Obstacle | None:
-    is_linear = step.op in _LINEAR
+    is_linear = step.op in LINEAR
     if not is_linear and step.op not in CONVOLUTIONS:
         return "depthwise" if step.op in _DEPTHWISE else "no convolution"
     if skips_zeros(step, kernel):
