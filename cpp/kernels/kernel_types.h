@@ -52,7 +52,9 @@ struct ConvTiling {
 
 struct KernelTable {
   Isa isa;
-  int64_t lanes;         // floats in a vector
+  int64_t lanes;  // floats in a vector
+  bool
+      multiplies_quads;  // of u8 by s8, by an instruction that no value saturates; elsewhere pairs are faster
   bool multiplies_bf16;  // by an instruction; elsewhere kernels of bf16 are right, and slow
   ConvTiling conv_tiling;
 #define ZS_KERNEL(kind, input, weight, accumulator, output, rows, columns, isa, type, name) \

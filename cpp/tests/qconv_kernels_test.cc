@@ -68,6 +68,40 @@ class Checker {
     });
   }
 
+  // Behind the channels of a pixel lie values that count for nothing: their weights are zeros.
+  void operator()(const char* name, QdquadsFn kernel) {
+    for_each_case(name, [&](Case& layer, const Fusion& fusion) {
+      if (!fusion.epilogue || !fusion.bias) return true;
+      const int64_t padded = (layer.channels + 3) / 4 * 4;
+      Bytes x(static_cast<size_t>(layer.pixels * kTaps * padded), 77);
+      std::vector<int8_t> weights(static_cast<size_t>(kTaps * padded * 64));
+      std::vector<const uint8_t*> pixels(kTaps * kQconvPixels, x.data());
+      uint8_t* next = x.data();
+      Ints bias(64);
+      std::copy(layer.bias.begin(), layer.bias.end(), bias.begin());
+      for (int64_t tap = 0; tap < kTaps; ++tap) {
+        for (int64_t p = 0; p < layer.pixels; ++p, next += padded) {
+          std::copy_n(layer.at[static_cast<size_t>(p * kTaps + tap)], layer.channels, next);
+          pixels[static_cast<size_t>(tap * kQconvPixels + p)] = next;
+        }
+        const int8_t* from = layer.weights.data() + tap * layer.channels * 64;
+        std::copy_n(from, layer.channels * 64, weights.data() + tap * padded * 64);
+        for (int64_t i = 0; i < layer.channels * 64; ++i)
+          bias[static_cast<size_t>(i % 64)] -= layer.zero * from[i];
+      }
+      return run(layer, fusion, [&](Ints&, const RequantizeArgs* epilogue) {
+        kernel({.count = layer.pixels,
+                .taps = kTaps,
+                .channels = padded,
+                .pixels = pixels.data(),
+                .weights = reinterpret_cast<const std::byte*>(weights.data()),
+                .blocks = layer.outputs / 16,
+                .bias = bias.data(),
+                .epilogue = epilogue});
+      });
+    });
+  }
+
   // In two calls, the second of which takes the sums of the first tap from memory. Pixels as one row and as two.
   void operator()(const char* name, QspconvFn kernel) {
     for (const double sparsity : kSparsities)

@@ -1,6 +1,8 @@
 // Products of four u8 by four s8 in every 32-bit lane, and the interleaving that brings rows of bytes there.
 #pragma once
 
+#include <cstddef>
+
 #include "kernels/common/int_simd.h"
 
 namespace zeroskip::ZS_ISA {
@@ -110,13 +112,15 @@ inline ByteVec interleave_high16(ByteVec a, ByteVec b) {
 }
 #endif
 
-// Four rows of kQuadOutputs bytes, so interleaved that each lane holds one output's four.
+// Four rows of kQuadOutputs bytes, so interleaved that each lane holds one output's four. offset_of(i) is that of a row in
+// bytes.
 struct QuadRows {
   ByteVec parts[4];
 };
-inline QuadRows interleave_rows(const std::byte* rows, const uint16_t* offsets, int64_t unit) {
-  ByteVec a = load_row(rows + offsets[0] * unit), b = load_row(rows + offsets[1] * unit);
-  ByteVec c = load_row(rows + offsets[2] * unit), d = load_row(rows + offsets[3] * unit);
+template <typename OffsetOf>
+inline QuadRows interleave_rows(const std::byte* rows, const OffsetOf& offset_of) {
+  ByteVec a = load_row(rows + offset_of(0)), b = load_row(rows + offset_of(1));
+  ByteVec c = load_row(rows + offset_of(2)), d = load_row(rows + offset_of(3));
   ZS_PIN(a);  // or each of the two that use it loads it again
   ZS_PIN(b);
   ZS_PIN(c);

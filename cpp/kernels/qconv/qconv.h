@@ -7,6 +7,9 @@
 // Dense (qdconv): both factors are brought to 16 bits, x - zero_point in [-255, 255] and w in [-128, 127], so that sums of
 // two products are exact. Weights are expanded to pairs once per tile: [block][pair of channels][16 outputs][2].
 //
+// Dense by quads (qdconv_quads): products of 8 bits, four channels a step, whose rows of weights are interleaved on the way,
+// for instruction sets that multiply quads exactly. Elsewhere a value is added in parts and pairs take less time.
+//
 // Sparse (qspconv): four non-zeros of an input pixel a step, whose rows of weights are interleaved on the way to
 // 8-bit products of quads (common/quad_simd.h). Two output pixels share the rows that both need.
 #pragma once
@@ -68,6 +71,19 @@ struct QdconvArgs {
   const RequantizeArgs* epilogue;  // null: store sums to acc
 };
 using QdconvFn = void (*)(const QdconvArgs&);
+
+// y[p] for up to kQconvPixels pixels and a slab's outputs.
+struct QdquadsArgs {
+  int64_t count;  // pixels
+  int64_t taps;
+  int64_t channels;              // per tap, a multiple of 4
+  const uint8_t* const* pixels;  // [tap][kQconvPixels]: x of every pixel and tap
+  const std::byte* weights;      // rows of 64 bytes, of all taps one after the other
+  int64_t blocks;                // of 16 outputs
+  const int32_t* bias;           // less what the zero point adds
+  const RequantizeArgs* epilogue;
+};
+using QdquadsFn = void (*)(const QdquadsArgs&);
 
 // Likewise by lists of non-zeros, for any number of pixels and outputs. Pixels lie in rows of row_pixels each; pairs do
 // not reach across a row's end, so that the last pixel of an odd row is a pair's first without a second.

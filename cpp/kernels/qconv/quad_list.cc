@@ -23,7 +23,10 @@ constexpr std::array<uint8_t, kGroup> kZeros{};  // an absent pixel's channels
 
 // Bit i = x[i] > least.
 inline uint32_t mask_above(const uint8_t* x, uint8_t least) {
-#if ZS_LANES >= 8
+#if ZS_LANES == 16
+  const __m256i values = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x));
+  return _mm256_cmpgt_epu8_mask(values, _mm256_set1_epi8(static_cast<char>(least)));
+#elif ZS_LANES >= 8
   const __m256i values = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x));
   const __m256i rest = _mm256_subs_epu8(values, _mm256_set1_epi8(static_cast<char>(least)));
   return ~static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(rest, _mm256_setzero_si256())));
@@ -51,7 +54,29 @@ inline uint32_t mask_above(const uint8_t* x, uint8_t least) {
 #endif
 }
 
-#if defined(__SSSE3__) || defined(__aarch64__)
+#ifdef __AVX512VBMI2__
+#define ZS_COMPRESSES_BYTES 1
+
+// Offsets of a group's rows from its first one.
+constexpr std::array<uint16_t, kGroup> kGroupOffsets = [] {
+  std::array<uint16_t, kGroup> offsets{};
+  for (uint32_t i = 0; i < kGroup; ++i) offsets[i] = static_cast<uint16_t>(i * kRowOffset);
+  return offsets;
+}();
+
+// Compressed in a register and stored whole: straight to memory takes ten times as long on Zen 4.
+inline void compress_offsets(uint32_t mask, uint16_t first, uint16_t* to) {
+  const __m512i offsets = _mm512_add_epi16(_mm512_loadu_si512(kGroupOffsets.data()),
+                                           _mm512_set1_epi16(static_cast<int16_t>(first)));
+  _mm512_storeu_si512(to, _mm512_maskz_compress_epi16(mask, offsets));
+}
+
+inline void compress_values(uint32_t mask, const uint8_t* x, uint8_t* to) {
+  const __m256i values = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_maskz_compress_epi8(mask, values));
+}
+static_assert(kMostQuadValue == 255);
+#elif defined(__SSSE3__) || defined(__aarch64__)
 #define ZS_HAS_BYTE_SHUFFLE 1
 // For every byte of bits: the numbers of those that are set, and the offsets of their rows.
 constexpr std::array<std::array<uint8_t, 8>, 256> kSetBits = [] {
@@ -110,7 +135,12 @@ struct PartWriter {
   // Entries of the channels x, and in a part of both y, whose bits are set; the first one's row has `offset`.
   template <bool kBoth>
   void add(uint32_t mask, const uint8_t* x, const uint8_t* y, uint32_t offset) {
-#ifdef ZS_HAS_BYTE_SHUFFLE
+#ifdef ZS_COMPRESSES_BYTES
+    compress_offsets(mask, static_cast<uint16_t>(offset), offsets + count);
+    compress_values(mask, x, values + count);
+    if constexpr (kBoth) compress_values(mask, y, others + count);
+    count += std::popcount(mask);
+#elif defined(ZS_HAS_BYTE_SHUFFLE)
 #pragma GCC unroll 4
     for (int channel = 0; channel < kGroup; channel += 8) {
       const unsigned bits = take_bits(mask);

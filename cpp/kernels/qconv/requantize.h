@@ -1,7 +1,7 @@
 // The epilogue of u8 convolutions, on a block of 16 sums in registers.
 #pragma once
 
-#include "kernels/common/int_simd.h"
+#include "kernels/common/quad_simd.h"
 #include "kernels/qconv/qconv.h"
 
 namespace zeroskip::ZS_ISA {
@@ -58,6 +58,22 @@ inline void requantize_block(const IntVec (&sums)[kVectorsPerBlock], const Requa
     ints[i] = to_ints(value);
   }
   store_block(ints, args.zero_points + channel, args.y + pixel * args.y_stride + channel);
+}
+
+// Sums of quads, of outputs from `column` of a slab on, those that lie in its `blocks` of kQuadOutputs.
+inline void finish_quads(IntVec (&sums)[4], const int32_t* bias, int64_t blocks,
+                         const RequantizeArgs& epilogue, int64_t pixel, int64_t column) {
+  order_outputs(sums);
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) sums[i] += load_ints(bias + column + i * kLanes);
+#pragma GCC unroll 4
+  for (int block = 0; block < kQuadOutputs / 16; ++block) {
+    if (column / 16 + block >= blocks) return;
+    IntVec part[kVectorsPerBlock];
+#pragma GCC unroll 4
+    for (int i = 0; i < kVectorsPerBlock; ++i) part[i] = sums[block * kVectorsPerBlock + i];
+    requantize_block(part, epilogue, pixel, column + block * 16);
+  }
 }
 
 }  // namespace zeroskip::ZS_ISA

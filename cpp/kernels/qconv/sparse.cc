@@ -24,11 +24,15 @@ struct ListReader {
   }
 };
 
+inline QuadRows interleave_listed(const std::byte* rows, const uint16_t* offsets) {
+  return interleave_rows(rows, [&](int i) { return offsets[i] * kOffsetBytes; });
+}
+
 inline void add_both(IntVec (&a)[4], IntVec (&b)[4], ListReader& list, int64_t steps, const std::byte* rows) {
   const uint16_t* offsets = list.take_offsets(steps);
   const uint8_t *first = list.take_values(steps), *second = list.take_values(steps);
   for (const uint8_t* end = first + 4 * steps; first != end; first += 4, second += 4, offsets += 4) {
-    const QuadRows weights = interleave_rows(rows, offsets, kOffsetBytes);
+    const QuadRows weights = interleave_listed(rows, offsets);
     const ByteVec x = broadcast_quad(first), y = broadcast_quad(second);
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
@@ -42,26 +46,10 @@ inline void add_one(IntVec (&sums)[4], ListReader& list, int64_t steps, const st
   const uint16_t* offsets = list.take_offsets(steps);
   const uint8_t* values = list.take_values(steps);
   for (const uint8_t* end = values + 4 * steps; values != end; values += 4, offsets += 4) {
-    const QuadRows weights = interleave_rows(rows, offsets, kOffsetBytes);
+    const QuadRows weights = interleave_listed(rows, offsets);
     const ByteVec x = broadcast_quad(values);
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) add_quads(sums[i], x, weights.parts[i]);
-  }
-}
-
-// Outputs from `column` on, those that the caller wants of kQuadOutputs.
-inline void finish(IntVec (&sums)[4], const QspconvArgs& args, const RequantizeArgs& epilogue, int64_t pixel,
-                   int64_t column) {
-  order_outputs(sums);
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) sums[i] += load_ints(args.bias + column + i * kLanes);
-#pragma GCC unroll 4
-  for (int block = 0; block < kQuadOutputs / 16; ++block) {
-    if (column / 16 + block >= args.blocks) return;
-    IntVec part[kVectorsPerBlock];
-#pragma GCC unroll 4
-    for (int i = 0; i < kVectorsPerBlock; ++i) part[i] = sums[block * kVectorsPerBlock + i];
-    requantize_block(part, epilogue, pixel, column + block * 16);
   }
 }
 
@@ -85,8 +73,8 @@ inline void add_pair(const QspconvArgs& args, const RequantizeArgs& epilogue, co
     add_one(b, list, header.second, rows);
   }
   if (args.epilogue) {
-    finish(a, args, epilogue, pixel, column);
-    if (has_second) finish(b, args, epilogue, pixel + 1, column);
+    finish_quads(a, args.bias, args.blocks, epilogue, pixel, column);
+    if (has_second) finish_quads(b, args.bias, args.blocks, epilogue, pixel + 1, column);
     return;
   }
 #pragma GCC unroll 4

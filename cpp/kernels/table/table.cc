@@ -26,11 +26,11 @@ struct IsaRow {
   Isa isa;
   std::string_view families;
   ConvTiling tiling;
-  bool multiplies_bf16;
+  bool multiplies_quads, multiplies_bf16;
 };
 constexpr IsaRow kRows[] = {
 #define ZS_TILES(point, row_pair, dense) {point, row_pair, dense}
-#define ZS_PRODUCTS(quads, bf16) bf16
+#define ZS_PRODUCTS(quads, bf16) quads, bf16
 #define ZS_ISA_ROW(enumerator, name, architecture, parent, families, lanes, registers, tiles, products, \
                    needs)                                                                               \
   {Isa::enumerator, #families, tiles, products},
@@ -60,6 +60,7 @@ extern const KernelTable kTable;
 const KernelTable kTable = {
     .isa = kOwn.isa,
     .lanes = kLanes,
+    .multiplies_quads = kOwn.multiplies_quads,
     .multiplies_bf16 = kOwn.multiplies_bf16,
     .conv_tiling = kOwn.tiling,
 #define ZS_TEXT(word) #word

@@ -23,7 +23,7 @@ void pack_slab(const QuantizedConvPlan& plan, const int8_t* weight, int64_t grou
     for (int64_t c = 0; c < in_original; ++c)
       for (int64_t ky = 0; ky < g.kh; ++ky)
         for (int64_t kx = 0; kx < g.kw; ++kx) {
-          const int64_t row = plan.gathers_input ? (ky * g.kw + kx) * g.c + c
+          const int64_t row = plan.gathers_input ? ky * plan.dense.row_channels() + kx * g.c + c
                                                  : (ky * g.kw + kx) * plan.layout.in + first_in + c;
           slab[row * kSlab + o - first] = *source++;
         }
@@ -31,7 +31,7 @@ void pack_slab(const QuantizedConvPlan& plan, const int8_t* weight, int64_t grou
 }
 
 PackedValues<int8_t> pack_weights(const QuantizedConvPlan& plan, const int8_t* weight) {
-  const int64_t slab_bytes = plan.geometry.taps() * plan.layout.in * kSlab, slabs = plan.layout.slabs();
+  const int64_t slab_bytes = plan.slab_rows() * kSlab, slabs = plan.layout.slabs();
   PackedValues<int8_t> packed(static_cast<size_t>(plan.layout.groups * slabs * slab_bytes));
   parallel_for(plan.num_threads, plan.layout.groups * slabs, [&](int64_t slab, int) {
     const int64_t group = slab / slabs;
@@ -45,7 +45,7 @@ PackedValues<int8_t> pack_weights(const QuantizedConvPlan& plan, const int8_t* w
 SharedValues<int32_t> shift_bias(const QuantizedConvPlan& plan, const PackedValues<int32_t>& bias,
                                  const PackedValues<int8_t>& weights) {
   const GroupLayout& layout = plan.layout;
-  const int64_t rows = plan.geometry.taps() * layout.in, count = layout.groups * layout.slabs() * kSlab;
+  const int64_t rows = plan.slab_rows(), count = layout.groups * layout.slabs() * kSlab;
   PackedValues<int32_t> shifted(static_cast<size_t>(count));
   for (int64_t o = 0; o < count; ++o) {
     const int8_t* weight = weights.data() + o / kSlab * rows * kSlab + o % kSlab;
@@ -64,14 +64,18 @@ QuantizedConvConstants pack_quantized_constants(const QuantizedConvPlan& plan, c
   const int64_t padded = layout.slabs() * kSlab;
   const OutputLayout outputs{plan.geometry.o, layout.out, padded, layout.groups * padded};
   const ConstantView& weight = *step.find_constant("weight");
-  const std::string key = weight.name + form_of(plan) + (plan.gathers_input ? "/u8 rows" : "/u8 slabs");
+  const std::string key =
+      weight.name + form_of(plan) +
+      (plan.gathers_input ? "/u8 rows of " + std::to_string(plan.dense.row_channels()) : "/u8 slabs");
   const int8_t* values = weight.as<int8_t>();
   QuantizedConvConstants constants{};
   constants.weights = context.weights.get(key, [&] { return pack_weights(plan, values); });
   constants.bias = pack_outputs<int32_t>(outputs, find_values<int32_t>(step, "bias", plan.geometry.o), 0, 0);
-  constants.sparse_bias = constants.bias;
-  if (plan.x_zero_point != 0 && plan.algorithm != ConvAlgorithm::kDense) {
-    constants.sparse_bias = shift_bias(plan, *constants.bias, *constants.weights);
+  constants.shifted_bias = constants.bias;
+  const bool multiplies_bytes = plan.dense.multiplies_quads || plan.algorithm != ConvAlgorithm::kDense;
+  if (plan.x_zero_point != 0 && multiplies_bytes)
+    constants.shifted_bias = shift_bias(plan, *constants.bias, *constants.weights);
+  if (plan.dense.multiplies_quads || (plan.x_zero_point != 0 && multiplies_bytes)) {
     const OutputLayout channels{layout.in, layout.in, layout.in, round_up(layout.in, kSlab)};
     constants.outside = pack_outputs<uint8_t>(channels, nullptr, plan.x_zero_point, 0);
   }

@@ -8,10 +8,10 @@ namespace zeroskip {
 
 // Values of outputs have index (group * slabs + slab) * 64 + output.
 struct QuantizedConvConstants {
-  SharedValues<int8_t> weights;       // [group][slab][tap][channel][64]
-  SharedValues<int32_t> bias;         // of sums of x - zero_point
-  SharedValues<int32_t> sparse_bias;  // of sums of x, padding being the zero point
-  SharedValues<uint8_t> outside;      // the channels of a pixel of zero points; null where those are 0
+  SharedValues<int8_t> weights;        // [group][slab][tap][channel][64]
+  SharedValues<int32_t> bias;          // of sums of x - zero_point
+  SharedValues<int32_t> shifted_bias;  // of sums of x, padding being the zero point
+  SharedValues<uint8_t> outside;       // the channels of a pixel of zero points; null where those are 0
   Requantizer requantizer;
 };
 

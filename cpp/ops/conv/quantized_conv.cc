@@ -10,16 +10,17 @@ QuantizedConv::QuantizedConv(const StepSpec& step, const BuildContext& context)
       constants_(pack_quantized_constants(plan_, step, context)),
       layer_(plan_, constants_, context.kernels),
       sparse_(layer_),
-      dense_(layer_) {}
+      dense_(layer_),
+      quads_(layer_) {}
 
 size_t QuantizedConv::scratch_bytes() const {
   return static_cast<size_t>(checked_product({plan_.num_threads, plan_.scratch.thread()}));
 }
 
 std::string QuantizedConv::kernel_name() const {
-  if (plan_.algorithm == ConvAlgorithm::kDense) return dense_.kernel_name();
+  if (plan_.algorithm == ConvAlgorithm::kDense) return dense_kernel_name();
   if (plan_.algorithm == ConvAlgorithm::kSparse) return sparse_.kernel_name();
-  return std::string(sparse_.kernel_name()) + " | " + dense_.kernel_name();
+  return std::string(sparse_.kernel_name()) + " | " + dense_kernel_name();
 }
 
 void QuantizedConv::run(const RunContext& context) const {
@@ -28,6 +29,8 @@ void QuantizedConv::run(const RunContext& context) const {
     const QuantizedThreadScratch scratch = thread_scratch(plan_, context, thread);
     if (is_sparse(context.inputs[0], task))
       sparse_.run(context, task, scratch);
+    else if (plan_.dense.multiplies_quads)
+      quads_.run(context, task, scratch);
     else
       dense_.run(context, task, scratch);
   });

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "ops/conv/quantized_dense.h"
+#include "ops/conv/quantized_quads.h"
 #include "ops/conv/quantized_sparse.h"
 
 namespace zeroskip {
@@ -22,13 +23,17 @@ class QuantizedConv final : public Op {
   std::string plan_text() const override { return to_text(plan_); }
 
  private:
+  const char* dense_kernel_name() const {
+    return plan_.dense.multiplies_quads ? quads_.kernel_name() : dense_.kernel_name();
+  }
   bool is_sparse(const Tensor& x, const ConvTask& task) const;
 
   QuantizedConvPlan plan_;
   QuantizedConvConstants constants_;
   QuantizedLayer layer_;
   QuantizedSparseConv sparse_;
-  QuantizedDenseConv dense_;
+  QuantizedDenseConv dense_;  // by pairs
+  QuantizedQuadConv quads_;
 };
 
 }  // namespace zeroskip

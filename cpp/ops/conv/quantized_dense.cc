@@ -6,7 +6,6 @@ namespace zeroskip {
 namespace {
 
 constexpr int64_t kBlock = 16;
-constexpr int64_t kSlabBlocks = kSlab / kBlock;
 
 RequantizeArgs advance_outputs(RequantizeArgs args, int64_t outputs) {
   args.multipliers += outputs;
@@ -14,12 +13,6 @@ RequantizeArgs advance_outputs(RequantizeArgs args, int64_t outputs) {
   if (args.thresholds) args.thresholds += outputs;
   if (args.residual) args.residual += outputs;
   args.y += outputs;
-  return args;
-}
-
-RequantizeArgs advance_pixels(RequantizeArgs args, int64_t pixels) {
-  if (args.residual) args.residual += pixels * args.residual_stride;
-  args.y += pixels * args.y_stride;
   return args;
 }
 
@@ -35,17 +28,17 @@ void QuantizedDenseConv::widen_tile(const Tensor& x, const ConvTask& task, int16
   const ConvGeometry& g = layer_.plan().geometry;
   if (layer_.plan().is_single_tap()) {
     for_each_pixel(task.tile, [&](int64_t pixel, int64_t oy, int64_t ox) {
-      int16_t* to = wide + pixel * layer_.plan().dense.even;
+      int16_t* to = wide + pixel * layer_.plan().dense.padded;
       const uint8_t* from = layer_.input_pixel(x, task, oy * g.sh - g.pad_top, ox * g.sw - g.pad_left);
       if (from)
         layer_.kernels().u8_widen(from, layer_.plan().dense.channels, layer_.plan().x_zero_point, to);
       else
         std::fill_n(to, layer_.plan().dense.channels, int16_t{0});
-      if (layer_.plan().dense.even > layer_.plan().dense.channels) to[layer_.plan().dense.channels] = 0;
+      if (layer_.plan().dense.padded > layer_.plan().dense.channels) to[layer_.plan().dense.channels] = 0;
     });
     return;
   }
-  const int64_t pixel = layer_.plan().gathers_input ? g.c : layer_.plan().dense.even;
+  const int64_t pixel = layer_.plan().gathers_input ? g.c : layer_.plan().dense.padded;
   const int64_t row = g.input_columns(task.tile.columns) * pixel;
   for (int64_t index = 0; index < g.input_rows(task.tile.rows); ++index)
     widen_row(x, task, g.input_row(task.tile.oy, 0) + index, wide + index * row);
@@ -54,12 +47,9 @@ void QuantizedDenseConv::widen_tile(const Tensor& x, const ConvTask& task, int16
 // The columns of one input row that the tile reads, zeros where there is padding.
 void QuantizedDenseConv::widen_row(const Tensor& x, const ConvTask& task, int64_t iy, int16_t* wide) const {
   const ConvGeometry& g = layer_.plan().geometry;
-  const int64_t columns = g.input_columns(task.tile.columns),
-                pixel = layer_.plan().gathers_input ? g.c : layer_.plan().dense.even;
-  const int64_t left = task.tile.ox * g.sw - g.pad_left;
-  const int64_t first = std::clamp<int64_t>(-left, 0, columns),
-                last = std::clamp<int64_t>(g.w - left, first, columns);
-  if (iy < 0 || iy >= g.h || first == last) return void(std::fill_n(wide, columns * pixel, int16_t{0}));
+  const int64_t pixel = layer_.plan().gathers_input ? g.c : layer_.plan().dense.padded;
+  const auto [left, columns, first, last] = input_columns(g, task.tile, iy);
+  if (first == last) return void(std::fill_n(wide, columns * pixel, int16_t{0}));
   std::fill_n(wide, first * pixel, int16_t{0});
   std::fill_n(wide + last * pixel, (columns - last) * pixel, int16_t{0});
   if (layer_.plan().input == ConvInput::kPixels) {
@@ -84,26 +74,13 @@ void QuantizedDenseConv::widen_row(const Tensor& x, const ConvTask& task, int64_
   }
 }
 
-// pixels: [tile pixel / 12][tap][12].
 void QuantizedDenseConv::point_at_widened(const ConvTask& task, const int16_t* wide,
                                           const int16_t** pixels) const {
-  const ConvGeometry& g = layer_.plan().geometry;
-  const int64_t taps = layer_.plan().dense.taps,
-                pixel_size = layer_.plan().gathers_input ? g.c : layer_.plan().dense.even;
-  const int64_t columns = g.input_columns(task.tile.columns);
-  for_each_pixel(task.tile, [&](int64_t pixel, int64_t oy, int64_t ox) {
-    const int16_t** entry = pixels + pixel / kQconvPixels * taps * kQconvPixels + pixel % kQconvPixels;
-    if (layer_.plan().is_single_tap()) {
-      *entry = wide + pixel * pixel_size;
-      return;
-    }
-    const int64_t top = (oy - task.tile.oy) * g.sh, left = (ox - task.tile.ox) * g.sw;
-    const int64_t row_taps = taps / g.kh;  // 1 of a gathered input
-    for (int64_t tap = 0; tap < taps; ++tap) {
-      const int64_t ky = tap / row_taps, kx = tap % row_taps;
-      entry[tap * kQconvPixels] = wide + ((top + ky * g.dh) * columns + left + kx * g.dw) * pixel_size;
-    }
-  });
+  const QuantizedConvPlan& plan = layer_.plan();
+  const int64_t pixel_size = plan.gathers_input ? plan.geometry.c : plan.dense.padded;
+  if (!plan.is_single_tap()) return point_at_rows(plan, task.tile, pixel_size, wide, pixels);
+  for (int64_t pixel = 0; pixel < task.tile.pixels(); ++pixel)
+    pixels[first_pointer(pixel, 1)] = wide + pixel * pixel_size;
 }
 
 void QuantizedDenseConv::run(const RunContext& context, const ConvTask& task,
@@ -118,15 +95,15 @@ void QuantizedDenseConv::run(const RunContext& context, const ConvTask& task,
     const RequantizeArgs whole_slab = layer_.epilogue_at(context, task, slab, scratch.y);
     for (int64_t tap = 0; tap < dense.taps; tap += dense.tap_step) {
       QdconvArgs args{};
-      args.taps = std::min(dense.tap_step, dense.taps - tap), args.channels = dense.even,
+      args.taps = std::min(dense.tap_step, dense.taps - tap), args.channels = dense.padded,
       args.acc_stride = kSlab;
-      const int64_t block_stride = args.taps * dense.even * kBlock;
+      const int64_t block_stride = args.taps * dense.padded * kBlock;
       for (int64_t t = 0; t < args.taps; ++t)
         layer_.kernels().s8_expand_pairs(
             {.channels = dense.channels,
              .blocks = blocks,
              .from = layer_.slab_at(task, slab) + (tap + t) * dense.channels * kSlab,
-             .to = scratch.weights + t * dense.even * kBlock,
+             .to = scratch.weights + t * dense.padded * kBlock,
              .block_stride = block_stride});
       for (int64_t block = 0, width = 0; block < blocks; block += width) {
         const int64_t most = std::min(dense.columns / kBlock, blocks - block);

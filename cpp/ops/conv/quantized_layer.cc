@@ -14,6 +14,22 @@ QuantizedThreadScratch thread_scratch(const QuantizedConvPlan& plan, const RunCo
           reinterpret_cast<uint8_t*>(weights + bytes.weights)};
 }
 
+InputColumns input_columns(const ConvGeometry& geometry, const ConvTile& tile, int64_t iy) {
+  InputColumns columns{};
+  columns.left = tile.ox * geometry.sw - geometry.pad_left;
+  columns.count = geometry.input_columns(tile.columns);
+  if (iy < 0 || iy >= geometry.h) return columns;
+  columns.first = std::clamp<int64_t>(-columns.left, 0, columns.count);
+  columns.last = std::clamp<int64_t>(geometry.w - columns.left, columns.first, columns.count);
+  return columns;
+}
+
+RequantizeArgs advance_pixels(RequantizeArgs args, int64_t pixels) {
+  if (args.residual) args.residual += pixels * args.residual_stride;
+  args.y += pixels * args.y_stride;
+  return args;
+}
+
 const uint8_t* QuantizedLayer::input_pixel(const Tensor& x, const ConvTask& task, int64_t iy,
                                            int64_t ix) const {
   const ConvGeometry& g = plan_.geometry;
@@ -23,8 +39,7 @@ const uint8_t* QuantizedLayer::input_pixel(const Tensor& x, const ConvTask& task
 }
 
 const int8_t* QuantizedLayer::slab_at(const ConvTask& task, int64_t slab) const {
-  const int64_t slab_bytes = plan_.geometry.taps() * plan_.layout.in * kSlab;
-  return constants_.weights->data() + (task.group * plan_.layout.slabs() + slab) * slab_bytes;
+  return constants_.weights->data() + (task.group * plan_.layout.slabs() + slab) * plan_.slab_rows() * kSlab;
 }
 
 int64_t QuantizedLayer::output_at(const ConvTask& task, int64_t slab) const {

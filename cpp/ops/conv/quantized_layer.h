@@ -6,6 +6,8 @@
 
 namespace zeroskip {
 
+inline constexpr int64_t kSlabBlocks = kSlab / 16;
+
 // A thread's working memory.
 struct QuantizedThreadScratch {
   std::byte* input;
@@ -15,6 +17,37 @@ struct QuantizedThreadScratch {
   uint8_t* y;
 };
 QuantizedThreadScratch thread_scratch(const QuantizedConvPlan& plan, const RunContext& context, int thread);
+
+// The columns of an input row that a tile's windows reach, from `left` on, and which of them lie in the image.
+struct InputColumns {
+  int64_t left, count, first, last;
+  int64_t inside() const { return last - first; }
+};
+InputColumns input_columns(const ConvGeometry& geometry, const ConvTile& tile, int64_t iy);
+
+// Dense kernels read pointers to pixels: [tile pixel / kQconvPixels][tap][kQconvPixels].
+inline int64_t first_pointer(int64_t pixel, int64_t taps) {
+  return pixel / kQconvPixels * taps * kQconvPixels + pixel % kQconvPixels;
+}
+
+// Points at a tile's pixels in copies of its input rows, whose pixels are `pixel_size` elements apart.
+template <typename Element>
+void point_at_rows(const QuantizedConvPlan& plan, const ConvTile& tile, int64_t pixel_size,
+                   const Element* rows, const Element** pixels) {
+  const ConvGeometry& g = plan.geometry;
+  const int64_t columns = g.input_columns(tile.columns);
+  const int64_t row_taps = plan.dense.taps / g.kh;  // 1 of a gathered input
+  for_each_pixel(tile, [&](int64_t pixel, int64_t oy, int64_t ox) {
+    const Element** entry = pixels + first_pointer(pixel, plan.dense.taps);
+    const int64_t top = (oy - tile.oy) * g.sh, left = (ox - tile.ox) * g.sw;
+    for (int64_t tap = 0; tap < plan.dense.taps; ++tap) {
+      const int64_t ky = tap / row_taps, kx = tap % row_taps;
+      entry[tap * kQconvPixels] = rows + ((top + ky * g.dh) * columns + left + kx * g.dw) * pixel_size;
+    }
+  });
+}
+
+RequantizeArgs advance_pixels(RequantizeArgs args, int64_t pixels);
 
 class QuantizedLayer {
  public:

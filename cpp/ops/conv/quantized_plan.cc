@@ -22,9 +22,14 @@ constexpr int64_t kWeightBytes = int64_t{192} << 10;  // of expanded pairs
 constexpr int64_t kFewPixels = 4;
 constexpr int64_t kShort = sizeof(int16_t);
 
-// Cycles on Zen 3 (AVX2, November 2026) for 64 outputs of a pixel: a channel of the dense tile and of a list, a list's
-// making per channel, and a visit of it.
-constexpr double kDenseChannel = 2.8, kListedChannel = 2.7, kListChannel = 0.6, kVisit = 12.0;
+// Cycles for 64 outputs of a pixel: a channel of the dense tile and of a list, a list's making per channel, and a visit of
+// it.
+struct ChannelCycles {
+  double dense, listed, list, visit;
+};
+constexpr ChannelCycles kPairCycles{2.8, 2.7, 0.6, 12.0};  // Zen 3, AVX2, November 2026
+// By count of instructions on Zen 4: a step for two pixels takes 8.3 cycles, and the dense tile one a channel.
+constexpr ChannelCycles kQuadCycles{1.05, 1.05, 0.25, 8.0};
 
 void check_residual(const StepSpec& step, const BuildContext& context, const TensorSpec& y) {
   if (step.inputs.size() < 2) return;
@@ -83,8 +88,10 @@ QuantizedDensePlan plan_dense(const QuantizedConvPlan& plan, const KernelTable& 
   QuantizedDensePlan dense{};
   dense.taps = plan.gathers_input ? g.kh : g.taps();
   dense.channels = plan.gathers_input ? g.kw * g.c : plan.layout.in;
-  dense.even = round_up(dense.channels, 2);
-  dense.tap_step = std::clamp<int64_t>(kWeightBytes / (dense.even * kSlab * kShort), 1, dense.taps);
+  // A pixel that is read where it lies is followed by others' channels.
+  dense.multiplies_quads = kernels.multiplies_quads && (plan.gathers_input || plan.layout.in % 4 == 0);
+  dense.padded = round_up(dense.channels, dense.multiplies_quads ? 4 : 2);
+  dense.tap_step = std::clamp<int64_t>(kWeightBytes / (dense.padded * kSlab * kShort), 1, dense.taps);
   dense.columns = kernels.conv_tiling.dense_blocks * 16;
   return dense;
 }
@@ -120,7 +127,7 @@ QuantizedScratch measure_scratch(const QuantizedConvPlan& plan, bool y_is_row) {
   const int64_t pixels = round_up(plan.tile_pixels(), kQconvPixels);
   const int64_t rows = plan.is_single_tap() ? 1 : g.input_rows(plan.cut.row_tile);
   const int64_t columns = plan.is_single_tap() ? plan.tile_pixels() : g.input_columns(plan.cut.column_tile);
-  const int64_t widened_pixel = (plan.gathers_input ? g.c : plan.dense.even) * kShort;
+  const int64_t widened_pixel = (plan.gathers_input ? g.c : plan.dense.padded) * kShort;
   int64_t input = checked_product({rows, columns, widened_pixel});
   int64_t pointers = checked_product({pixels, plan.dense.taps, static_cast<int64_t>(sizeof(void*))});
   const int64_t row_pairs = ceil_div(plan.cut.column_tile, 2), pairs = plan.cut.row_tile * row_pairs;
@@ -135,7 +142,8 @@ QuantizedScratch measure_scratch(const QuantizedConvPlan& plan, bool y_is_row) {
   scratch.input = round_up(input + kArenaSlackBytes, kAlignment);
   scratch.pointers = round_up(pointers, kAlignment);
   scratch.acc = std::max(pixels, 2 * pairs) * kSlab * static_cast<int64_t>(sizeof(int32_t));
-  scratch.weights = plan.dense.tap_step * plan.dense.even * kSlab * kShort;
+  scratch.weights =
+      plan.dense.multiplies_quads ? 0 : plan.dense.tap_step * plan.dense.padded * kSlab * kShort;
   scratch.y = y_is_row ? pixels * kSlab : 0;
   return scratch;
 }
@@ -144,8 +152,9 @@ double default_crossover(const QuantizedConvPlan& plan) {
   const auto rows = static_cast<double>(plan.sparse.list_taps * plan.sparse.panel_channels);
   const auto slabs = static_cast<double>(plan.layout.slabs());
   const double uses = plan.is_single_tap() ? slabs : slabs * static_cast<double>(plan.geometry.kh);
-  const double overhead = kVisit / rows + kListChannel / uses;
-  return std::clamp((kDenseChannel - overhead) / kListedChannel, 0.0, 1.0);
+  const ChannelCycles& cycles = plan.dense.multiplies_quads ? kQuadCycles : kPairCycles;
+  const double overhead = cycles.visit / rows + cycles.list / uses;
+  return std::clamp((cycles.dense - overhead) / cycles.listed, 0.0, 1.0);
 }
 
 }  // namespace
@@ -181,7 +190,9 @@ std::string to_text(const QuantizedConvPlan& plan) {
   out << "sparse: " << plan.sparse.lists << " lists of " << plan.sparse.list_taps << "x"
       << plan.sparse.panel_channels << " rows, " << plan.sparse.list_step << " at once\n";
   out << "dense: " << plan.dense.taps << " taps of " << plan.dense.channels << " channels, "
-      << plan.dense.tap_step << " at once\n";
+      << (plan.dense.multiplies_quads ? "in quads"
+                                      : "in pairs, " + std::to_string(plan.dense.tap_step) + " at once")
+      << "\n";
   out << "tasks: " << plan.cut.tiles << " tiles of " << plan.cut.row_tile << "x" << plan.cut.column_tile
       << " pixels, " << plan.cut.block_splits << " ranges of " << plan.cut.block_step << " blocks; "
       << plan.num_threads << " threads\n";

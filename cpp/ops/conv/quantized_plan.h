@@ -22,11 +22,15 @@ struct QuantizedSparsePlan {
 };
 
 struct QuantizedDensePlan {
-  int64_t taps;      // of a gathered input whole rows of the kernel, each of kw * c channels
-  int64_t channels;  // per tap
-  int64_t even;      // likewise, as the kernel counts them
-  int64_t tap_step;  // taps whose weights are expanded at once
-  int64_t columns;   // outputs of the kernel
+  int64_t taps;           // of a gathered input whole rows of the kernel, each of kw * c channels
+  int64_t channels;       // per tap
+  bool multiplies_quads;  // of 8 bits, else pairs of 16
+  int64_t padded;         // channels, as the kernel counts them
+  int64_t tap_step;       // of pairs: taps whose weights are expanded at once
+  int64_t columns;        // of pairs: outputs of the kernel
+
+  // Of weights, from one tap to the next.
+  int64_t row_channels() const { return multiplies_quads ? padded : channels; }
 };
 
 // Working memory of a thread in bytes.
@@ -53,6 +57,10 @@ struct QuantizedConvPlan {
 
   int64_t tasks() const { return cut.tiles * layout.groups * cut.block_splits; }
   int64_t tile_pixels() const { return cut.row_tile * cut.column_tile; }
+  // Of a slab of weights, which both algorithms read.
+  int64_t slab_rows() const {
+    return gathers_input ? dense.taps * dense.row_channels() : geometry.taps() * layout.in;
+  }
   // Whether a tile's input is that of its output pixels, one after the other.
   bool is_single_tap() const { return geometry.taps() == 1 && !gathers_input; }
 };

@@ -6,8 +6,6 @@
 namespace zeroskip {
 namespace {
 
-constexpr int64_t kSlabBlocks = kSlab / 16;
-
 int64_t pairs_of(const ConvTile& tile) { return ceil_div(tile.columns, int64_t{2}); }
 
 }  // namespace
@@ -138,7 +136,7 @@ void QuantizedSparseConv::run(const RunContext& context, const ConvTask& task,
     if (args.starts) args.lists = visits;
     args.spans = std::min(sparse.list_step, sparse.lists - visit.list);
     args.blocks = std::min((last_slab - slab + 1) * kSlabBlocks, plan.layout.blocks() - slab * kSlabBlocks);
-    args.bias = layer_.constants().sparse_bias->data() + layer_.output_at(task, slab);
+    args.bias = layer_.constants().shifted_bias->data() + layer_.output_at(task, slab);
     args.weights = weights_of(task, visit).data();
     const std::span<const std::byte> coming =
         next.slab < end ? weights_of(task, next) : std::span<const std::byte>{};
