@@ -8,6 +8,9 @@
 #include <simde/x86/avx512.h>
 
 #define ZS_EMULATED 1
+#ifdef ZS_EMULATES_VBMI2
+#define __AVX512VBMI2__ 1
+#endif
 
 // What SIMDe 0.7.4 lacks or, `madd`, takes for its masked form.
 namespace zeroskip::emulated {
@@ -71,6 +74,17 @@ inline __m128i maskz_cvtusepi16_epi8(unsigned mask, __m256i shorts) {
   return simde_mm_maskz_mov_epi8(static_cast<simde__mmask16>(mask), bytes);
 }
 
+// The elements whose bits are set, one after the other, then zeros.
+template <typename Element, typename Vector>
+inline Vector maskz_compress(uint32_t mask, Vector a) {
+  Element from[sizeof(Vector) / sizeof(Element)], to[sizeof(Vector) / sizeof(Element)] = {};
+  __builtin_memcpy(from, &a, sizeof(a));
+  for (size_t i = 0, next = 0; i < sizeof(Vector) / sizeof(Element); ++i)
+    if (mask >> i & 1) to[next++] = from[i];
+  __builtin_memcpy(&a, to, sizeof(a));
+  return a;
+}
+
 }  // namespace zeroskip::emulated
 
 #undef _mm512_madd_epi16
@@ -85,3 +99,5 @@ inline __m128i maskz_cvtusepi16_epi8(unsigned mask, __m256i shorts) {
 #define _mm512_maskz_cvtepu8_epi32 ::zeroskip::emulated::maskz_cvtepu8_epi32
 #undef _mm512_maskz_shuffle_i32x4
 #define _mm512_maskz_shuffle_i32x4 ::zeroskip::emulated::maskz_shuffle_i32x4
+#define _mm512_maskz_compress_epi16 ::zeroskip::emulated::maskz_compress<uint16_t>
+#define _mm256_maskz_compress_epi8 ::zeroskip::emulated::maskz_compress<uint8_t>

@@ -34,6 +34,7 @@ _ISA_FLAGS: tuple[tuple[str, frozenset[str]], ...] = (
     ("avxvnni", frozenset({"avx_vnni"})),
     ("avx512", frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl"})),
     ("avx512vnni", frozenset({"avx512_vnni"})),
+    ("avx512vbmi2", frozenset({"avx512_vbmi2"})),
     ("avx512bf16", frozenset({"avx512_bf16"})),
     ("amx", frozenset({"amx_tile"})),
     ("neon", frozenset({"asimd"})),

@@ -7,7 +7,7 @@ import numpy as np
 LANES = {
     **dict.fromkeys(("generic", "neon", "neondot", "neoni8mm"), 4),
     **dict.fromkeys(("avx2", "avxvnni"), 8),
-    **dict.fromkeys(("avx512", "avx512vnni", "avx512bf16"), 16),
+    **dict.fromkeys(("avx512", "avx512vnni", "avx512vbmi2", "avx512bf16"), 16),
 }
 _GROUP = 32  # a multiple of every instruction set's group of two vectors
 

@@ -22,7 +22,8 @@ _OUTPUT = "Output"
 
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="ONNX file.", show_default=False)]
 Isa = Literal[
-    "generic", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16", "neon", "neondot", "neoni8mm"
+    "generic", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512vbmi2", "avx512bf16", "neon", "neondot",
+    "neoni8mm",
 ]  # fmt: skip
 Metric = Literal[
     "auto", "top1", "top5", "agreement", "fidelity", "binary", "multilabel", "miou", "detection", "cosine",

@@ -17,7 +17,7 @@ WEIGHT_STORAGES = ("float32", "bf16", "fp16")
 PRECISIONS = ("float32", "bf16")
 """What a float model may be computed in."""
 ISAS = (
-    *("generic", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16"),
+    *("generic", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512vbmi2", "avx512bf16"),
     *("neon", "neondot", "neoni8mm"),
 )
 """Instruction sets that kernels exist for, weakest of an architecture first; a build and a CPU have some of them."""
