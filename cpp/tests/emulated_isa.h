@@ -74,6 +74,11 @@ inline __m128i maskz_cvtusepi16_epi8(unsigned mask, __m256i shorts) {
   return simde_mm_maskz_mov_epi8(static_cast<simde__mmask16>(mask), bytes);
 }
 
+inline uint32_t cmpgt_epu8_mask(__m256i a, __m256i b) {
+  const __m256i is_less = _mm256_cmpeq_epi8(_mm256_subs_epu8(a, b), _mm256_setzero_si256());
+  return ~static_cast<uint32_t>(_mm256_movemask_epi8(is_less));
+}
+
 // The elements whose bits are set, one after the other, then zeros.
 template <typename Element, typename Vector>
 inline Vector maskz_compress(uint32_t mask, Vector a) {
@@ -101,3 +106,5 @@ inline Vector maskz_compress(uint32_t mask, Vector a) {
 #define _mm512_maskz_shuffle_i32x4 ::zeroskip::emulated::maskz_shuffle_i32x4
 #define _mm512_maskz_compress_epi16 ::zeroskip::emulated::maskz_compress<uint16_t>
 #define _mm256_maskz_compress_epi8 ::zeroskip::emulated::maskz_compress<uint8_t>
+#undef _mm256_cmpgt_epu8_mask
+#define _mm256_cmpgt_epu8_mask ::zeroskip::emulated::cmpgt_epu8_mask
