@@ -17,6 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "_core",
         "errors",
+        "extras",
         "files",
         "intervals",
         "fitted_table",

@@ -26,6 +26,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from ..errors import ZeroskipError
+from ..extras import install_words
 from ..files import atomic_write_text
 from ..text import printable
 
@@ -151,7 +152,9 @@ class Terminal:
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
         except Exception as error:
-            self._fail(f"{type(error).__name__}: {error}\nThis is a fault of zeroskip itself; --debug shows where.")
+            missing = install_words(error.name) if isinstance(error, ModuleNotFoundError) else None
+            fault = f"{type(error).__name__}: {error}\nThis is a fault of zeroskip itself; --debug shows where."
+            self._fail(f"this needs {missing}" if missing else fault)
         except KeyboardInterrupt:
             self._fail("interrupted; nothing was written", INTERRUPTED)
 

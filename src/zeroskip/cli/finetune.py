@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import ZeroskipError
+from ..extras import needs
 from .command import command
 from .console import Terminal
 from .data_options import DataOptions
@@ -71,10 +71,8 @@ def finetune(
 
     Example: zeroskip finetune model.onnx --data photos/ --epochs 4 --distillation 1
     """
-    try:
+    with needs("fine-tuning"):
         from .finetune_run import Request, run
-    except ImportError as error:
-        raise ZeroskipError(str(error)) from error
 
     request = Request(
         model=model,

@@ -5,6 +5,11 @@ Needs the ``torch`` extra; nothing else of the package imports it before it is a
 
 from __future__ import annotations
 
+from ..extras import needs
+
+with needs("zeroskip.learning", ImportError):
+    import torch as _torch  # noqa: F401 (only to say what is missing)
+
 from .fatrelu import FATReLU, fatrelus
 from .graph_module import GraphModule
 

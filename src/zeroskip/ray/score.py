@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..data.decoder import IMAGE_SUFFIXES
 from ..data.preprocessing import Preprocess
 from ..errors import DataError
+from ..extras import needs
 from ..files import atomic_write_text
 from ..progress import Progress
 
@@ -90,8 +91,9 @@ def score(
         ModelError: If the model cannot be read.
         OutputError: If the folder cannot be made.
     """
-    import ray
-    import ray.data
+    with needs("zeroskip.ray.score"):
+        import ray
+        import ray.data
 
     from ..onnx import LoadedModel
     from .parts import read_keys

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import sys
 
-from ..errors import ServeError
-
 _ARGUMENTS = sys.argv
 sys.argv = sys.argv[:1]
 try:
@@ -25,10 +23,6 @@ try:
     from kserve.protocol.model_repository_extension import ModelRepositoryExtension
     from kserve.protocol.rest.server import metrics_handler
     from kserve.utils.numpy_codec import from_np_dtype, to_np_dtype
-except ModuleNotFoundError as error:
-    raise ServeError(
-        f"serving needs the package '{error.name}', which is not installed: pip install 'zeroskip[serve]'"
-    ) from None
 finally:
     sys.argv = _ARGUMENTS
 

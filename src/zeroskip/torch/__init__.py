@@ -5,10 +5,10 @@ Needs ``pip install 'zeroskip[torch]'``; ``import zeroskip`` alone loads none of
 
 from __future__ import annotations
 
-try:
+from ..extras import needs
+
+with needs("zeroskip.torch", ImportError):
     import torch as _torch  # noqa: F401 (only to say what is missing)
-except ImportError as error:
-    raise ImportError(f"zeroskip.torch needs PyTorch: pip install 'zeroskip[torch]' ({error})") from error
 
 from ..learning.fatrelu import FATReLU, fatrelus
 from .batches import Loaders
