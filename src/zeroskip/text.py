@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 
+_WIDTH = 80
 _MICROSECONDS_BELOW_MS = 0.1
 
 
@@ -32,6 +34,21 @@ def _steers(character: str) -> bool:
 
 def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
+
+
+def wrap(text: str, indent: str = "") -> str:
+    """Return a line for people to read as lines of at most 80 columns; words that are longer stay whole.
+
+    Args:
+        text: One line; blanks in front of it stay.
+        indent: Put before every line but the first.
+
+    Example:
+        >>> print(wrap("island 0: " + "Where, " * 11, "  "))
+        island 0: Where, Where, Where, Where, Where, Where, Where, Where, Where, Where,
+          Where,
+    """
+    return textwrap.fill(text, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def time_cell(ms: float, digits: int = 3) -> str:

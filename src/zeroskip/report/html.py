@@ -195,7 +195,7 @@ def _latencies(bench: BenchResult) -> list[dict[str, Any]]:
 
 def _interval(bench: BenchResult, label: str) -> str:
     low, high = bench.interval_ms(label)
-    return f"{time_cell(low)} to {time_cell(high)}"
+    return f"{time_words(low)} to {time_words(high)}"
 
 
 def _layers(before: SparsityProfile, after: SparsityProfile) -> list[dict[str, Any]]:

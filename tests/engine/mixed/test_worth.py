@@ -91,7 +91,8 @@ def test_tiny_convolutions_before_an_lstm_are_one_island() -> None:
     (island,) = session.explain_islands()
     assert "nodes could run natively: skipping zeros would save" in island.note
     assert "handing values over takes 0.1 ms" in island.note
-    assert island.note in str(island)
+    assert island.note in " ".join(str(island).split())
+    assert max(map(len, str(island).splitlines())) <= 80
     assert [reason.split(":")[0] for reason in island.reasons.values()] == ["LSTM"]
     assert kinds(cut(data, fallback="parts")) == [True, False]
 

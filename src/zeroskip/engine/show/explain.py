@@ -8,7 +8,7 @@ from typing import Any
 
 from ...short_repr import ShortRepr
 from ...tabular import Record, Tabular
-from ...text import printable, time_cell
+from ...text import printable, time_cell, wrap
 from ..cost import CostModel, skips_rows
 from ..native import CompiledPlan
 from ..plan.types import EliminatedNode, Plan, Step
@@ -100,7 +100,7 @@ class ExplainedIsland:
         lines = [f"{self.name}: {len(self.nodes)} nodes ({operators}), {share}"]
         lines += [f"    {self.note}"] if self.note else []
         lines += [f"    '{node}': {reason}" for node, reason in self.reasons.items()]
-        return "\n".join(printable(line) for line in lines)
+        return "\n".join(wrap(printable(line), " " * 6) for line in lines)
 
 
 @dataclass(frozen=True, repr=False)
@@ -200,10 +200,10 @@ class Explanation(Tabular, ShortRepr):
         lines = [summary, format_table(header, rows, right_aligned=["#", *work, *_NUMBERS])]
         if self.islands:
             lines.append("islands, run by ONNX Runtime:")
-            lines += [f"  {island}" for island in self.islands]
+            lines += [str(island) for island in self.islands]
         if self.eliminated:
             lines.append("nodes without a step:")
-            lines += [printable(f"  {node.node}: {node.reason}") for node in self.eliminated]
+            lines += [wrap(printable(f"  {node.node}: {node.reason}"), " " * 4) for node in self.eliminated]
         return "\n".join(lines)
 
 
