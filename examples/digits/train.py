@@ -5,6 +5,7 @@ The data are the handwritten digits of the UCI repository as scikit-learn packs 
 calibrate and judge with. The network is an ordinary one with ReLUs; nothing about it was done with zeros in mind.
 """
 
+from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -28,15 +29,16 @@ train, test = (zs.data.npz(HERE / f"{name}.npz", recipe) for name in ("train", "
 x, y = torch.from_numpy(train.array()), torch.from_numpy(train.labels)
 
 
-def convolution(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:
-    return [nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
+def convolution(number: int, inputs: int, outputs: int, stride: int = 1) -> dict[str, nn.Module]:
+    layer = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+    return {f"conv{number}": layer, f"bn{number}": nn.BatchNorm2d(outputs), f"relu{number}": nn.ReLU()}
 
 
 torch.manual_seed(0)
-network = nn.Sequential(
-    *convolution(3, 32), *convolution(32, 64, 2), *convolution(64, 64), *convolution(64, 64), *convolution(64, 96, 2),
-    nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(96, 10),
-)  # fmt: skip
+layers = convolution(1, 3, 32) | convolution(2, 32, 64, 2) | convolution(3, 64, 64) | convolution(4, 64, 64)
+layers |= convolution(5, 64, 96, 2)
+layers |= {"pool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten(), "head": nn.Linear(96, 10)}
+network = nn.Sequential(OrderedDict(layers))
 epochs, batch = 15, 64
 optimizer = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9, nesterov=True, weight_decay=1e-3)
 schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, epochs * (half // batch))

@@ -42,6 +42,11 @@ def test_layers_that_an_exporter_numbered_go_by_their_weights() -> None:
     assert names(proto, "Conv") == ["conv1", "layer1.0.conv1", "layer1.0.down.0", "stem/conv"]
 
 
+def test_numbers_are_names_where_modules_have_them() -> None:
+    proto = chain(("node_Conv_82", "0.weight", "getitem"), ("node_conv2d_1", "3.weight", "conv2d_1"), ("", "34", "56"))
+    assert names(proto, "Conv") == ["0", "3", "56"]
+
+
 def test_names_that_people_gave_stay() -> None:
     proto = chain(("block/conv", "w.weight", "a"), ("/layer1/conv2/Conv", "onnx::Conv_3", "b"), ("", "w3", "third"))
     assert names(proto, "Conv") == ["block/conv", "/layer1/conv2/Conv", "third"]

@@ -46,9 +46,12 @@ def node_name(node: ir.Node) -> str:
 
 def stem(node: ir.Node) -> str:
     """Return the name of a layer without what says of which kind it is; nothing where all its names are made up."""
-    for name in (node.name, _weight_name(node), node.outputs[0].name if node.outputs else None):
-        short = _ENDINGS.sub("", name or "").strip("/")
-        if short and not _MADE_UP.fullmatch(short):
+    weight = _weight_name(node) or ""
+    for name in (node.name or "", weight, (node.outputs[0].name if node.outputs else None) or ""):
+        short = _ENDINGS.sub("", name).strip("/")
+        if short.isdigit() and short != name and name == weight:
+            return short  # 3.weight: number 3 of a Sequential, as PyTorch calls it
+        if not _MADE_UP.fullmatch(short):
             return short
     return ""
 
