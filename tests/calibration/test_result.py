@@ -21,6 +21,7 @@ def test_thresholds_say_where_they_come_from(result: CalibrationResult) -> None:
     assert len(thresholds.model_sha256 or "") == 64
     assert "blobs" in (thresholds.data or "")
     assert thresholds.provenance["max_drop"] == 0.05
+    assert thresholds.provenance["labels"] == {name: f"{name.replace('relu', 'conv')}/relu" for name in thresholds}
     assert zs.ThresholdSet.from_json(thresholds.to_json()) == thresholds
 
 

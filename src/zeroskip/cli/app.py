@@ -28,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="markdown",
+    epilog="Example: zeroskip optimize model.onnx --data photos/ --max-drop 0.01 --output out",
 )
 
 

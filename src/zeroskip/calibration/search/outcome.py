@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.targets import join
-from ...onnx import is_branch, labels_of
+from ...onnx import Labels, is_branch, labels_of
 from ...system import installed_version
 from ...thresholds import Threshold, ThresholdSet
 from ..judging.outputs import Outputs
@@ -62,6 +62,7 @@ def outcome(
             curve,
             len(layers),
             trial.predicted_speedup,
+            labels,
         ),
         layers=layers,
         metric=setting.metric.name,
@@ -164,6 +165,7 @@ def _threshold_set(
     curve: tuple[CurvePoint, ...],
     corrected_layers: int,
     predicted_speedup: float,
+    labels: Labels,
 ) -> ThresholdSet:
     options = setting.options
     return ThresholdSet(
@@ -184,6 +186,7 @@ def _threshold_set(
             "target_speedup": options.target_speedup,
             "predicted_speedup": predicted_speedup,
             "scores": {name: score.model_dump(mode="json") for name, score in scores.items()},
+            "labels": {name: labels.activation(name) for name in thresholds},
             "curve": [_summary(point) for point in curve if point.is_efficient],
             "zeroskip": installed_version("zeroskip"),
         },
