@@ -94,10 +94,21 @@ def test_spelling_of_one_threshold(body: str, opset: int, threshold: float) -> N
         ("r = Clip(x, zero, six) c = Greater(r, t) y = Where(c, r, zero)", T, 6.0),
         ("r = ThresholdedRelu <alpha = 7.0> (x) y = Clip(r, zero, six)", 7.0, 6.0),
         ("r = Clip(x, zero, six) q = Clip(r, zero, three) y = Relu(q)", 0.0, 3.0),
+        ("m = Min(x, six) y = Max(m, zero)", 0.0, 6.0),
+        ("m = Min(six, x) y = Relu(m)", 0.0, 6.0),
+        ("m = Clip(x, minus, six) y = Relu(m)", 0.0, 6.0),
+        ("m = Clip(x, , six) y = Max(zero, m)", 0.0, 6.0),
+        ("m = Clip(x, , six) y = Clip(m, zero, )", 0.0, 6.0),
+        ("m = Min(x, six) y = ThresholdedRelu <alpha = 0.25> (m)", T, 6.0),
+        ("m = Min(x, six) c = Greater(m, t) y = Where(c, m, zero)", T, 6.0),
+        ("s = Shape(x) f = Expand(six, s) z = Expand(zero, s) r = Max(x, z) y = Min(r, f)", 0.0, 6.0),
+        ("s = Shape(x) f = Expand(six, s) z = Expand(zero, s) r = Min(f, x) y = Max(z, r)", 0.0, 6.0),
+        ("r = Max(x, zeros) y = Min(r, sixes)", 0.0, 6.0),
     ],
 )
 def test_upper_clip_composes(body: str, threshold: float, maximum: float) -> None:
     constants = {"zero": 0.0, "six": 6.0, "three": 3.0, "minus": -1.0, "t": T}
+    constants |= {"zeros": np.zeros((1, 3, 4, 4)), "sixes": np.full((3, 1, 4), 6.0)}
     x = random_array(2, 3, 4, 4) * 8.0
     canonical = assert_parity(build(body, inputs=("N", 3, 4, 4), constants=constants), {"x": x}, tolerance=0.0)
     assert op_types(canonical) == ["FatRelu"]
@@ -169,6 +180,18 @@ def test_what_only_looks_like_one_is_left_alone(body: str) -> None:
     assert "FatRelu" not in [node.op_type for node in canonical.graph if node.outputs[0].name == "y"]
     is_native = any(op_type in body for op_type in ("LeakyRelu", "Min", "Max"))
     assert bool(unsupported_nodes(canonical)) is not is_native
+
+
+def test_clip_below_a_rectifier_that_others_read_stays() -> None:
+    model = build("m = Min(x, six) r = Relu(m) y = Add(r, m)", constants={"six": 1.5})
+    canonical = assert_parity(model, tolerance=0.0)
+    assert op_types(canonical) == ["Min", "FatRelu", "Add"]
+
+
+def test_a_rectifier_above_the_clip_before_it_is_none_of_both() -> None:
+    model = build("m = Min(x, six) y = ThresholdedRelu <alpha = 7.0> (m)", constants={"six": 6.0})
+    canonical = assert_parity(model, {"x": random_array(2, 3, 8, 8) * 20.0}, tolerance=0.0)
+    assert op_types(canonical) == ["Min", "FatRelu"]
 
 
 def test_activation_that_others_read_stays() -> None:

@@ -85,14 +85,22 @@ def condition_of_mask(mask: ir.Value | None) -> tuple[ir.Value | None, tuple[ir.
 
 def is_zero(value: ir.Value | None, like: ir.Value) -> bool:
     """Tell whether a value is zero everywhere and does not broadcast ``like`` to a larger shape."""
+    return fill_of(value, like) == 0.0
+
+
+def fill_of(value: ir.Value | None, like: ir.Value) -> float | None:
+    """Return the number that a value is everywhere, None if it is not or broadcasts ``like`` to a larger shape."""
     expand, filled = producer(value, "Expand"), producer(value, "ConstantOfShape")
     if expand is not None and producer(operand(expand, 1), "Shape"):
-        return is_zero(expand.inputs[0], like)
+        return fill_of(expand.inputs[0], like)
     if filled is not None and producer(operand(filled, 0), "Shape"):
         fill = filled.attributes.get_tensor("value")
-        return fill is None or not fill.numpy().any()
+        return 0.0 if fill is None else float(fill.numpy().reshape(-1)[0])
     array = constant(value)
-    return array is not None and not array.any() and value is not None and broadcasts(value, like)
+    if array is None or array.size == 0 or not broadcasts(value, like):
+        return None
+    first = array.reshape(-1)[0]
+    return float(first) if (array == first).all() else None
 
 
 def broadcasts(small: ir.Value | None, large: ir.Value) -> bool:

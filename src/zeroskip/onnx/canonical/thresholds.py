@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..rewriting import RuleTable, add_constant, become, owner
 from ..values import constant, has_one_use, is_own, operand, own_producer, producer, scalar
-from .comparisons import Comparison, broadcasts, comparison_of, condition_of_mask, is_zero
+from .comparisons import Comparison, comparison_of, condition_of_mask, fill_of, is_zero
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,27 @@ def match(node: ir.Node) -> Spelling | None:
         return None
     inner_node = spelling.x.producer()
     inner = None if inner_node is None else match(inner_node)
+    if inner_node is not None and inner is None:
+        return _joined_below(inner_node, spelling) or _alone(spelling)
     if inner_node is not None and inner is not None:
         joined = _joined(inner, spelling, inner_node) if _reads_only(spelling) else None
         # Without joining, x is still the output of an activation, so nothing below 0 is left to remove.
         threshold = np.maximum(spelling.threshold, np.float32(0.0))
         return joined or replace(spelling, threshold=threshold, on_activation=False)
-    if spelling.on_activation or (spelling.threshold < 0).any():
+    return _alone(spelling)
+
+
+def _alone(spelling: Spelling) -> Spelling | None:
+    return None if spelling.on_activation or (spelling.threshold < 0).any() else spelling
+
+
+def _joined_below(inner_node: ir.Node, outer: Spelling) -> Spelling | None:
+    """Compose a rectifier with what before it is none only because it keeps values below 0: max(min(x, 6), 0)."""
+    matcher = _MATCHERS.get(inner_node.op_type) if inner_node.domain == "" else None
+    inner = None if matcher is None else matcher(inner_node)
+    if inner is None or not inner.on_activation or _alone(outer) is None or not _reads_only(outer):
         return None
-    return spelling
+    return _joined(inner, outer, inner_node)
 
 
 def _reads_only(spelling: Spelling) -> bool:
@@ -144,12 +157,7 @@ def _clip(node: ir.Node) -> Spelling | None:
 
 def _max(node: ir.Node) -> Spelling | None:
     found = _other_than_constant(node, lambda value: value == 0.0)
-    if found is not None:
-        return Spelling(found[0])
-    for x, other in zip(node.inputs, node.inputs[::-1], strict=True) if len(node.inputs) == 2 else ():
-        if x is not None and constant(x) is None and is_zero(other, x):  # zeros_like(x), of whatever size
-            return Spelling(x)
-    return None
+    return None if found is None else Spelling(found[0])
 
 
 def _min(node: ir.Node) -> Spelling | None:
@@ -161,8 +169,10 @@ def _other_than_constant(node: ir.Node, accepts: Callable[[float], bool]) -> tup
     if len(node.inputs) != 2:
         return None
     for x, other in (node.inputs, node.inputs[::-1]):
-        value = scalar(other)
-        if x is not None and value is not None and accepts(value) and constant(x) is None and broadcasts(other, x):
+        if x is None or constant(x) is not None:
+            continue
+        value = fill_of(other, x)  # a number, or full_like(x, number) of whatever size
+        if value is not None and accepts(value):
             return x, value
     return None
 
