@@ -6,7 +6,4 @@ set(ZEROSKIP_EMULATE_ON "" CACHE STRING "The instruction set they are compiled f
 foreach(isa IN LISTS ZEROSKIP_EMULATE_ISAS)
   set(ZS_MULTIPLIES_BF16_${isa} 0)
   set(ZS_FLAGS_${isa} ${ZS_FLAGS_${ZEROSKIP_EMULATE_ON}} -include "${CMAKE_CURRENT_LIST_DIR}/../cpp/tests/emulated_isa.h")
-  if("avx512vbmi2" IN_LIST ZS_FEATURES_${isa})
-    list(APPEND ZS_FLAGS_${isa} -DZS_EMULATES_VBMI2)
-  endif()
 endforeach()

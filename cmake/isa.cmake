@@ -20,9 +20,10 @@ foreach(row IN LISTS rows)
   set(ZS_FAMILIES_${isa} ${CMAKE_MATCH_4})
   set(ZS_LANES_${isa} ${CMAKE_MATCH_5})
   set(ZS_REGISTERS_${isa} ${CMAKE_MATCH_6})
-  string(REGEX MATCH "ZS_PRODUCTS\\(([01]), ([01])\\)" products "${row}")
+  string(REGEX MATCH "ZS_INSTRUCTIONS\\(([01]), ([01]), ([01])\\)" instructions "${row}")
   set(ZS_MULTIPLIES_QUADS_${isa} ${CMAKE_MATCH_1})
   set(ZS_MULTIPLIES_BF16_${isa} ${CMAKE_MATCH_2})
+  set(ZS_COMPRESSES_BYTES_${isa} ${CMAKE_MATCH_3})
   list(APPEND ZS_KNOWN_ISAS ${isa})
   if(architecture STREQUAL "any" OR architecture STREQUAL ZS_ARCHITECTURE)
     list(APPEND ZS_ISAS ${isa})
@@ -68,7 +69,8 @@ function(zeroskip_add_isa_kernels target)
     target_include_directories(zeroskip_kernels_${isa} PRIVATE cpp)
     target_compile_definitions(zeroskip_kernels_${isa} PRIVATE
       ZS_ISA=${isa} ZS_LANES=${ZS_LANES_${isa}} ZS_REGISTERS=${ZS_REGISTERS_${isa}}
-      ZS_MULTIPLIES_QUADS=${ZS_MULTIPLIES_QUADS_${isa}} ZS_MULTIPLIES_BF16=${ZS_MULTIPLIES_BF16_${isa}})
+      ZS_MULTIPLIES_QUADS=${ZS_MULTIPLIES_QUADS_${isa}} ZS_MULTIPLIES_BF16=${ZS_MULTIPLIES_BF16_${isa}}
+      ZS_COMPRESSES_BYTES=${ZS_COMPRESSES_BYTES_${isa}})
     # Contraction stays on: a*b+c may become one FMA, as every peer does. -ffast-math does not: NaN and Inf are defined.
     target_compile_options(zeroskip_kernels_${isa} PRIVATE
       ${ZS_KERNEL_OPTIMIZATION} -fno-math-errno -fno-trapping-math -ffp-contract=fast -Wall -Wextra -Wno-psabi ${ZS_FLAGS_${isa}})

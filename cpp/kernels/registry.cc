@@ -64,9 +64,9 @@ bool has_cpuid_bit(unsigned leaf, unsigned subleaf, unsigned CpuidRegisters::* r
 #endif
 
 const IsaEntry kEntries[] = {
-#define ZS_ISA_ROW(enumerator, name, architecture, parent, families, lanes, registers, tiles, products,  \
-                   needs)                                                                                \
-  {Isa::enumerator, #name, #parent, if_compiled<ZS_HAVE_##name>([] { return &zeroskip::name::kTable; }), \
+#define ZS_ISA_ROW(enumerator, name, architecture, parent, families, lanes, registers, tiles, instructions, \
+                   needs)                                                                                   \
+  {Isa::enumerator, #name, #parent, if_compiled<ZS_HAVE_##name>([] { return &zeroskip::name::kTable; }),    \
    [] { return ZS_EMULATES_##name || (true needs); }},
 #include "kernels/list/isa.inc"
 #undef ZS_ISA_ROW

@@ -8,9 +8,6 @@
 #include <simde/x86/avx512.h>
 
 #define ZS_EMULATED 1
-#ifdef ZS_EMULATES_VBMI2
-#define __AVX512VBMI2__ 1
-#endif
 
 // What SIMDe 0.7.4 lacks or, `madd`, takes for its masked form.
 namespace zeroskip::emulated {

@@ -54,9 +54,7 @@ inline uint32_t mask_above(const uint8_t* x, uint8_t least) {
 #endif
 }
 
-#ifdef __AVX512VBMI2__
-#define ZS_COMPRESSES_BYTES 1
-
+#if ZS_COMPRESSES_BYTES
 // Offsets of a group's rows from its first one.
 constexpr std::array<uint16_t, kGroup> kGroupOffsets = [] {
   std::array<uint16_t, kGroup> offsets{};
@@ -135,7 +133,7 @@ struct PartWriter {
   // Entries of the channels x, and in a part of both y, whose bits are set; the first one's row has `offset`.
   template <bool kBoth>
   void add(uint32_t mask, const uint8_t* x, const uint8_t* y, uint32_t offset) {
-#ifdef ZS_COMPRESSES_BYTES
+#if ZS_COMPRESSES_BYTES
     compress_offsets(mask, static_cast<uint16_t>(offset), offsets + count);
     compress_values(mask, x, values + count);
     if constexpr (kBoth) compress_values(mask, y, others + count);

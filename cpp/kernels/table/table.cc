@@ -30,13 +30,13 @@ struct IsaRow {
 };
 constexpr IsaRow kRows[] = {
 #define ZS_TILES(point, row_pair, dense) {point, row_pair, dense}
-#define ZS_PRODUCTS(quads, bf16) quads, bf16
-#define ZS_ISA_ROW(enumerator, name, architecture, parent, families, lanes, registers, tiles, products, \
-                   needs)                                                                               \
-  {Isa::enumerator, #families, tiles, products},
+#define ZS_INSTRUCTIONS(quads, bf16, compress) quads, bf16
+#define ZS_ISA_ROW(enumerator, name, architecture, parent, families, lanes, registers, tiles, instructions, \
+                   needs)                                                                                   \
+  {Isa::enumerator, #families, tiles, instructions},
 #include "kernels/list/isa.inc"
 #undef ZS_ISA_ROW
-#undef ZS_PRODUCTS
+#undef ZS_INSTRUCTIONS
 #undef ZS_TILES
 };
 constexpr const IsaRow& kOwn = kRows[static_cast<size_t>(Name::ZS_ISA) - 1];
