@@ -19,10 +19,11 @@ from zeroskip.onnx import apply_thresholds, load_model, to_bytes
 from zeroskip.system import SystemInfo
 from zeroskip.torch import export, replace_relu
 
-from .networks import network
+from ..lists import floats
+from .networks import FILES, network, onnx_network
 from .pictures import Cifar
 from .result import RunResult, Variant, load_record, record_file
-from .runs import PICTURES, Run, planned
+from .runs import Run, planned
 from .train import EXAMPLE, weights_file
 
 BUDGETS = (0.005, 0.02)
@@ -36,6 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--only", type=lambda text: text.split(","))
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--budget", type=floats, default=BUDGETS, metavar="DROP,...", help="of calibrations on top")
     parser.add_argument("--test-pictures", type=int, default=10_000)
     parser.add_argument("--again", action="store_true", help="also what has been measured already")
     options = parser.parse_args(arguments)
@@ -53,9 +55,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def measured(item: Run, pictures: Cifar, options: argparse.Namespace) -> RunResult:
     """Measure one run: as trained, and with thresholds calibrated on top within each budget."""
-    trained = exported(item, options.work)
+    trained = exported(item, options.data, options.work)
     models: list[tuple[float | None, bytes]] = [(None, trained)]
-    models += [(budget, calibrated(trained, budget, pictures, options.threads)) for budget in BUDGETS]
+    models += [(budget, calibrated(trained, budget, pictures, options.threads)) for budget in options.budget]
     variants = tuple(variant(model, budget, pictures, options) for budget, model in models)
     for (_, model), kind in zip(models, variants, strict=True):
         atomic_write_bytes(model_file(options.work, item.name, kind), model)
@@ -64,7 +66,7 @@ def measured(item: Run, pictures: Cifar, options: argparse.Namespace) -> RunResu
         method=item.method,
         seed=item.seed,
         epochs=item.epochs,
-        pictures=PICTURES,
+        pictures=item.pictures,
         variants=variants,
         test_pictures=options.test_pictures,
         system=SystemInfo.collect(),
@@ -85,8 +87,12 @@ def model_file(work: Path, name: str, kind: Variant) -> Path:
     return work / f"{name}.{kind.word}.onnx"
 
 
-def exported(item: Run, work: Path) -> bytes:
+def exported(item: Run, data: Path, work: Path) -> bytes:
     """Return a trained run as ONNX."""
+    if item.network in FILES:
+        trained = onnx_network(item.network, data)
+        trained.load_state_dict(torch.load(weights_file(work, item.name), weights_only=True))
+        return trained.to_onnx().to_bytes()
     model = replace_relu(network(item.network))
     model.load_state_dict(torch.load(weights_file(work, item.name), weights_only=True))
     file = work / f"{item.name}.onnx"
@@ -98,7 +104,8 @@ def variant(model: bytes, budget: float | None, pictures: Cifar, options: argpar
     """Measure one model."""
     test = pictures.dataset("test").subset(options.test_pictures)
     session = zs.InferenceSession(model, zs.SessionOptions(intra_op_num_threads=options.threads))
-    right = sum(int((session.run(None, {"image": x})[0].argmax(axis=1) == y).sum()) for x, y in test.batches(100))
+    (name,) = (value.name for value in session.get_inputs())
+    right = sum(int((session.run(None, {name: x})[0].argmax(axis=1) == y).sum()) for x, y in test.batches(100))
     profile = zs.analyze(model, test, samples=64, threads=options.threads, predict=False)
     return Variant(
         max_drop=budget,

@@ -9,7 +9,14 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
 from torch import Tensor, nn
 
+from zeroskip.torch import OnnxNetwork, from_onnx
+
+from ..calibration.networks import cifar_resnet
+from .pictures import Cifar
+
 WEIGHTS = {"resnet20": "resnet20-12fca82f.npz", "resnet56": "resnet56-4bfd9763.npz"}
+FILES = {"resnet20_onnx": "resnet20", "resnet56_onnx": "resnet56"}
+"""Networks that are made of an ONNX file, and those whose weights are in it."""
 
 
 class Block(nn.Module):
@@ -92,6 +99,19 @@ def network(name: str) -> nn.Module:
         name: ``"resnet20"``, ``"resnet56"`` or ``"widenet"``.
     """
     return WideNet() if name == "widenet" else ResNet({"resnet20": 3, "resnet56": 9}[name])
+
+
+def onnx_network(name: str, data: Path) -> OnnxNetwork:
+    """Return a network from its ONNX file, where batch normalisation is folded, with one put back for the training.
+
+    Args:
+        name: One of :data:`FILES`.
+        data: Folder of the given weights and pictures.
+    """
+    made = from_onnx(cifar_resnet(data / "cifar_resnets" / WEIGHTS[FILES[name]]))
+    images, _ = next(iter(Cifar.load(data / "cifar10").dataset("valid").batches(256)))
+    made.add_batch_norm([torch.from_numpy(images)])
+    return made
 
 
 def load_weights(model: nn.Module, file: Path) -> None:

@@ -34,6 +34,7 @@ _WORDS = {
     "penalised": "transformed L1, distillation, mixup",
     "penalised_taught": "transformed L1, distillation, mixup, taught by ResNet-56",
     "unmixed": "penalty, calibration, recovery without mixup",
+    "brief": "penalty, calibration, recovery",
     "recipe": "full recipe before the finish",
     "self_finished": "full recipe",
     "taught": "full recipe before the finish, taught by ResNet-56",
@@ -73,8 +74,9 @@ def training(logs: Mapping[str, FinetuneResult]) -> str:
     """Return the table of the training runs themselves: top-1 and sparsity on the validation pictures."""
     columns = ("run", "epochs", "regulariser", "distillation", "mixup", "top-1 before", "top-1 after")
     lines = [
-        f"Training runs, {PICTURES} pictures per epoch, judged on {VALIDATION} validation pictures (the ResNets' given "
-        "weights have seen these without compression, so accuracy reads high; compare rows only):",
+        f"Training runs, {PICTURES} pictures per epoch (fewer from ONNX files), judged on {VALIDATION} validation "
+        "pictures (the ResNets' given weights have seen these without compression, so accuracy reads high; compare "
+        "rows only):",
         "",
         f"| {' | '.join(columns)} | sparsity, mean over layers |",
         f"|{'---|' * (len(columns) + 1)}",

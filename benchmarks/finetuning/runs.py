@@ -7,18 +7,26 @@ from typing import Any
 
 from zeroskip.torch import Recipe
 
-EPOCHS = {"resnet20": 12, "resnet56": 5, "widenet": 4}
+EPOCHS = {"resnet20": 12, "resnet56": 5, "widenet": 4, "resnet20_onnx": 3}
 """Of the runs after the common start that are compared first."""
 SHORT_EPOCHS = 8
 """Of those on ResNet-20 that show what each part does, and of the plain run beside them."""
 RECOVERY_SHARE = 0.65
 """How much of a run comes after the calibration, in the runs that calibrate on the way."""
-SPARSITY = {"resnet20": 0.70, "resnet56": 0.70, "widenet": 0.75}
+SPARSITY = {"resnet20": 0.70, "resnet56": 0.70, "widenet": 0.75, "resnet20_onnx": 0.72}
 """By MACs, what that calibration is for: for the ResNets 18 points more than plain training has, and a little."""
-UNREAD = {"resnet20": "layer3.2.relu2", "resnet56": "layer3.8.relu2", "widenet": "features.19"}
+UNREAD = {
+    "resnet20": "layer3.2.relu2",
+    "resnet56": "layer3.8.relu2",
+    "widenet": "features.19",
+    "resnet20_onnx": "rectifiers.layer3_2_add_relu",
+}
 """The activation that no layer can skip: it is averaged. The full recipe does not penalise it."""
 PICTURES = 19_000
 """Training pictures per epoch: all but those to judge by."""
+_FEWER_PICTURES = {"resnet20_onnx": 4000}
+_CHANGES: dict[str, dict[str, Any]] = {"resnet20_onnx": {"precision": "float32"}}
+"""What runs of a network differ in from the common recipe."""
 _COMMON: dict[str, Any] = {
     "learning_rate": 0.02,
     "precision": "bfloat16",
@@ -60,6 +68,11 @@ class Run:
         return self.epochs_before + self.recipe.epochs + (self.recovery.epochs if self.recovery else 0)
 
     @property
+    def pictures(self) -> int:
+        """Training pictures per epoch."""
+        return _FEWER_PICTURES.get(self.network, PICTURES)
+
+    @property
     def batch_size(self) -> int:
         """Pictures per step: the runs to compare take small steps and many."""
         return 128 if self.follows is None else 64
@@ -74,6 +87,7 @@ STARTS: dict[str, dict[str, Any]] = {
     "resnet20": {"epochs": 6, "learning_rate": 0.03},
     "resnet56": {"epochs": 3, "learning_rate": 0.03},
     "widenet": {"epochs": 6, "learning_rate": 0.1},
+    "resnet20_onnx": {"epochs": 2, "precision": "float32"},
 }
 """What the plain training before differs in: the ResNets are trained, the wide net begins with random weights."""
 _SHORT: dict[str, Any] = {"epochs": SHORT_EPOCHS, "keep": "best"}
@@ -86,6 +100,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "recipe": {"regularizer": "transformed_l1", "strength": 3.0, **_MIXED},
     "taught": {"regularizer": "transformed_l1", "strength": 3.0, **_MIXED},
     "plainly_taught": {"regularizer": "transformed_l1", "strength": 3.0, "distillation": 0.5},
+    "brief": {"regularizer": "transformed_l1", "strength": 3.0, "distillation": 0.9},
     "self_finished": {},
     "finished": {},
     "short_plain": _SHORT,
@@ -108,7 +123,7 @@ _FINISH: dict[str, Any] = {
 """The last epochs of a run, after those with mixup: real pictures, and labels for a part of the loss."""
 _FINISHES = {"self_finished": "recipe", "finished": "taught"}
 """Method to the one whose runs it goes on from."""
-_RECOVERING = ("recipe", "taught", "plainly_taught", "unmixed")
+_RECOVERING = ("recipe", "taught", "plainly_taught", "unmixed", "brief")
 _TEACHERS = {
     **dict.fromkeys(("taught", "penalised_taught"), ("resnet56", "resnet56-plain-0")),
     "plainly_taught": ("widenet", "widenet-plain-0"),
@@ -122,15 +137,15 @@ _SPARSITIES = {"unmixed": 0.72, "taught": 0.72}
 def run(network: str, method: str, seed: int = 0) -> Run:
     """Return one run; ``"start"`` is the plain fine-tuning that all others of a network continue."""
     if method == "start":
-        changes: dict[str, Any] = STARTS[network]
-        return Run(network, method, seed, Recipe(**{**_COMMON, **changes, "seed": 100 + seed}))
+        return Run(network, method, seed, Recipe(**{**_COMMON, **STARTS[network], "seed": 100 + seed}))
     if method in _FINISHES:
         before = run(network, _FINISHES[method], seed)
         finish = Recipe(**{**_COMMON, **_FINISH, "seed": 400 + seed})
         # The teacher stays what it was, not what the run before has come to.
         teacher = before.teacher or (network, f"{network}-start-0")
         return Run(network, method, seed, finish, before.name, teacher=teacher, epochs_before=before.epochs)
-    common = {**_COMMON, "epochs": EPOCHS[network], **METHODS[method], "seed": seed}
+    changes = _CHANGES.get(network, {})
+    common = {**_COMMON, **changes, "epochs": EPOCHS[network], **METHODS[method], "seed": seed}
     follows = f"{network}-start-0"
     if method in _SPARING:
         common["layer_weights"] = {UNREAD[network]: 0.0}
@@ -139,7 +154,7 @@ def run(network: str, method: str, seed: int = 0) -> Run:
     after = round(RECOVERY_SHARE * common["epochs"])
     penalised = {**common, "epochs": common["epochs"] - after}
     taught = {key: common[key] for key in _KEPT if key in common}
-    recovery = {**_COMMON, **_RECOVERY, **taught, "epochs": after, "seed": 200 + seed}
+    recovery = {**_COMMON, **changes, **_RECOVERY, **taught, "epochs": after, "seed": 200 + seed}
     sparsity = _SPARSITIES.get(method, SPARSITY[network])
     made = (Recipe(**penalised), follows, sparsity, Recipe(**recovery), _TEACHERS.get(method))
     return Run(network, method, seed, *made)
@@ -156,4 +171,5 @@ def planned() -> list[Run]:
     parts = [run("resnet20", method) for method in alone]
     taught = [run("resnet20", method, seed) for seed in range(3) for method in ("taught", "finished")]
     short = [run("resnet20", method, seed) for method in ("short_plain", "unmixed") for seed in range(3)]
-    return first + deeper + taught + wide + parts + short
+    file = [run("resnet20_onnx", method) for method in ("start", "plain", "brief")]
+    return first + deeper + taught + wide + parts + short + file

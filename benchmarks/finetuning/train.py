@@ -17,10 +17,10 @@ import torch
 from zeroskip.files import atomic_path
 from zeroskip.torch import JsonLines, Recipe, calibrate, finetune, replace_relu
 
-from .networks import WEIGHTS, load_weights, network
+from .networks import FILES, WEIGHTS, load_weights, network, onnx_network
 from .pictures import Cifar
 from .result import RESULTS, load_record, record_file
-from .runs import PICTURES, Run, planned
+from .runs import Run, planned
 
 EXAMPLE = torch.zeros(1, 3, 32, 32)
 
@@ -36,10 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
     torch.set_num_threads(options.threads)
     options.work.mkdir(parents=True, exist_ok=True)
     RESULTS.mkdir(parents=True, exist_ok=True)
-    pictures = Cifar.load(options.data / "cifar10", PICTURES)
     for item in planned():
         if (options.only is None or item.name in options.only) and not weights_file(options.work, item.name).exists():
-            train(item, pictures, options.data, options.work)
+            train(item, Cifar.load(options.data / "cifar10", item.pictures), options.data, options.work)
     return 0
 
 
@@ -98,13 +97,14 @@ def checkpoint_file(work: Path, name: str) -> Path:
 def prepared(item: Run, data: Path, work: Path) -> tuple[torch.nn.Module, torch.nn.Module]:
     """Return the model of a run before training, and its teacher: the same as it is now, or another."""
     torch.manual_seed(item.seed)
-    model = network(item.network)
-    if item.follows is None:
-        if item.network in WEIGHTS:
+    if item.network in FILES:
+        model: torch.nn.Module = onnx_network(item.network, data)
+    else:
+        model = network(item.network)
+        if item.follows is None and item.network in WEIGHTS:
             load_weights(model, data / "cifar_resnets" / WEIGHTS[item.network])
         model = replace_relu(model)
-    else:
-        model = replace_relu(model)
+    if item.follows is not None:
         model.load_state_dict(torch.load(weights_file(work, item.follows), weights_only=True))
     if item.teacher is None:
         return model, copy.deepcopy(model).eval().requires_grad_(False)
