@@ -6,6 +6,8 @@ value is taken out of exponentials.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import onnx_ir as ir
 
@@ -161,6 +163,31 @@ def gelu(node: ir.Node) -> bool:
     return x is not None and rest == [x] and become(node, "Gelu", [x], {"approximate": "none"})
 
 
+def group_normalization(node: ir.Node) -> bool:
+    """GroupNormalization is InstanceNormalization of groups, then a scale and a bias of every channel.
+
+    Up to opset 20 those are one a group, later one a channel; their size says which.
+    """
+    x, shape = node.inputs[0], static_shape(node.inputs[0])
+    groups = node.attributes.get_int("num_groups", 0)
+    weights = [constant(operand(node, index)) for index in (1, 2)]
+    if x is None or shape is None or len(shape) < 3 or not _is_float(node) or groups < 1 or shape[1] % groups:
+        return False
+    graph, name, columns = owner(node), node.outputs[0].name, []
+    for weight in weights:
+        if weight is None or weight.shape not in ((groups,), (shape[1],)):
+            return False
+        column = np.repeat(weight, shape[1] // weight.size).reshape(-1, *(1 for _ in shape[2:]))
+        columns.append(add_constant(graph, column, f"{name}.column"))
+    grouped = (shape[0], groups, math.prod(shape[1:]) // groups)
+    ones, zeros = (add_constant(graph, np.full(groups, value, np.float32), f"{name}.group") for value in (1, 0))
+    inside = insert_before(node, "Reshape", [x, add_integers(graph, grouped, f"{name}.groups")], shape=grouped)
+    epsilon = {"epsilon": node.attributes.get_float("epsilon", 1e-5)}
+    normal = insert_before(node, "InstanceNormalization", [inside, ones, zeros], epsilon, shape=grouped)
+    outside = insert_before(node, "Reshape", [normal, add_integers(graph, shape, f"{name}.shape")], shape=shape)
+    return become(node, "Add", [insert_before(node, "Mul", [outside, columns[0]], shape=shape), columns[1]], {})
+
+
 def _factors(node: ir.Node, depth: int) -> list[ir.Value]:
     """Return what a chain of multiplications multiplies; what else reads a product in between is a factor."""
     found: list[ir.Value] = []
@@ -214,5 +241,9 @@ RULES: RuleTable = {
     "ReduceLogSum": (log_sum,),
     "ReduceLogSumExp": (log_sum_exp,),
 }
-CONCRETE_RULES: RuleTable = {"Concat": (pad_of_zeros,), "Tile": (tile,)}
+CONCRETE_RULES: RuleTable = {
+    "Concat": (pad_of_zeros,),
+    "GroupNormalization": (group_normalization,),
+    "Tile": (tile,),
+}
 """Once shapes are known."""
