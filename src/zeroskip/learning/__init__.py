@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..extras import needs
 
-with needs("zeroskip.learning", ImportError):
+with needs("zeroskip.learning", ModuleNotFoundError):
     import torch as _torch  # noqa: F401 (only to say what is missing)
 
 from .fatrelu import FATReLU, fatrelus

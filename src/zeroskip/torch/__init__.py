@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..extras import needs
 
-with needs("zeroskip.torch", ImportError):
+with needs("zeroskip.torch", ModuleNotFoundError):
     import torch as _torch  # noqa: F401 (only to say what is missing)
 
 from ..learning.fatrelu import FATReLU, fatrelus

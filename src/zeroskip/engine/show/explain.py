@@ -203,7 +203,7 @@ class Explanation(Tabular, ShortRepr):
             lines += [str(island) for island in self.islands]
         if self.eliminated:
             lines.append("nodes without a step:")
-            lines += [wrap(printable(f"  {node.node}: {node.reason}"), " " * 4) for node in self.eliminated]
+            lines += [wrap(printable(f"  {node.node}: {node.reason}"), "    ") for node in self.eliminated]
         return "\n".join(lines)
 
 
