@@ -35,8 +35,6 @@ def long_lines(text: str) -> list[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_pages_are_wrapped_at_100_columns(page: Path) -> None:
-    if page.name == "deployments.md":
-        pytest.skip("one line a verdict, written by benchmarks/deployments")
     assert long_lines(page.read_text(encoding="utf-8")) == []
 
 

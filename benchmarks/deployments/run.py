@@ -21,6 +21,7 @@ from zeroskip.files import atomic_write_text
 from zeroskip.gain import Gain
 from zeroskip.system import cpu_model
 
+from ..page.wrap import wrap
 from .cases import DEPLOYMENTS, Deployment
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -148,7 +149,7 @@ def page(results: list[Measured]) -> str:
         why = f" *{item.reason}*" if item.exact_gain[0] < _GAINED else ""
         slower = _SLOWER if item.exact_gain[2] < 1.0 else ""
         lines += [f"- **{item.name}**{parts}.{slower} {item.message}{why}"]
-    return "\n".join(lines) + "\n"
+    return wrap("\n".join(lines) + "\n")
 
 
 def _ratio(gain: tuple[float, float, float] | None) -> str:
