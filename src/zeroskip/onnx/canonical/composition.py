@@ -170,22 +170,24 @@ def group_normalization(node: ir.Node) -> bool:
     """
     x, shape = node.inputs[0], static_shape(node.inputs[0])
     groups = node.attributes.get_int("num_groups", 0)
-    weights = [constant(operand(node, index)) for index in (1, 2)]
     if x is None or shape is None or len(shape) < 3 or not _is_float(node) or groups < 1 or shape[1] % groups:
         return False
-    graph, name, columns = owner(node), node.outputs[0].name, []
-    for weight in weights:
-        if weight is None or weight.shape not in ((groups,), (shape[1],)):
-            return False
-        column = np.repeat(weight, shape[1] // weight.size).reshape(-1, *(1 for _ in shape[2:]))
-        columns.append(add_constant(graph, column, f"{name}.column"))
+    found = [constant(operand(node, index)) for index in (1, 2)]
+    weights = [weight for weight in found if weight is not None and weight.shape in ((groups,), (shape[1],))]
+    if len(weights) < 2:
+        return False
+    graph, name, column = owner(node), node.outputs[0].name, (shape[1], *(1 for _ in shape[2:]))
+    scale, bias = (
+        add_constant(graph, np.repeat(weight, shape[1] // weight.size).reshape(column), f"{name}.column")
+        for weight in weights
+    )
     grouped = (shape[0], groups, math.prod(shape[1:]) // groups)
     ones, zeros = (add_constant(graph, np.full(groups, value, np.float32), f"{name}.group") for value in (1, 0))
     inside = insert_before(node, "Reshape", [x, add_integers(graph, grouped, f"{name}.groups")], shape=grouped)
     epsilon = {"epsilon": node.attributes.get_float("epsilon", 1e-5)}
     normal = insert_before(node, "InstanceNormalization", [inside, ones, zeros], epsilon, shape=grouped)
     outside = insert_before(node, "Reshape", [normal, add_integers(graph, shape, f"{name}.shape")], shape=shape)
-    return become(node, "Add", [insert_before(node, "Mul", [outside, columns[0]], shape=shape), columns[1]], {})
+    return become(node, "Add", [insert_before(node, "Mul", [outside, scale], shape=shape), bias], {})
 
 
 def _factors(node: ir.Node, depth: int) -> list[ir.Value]:
