@@ -16,7 +16,7 @@ from .calibration import CalibrationResult
 from .errors import DataError
 from .files import atomic_write_text
 from .report import write_report
-from .report.words import caution, contributions, headline, measurement_caution, price
+from .report.words import cautions, contributions, headline, price
 from .short_repr import ShortRepr
 from .summary import Summary
 from .text import wrap
@@ -129,8 +129,7 @@ class OptimizeResult(ShortRepr):
     def __str__(self) -> str:
         """Return the outcome in a few lines: how much faster, what each part is worth, what it cost, doubts."""
         lines = [headline(self.profile.model, self.summary), *contributions(self.summary), price(self.calibration)]
-        doubts = (caution(self.calibration), measurement_caution(self.bench))
-        lines += [doubt for doubt in doubts if doubt is not None]
+        lines += cautions(self.calibration, self.bench)
         return "\n".join([*map(wrap, lines), f"files: {self.output}"])
 
     def __repr_args__(self) -> Iterator[tuple[str, Any]]:

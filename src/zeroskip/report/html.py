@@ -25,16 +25,7 @@ from .charts import draw_curve, draw_histograms, draw_search, draw_time
 from .figures import can_draw
 from .heat import aspect, map_rows
 from .sensitivities import sensitivity_rows
-from .words import (
-    budget_words,
-    caution,
-    contributions,
-    headline,
-    measurement_caution,
-    method_words,
-    price,
-    timing_caution,
-)
+from .words import budget_words, cautions, contributions, headline, method_words, price
 
 ENGINE_NAMES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "ncnn": "ncnn", "torch": "PyTorch"}
 _ROWS = {
@@ -111,9 +102,7 @@ def render_report(
             headline=headline(profile.model, summary),
             price=price(calibration),
             contributions=contributions(summary),
-            cautions=[
-                text for text in (caution(calibration), timing_caution(calibration), measurement_caution(bench)) if text
-            ],
+            cautions=cautions(calibration, bench),
             budget=budget_words(calibration),
             method=method_words(calibration),
             metric=metric_words(calibration.metric),

@@ -15,16 +15,7 @@ from ..fitted_table import Column, FittedTable
 from ..summary import Summary
 from ..text import time_cell
 from .sensitivities import sensitivity_rows
-from .words import (
-    METRIC_HEADINGS,
-    budget_words,
-    caution,
-    contributions,
-    headline,
-    measurement_caution,
-    price,
-    timing_caution,
-)
+from .words import METRIC_HEADINGS, budget_words, cautions, contributions, headline, price
 
 _BAR_WIDTH = 10
 _BAR_COLUMN = Column("", rank=9, justify="left")
@@ -207,9 +198,7 @@ def render_summary(model: str, summary: Summary, calibration: CalibrationResult,
     ]
     lines += [Text(line) for line in contributions(summary)]
     lines.append(Text(price(calibration)))
-    for warning in (caution(calibration), timing_caution(calibration), measurement_caution(bench)):
-        if warning is not None:
-            lines.append(Text(warning, style="yellow"))
+    lines += [Text(warning, style="yellow") for warning in cautions(calibration, bench)]
     lines.append(Text(f"{settings}; medians of one interleaved run; sparsity weighted by MACs", style="dim"))
     return Panel(Group(*lines), expand=False, padding=(1, 2))
 

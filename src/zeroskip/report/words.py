@@ -104,6 +104,17 @@ def speed_caution(calibration: CalibrationResult) -> str | None:
     )
 
 
+def cautions(calibration: CalibrationResult, bench: BenchResult) -> list[str]:
+    """Return the doubts that a reader of results must know of: few inputs, noisy times of layers, a busy machine.
+
+    Args:
+        calibration: How the thresholds were found.
+        bench: The measurement.
+    """
+    found = (caution(calibration), timing_caution(calibration), measurement_caution(bench))
+    return [text for text in found if text is not None]
+
+
 def timing_caution(calibration: CalibrationResult) -> str | None:
     """Return a warning if the times of layers that decided were noisy, or None."""
     error = calibration.step_time_error
