@@ -7,7 +7,7 @@ from typing import Any
 
 from zeroskip.torch import Recipe
 
-EPOCHS = {"resnet20": 12, "resnet56": 5, "widenet": 4, "resnet20_onnx": 3}
+EPOCHS = {"resnet20": 12, "resnet56": 5, "widenet": 4, "resnet20_onnx": 5}
 """Of the runs after the common start that are compared first."""
 SHORT_EPOCHS = 8
 """Of those on ResNet-20 that show what each part does, and of the plain run beside them."""
@@ -24,7 +24,6 @@ UNREAD = {
 """The activation that no layer can skip: it is averaged. The full recipe does not penalise it."""
 PICTURES = 19_000
 """Training pictures per epoch: all but those to judge by."""
-_FEWER_PICTURES = {"resnet20_onnx": 4000}
 _CHANGES: dict[str, dict[str, Any]] = {"resnet20_onnx": {"precision": "float32"}}
 """What runs of a network differ in from the common recipe."""
 _COMMON: dict[str, Any] = {
@@ -70,7 +69,7 @@ class Run:
     @property
     def pictures(self) -> int:
         """Training pictures per epoch."""
-        return _FEWER_PICTURES.get(self.network, PICTURES)
+        return PICTURES
 
     @property
     def batch_size(self) -> int:
@@ -87,7 +86,7 @@ STARTS: dict[str, dict[str, Any]] = {
     "resnet20": {"epochs": 6, "learning_rate": 0.03},
     "resnet56": {"epochs": 3, "learning_rate": 0.03},
     "widenet": {"epochs": 6, "learning_rate": 0.1},
-    "resnet20_onnx": {"epochs": 2, "precision": "float32"},
+    "resnet20_onnx": {"epochs": 4, "learning_rate": 0.03},
 }
 """What the plain training before differs in: the ResNets are trained, the wide net begins with random weights."""
 _SHORT: dict[str, Any] = {"epochs": SHORT_EPOCHS, "keep": "best"}
@@ -100,7 +99,6 @@ METHODS: dict[str, dict[str, Any]] = {
     "recipe": {"regularizer": "transformed_l1", "strength": 3.0, **_MIXED},
     "taught": {"regularizer": "transformed_l1", "strength": 3.0, **_MIXED},
     "plainly_taught": {"regularizer": "transformed_l1", "strength": 3.0, "distillation": 0.5},
-    "brief": {"regularizer": "transformed_l1", "strength": 3.0, "distillation": 0.9},
     "self_finished": {},
     "finished": {},
     "short_plain": _SHORT,
@@ -123,7 +121,7 @@ _FINISH: dict[str, Any] = {
 """The last epochs of a run, after those with mixup: real pictures, and labels for a part of the loss."""
 _FINISHES = {"self_finished": "recipe", "finished": "taught"}
 """Method to the one whose runs it goes on from."""
-_RECOVERING = ("recipe", "taught", "plainly_taught", "unmixed", "brief")
+_RECOVERING = ("recipe", "taught", "plainly_taught", "unmixed")
 _TEACHERS = {
     **dict.fromkeys(("taught", "penalised_taught"), ("resnet56", "resnet56-plain-0")),
     "plainly_taught": ("widenet", "widenet-plain-0"),
@@ -136,15 +134,15 @@ _SPARSITIES = {"unmixed": 0.72, "taught": 0.72}
 
 def run(network: str, method: str, seed: int = 0) -> Run:
     """Return one run; ``"start"`` is the plain fine-tuning that all others of a network continue."""
+    changes = _CHANGES.get(network, {})
     if method == "start":
-        return Run(network, method, seed, Recipe(**{**_COMMON, **STARTS[network], "seed": 100 + seed}))
+        return Run(network, method, seed, Recipe(**{**_COMMON, **changes, **STARTS[network], "seed": 100 + seed}))
     if method in _FINISHES:
         before = run(network, _FINISHES[method], seed)
-        finish = Recipe(**{**_COMMON, **_FINISH, "seed": 400 + seed})
+        finish = Recipe(**{**_COMMON, **changes, **_FINISH, "seed": 400 + seed})
         # The teacher stays what it was, not what the run before has come to.
         teacher = before.teacher or (network, f"{network}-start-0")
         return Run(network, method, seed, finish, before.name, teacher=teacher, epochs_before=before.epochs)
-    changes = _CHANGES.get(network, {})
     common = {**_COMMON, **changes, "epochs": EPOCHS[network], **METHODS[method], "seed": seed}
     follows = f"{network}-start-0"
     if method in _SPARING:
@@ -171,5 +169,5 @@ def planned() -> list[Run]:
     parts = [run("resnet20", method) for method in alone]
     taught = [run("resnet20", method, seed) for seed in range(3) for method in ("taught", "finished")]
     short = [run("resnet20", method, seed) for method in ("short_plain", "unmixed") for seed in range(3)]
-    file = [run("resnet20_onnx", method) for method in ("start", "plain", "brief")]
+    file = [run("resnet20_onnx", method) for method in ("start", "unmixed", "plain")]
     return first + deeper + taught + wide + parts + short + file

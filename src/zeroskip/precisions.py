@@ -81,8 +81,9 @@ def quantize_within(
         return None
     try:
         result = quantize(
-            model, data, thresholds=calibration.thresholds, holdout=holdout, options=options, progress=progress
-        )
+            model, data, thresholds=calibration.thresholds, layers=calibration.layers, holdout=holdout,
+            options=options, progress=progress,
+        )  # fmt: skip
     except CalibrationError as error:
         if options.precision == "int8":
             raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from ..analysis import ModelInput, reason_against_skipping, refuse_noise, warn_of_other_preprocessing
 from ..data import Dataset
 from ..engine.cost import StepCurves
+from ..engine.run.density_sweep import sweep_densities
 from ..errors import CalibrationError, DataError
 from ..journal import Arrays, digest
 from ..progress import Progress
@@ -22,7 +23,7 @@ from .judging.protocol import pick
 from .network.evaluation import Evaluator
 from .network.network import Network, native_program
 from .network.samples import Values
-from .network.step_times import may_measure, measured_curves
+from .network.step_times import Level, may_measure, measured_curves
 from .network.work import Work
 from .options import CalibrationOptions
 from .search.walk import Budget
@@ -137,6 +138,8 @@ class Setting:
     def time_steps(self, values: Mapping[str, Values], progress: Progress | None = None) -> None:
         """Measure what the network's steps take at several densities, one input per run where the model takes that.
 
+        They are measured in the precision that the outcome will run in.
+
         Args:
             values: Samples of the activations.
             progress: Told of each round.
@@ -147,21 +150,40 @@ class Setting:
             return  # the cost model has to do: islands are timed by nobody, and there are many sizes
 
         def measure() -> Arrays:
-            size = self._input.batch_size(1)
-            some = self.calibration.data.subset(_TIMED_INPUTS * size)
-            feeds = [feed for feed, count in self._input.feeds(some, size) if count == size]
-            curves = None
-            if feeds:
-                program, inputs = native_program(self._session.probe_chain(feeds[0]), feeds)
-                curves = measured_curves(program, inputs, values, self.identity, progress)
+            curves = self._step_curves(values, progress)
             return {"curves": np.frombuffer(b"" if curves is None else curves.model_dump_json().encode(), np.uint8)}
 
-        found = self.work.recall(lambda: digest("step times", self.network.identity), measure)["curves"].tobytes()
+        def key() -> bytes:
+            return digest("step times", self.network.identity, self._timed_precision)
+
+        found = self.work.recall(key, measure)["curves"].tobytes()
         self.network.curves = curves = StepCurves.model_validate_json(found) if found else None
         if curves is not None and curves.is_noisy:
             note = noise_words(curves.error)
             self.notes += (note,)
             _log.warning(note)
+
+    @property
+    def _timed_precision(self) -> str:
+        """What the outcome will run in: where that is left open, float32."""
+        return "int8" if self.options.precision == "int8" else "f32"
+
+    def _step_curves(self, values: Mapping[str, Values], progress: Progress | None) -> StepCurves | None:
+        size = self._input.batch_size(1)
+        some = self.calibration.data.subset(_TIMED_INPUTS * size)
+        feeds = [feed for feed, count in self._input.feeds(some, size) if count == size]
+        if not feeds:
+            return None
+        program, inputs = native_program(self._session.probe_chain(feeds[0]), feeds)
+
+        def sweep(levels: Sequence[Level]) -> StepCurves:
+            if self._timed_precision == "f32":
+                return sweep_densities(program, inputs, levels, progress=progress)
+            from .quantization.step_times import sweep_integers
+
+            return sweep_integers(self, program, inputs, feeds, levels, progress)
+
+        return measured_curves(program, values, self.identity, self._timed_precision, sweep)
 
     def dense_program(self) -> Network:
         """Return the network as it was, with programs of its own."""

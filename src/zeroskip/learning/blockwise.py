@@ -26,6 +26,8 @@ from .schedule import rate_at
 
 _LEAST = 1e-12
 """Scale taken for what is zero everywhere."""
+_FEWEST = 4
+"""Inputs that every step takes, however large their maps."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,9 @@ class LearningOptions:
 
     Attributes:
         steps: Of Adam, per block.
-        batch_size: Inputs per step.
+        batch_size: Inputs per step, at most.
+        step_values: Values that the largest map of a step may have: blocks with large maps, whose every input has many
+            places to learn from, take fewer inputs per step.
         weight_rate: Learning rate of weights, in units of a weight's root mean square.
         threshold_rate: Of thresholds, in units of an activation's root mean square.
         start: Thresholds to begin with, in the same unit.
@@ -44,6 +48,7 @@ class LearningOptions:
 
     steps: int = 70
     batch_size: int = 16
+    step_values: int = 1 << 20
     weight_rate: float = 5e-4
     threshold_rate: float = 2e-2
     start: float = 0.1
@@ -104,6 +109,8 @@ class _Learning:
         blocks = cut_blocks(nodes, dense.inputs, dense.outputs, shares, dense.layer_names)
         last = max((place for place, block in enumerate(blocks) if block.activations), default=-1)
         self._blocks, self._rest = blocks[: last + 1], blocks[last + 1 :]
+        if inputs.ndim == 4:  # a third faster than rows of planes, and results keep it
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
         self._inputs = inputs[: self._affordable(inputs) // self._batch * self._batch]
 
     def run(self, progress: Progress | None) -> Learnt:
@@ -134,13 +141,13 @@ class _Learning:
 
     def _learn(self, block: Block, live: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> None:
         """Fit thresholds and weights of one block."""
-        self._place_thresholds(block, live)
+        batch = self._place_thresholds(block, live)
         variances = {name: max(float(value.var()), _LEAST) for name, value in targets.items()}
         optimizer = self._optimizer(block)
         rates = [group["lr"] for group in optimizer.param_groups]
         errors = []
         for step in range(self._options.steps):
-            chosen = torch.randint(len(self._inputs), (self._batch,), generator=self._generator)
+            chosen = torch.randint(len(self._inputs), (batch,), generator=self._generator)
             values = {name: live[name][chosen] for name in block.reads}
             density = self._student_pass(block, values)
             squares = [
@@ -177,8 +184,12 @@ class _Learning:
         self._student.run(values, block.nodes, {*block.leaves}, rectify)
         return torch.stack(densities).sum()
 
-    def _place_thresholds(self, block: Block, live: Mapping[str, Tensor]) -> None:
-        """Begin with thresholds at a fraction of each activation's scale, or with those that are there, if higher."""
+    def _place_thresholds(self, block: Block, live: Mapping[str, Tensor]) -> int:
+        """Begin with thresholds at a fraction of each activation's scale, or with those that are there, if higher.
+
+        Returns:
+            Inputs per step that the block's largest map allows.
+        """
         seen: dict[str, Tensor] = {}
 
         def rectify(name: str, x: Tensor) -> Tensor:
@@ -197,6 +208,8 @@ class _Learning:
             start = torch.full((channels,), self._options.start * scale).maximum(module.threshold.detach())
             self._thresholds[name] = nn.Parameter(start)
             self._windows[name] = self._options.window * scale
+        largest = max(values[name].numel() for node in block.nodes for name in node.outputs) // self._batch
+        return min(self._batch, max(_FEWEST, self._options.step_values // max(1, largest)))
 
     def _optimizer(self, block: Block) -> torch.optim.Adam:
         groups = []
@@ -245,15 +258,17 @@ class _Jump(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, threshold: Tensor, window: float) -> tuple[Tensor, Tensor]:
-        kept = (x > threshold).to(x.dtype)
-        ctx.save_for_backward(x, threshold, kept)
+        kept = x > threshold
+        near = (x - threshold).abs_() < window / 2
+        ctx.save_for_backward(threshold, kept, near)
         ctx.window = window
-        return x * kept, kept.mean()
+        return x * kept, kept.count_nonzero() / x.numel()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, of_output: Tensor, of_density: Tensor) -> tuple[Tensor, Tensor, None]:
-        x, threshold, kept = ctx.saved_tensors
-        near = ((x - threshold).abs() < ctx.window / 2).to(x.dtype) / ctx.window
-        to_threshold = -near * (of_output * threshold + of_density / x.numel())
-        return of_output * kept, to_threshold.sum_to_size(threshold.shape), None
+        threshold, kept, near = ctx.saved_tensors
+        error = (of_output * near).sum_to_size(threshold.shape)
+        counted = near.sum_to_size(threshold.shape)
+        to_threshold = -(error * threshold + counted * (of_density / near.numel())) / ctx.window
+        return of_output * kept, to_threshold, None

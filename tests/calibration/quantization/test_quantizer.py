@@ -67,6 +67,26 @@ def test_behind_rectifiers_zero_is_zero(quantized: zs.QuantizationResult) -> Non
     assert [item.consumers for item in session.activations() if item.consumers]
 
 
+def test_weights_that_go_with_thresholds_are_in_it() -> None:
+    """Learnt or corrected weights are those that become integers; without thresholds the model keeps its own."""
+    from zeroskip.calibration.problem import Setting
+    from zeroskip.calibration.quantization.candidate import Candidates, Choice, new_session
+    from zeroskip.onnx import LayerWeights, layer_weights, load_model, replace_weights
+
+    model = load_model(tiny_network())
+    own = layer_weights(model)["conv3"]
+    layers = {"conv3": LayerWeights(2.0 * own, np.zeros(len(own), np.float32))}
+    thresholds = zs.ThresholdSet({"relu2": 0.01})
+    setting = Setting(tiny_network(), tiny_data(16), None, OPTIONS)
+    candidates = Candidates(setting, thresholds, layers=layers)
+    x = {"image": tiny_data(4).array()}
+    plain = zs.InferenceSession(tiny_network()).run(None, x)[0]
+    changed = zs.InferenceSession(replace_weights(model, layers, thresholds).model).run(None, x)[0]
+    for strength, want, other in ((1.0, changed, plain), (0.0, plain, changed)):
+        (got,) = new_session(setting, candidates.model(Choice("minmax", strength=strength))).run(None, x)
+        assert np.abs(got - want).mean() < 0.1 * np.abs(other - want).mean()
+
+
 def test_thresholds_are_in_it() -> None:
     thresholds = zs.ThresholdSet({"relu1": 0.12, "relu2": 0.1})
     options = replace(OPTIONS, max_information_loss=1.0)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from ...engine import ProbeProgram
 from ...engine.cost import StepCurves, kept_curves
 from ...engine.cost.cache import VARIABLE
-from ...engine.run.density_sweep import sweep_densities
 from ...errors import EngineError, OutOfMemoryError
 from ...journal import digest
-from ...progress import Progress
+from ...thresholds import Threshold
 from .samples import Values
 
 _log = logging.getLogger(__name__)
+
+Level = Mapping[str, Threshold]
 
 LEVELS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
 """Shares of their non-zero values that all activations drop at once while the steps are timed."""
@@ -31,30 +31,26 @@ def may_measure() -> bool:
 
 def measured_curves(
     program: ProbeProgram,
-    inputs: Sequence[Any],
     values: Mapping[str, Values],
     model: bytes,
-    progress: Progress | None = None,
+    precision: str,
+    sweep: Callable[[Sequence[Level]], StepCurves],
 ) -> StepCurves | None:
     """Return measured times of a network's steps, from the cache if there are any; None if it cannot be timed.
 
     Args:
-        program: The network at the batch size that it is to be timed at.
-        inputs: Real inputs of one run each.
+        program: The float network at the batch size that it is to be timed at.
         values: Samples of its activations.
         model: Hash of the model.
-        progress: Told of each round.
+        precision: In which it is timed.
+        sweep: Times it at the levels it is given.
     """
-    levels = [{name: sample.threshold(share) for name, sample in values.items()} for share in LEVELS]
+    levels: list[Level] = [{name: sample.threshold(share) for name, sample in values.items()} for share in LEVELS]
     batch = program.plan.tensors[program.plan.inputs[0]].shape
-    identity = digest(model, batch, sorted(values), np.array(LEVELS))
+    parts = (model, batch, sorted(values), np.array(LEVELS))
+    identity = digest(*parts) if precision == "f32" else digest(*parts, precision)
     try:
-        return kept_curves(
-            identity,
-            program.isa,
-            program.num_threads,
-            lambda: sweep_densities(program, inputs, levels, progress=progress),
-        )
+        return kept_curves(identity, program.isa, program.num_threads, lambda: sweep(levels))
     except (EngineError, OutOfMemoryError) as error:
         _log.warning("layers could not be timed, so the cost model says what zeros are worth: %s", error)
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ from .writer import write_quantized
 
 if TYPE_CHECKING:
     from ...engine import InferenceSession
+    from ...onnx import LayerWeights
 
 _OBSERVED_INPUTS = 128
 _OBSERVED_BATCH = 4
@@ -52,15 +53,25 @@ class FloatNetwork:
         setting: Model, data and options.
         thresholds: Of the network.
         progress: Told of each batch.
+        layers: Weights that go with the thresholds, by layer; without thresholds the network keeps its own.
+        inputs: How many are looked at for the ranges of values, at most.
     """
 
-    def __init__(self, setting: Setting, thresholds: ThresholdSet, progress: Progress | None = None) -> None:
-        from ...onnx import apply_thresholds, prepare
+    def __init__(
+        self,
+        setting: Setting,
+        thresholds: ThresholdSet,
+        progress: Progress | None = None,
+        *,
+        layers: Mapping[str, LayerWeights] | None = None,
+        inputs: int = _OBSERVED_INPUTS,
+    ) -> None:
+        from ...onnx import prepare
 
         self._setting = setting
         self._progress = progress
-        model = setting.model if thresholds.is_zero else apply_thresholds(setting.model, thresholds)
-        self.prepared = prepare(model)
+        self._inputs = inputs
+        self.prepared = prepare(with_thresholds(setting.model, thresholds, layers or {}))
 
     @cached_property
     def placement(self) -> Placement:
@@ -76,7 +87,7 @@ class FloatNetwork:
         session = new_session(self._setting, to_standard(self.prepared))
         passed_on = {value.name for node in self.prepared.graph for value in node.outputs if is_passed_on(value)}
         names = [name for group in self.placement.groups for name in group if name not in passed_on]
-        data = self._setting.calibration.data.subset(_OBSERVED_INPUTS)
+        data = self._setting.calibration.data.subset(self._inputs)
         found = {name: Observed() for name in names}
         inputs = {item.name for item in session.get_inputs()}
         steps = Steps(self._progress, "looking at ranges", len(data))
@@ -114,10 +125,18 @@ class Candidates:
         setting: The float network, the data, the metric.
         thresholds: What the float network may be given, in full strength.
         progress: Told of each step.
+        layers: Weights that go with thresholds of any strength above 0, by layer.
     """
 
-    def __init__(self, setting: Setting, thresholds: ThresholdSet, progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        setting: Setting,
+        thresholds: ThresholdSet,
+        progress: Progress | None = None,
+        layers: Mapping[str, LayerWeights] | None = None,
+    ) -> None:
         self._setting = setting
+        self._layers = layers
         self._thresholds = thresholds
         self._progress = progress
         self._networks: dict[float, FloatNetwork] = {}
@@ -131,7 +150,9 @@ class Candidates:
     def network(self, strength: float) -> FloatNetwork:
         """Return the float network with thresholds of a strength."""
         if strength not in self._networks:
-            self._networks[strength] = FloatNetwork(self._setting, self.thresholds(strength), self._progress)
+            self._networks[strength] = FloatNetwork(
+                self._setting, self.thresholds(strength), self._progress, layers=self._layers
+            )
         return self._networks[strength]
 
     def model(self, choice: Choice) -> ir.Model:
@@ -154,6 +175,13 @@ class Candidates:
             evaluation = Evaluation(self.outputs(choice, on_holdout=on_holdout), {}, 0.0)
             self._scores[key] = score_of(self._setting.metric, evaluator, evaluation)
         return self._scores[key]
+
+
+def with_thresholds(model: ir.Model, thresholds: ThresholdSet, layers: Mapping[str, LayerWeights]) -> ir.Model:
+    """Return a float model with thresholds and the weights that go with them; the same one without thresholds."""
+    from ...onnx import replace_weights
+
+    return model if thresholds.is_zero else replace_weights(model, layers, thresholds).model
 
 
 def new_session(setting: Setting, model: ir.Model) -> InferenceSession:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from .result import PrecisionScore, QuantizationResult
 from .scales import SCALE_METHODS
 
 if TYPE_CHECKING:
+    from ...onnx import LayerWeights
     from ...onnx.load import ModelSource
 
 _log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ def quantize(
     max_drop: float | None = None,
     *,
     thresholds: ThresholdSet | None = None,
+    layers: Mapping[str, LayerWeights] | None = None,
     options: CalibrationOptions | None = None,
     holdout: Any = None,
     progress: Progress | None = None,
@@ -59,6 +61,8 @@ def quantize(
         max_drop: Largest loss of the metric against the float model without thresholds, as for ``calibrate``.
         thresholds: Thresholds to go with it, from ``calibrate``; they are made smaller where they do not fit into the
             budget beside the rounding. None for none.
+        layers: Weights that were corrected or learnt for these thresholds (``CalibrationResult.layers``); where no
+            threshold fits into the budget the model keeps its own.
         options: Metric, budget, split, threads; the goals of a calibration besides ``max_drop`` are not for this.
         holdout: The data for the check; by default a part of ``data``.
         progress: Told of each step.
@@ -83,12 +87,12 @@ def quantize(
     setting = Setting(model, data, holdout, chosen, progress)
     budget = setting.budget()
     assert budget is not None
-    candidates = Candidates(setting, thresholds or ThresholdSet({}), progress)
-    layers = layers_of(candidates.network(0.0).prepared)
-    if not layers:
+    candidates = Candidates(setting, thresholds or ThresholdSet({}), progress, layers)
+    names = layers_of(candidates.network(0.0).prepared)
+    if not names:
         raise CalibrationError("nothing to quantise: no convolution or linear layer has constant weights")
-    choice = _search(candidates, budget, layers, progress)
-    return _result(setting, candidates, choice, layers, time.monotonic() - started)
+    choice = _search(candidates, budget, names, progress)
+    return _result(setting, candidates, choice, names, time.monotonic() - started)
 
 
 def _search(candidates: Candidates, budget: Budget, layers: Sequence[str], progress: Progress | None) -> Choice:

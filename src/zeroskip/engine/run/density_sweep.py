@@ -7,7 +7,7 @@ places. Random zeros of the same share would cost the engine more.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,34 +49,57 @@ def sweep_densities(
     Raises:
         EngineError: If the engine fails.
     """
-    rounds: list[Round] = []
-    steps = Steps(progress, "timing layers", _ROUNDS)
     program.profile(_listed(inputs[0]), 1)  # warms up
-    start = time.perf_counter()
+    names = [step.name for step in program.plan.steps]
     try:
-        for patience in (1, _PATIENCE):
-            while len(rounds) < patience * _ROUNDS and (
-                len(rounds) < _FEWEST_ROUNDS or time.perf_counter() - start < patience * seconds
-            ):
-                feed = inputs[len(rounds) % len(inputs)]
-                rounds.append([_profile(program, level, feed) for level in levels])
-                steps.advance()
-            curves = _curves(program, rounds)
-            if not curves.is_noisy:
-                break
+        steps = time_levels(
+            names, len(levels), lambda turn, level: _profile(program, levels[level], inputs[turn % len(inputs)]),
+            seconds=seconds, progress=progress,
+        )  # fmt: skip
     finally:
         program.reset_thresholds(list(program.threshold_steps))
-    steps.finish()
-    return curves
+    batch = program.plan.tensors[program.plan.inputs[0]].shape[0]
+    return StepCurves(isa=program.isa, threads=program.num_threads, batch_size=batch, steps=steps)
 
 
-def _curves(program: ProbeProgram, rounds: Sequence[Round]) -> StepCurves:
-    return StepCurves(
-        isa=program.isa,
-        threads=program.num_threads,
-        batch_size=program.plan.tensors[program.plan.inputs[0]].shape[0],
-        steps=measured_steps([step.name for step in program.plan.steps], rounds),
-    )
+def time_levels(
+    names: Sequence[str],
+    levels: int,
+    profile: Callable[[int, int], Sequence[Mapping[str, float | None]]],
+    *,
+    seconds: float = 5.0,
+    progress: Progress | None = None,
+) -> dict[str, MeasuredStep]:
+    """Profile all levels in turns until the times can be trusted.
+
+    Args:
+        names: Of the steps.
+        levels: How many there are.
+        profile: Runs a level in a round and returns what it says of every step, see :func:`measured_steps`.
+        seconds: When to stop repeating, after three rounds at least; while times are noisy, three times as long.
+        progress: Told of each round.
+    """
+    rounds: list[Round] = []
+    told = Steps(progress, "timing layers", _ROUNDS)
+    start = time.perf_counter()
+    steps: dict[str, MeasuredStep] = {}
+    for patience in (1, _PATIENCE):
+        while len(rounds) < patience * _ROUNDS and (
+            len(rounds) < _FEWEST_ROUNDS or time.perf_counter() - start < patience * seconds
+        ):
+            turn = len(rounds)
+            rounds.append([profile(turn, level) for level in range(levels)])
+            told.advance()
+        steps = measured_steps(names, rounds)
+        if not _is_noisy(steps):
+            break
+    told.finish()
+    return steps
+
+
+def _is_noisy(steps: Mapping[str, MeasuredStep]) -> bool:
+    """Whether times say too little to tell which zeros pay."""
+    return StepCurves(isa="", threads=1, batch_size=1, steps=dict(steps)).is_noisy
 
 
 def measured_steps(names: Sequence[str], rounds: Sequence[Round]) -> dict[str, MeasuredStep]:
