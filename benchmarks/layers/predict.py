@@ -3,9 +3,9 @@
     python -m benchmarks.layers.predict --network resnet18,resnet50 --threads 1,2
 
 All different layers of a network are steps of one plan, so that weights are as cold as in the network. Dense,
-sparse and automatic plans take turns. Values and their zeros are random and independent. The clock of a shared
-machine wanders: ``speed`` is the median of predicted over measured times, and errors are what is left when it is
-taken out; the last line also tells the errors with it.
+sparse and automatic plans take turns. Values are random, their zeros lie together as in real activations. The clock
+of a shared machine wanders: ``speed`` is the median of predicted over measured times, and errors are what is left
+when it is taken out; the last line also tells the errors with it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from zeroskip.cli.console import Terminal
 from zeroskip.engine import CostModel, Plan, fitted_cost_model
 from zeroskip.engine.cost import with_crossovers
-from zeroskip.engine.cost.synthetic import Algorithm, SyntheticPlan, sparse_values
+from zeroskip.engine.cost.synthetic import Algorithm, SyntheticPlan
+from zeroskip.engine.cost.zeros import clustered_values
 from zeroskip.engine.native import CompiledPlan, compile_plan, new_weight_store
 from zeroskip.engine.show.table import format_table
 from zeroskip.system import physical_cores
@@ -98,7 +99,7 @@ def _compare(
     layers: tuple[str, ...], compiled: dict[Algorithm, CompiledPlan], sparsity: float, rounds: int, model: CostModel
 ) -> Comparison:
     plan = compiled["auto"].plan
-    feed = [sparse_values(plan.tensors[index].shape, 1 - sparsity) for index in plan.inputs]
+    feed = [clustered_values(plan.tensors[index].shape, (1 - sparsity,))[0] for index in plan.inputs]
     steps = [index for index, step in enumerate(plan.steps) if step.op == "conv"]
     times: dict[Algorithm, list[Any]] = {algorithm: [] for algorithm in _ALGORITHMS}
     for _ in range(rounds):

@@ -142,7 +142,6 @@ def _dense_ratios(session: InferenceSession, feed: Feed, densities: Mapping[str,
     if model.fit is None or session.explain_islands():
         return {}
     plan = session.plan({name: np.shape(array) for name, array in feed.items()})
-    # Of other steps that skip, those below float32, the model knows no prices.
     steps = {step.name: step for step in plan.steps if step.name in densities and (can_skip(step) or skips_rows(step))}
     return {
         name: model.predict(plan, step, 1.0) / model.predict(plan, step, densities[name])

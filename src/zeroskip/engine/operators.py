@@ -53,6 +53,8 @@ class Operator:
         return self.keeps_zeros if isinstance(self.keeps_zeros, bool) else kind in self.keeps_zeros
 
 
+CONVOLUTIONS = ("conv", "bf16_conv", "quantized_conv")
+"""Convolutions, other than depthwise ones."""
 LINEAR = ("linear", "bf16_linear", "quantized_linear")
 """Fully connected layers."""
 

@@ -68,19 +68,19 @@ def test_a_damaged_file_counts_as_missing(fits: list[tuple[str, int]], content: 
 
 
 def _without_a_family(model: dict[str, Any]) -> None:
-    del model["families"]["rows"]
+    del model["types"]["float32"]["rows"]
 
 
 def _with_too_few_prices(model: dict[str, Any]) -> None:
-    model["families"]["point"]["sparse"]["prices"].pop()
+    model["types"]["float32"]["point"]["sparse"]["prices"].pop()
 
 
 def _with_a_negative_price(model: dict[str, Any]) -> None:
-    model["families"]["move"]["dense"]["prices"][0] = -1.0
+    model["types"]["float32"]["move"]["dense"]["prices"][0] = -1.0
 
 
 def _with_no_width(model: dict[str, Any]) -> None:
-    model["families"]["point"]["sparse"]["width"] = 0
+    model["types"]["float32"]["point"]["sparse"]["width"] = 0
 
 
 def _with_an_infinite_peak(model: dict[str, Any]) -> None:

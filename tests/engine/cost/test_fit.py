@@ -7,17 +7,19 @@ import pytest
 
 from zeroskip.engine.cost.fit import fit_cost_model, non_negative_least_squares
 from zeroskip.engine.cost.probes import Measurement, Sample
-from zeroskip.engine.cost.work import DENSE_AMOUNTS, FAMILIES, SPARSE_AMOUNTS
+from zeroskip.engine.cost.work import DENSE_AMOUNTS, FAMILIES, SPARSE_AMOUNTS, ElementType
 from zeroskip.engine.operators import Family
 
 RANDOM = np.random.default_rng(0)
 
 
-def samples(family: Family, prices: np.ndarray, algorithm: str, noise: float) -> list[Sample]:
+def samples(
+    family: Family, prices: np.ndarray, algorithm: str, noise: float, dtype: ElementType = "float32"
+) -> list[Sample]:
     amounts = RANDOM.uniform(0.1, 10.0, (40, len(prices)))
     times = amounts @ prices * RANDOM.uniform(1 - noise, 1 + noise, 40)
     return [
-        Sample(family, algorithm, tuple(row), 32, float(time), 0.01)  # type: ignore[arg-type]
+        Sample(dtype, family, algorithm, tuple(row), 32, float(time), 0.01)  # type: ignore[arg-type]
         for row, time in zip(amounts, times, strict=True)
     ]
 
@@ -27,13 +29,17 @@ def test_prices_are_recovered(noise: float) -> None:
     dense, sparse = RANDOM.uniform(1, 3, len(DENSE_AMOUNTS)), RANDOM.uniform(1, 3, len(SPARSE_AMOUNTS))
     measured = [item for family in FAMILIES for item in samples(family, dense, "dense", noise)]
     measured += samples("point", sparse, "sparse", noise)
+    measured += samples("point", 0.5 * dense, "dense", noise, "u8")
     model = fit_cost_model(Measurement(tuple(measured), 1.0), isa="avx2", threads=2, seconds=1.0)
-    point = model.families["point"]
+    point = model.types["float32"]["point"]
     assert point.sparse is not None
-    assert model.families["linear"].sparse is None
+    assert model.types["float32"]["linear"].sparse is None
     np.testing.assert_allclose(point.dense.prices, dense, rtol=0.01 + 5 * noise)
     np.testing.assert_allclose(point.sparse.prices, sparse, rtol=0.01 + 5 * noise)
     assert point.sparse.width == 32
+    assert set(model.types["u8"]) == {"point"}
+    assert "bf16" not in model.types
+    np.testing.assert_allclose(model.types["u8"]["point"].dense.prices, 0.5 * dense, rtol=0.01 + 5 * noise)
     assert model.fit is not None
     assert model.fit.error < 0.001 + noise
 

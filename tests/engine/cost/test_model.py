@@ -8,6 +8,7 @@ import pytest
 
 from zeroskip.engine import CostModel, Plan
 from zeroskip.engine.cost import AlgorithmCost, FamilyCost, Fit, with_crossovers
+from zeroskip.engine.cost.synthetic import SyntheticPlan
 from zeroskip.engine.cost.work import DENSE_AMOUNTS, FAMILIES, SPARSE_AMOUNTS, WINOGRAD_AMOUNTS
 from zeroskip.engine.plan.types import Step
 
@@ -53,6 +54,33 @@ def _without_winograd(step: Step) -> Step:
     return replace(step, attributes={name: value for name, value in step.attributes.items() if name != "winograd"})
 
 
+def test_prices_go_by_element_type_and_float32_stands_in_where_there_are_none() -> None:
+    builder = SyntheticPlan("u8")
+    builder.convolution(builder.map(1, 64, 8, 8), 64, 1, 1, algorithm="auto")
+    plan = builder.freeze()
+    step = next(step for step in plan.steps if step.op == "quantized_conv")
+    floats = model_with({"macs": 2.0}, {"macs": 3.0})
+    cheaper = model_with({"macs": 1.0}, {"macs": 1.0}).types["float32"]
+    both = floats.model_copy(update={"types": floats.types | {"u8": {"point": cheaper["point"]}}})
+    assert not floats.has_prices("u8")
+    assert floats.predict(plan, step) == 2.0 * step.macs
+    assert both.has_prices("u8")
+    assert both.predict(plan, step) == 1.0 * step.macs
+    assert both.predict(plan, step, 0.5) == 0.5 * step.macs
+
+
+def test_built_in_prices_make_narrow_types_quicker() -> None:
+    times = {}
+    for dtype in ("float32", "bf16", "u8"):
+        builder = SyntheticPlan(dtype)
+        builder.convolution(builder.map(1, 64, 14, 14), 64, 1, 1, algorithm="auto")
+        plan = builder.freeze()
+        step = next(step for step in plan.steps if step.op.endswith("conv"))
+        times[dtype] = SEED.predict(plan, step, 0.5)
+    assert times["u8"] < times["float32"]
+    assert times["bf16"] < times["float32"]
+
+
 def test_a_step_that_cannot_skip_ignores_density() -> None:
     plan = plan_of_two_convolutions()
     dense = plan.steps[1]
@@ -76,7 +104,7 @@ def model_with(
         winograd=winograd and AlgorithmCost(prices=tuple(winograd.get(name, 0.0) for name in WINOGRAD_AMOUNTS)),
     )
     fit = Fit(date="2026-01-01", seconds=1.0, samples=1, error=0.0, spread=spread)
-    return CostModel(isa="avx512", families=dict.fromkeys(FAMILIES, cost), peak_macs_per_ms=1e6, fit=fit)
+    return CostModel(isa="avx512", types={"float32": dict.fromkeys(FAMILIES, cost)}, peak_macs_per_ms=1e6, fit=fit)
 
 
 def test_the_crossover_is_where_both_algorithms_take_equally_long() -> None:

@@ -12,7 +12,10 @@ from zeroskip.engine.cost.work import (
     DENSE_AMOUNTS,
     SPARSE_AMOUNTS,
     WINOGRAD_AMOUNTS,
+    ElementType,
+    can_skip,
     dense_amounts,
+    element_type,
     family_of,
     sparse_amounts,
     winograd_amounts,
@@ -117,8 +120,52 @@ def test_sparse_work_grows_with_density_and_its_rest_does_not() -> None:
     )
     assert empty["macs"] == empty["weight_loads"] == empty["nonzeros"] == 0
     assert full["macs"] == 2 * half["macs"] == 64 * 9 * 32 * 64
-    assert half["weight_loads"] == 0.75 * full["weight_loads"]  # a quarter of the pairs shares a load
+    assert half["weight_loads"] == 0.625 * full["weight_loads"]  # three eighths of the pairs share a load
     assert all(empty[name] == full[name] for name in ("visits", "sums", "weight_bytes", "written_bytes", "steps"))
+
+
+@pytest.mark.parametrize(("dtype", "size"), [("float32", 4), ("bf16", 2), ("u8", 1)])
+def test_work_of_element_types(dtype: ElementType, size: int) -> None:
+    builder = SyntheticPlan(dtype)
+    builder.convolution(builder.map(1, 64, 8, 8), 64, 1, 1, algorithm="sparse", adds=True)
+    builder.pool(builder.map(1, 64, 8, 8), 2, 2)
+    builder.linear(8, 4)
+    plan = builder.freeze()
+    conv, pool, linear = (
+        next(step for step in plan.steps if step.op.endswith(op)) for op in ("conv", "pool", "linear")
+    )
+    assert {element_type(plan, step) for step in (conv, pool, linear)} == {dtype}
+    assert can_skip(conv)
+    amounts = dict(zip(DENSE_AMOUNTS, dense_amounts(plan, conv), strict=True))
+    assert amounts["weight_bytes"] == size * 64 * 64
+    assert amounts["added_bytes"] == amounts["read_bytes"] == size * 64 * 64
+    assert dict(zip(DENSE_AMOUNTS, dense_amounts(plan, pool), strict=True))["window_bytes"] == size * 4 * 64 * 16
+    assert dict(zip(DENSE_AMOUNTS, dense_amounts(plan, linear), strict=True))["weight_bytes"] == size * 32
+    sparse = dict(zip(SPARSE_AMOUNTS, sparse_amounts(plan, conv, 0.5, 64), strict=True))
+    assert sparse["macs"] == 0.5 * 64**3
+
+
+def test_integers_whose_zero_is_not_0_cannot_skip() -> None:
+    builder = SyntheticPlan("u8")
+    builder.convolution(builder.map(1, 64, 8, 8), 64, 1, 1, algorithm="auto")
+    step = next(step for step in builder.steps if step.op == "quantized_conv")
+    assert can_skip(step)
+    assert can_skip(
+        replace(step, attributes={key: step.attributes[key] for key in step.attributes if key != "algorithm"})
+    )
+    for attribute in ({"x_zero_point": 3}, {"algorithm": "dense"}, {"input_layout": "nchw"}):
+        assert not can_skip(replace(step, attributes=step.attributes | attribute))
+
+
+def test_lists_are_made_once_and_masks_are_walked_by_every_range_of_outputs() -> None:
+    found = {}
+    for dtype in ("float32", "u8"):
+        builder = SyntheticPlan(dtype)
+        builder.convolution(builder.map(1, 64, 8, 8), 256, 3, 1, algorithm="sparse")
+        plan = builder.freeze()
+        step = next(step for step in plan.steps if "conv" in step.op)
+        found[dtype] = dict(zip(SPARSE_AMOUNTS, sparse_amounts(plan, step, 1.0, 64), strict=True))["nonzeros"]
+    assert found == {"float32": 64 * 64 * 9 * 4, "u8": 64 * 64}
 
 
 def test_wider_kernels_visit_less() -> None:

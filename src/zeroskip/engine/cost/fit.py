@@ -8,9 +8,10 @@ from datetime import datetime, timezone
 import numpy as np
 from numpy.typing import NDArray
 
+from ..operators import Family
 from .model import AlgorithmCost, CostModel, FamilyCost, Fit
 from .probes import Measurement, Sample
-from .work import FAMILIES
+from .work import ELEMENT_TYPES, FAMILIES, ElementType
 
 _SWEEPS = 2000
 _RIDGE = 1e-6
@@ -20,21 +21,25 @@ def fit_cost_model(measurement: Measurement, *, isa: str, threads: int, seconds:
     """Find the prices that explain the measured times best, in relative terms.
 
     Args:
-        measurement: With at least one sample of the dense algorithm for every family.
+        measurement: With at least one sample of the dense algorithm for every family in float32.
         isa: Instruction set it was made with.
         threads: Threads it was made with.
         seconds: How long the measurement took.
     """
     samples = measurement.samples
-    families, errors = {}, []
-    for family in FAMILIES:
-        costs = {}
-        for algorithm in ("dense", "sparse", "winograd"):
-            chosen = [item for item in samples if (item.family, item.algorithm) == (family, algorithm)]
-            if chosen:
-                costs[algorithm] = _fit_prices(chosen)
-                errors += [abs(costs[algorithm].time_ms(item.amounts) / item.latency_ms - 1) for item in chosen]
-        families[family] = FamilyCost(**costs)
+    types: dict[ElementType, dict[Family, FamilyCost]] = {}
+    errors: list[float] = []
+    for dtype in ELEMENT_TYPES:
+        for family in FAMILIES:
+            costs = {}
+            for algorithm in ("dense", "sparse", "winograd"):
+                wanted = (dtype, family, algorithm)
+                chosen = [item for item in samples if (item.dtype, item.family, item.algorithm) == wanted]
+                if chosen:
+                    costs[algorithm] = _fit_prices(chosen)
+                    errors += [abs(costs[algorithm].time_ms(item.amounts) / item.latency_ms - 1) for item in chosen]
+            if costs:
+                types.setdefault(dtype, {})[family] = FamilyCost(**costs)
     fit = Fit(
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         seconds=round(seconds, 3),
@@ -43,7 +48,7 @@ def fit_cost_model(measurement: Measurement, *, isa: str, threads: int, seconds:
         spread=round(float(np.median([item.spread for item in samples])), 4),
     )
     peak = measurement.peak_macs_per_ms
-    return CostModel(isa=isa, threads=threads, families=families, peak_macs_per_ms=peak, fit=fit)
+    return CostModel(isa=isa, threads=threads, types=types, peak_macs_per_ms=peak, fit=fit)
 
 
 def _fit_prices(samples: Sequence[Sample]) -> AlgorithmCost:

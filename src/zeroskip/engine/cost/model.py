@@ -1,8 +1,9 @@
 """CostModel: prices of the work that steps do, and what follows from them.
 
-The time of a step is the sum of its amounts (:mod:`.work`) times the prices of its family, all prices being
-at least zero. A convolution that may skip zeros has two such sums; it takes the smaller one, and the density
-at which they are equal is its ``crossover_density``. One that may be computed by Winograd's algorithm has one more.
+The time of a step is the sum of its amounts (:mod:`.work`) times the prices of its family in its element type, all
+prices being at least zero. A convolution that may skip zeros has two such sums; it takes the smaller one, and the
+density at which they are equal is its ``crossover_density``. One that may be computed by Winograd's algorithm has one
+more.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from typing_extensions import Self
 
 from ...saved_value import SavedValue
-from ..operators import Family
+from ..operators import LINEAR, Family
 from ..plan.types import Plan, Step
 from .work import (
     DENSE_AMOUNTS,
@@ -24,8 +26,10 @@ from .work import (
     SPARSE_AMOUNTS,
     WINOGRAD_AMOUNTS,
     Amounts,
+    ElementType,
     can_skip,
     dense_amounts,
+    element_type,
     family_of,
     row_amounts,
     skips_rows,
@@ -39,6 +43,8 @@ CostModelChoice: TypeAlias = Literal["cached", "default", "fit", "refit"]
 built-in one; ``fit``: fit (seconds) if there is none; ``refit``: fit."""
 
 _FLOATS_PER_CYCLE = {"generic": 4.0, **dict.fromkeys(("neon", "neondot", "neoni8mm"), 8.0)}  # of others 16
+_SEED_FACTORS: Mapping[ElementType, float] = MappingProxyType({"bf16": 2.0, "u8": 2.0})
+"""How many times as many products of a type as of float32 are taken to be done at once."""
 _SEED_GHZ = 3.0
 _SEED_EFFICIENCY = 0.93
 _SEED_BYTES_PER_MS = 10e6
@@ -121,7 +127,8 @@ class CostModel(SavedValue):
     Attributes:
         isa: Instruction set the prices are for.
         threads: Threads the prices are for.
-        families: Prices by family.
+        types: Prices by element type and family. Of float32 there are all families; where a narrower type lacks one,
+            or there are no prices of it at all (bf16 on a CPU without products of it), those of float32 hold.
         peak_macs_per_ms: What the threads together could do at best.
         parallel_efficiency: Fraction of ideal scaling that each thread after the first adds; used only to
             predict for other numbers of threads.
@@ -133,34 +140,32 @@ class CostModel(SavedValue):
 
     isa: str = "avx512"
     threads: int = Field(default=1, ge=1)
-    families: dict[Family, FamilyCost]
+    types: dict[ElementType, dict[Family, FamilyCost]]
     peak_macs_per_ms: float = Field(gt=0, allow_inf_nan=False)
     parallel_efficiency: _Price = 0.9
     fit: Fit | None = None
 
-    @field_validator("families")
+    @field_validator("types")
     @classmethod
-    def _check_families(cls, families: dict[Family, FamilyCost]) -> dict[Family, FamilyCost]:
-        if missing := [family for family in FAMILIES if family not in families]:
-            raise ValueError(f"has no prices for {', '.join(missing)}")
-        return families
+    def _check_types(
+        cls, types: dict[ElementType, dict[Family, FamilyCost]]
+    ) -> dict[ElementType, dict[Family, FamilyCost]]:
+        if missing := [family for family in FAMILIES if family not in types.get("float32", {})]:
+            raise ValueError(f"has no prices in float32 for {', '.join(missing)}")
+        return types
 
     @classmethod
     def for_isa(cls, isa: str) -> CostModel:
         """Return the built-in prices for an instruction set, for use where nothing has been measured."""
-        floats = _FLOATS_PER_CYCLE.get(isa, 16.0)
-        peak = floats * _SEED_GHZ * 1e6
-        move = 1.0 / _SEED_BYTES_PER_MS
-        dense = AlgorithmCost(prices=(1 / (peak * _SEED_EFFICIENCY), move, move, move, 0.0, _SEED_STEP_MS))
-        families = {
-            family: FamilyCost(
-                dense=dense,
-                sparse=_seed_sparse(peak) if family in ("point", "rows", "taps") else None,
-                winograd=_seed_winograd(peak) if family in ("rows", "stem") else None,
-            )
-            for family in FAMILIES
-        }
-        return cls(isa=isa, families=families, peak_macs_per_ms=peak)
+        peak = _FLOATS_PER_CYCLE.get(isa, 16.0) * _SEED_GHZ * 1e6
+        types: dict[ElementType, dict[Family, FamilyCost]] = {"float32": _seed_families(peak, is_narrow=False)}
+        for dtype, factor in _SEED_FACTORS.items():
+            types[dtype] = _seed_families(factor * peak, is_narrow=True)
+        return cls(isa=isa, types=types, peak_macs_per_ms=peak)
+
+    def has_prices(self, dtype: ElementType) -> bool:
+        """Whether there are prices of its own for an element type."""
+        return dtype in self.types
 
     def summary(self) -> str:
         """Return in a few words where the prices come from.
@@ -199,9 +204,9 @@ class CostModel(SavedValue):
             winograd: Whether Winograd's algorithm may be used where the step allows it.
             inputs: Of the plan's batch, where they are going to be run one by one; the time is that of all of them.
         """
-        if step.op == "linear":
+        if step.op in LINEAR:
             density = density if density is not None and skips_rows(step) else 1.0
-            time = self.families["linear"].dense.time_ms(row_amounts(plan, step, density, inputs))
+            time = self.cost_of(plan, step).dense.time_ms(row_amounts(plan, step, density, inputs))
             return time * self._speedup(self.threads) / self._speedup(threads)
         time = self.dense_ms(plan, step)
         if winograd:
@@ -210,13 +215,18 @@ class CostModel(SavedValue):
             time = min(time, self.sparse_ms(plan, step, density))
         return time * self._speedup(self.threads) / self._speedup(threads)
 
+    def cost_of(self, plan: Plan, step: Step) -> FamilyCost:
+        """Return the prices that hold for a step."""
+        family = family_of(plan, step)
+        return self.types.get(element_type(plan, step), {}).get(family) or self.types["float32"][family]
+
     def dense_ms(self, plan: Plan, step: Step) -> float:
         """Return the time in ms of a step by the direct algorithm that skips nothing, at this model's threads."""
-        return self.families[family_of(plan, step)].dense.time_ms(dense_amounts(plan, step))
+        return self.cost_of(plan, step).dense.time_ms(dense_amounts(plan, step))
 
     def winograd_ms(self, plan: Plan, step: Step) -> float:
         """Return the time in ms of a convolution by Winograd's algorithm; infinite where it may not be used."""
-        cost = self.families[family_of(plan, step)].winograd
+        cost = self.cost_of(plan, step).winograd
         if cost is None or not takes_winograd(step):
             return math.inf
         return cost.time_ms(winograd_amounts(plan, step))
@@ -229,9 +239,9 @@ class CostModel(SavedValue):
             step: A convolution or fully connected layer.
             density: Fraction of non-zeros in its input, in [0, 1].
         """
-        if step.op == "linear":
-            return self.families["linear"].dense.time_ms(row_amounts(plan, step, density))
-        sparse = self.families[family_of(plan, step)].sparse
+        if step.op in LINEAR:
+            return self.cost_of(plan, step).dense.time_ms(row_amounts(plan, step, density))
+        sparse = self.cost_of(plan, step).sparse
         if sparse is None:
             return self.dense_ms(plan, step)
         return sparse.time_ms(sparse_amounts(plan, step, density, sparse.width))
@@ -267,15 +277,29 @@ def with_crossovers(plan: Plan, model: CostModel) -> Plan:
 
 
 def _with_crossover(plan: Plan, step: Step, model: CostModel) -> Step:
-    if step.attributes.get("algorithm") != "auto" or not can_skip(step):
+    if step.op != "conv" or step.attributes.get("algorithm") != "auto":
         return step
     return replace(step, attributes=step.attributes | {"crossover_density": model.crossover_density(plan, step)})
+
+
+def _seed_families(peak: float, *, is_narrow: bool) -> dict[Family, FamilyCost]:
+    """Return the prices of all families for so many multiply-accumulates per ms."""
+    move = 1.0 / _SEED_BYTES_PER_MS
+    dense = AlgorithmCost(prices=(1 / (peak * _SEED_EFFICIENCY), move, move, move, move, 0.0, _SEED_STEP_MS))
+    return {
+        family: FamilyCost(
+            dense=dense,
+            sparse=_seed_sparse(peak) if family in ("point", "rows", "taps") else None,
+            winograd=_seed_winograd(peak) if family in ("rows", "stem") and not is_narrow else None,
+        )
+        for family in FAMILIES
+    }
 
 
 def _seed_winograd(peak: float) -> AlgorithmCost:
     """Return prices by which 3x3 layers take a third to a half of the time of the direct algorithm."""
     move = 1.0 / _SEED_BYTES_PER_MS
-    prices = (1 / (peak * _SEED_EFFICIENCY), move, _SEED_TRANSFORM_MACS / peak, move, move, _SEED_STEP_MS)
+    prices = (1 / (peak * _SEED_EFFICIENCY), move, _SEED_TRANSFORM_MACS / peak, move, move, move, _SEED_STEP_MS)
     return AlgorithmCost(prices=prices)
 
 
@@ -297,6 +321,7 @@ def _seed_sparse(peak: float) -> AlgorithmCost:
         "sums": 0.0,
         "weight_bytes": 0.0,
         "read_bytes": 0.0,
+        "added_bytes": 0.0,
         "written_bytes": 0.0,
         "steps": _SEED_STEP_MS,
     }

@@ -1,28 +1,33 @@
 """Work: what a step does, counted in the few quantities that its time is made of.
 
-Owns the *families* (steps that the same kernels carry out, so that one set of prices fits them) and the
-*amounts* of a step in each. Knows no times.
+Owns the *families* (steps that the same kernels carry out, so that one set of prices fits them), the element types
+that each family may compute in, and the *amounts* of a step in each. Knows no times.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from ..data_types import FLOAT32
-from ..operators import LINEAR, OPERATORS, Family
+from ..operators import CONVOLUTIONS, LINEAR, OPERATORS, Family
 from ..plan.types import CHANNEL_BLOCK, Plan, Step, round_up
+from .zeros import NEIGHBOUR_CORRELATION, shared_density
 
 Amounts: TypeAlias = tuple[float, ...]
+ElementType: TypeAlias = Literal["float32", "bf16", "u8"]
+"""What steps compute in: the type of the activations that they read or write."""
+
+ELEMENT_TYPES: tuple[ElementType, ...] = get_args(ElementType)
 
 FAMILIES: tuple[Family, ...] = ("point", "rows", "taps", "stem", "depthwise", "linear", "pool", "move")
 """1x1 convolutions; those 3 wide at stride 1, of several rows; other convolutions; those of few channels, whose
 input is gathered first; depthwise ones; fully connected layers; pooling windows; steps that only move data."""
 
-DENSE_AMOUNTS = ("macs", "weight_bytes", "read_bytes", "written_bytes", "window_bytes", "steps")
-"""What the time of a step that skips nothing is made of. ``window_bytes``: what its windows read, overlaps
-counted each time."""
+DENSE_AMOUNTS = ("macs", "weight_bytes", "read_bytes", "added_bytes", "written_bytes", "window_bytes", "steps")
+"""What the time of a step that skips nothing is made of. ``added_bytes``: of a map that is added to a convolution's
+sums. ``window_bytes``: what its windows read, overlaps counted each time."""
 SPARSE_AMOUNTS = (
     "macs",
     "weight_loads",
@@ -31,28 +36,41 @@ SPARSE_AMOUNTS = (
     "sums",
     "weight_bytes",
     "read_bytes",
+    "added_bytes",
     "written_bytes",
     "steps",
 )
 """What the time of a convolution that skips is made of.
 
 ``macs``: those of non-zeros. ``weight_loads``: likewise, but two neighbouring pixels that both have a
-channel share one. ``nonzeros``: how often one is found in a mask. ``visits``: of a pixel by a panel of 64
-input channels, whatever it finds there. ``sums``: put aside after one panel and taken up by the next one.
+channel share one. ``nonzeros``: how often one is found in a mask, or put into a list. ``visits``: of a pixel by a
+panel of weights, whatever it finds there. ``sums``: put aside after one panel and taken up by the next one.
 """
 
-WINOGRAD_AMOUNTS = ("products", "weight_bytes", "transforms", "read_bytes", "written_bytes", "steps")
+WINOGRAD_AMOUNTS = ("products", "weight_bytes", "transforms", "read_bytes", "added_bytes", "written_bytes", "steps")
 """What the time of a convolution by Winograd's algorithm is made of. ``products``: multiply-accumulates of its
 matrices. ``transforms``: of one tile and channel, input or output."""
 
-_PANEL_CHANNELS = 64
+_PANEL_ROWS: dict[ElementType, int] = {"float32": 64, "bf16": 256, "u8": 320}
+"""Input channels, of all taps, whose weights are near while one pixel after the other is visited."""
 _SLAB_CHANNELS = 64
 _TILE_INPUTS = 6  # per side of a Winograd tile, whatever its outputs
 
 
+def element_type(plan: Plan, step: Step) -> ElementType:
+    """Return what a step computes in; where it reads one type and writes another, the narrower one."""
+    found = {plan.tensors[index].dtype for index in (*step.inputs, *step.outputs)}
+    return "u8" if "u8" in found else "bf16" if "bf16" in found else "float32"
+
+
 def can_skip(step: Step) -> bool:
     """Whether a step is a convolution that may skip the zeros of its input."""
-    return step.op == "conv" and step.attributes.get("algorithm") in ("auto", "sparse")
+    if step.op not in CONVOLUTIONS:
+        return False
+    if step.op == "conv":
+        return step.attributes.get("algorithm") in ("auto", "sparse")
+    is_image = "input_layout" in step.attributes
+    return step.attributes.get("algorithm") != "dense" and not is_image and not step.attributes.get("x_zero_point")
 
 
 def skips_rows(step: Step) -> bool:
@@ -103,14 +121,15 @@ def family_of(plan: Plan, step: Step) -> Family:
 def dense_amounts(plan: Plan, step: Step) -> Amounts:
     """Return the amounts of ``DENSE_AMOUNTS`` of a step."""
     result = plan.tensors[step.outputs[0]]
-    read, written = _bytes_read(plan, step), _bytes(plan, step.outputs)
-    if step.op == "conv":
+    read, added = _bytes_read(plan, step)
+    written, size = _bytes(plan, step.outputs), _weight_size(plan, step)
+    if step.op in CONVOLUTIONS:
         macs, weights, _ = _convolution(plan, step, CHANNEL_BLOCK)
-        return macs, weights, read, written, 0.0, 1.0
-    if step.op == "linear":  # every weight is read, often for a single row
-        return float(step.macs), FLOAT32.bytes * step.macs / rows_of(plan, step), read, written, 0.0, 1.0
+        return macs, weights, read, added, written, 0.0, 1.0
+    if step.op in LINEAR:  # every weight is read, often for a single row
+        return float(step.macs), size * step.macs / rows_of(plan, step), read, added, written, 0.0, 1.0
     window = math.prod(_pair(step, "kernel")) * result.elements if "kernel" in step.attributes else 0
-    return float(step.macs), 0.0, read, written, FLOAT32.bytes * window, 1.0
+    return float(step.macs), 0.0, read, added, written, size * window, 1.0
 
 
 def row_amounts(plan: Plan, step: Step, density: float, inputs: int = 1) -> Amounts:
@@ -129,7 +148,9 @@ def row_amounts(plan: Plan, step: Step, density: float, inputs: int = 1) -> Amou
     return density * macs, density * rows * inputs * weights, *others
 
 
-def sparse_amounts(plan: Plan, step: Step, density: float, width: int) -> Amounts:
+def sparse_amounts(
+    plan: Plan, step: Step, density: float, width: int, correlation: float = NEIGHBOUR_CORRELATION
+) -> Amounts:
     """Return the amounts of ``SPARSE_AMOUNTS`` of a convolution.
 
     Args:
@@ -137,14 +158,18 @@ def sparse_amounts(plan: Plan, step: Step, density: float, width: int) -> Amount
         step: A convolution.
         density: Fraction of non-zeros in its input, in [0, 1].
         width: Output channels that its microkernel computes at once.
+        correlation: Of zeros in neighbouring pixels, see :func:`.zeros.shared_density`.
     """
     macs, weights, visited = _convolution(plan, step, width)
-    panels = visited / _PANEL_CHANNELS
-    elements = plan.tensors[step.outputs[0]].elements
-    sums = max(0.0, macs / _PANEL_CHANNELS - elements)
-    shared = (2 * density - density * density) * macs
-    read, written = _bytes_read(plan, step), _bytes(plan, step.outputs)
-    return density * macs, shared, density * visited, panels, sums, weights, read, written, 1.0
+    kind, result = element_type(plan, step), plan.tensors[step.outputs[0]]
+    # Masks are walked by every range of outputs and tap; lists are made once for all of them.
+    found = visited if kind == "float32" else float(plan.tensors[step.inputs[0]].elements)
+    panels = visited / _PANEL_ROWS[kind]
+    sums = max(0.0, macs / _PANEL_ROWS[kind] - result.elements)
+    shared = shared_density(density, correlation) * macs
+    read, added = _bytes_read(plan, step)
+    written = _bytes(plan, step.outputs)
+    return density * macs, shared, density * found, panels, sums, weights, read, added, written, 1.0
 
 
 def takes_winograd(step: Step) -> bool:
@@ -162,9 +187,9 @@ def winograd_amounts(plan: Plan, step: Step) -> Amounts:
     batch, _, height, width = result.shape
     tiles = batch * math.ceil(height / side) * math.ceil(width / side)
     products = float(_TILE_INPUTS**2 * inputs * outputs)
-    read, written = _bytes_read(plan, step), _bytes(plan, step.outputs)
+    (read, added), written = _bytes_read(plan, step), _bytes(plan, step.outputs)
     transforms = float(tiles * (round_up(inputs, CHANNEL_BLOCK) + outputs))
-    return tiles * products, FLOAT32.bytes * products, transforms, read, written, 1.0
+    return tiles * products, FLOAT32.bytes * products, transforms, read, added, written, 1.0
 
 
 def _convolution(plan: Plan, step: Step, width: int) -> tuple[float, float, float]:
@@ -175,7 +200,7 @@ def _convolution(plan: Plan, step: Step, width: int) -> tuple[float, float, floa
     outputs = round_up(outputs, CHANNEL_BLOCK)
     products = float(groups * taps * inputs * outputs)
     visited = float(result.pixels * groups * taps * round_up(inputs, CHANNEL_BLOCK) * math.ceil(outputs / width))
-    return result.pixels * products, FLOAT32.bytes * products, visited
+    return result.pixels * products, _weight_size(plan, step) * products, visited
 
 
 def _input_channels(plan: Plan, step: Step) -> int:
@@ -195,10 +220,16 @@ def _merged_groups(step: Step, inputs: int, outputs: int) -> tuple[int, int, int
     return 1, inputs, outputs
 
 
-def _bytes_read(plan: Plan, step: Step) -> float:
-    """Return the bytes of all inputs, less the pixels of the first that no window reaches."""
+def _weight_size(plan: Plan, step: Step) -> int:
+    """Return the bytes of a weight, or of another element that a step reads."""
+    return plan.tensors[step.inputs[0]].data_type.bytes if step.inputs else FLOAT32.bytes
+
+
+def _bytes_read(plan: Plan, step: Step) -> tuple[float, float]:
+    """Return the bytes of what a step reads, less the pixels of its first input that no window reaches, and adds."""
     reached = min(1.0, math.prod(_pair(step, "kernel")) / math.prod(_pair(step, "strides")))
-    return reached * _bytes(plan, step.inputs[:1]) + _bytes(plan, step.inputs[1:])
+    first, others = reached * _bytes(plan, step.inputs[:1]), _bytes(plan, step.inputs[1:])
+    return (first, others) if step.op in CONVOLUTIONS else (first + others, 0.0)
 
 
 def _bytes(plan: Plan, tensors: Sequence[int]) -> float:

@@ -31,8 +31,6 @@ enough for two threads, because those that slept through the island wake up too 
 two virtual cores, November 2026). Rounded up: a part that is left out costs less than one too many.
 """
 _LAYOUT_CHANGES = ("to_nhwc", "to_row")
-_BY_TILE = ("quantized_conv", "quantized_linear")
-"""Layers on integers: they decide tile by tile like ``conv``, and have no prices of their own."""
 _UNKNOWN_EXTENT = 16
 """Rows, and pixels in each direction, that a layer is taken to have where they are not known before the run."""
 
@@ -91,7 +89,7 @@ def _gain(plan: Plan, step: Step, costs: CostModel, threads: int) -> float:
     if not step.macs:
         return 0.0
     dense = costs.predict(plan, step, threads=threads, winograd=False)
-    if skips_rows(step) or step.op in _BY_TILE:
+    if skips_rows(step):
         return dense * (1 - _NATURAL_DENSITY)
     return dense - costs.predict(plan, step, _NATURAL_DENSITY, threads)
 

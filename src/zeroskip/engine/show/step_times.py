@@ -12,7 +12,7 @@ from ...files import atomic_write_text
 from ...short_repr import ShortRepr
 from ...text import time_cell, time_words
 from ..cost import can_skip, gains_by_zeros, skips_rows
-from ..operators import LINEAR
+from ..operators import CONVOLUTIONS, LINEAR
 from ..plan.types import Plan, Step
 from .table import format_table, shape_text
 
@@ -22,7 +22,6 @@ it has one input channel for each output; many rows share the weights of a fully
 of them; a convolution's input is a vector; it is neither kind of layer; or another engine runs it."""
 OBSTACLES: tuple[Obstacle, ...] = get_args(Obstacle)
 
-CONVOLUTIONS = ("conv", "bf16_conv", "quantized_conv")
 _DEPTHWISE = ("depthwise", "quantized_depthwise")
 _NARROW = ("bf16_conv", "bf16_linear", "quantized_conv", "quantized_linear")
 """Steps that decide by themselves, without a mask of the planner's."""

@@ -1,0 +1,118 @@
+"""What int8 costs trained networks: ours with and without thresholds, and the peers', each quantised by its own tool.
+
+Half of the pictures choose everything (scales, thresholds, layers kept in float32); accuracy is counted on the other
+half, which nothing has seen, by the engine that is to run the model.
+
+python -m benchmarks.precision.accuracy --data DATA --work WORK
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import zeroskip as zs
+from zeroskip.analysis import ModelInput
+from zeroskip.baselines.quantizers import quantize_for
+from zeroskip.baselines.registry import create_engine
+from zeroskip.cli.console import Terminal
+from zeroskip.data import Dataset
+from zeroskip.onnx import LoadedModel
+
+from ..calibration.cases import Case
+from ..lists import words
+from .cases import TRAINED, WAYS, model_path
+from .result import RESULTS, AccuracyResult, Way
+
+_MAX_DROP = 0.01
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    options = _parser().parse_args(arguments)
+    for name in options.network:
+        case, terminal = TRAINED[name], Terminal()
+        data = case.data(options.data, options.pictures)
+        choosing, unseen = data.split(0.5, seed=options.seed)
+        model = case.read(options.data)
+        ways = [_way(case, way, model, choosing, unseen, options) for way in WAYS]
+        for way in ways:
+            terminal.note(f"{name}: {way.name} {way.drop:.2%} ({way.note})")
+        result = AccuracyResult(
+            network=name,
+            metric=case.metric,
+            max_drop=_MAX_DROP,
+            choosing=len(choosing),
+            unseen=len(unseen),
+            seed=options.seed,
+            ways=tuple(ways),
+        )
+        path = RESULTS / "accuracy" / f"{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        result.save(path)
+    return 0
+
+
+def _way(case: Case, name: str, model: bytes, choosing: Dataset, unseen: Dataset, options: argparse.Namespace) -> Way:
+    start = time.monotonic()
+    made, note = _make(name, model, choosing, options.threads)
+    minutes = (time.monotonic() - start) / 60
+    path = model_path(options.work, case.name, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(made)
+    base = np.argmax(_answers("zeroskip", "f32", model, unseen), axis=1)
+    answers = np.argmax(_answers(WAYS[name], "f32" if name == "float32" else "int8", made, unseen), axis=1)
+    truth = np.asarray(unseen.labels) if case.metric == "top1" else base
+    return Way(
+        name=name,
+        right=float(np.mean(answers == truth)),
+        lost=int(np.sum((base == truth) & (answers != truth))),
+        won=int(np.sum((base != truth) & (answers == truth))),
+        drop=float(np.mean(base == truth) - np.mean(answers == truth)),
+        minutes=minutes,
+        note=note,
+    )
+
+
+def _make(way: str, model: bytes, data: Dataset, threads: int) -> tuple[bytes, str]:
+    """Return the model of a row, and how it came about."""
+    if way == "float32":
+        return model, "exact"
+    if way in ("onnxruntime_int8", "openvino_int8"):
+        feeds = [feed for feed, _ in ModelInput.of_model(LoadedModel.of(model)).feeds(data, 1)]
+        return quantize_for(WAYS[way], model, feeds)
+    options = zs.CalibrationOptions(max_drop=_MAX_DROP, threads=threads, costs="model", measure_seconds=0.0)
+    thresholds = None
+    if way == "int8_thresholds":
+        thresholds = zs.calibrate(model, data, options=options).thresholds
+    result = zs.quantize(model, data, thresholds=thresholds, options=options)
+    return result.quantized.to_bytes(), result.message
+
+
+def _answers(engine: str, precision: Any, model: bytes, data: Dataset) -> NDArray[np.float32]:
+    """Return the first output of an engine for every picture, one at a time, float32 ``[pictures, classes]``."""
+    runner = create_engine(engine, 1, precision if engine != "zeroskip" else "f32")
+    feeds = [feed for feed, _ in ModelInput.of_model(LoadedModel.of(model)).feeds(data, 1)]
+    runner.load(model, {name: value.shape for name, value in feeds[0].items()})
+    return np.concatenate([np.array(runner.run(feed)[0], np.float32) for feed in feeds])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.precision.accuracy", description="What int8 costs.")
+    parser.add_argument("--data", type=Path, required=True, help="as for benchmarks.calibration.run")
+    parser.add_argument("--work", type=Path, required=True, help="folder for the models")
+    parser.add_argument("--network", type=words, default=list(TRAINED))
+    parser.add_argument("--pictures", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
