@@ -34,6 +34,7 @@ _WORDS = {
     "penalised": "transformed L1, distillation, mixup",
     "penalised_taught": "transformed L1, distillation, mixup, taught by ResNet-56",
     "unmixed": "penalty, calibration, recovery without mixup",
+    "brief": "penalty, calibration, recovery",
     "recipe": "full recipe before the finish",
     "self_finished": "full recipe",
     "taught": "full recipe before the finish, taught by ResNet-56",

@@ -13,6 +13,7 @@ SHORT_EPOCHS = 8
 """Of those on ResNet-20 that show what each part does, and of the plain run beside them."""
 RECOVERY_SHARE = 0.65
 """How much of a run comes after the calibration, in the runs that calibrate on the way."""
+_RECOVERY_SHARES = {"brief": 0.4}
 SPARSITY = {"resnet20": 0.70, "resnet56": 0.70, "widenet": 0.75, "resnet20_onnx": 0.72}
 """By MACs, what that calibration is for: for the ResNets 18 points more than plain training has, and a little."""
 UNREAD = {
@@ -99,6 +100,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "recipe": {"regularizer": "transformed_l1", "strength": 3.0, **_MIXED},
     "taught": {"regularizer": "transformed_l1", "strength": 3.0, **_MIXED},
     "plainly_taught": {"regularizer": "transformed_l1", "strength": 3.0, "distillation": 0.5},
+    "brief": {"regularizer": "transformed_l1", "strength": 3.0, "distillation": 0.9, "keep": "best"},
     "self_finished": {},
     "finished": {},
     "short_plain": _SHORT,
@@ -121,7 +123,7 @@ _FINISH: dict[str, Any] = {
 """The last epochs of a run, after those with mixup: real pictures, and labels for a part of the loss."""
 _FINISHES = {"self_finished": "recipe", "finished": "taught"}
 """Method to the one whose runs it goes on from."""
-_RECOVERING = ("recipe", "taught", "plainly_taught", "unmixed")
+_RECOVERING = ("recipe", "taught", "plainly_taught", "unmixed", "brief")
 _TEACHERS = {
     **dict.fromkeys(("taught", "penalised_taught"), ("resnet56", "resnet56-plain-0")),
     "plainly_taught": ("widenet", "widenet-plain-0"),
@@ -149,7 +151,7 @@ def run(network: str, method: str, seed: int = 0) -> Run:
         common["layer_weights"] = {UNREAD[network]: 0.0}
     if method not in _RECOVERING:
         return Run(network, method, seed, Recipe(**common), follows, teacher=_TEACHERS.get(method))
-    after = round(RECOVERY_SHARE * common["epochs"])
+    after = round(_RECOVERY_SHARES.get(method, RECOVERY_SHARE) * common["epochs"])
     penalised = {**common, "epochs": common["epochs"] - after}
     taught = {key: common[key] for key in _KEPT if key in common}
     recovery = {**_COMMON, **changes, **_RECOVERY, **taught, "epochs": after, "seed": 200 + seed}
@@ -169,5 +171,5 @@ def planned() -> list[Run]:
     parts = [run("resnet20", method) for method in alone]
     taught = [run("resnet20", method, seed) for seed in range(3) for method in ("taught", "finished")]
     short = [run("resnet20", method, seed) for method in ("short_plain", "unmixed") for seed in range(3)]
-    file = [run("resnet20_onnx", method) for method in ("start", "unmixed", "plain")]
+    file = [run("resnet20_onnx", method) for method in ("start", "brief", "plain")]
     return first + deeper + taught + wide + parts + short + file

@@ -12,7 +12,7 @@ from .compensation.compensation import COMPENSATIONS, CompensationName
 from .judging.metric import WITHOUT_SCALE, is_known
 
 StrategyName = Literal["sensitivity", "blockwise", "uniform", "energy", "greedy"]
-CostsName = Literal["measured", "model"]
+CostsName = Literal["measured", "model", "macs"]
 PrecisionName = Literal["f32", "int8", "auto"]
 PRECISIONS: tuple[PrecisionName, ...] = get_args(PrecisionName)
 COSTS: tuple[CostsName, ...] = get_args(CostsName)
@@ -55,7 +55,8 @@ class CalibrationOptions:
             the dense one gives, thresholds as they are; kept only where it lowers the damage on inputs held back.
         costs: What zeros are worth: ``"measured"`` times the layers of this model at several densities on this machine,
             once, and keeps that in the user's cache; ``"model"`` goes by the engine's cost model, as is done
-            where ``ZEROSKIP_COST_MODEL`` is ``default``.
+            where ``ZEROSKIP_COST_MODEL`` is ``default``; ``"macs"`` by the multiplications that zeros save, whether
+            or not that saves time here: for those who want the zeros, for another machine or for their energy.
         compensation: Correct the layers behind thresholds: ``"bias"``, or ``"reconstruct"`` for weights and
             biases; each layer's correction is kept only if it lowers the damage. The corrected weights are in
             ``result.apply``.

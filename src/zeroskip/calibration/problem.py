@@ -106,6 +106,7 @@ class Setting:
         for part in (calibration_data, holdout_data):
             self._input.check(part)
         self.network = self._compiled(calibration_data)
+        self.network.counts_macs = options.costs == "macs"
         self._check_parts()
         self.calibration = Evaluator(self.network, calibration_data, self.work)
         self.holdout = Evaluator(self.network, holdout_data, self.work)
@@ -144,7 +145,7 @@ class Setting:
             values: Samples of the activations.
             progress: Told of each round.
         """
-        if not values or self.options.costs == "model" or not may_measure():
+        if not values or self.options.costs != "measured" or not may_measure():
             return
         if not self.network.program.is_native or not self.calibration.data.is_uniform:
             return  # the cost model has to do: islands are timed by nobody, and there are many sizes

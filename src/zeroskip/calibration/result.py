@@ -149,9 +149,13 @@ class CalibrationResult(Tabular, ShortRepr, BaseModel):
 
     @property
     def _speed_words(self) -> str:
-        predicted = f"predicted {self.predicted_speedup:.2f}x"
+        if self.options.costs == "macs":
+            predicted = expected = f"{self.predicted_speedup:.2f}x by multiplications"
+        else:
+            predicted = f"predicted {self.predicted_speedup:.2f}x"
+            expected = f"{predicted} as fast"
         if self.measured_speed is None:
-            return f", {predicted} as fast"
+            return f", {expected}"
         return f", measured {self.measured_speed.ratio:.2f}x as fast ({predicted})"
 
     @property

@@ -31,7 +31,7 @@ Metric = Literal[
 ]  # fmt: skip
 Strategy = Literal["sensitivity", "blockwise", "uniform", "energy", "greedy"]
 Compensation = Literal["none", "bias", "reconstruct"]
-Costs = Literal["measured", "model"]
+Costs = Literal["measured", "model", "macs"]
 Precision = Literal["f32", "bf16"]
 LayerPrecision = Literal["f32", "int8", "auto"]
 
@@ -82,7 +82,8 @@ class BudgetOptions:
         bool, typer.Option("--distillation", help="After blockwise: distil the weights end to end where it helps.")
     ] = False
     costs: Annotated[
-        Costs, typer.Option(help="What zeros are worth: this model's layers timed here, or the engine's cost model.")
+        Costs,
+        typer.Option(help="What zeros are worth: layers timed here, by the engine's cost model, or multiplications."),
     ] = "measured"
     compensation: Annotated[
         Compensation,

@@ -138,5 +138,30 @@ def test_what_the_cost_model_decided_has_no_noise() -> None:
 
 
 def test_unknown_costs_are_refused() -> None:
-    with pytest.raises(CalibrationError, match=r"unknown costs 'guess', known are \['measured', 'model'\]"):
+    with pytest.raises(CalibrationError, match=r"unknown costs 'guess', known are \['measured', 'model', 'macs'\]"):
         CalibrationOptions(costs="guess")  # type: ignore[arg-type]
+
+
+def test_multiplications_may_stand_for_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Zeros are then worth the same everywhere, on either side of any edge, and nothing is timed."""
+    monkeypatch.setattr(problem_module, "may_measure", lambda: True)
+    monkeypatch.setattr(problem_module, "measured_curves", lambda *arguments: pytest.fail("was timed"))
+    setting = Setting(tiny_network(), tiny_data(16), None, CalibrationOptions(threads=1, costs="macs"))
+    finder = Finder(setting)
+    finder.observe()
+    network, densities = setting.network, setting.calibration.dense.densities
+    for name in finder.values:
+        saved = sum(
+            1e-6 * network.plan.steps[reader.step].macs / network.batch_size * densities[reader.step]
+            for reader in network.readers[name]
+        )
+        assert float(finder.gains[name][-1]) == pytest.approx(0.95 * saved)
+    skipping = {number for readers in network.readers.values() for number in (reader.step for reader in readers)}
+    half = {number: 0.5 * density if number in skipping else density for number, density in densities.items()}
+    macs = {number: step.macs for number, step in enumerate(network.plan.steps)}
+    before = sum(macs.values()) - sum(macs[n] * (1.0 - densities[n]) for n in skipping)
+    after = sum(macs.values()) - sum(macs[n] * (1.0 - half[n]) for n in skipping)
+    ratio = network.expected_ms(densities) / network.expected_ms(half)
+    assert ratio == pytest.approx(before / after)
+    result = zs.calibrate(tiny_network(), tiny_data(32), 0.2, threads=1, measure_seconds=0.0, costs="macs")
+    assert "by multiplications" in result.message

@@ -66,9 +66,11 @@ class Network:
         batch_size: Inputs per run.
         heads: Values inside the model that stand in for outputs which cannot be compared one by one.
         curves: Measured times of the steps, for :meth:`step_ms`; None while the cost model has to do.
+        counts_macs: Whether multiplications stand for time, one in a nanosecond.
     """
 
     curves: StepCurves | None = None
+    counts_macs = False
 
     def __init__(
         self,
@@ -226,7 +228,7 @@ class Network:
         return gains_by_zeros(self.plan, self.plan.steps[number], self.batch_size)
 
     def step_ms(self, number: int, density: float | None, *, winograd: bool = True) -> float:
-        """Return the time of a step per input, in milliseconds: as measured, else by the cost model.
+        """Return the time of a step per input, in milliseconds: as measured, else by the cost model, or by its MACs.
 
         Args:
             number: Of the step.
@@ -234,6 +236,9 @@ class Network:
             winograd: Whether the cost model may count on Winograd's algorithm.
         """
         step = self.plan.steps[number]
+        if self.counts_macs:
+            skips = density is not None and self._gains_by_zeros(number)
+            return 1e-6 * step.macs / self.batch_size * (density if density is not None and skips else 1.0)
         measured = None if self.curves is None else self.curves.step_ms(step.name, density)
         if measured is not None:
             return measured

@@ -28,6 +28,8 @@ _FIRST_PRICE = 0.5
 _PRICES = 4
 _MOST_INPUTS = 256
 _LEAST_FACTOR, _NEAR = 0.6, 0.1
+_FIRST_STEP = 32
+"""From the least factor to .85 and 1.1, between which the goal lies once the price is right."""
 _STEP = 2.0
 _REACH = 0.7
 """Share of an activation's non-zeros that learning may be hoped to drop."""
@@ -89,7 +91,7 @@ class BlockLearner:
         setting.network.set_weights(learnt.layers)
         try:
             search = finder.search(ScaledStrategy(learnt.thresholds, name="blockwise"), budget)
-            search.lowest, search.is_fitted = _LEAST_FACTOR / LARGEST_FACTOR, True
+            search.lowest, search.first_step, search.is_fitted = _LEAST_FACTOR / LARGEST_FACTOR, _FIRST_STEP, True
             reached = finder.reach(search)
             strength = finder.confirmed(search, reached)
             trial = search.trial(strength, on_holdout=False)

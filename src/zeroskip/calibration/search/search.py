@@ -44,6 +44,7 @@ class Search:
         progress: Told of each trial.
         lowest: Least strength, apart from 0, that the family is made for; weights that were corrected for strong
             thresholds do harm with weak ones.
+        first_step: How far above the least strength the search begins, in 512ths; a power of two.
         is_fitted: Whether weights were fitted to the calibration data, which then say too little of what is lost.
         trials: What was tried so far.
     """
@@ -55,6 +56,7 @@ class Search:
     budget: Budget | None
     progress: Progress | None = None
     lowest: float = 0.0
+    first_step: int = _FIRST_STEP
     is_fitted: bool = False
     trials: list[Trial] = field(default_factory=list)
     _known: dict[tuple[float, bool], Trial] = field(default_factory=dict)
@@ -80,7 +82,7 @@ class Search:
         if walk.lowest == 0:
             walk.cross()
         else:  # little more than the least strength is expected
-            step = _FIRST_STEP
+            step = self.first_step
             while walk.visit(walk.lowest + step):
                 step *= 2
             walk.visit(walk.lowest)

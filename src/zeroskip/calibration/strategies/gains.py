@@ -42,7 +42,7 @@ def saved_ms(
             part = min(1.0, reader.share * sample.density / density) if density > 0.0 else 0.0
             left = density * (1.0 - part * fractions)
             saving = _saving(network, reader.step, density, left)
-            if network.curves is None:
+            if network.curves is None and not network.counts_macs:
                 # A step that the model takes to be bound by memory may not be: its arithmetic counts for a part. And
                 # more threads, a larger batch or another machine may leave Winograd's algorithm sooner.
                 direct = _saving(network, reader.step, density, left, winograd=False)
