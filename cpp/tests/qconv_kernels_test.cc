@@ -34,32 +34,44 @@ using Shorts = std::vector<int16_t>;
 using Ints = std::vector<int32_t>;
 
 class Checker {
+  struct Case {
+    int64_t pixels, channels, outputs;
+    uint8_t zero;
+    Bytes x, residual;
+    std::vector<const uint8_t*> at;  // [pixel][tap]
+    std::vector<int8_t> weights;     // [tap][channel][64]
+    Ints bias, start;
+    Floats multipliers, thresholds;
+    Shorts zero_points;
+  };
+
  public:
   explicit Checker(Isa isa) : isa_(isa), kernels_(kernel_table(isa)) {}
 
   void operator()(const char* name, QdconvFn kernel) {
+    if (std::string(name).find("bytes") != std::string::npos) return check_bytes(name, kernel);
     for_each_case(name, [&](Case& layer, const Fusion& fusion) {
       return run(layer, fusion, [&](Ints& acc, const RequantizeArgs* epilogue) {
         const int64_t even = layer.channels + layer.channels % 2;
         Shorts wide(layer.x.size() * 2 + 64), weights(static_cast<size_t>(kTaps * even * 64));
-        std::vector<const int16_t*> pixels(kTaps * kQconvPixels, wide.data());
+        std::vector<const std::byte*> pixels(kTaps * kQconvPixels, reinterpret_cast<std::byte*>(wide.data()));
         int16_t* next = wide.data();
         for (int64_t tap = 0; tap < kTaps; ++tap) {
           for (int64_t p = 0; p < layer.pixels; ++p, next += even) {
             kernels_.u8_widen(layer.at[static_cast<size_t>(p * kTaps + tap)], even, layer.zero, next);
-            pixels[static_cast<size_t>(tap * kQconvPixels + p)] = next;
+            pixels[static_cast<size_t>(tap * kQconvPixels + p)] = reinterpret_cast<std::byte*>(next);
           }
           kernels_.s8_expand_pairs({.channels = layer.channels,
                                     .blocks = layer.outputs / 16,
                                     .from = layer.weights.data() + tap * layer.channels * 64,
-                                    .to = weights.data() + tap * even * 16,
-                                    .block_stride = kTaps * even * 16});
+                                    .to = reinterpret_cast<std::byte*>(weights.data() + tap * even * 16),
+                                    .block_stride = kTaps * even * 32});
         }
         kernel({.count = layer.pixels,
                 .taps = kTaps,
                 .channels = even,
                 .pixels = pixels.data(),
-                .weights = weights.data(),
+                .weights = reinterpret_cast<std::byte*>(weights.data()),
                 .bias = fusion.bias ? layer.bias.data() : nullptr,
                 .acc = acc.data(),
                 .acc_stride = layer.outputs,
@@ -68,35 +80,77 @@ class Checker {
     });
   }
 
-  // Behind the channels of a pixel lie values that count for nothing: their weights are zeros.
-  void operator()(const char* name, QdquadsFn kernel) {
-    for_each_case(name, [&](Case& layer, const Fusion& fusion) {
-      if (!fusion.epilogue || !fusion.bias) return true;
-      const int64_t padded = (layer.channels + 3) / 4 * 4;
-      Bytes x(static_cast<size_t>(layer.pixels * kTaps * padded), 77);
-      std::vector<int8_t> weights(static_cast<size_t>(kTaps * padded * 64));
-      std::vector<const uint8_t*> pixels(kTaps * kQconvPixels, x.data());
+  // Pixels padded to whole quads by values that count for nothing, since their weights are zeros.
+  struct QuadPixels {
+    explicit QuadPixels(const Case& layer)
+        : padded((layer.channels + 3) / 4 * 4),
+          x(static_cast<size_t>(layer.pixels * kTaps * padded), 77),
+          at(kTaps * kQconvPixels, x.data()),
+          zero_sums(64) {
       uint8_t* next = x.data();
-      Ints bias(64);
-      std::copy(layer.bias.begin(), layer.bias.end(), bias.begin());
       for (int64_t tap = 0; tap < kTaps; ++tap) {
         for (int64_t p = 0; p < layer.pixels; ++p, next += padded) {
           std::copy_n(layer.at[static_cast<size_t>(p * kTaps + tap)], layer.channels, next);
-          pixels[static_cast<size_t>(tap * kQconvPixels + p)] = next;
+          at[static_cast<size_t>(tap * kQconvPixels + p)] = next;
         }
-        const int8_t* from = layer.weights.data() + tap * layer.channels * 64;
-        std::copy_n(from, layer.channels * 64, weights.data() + tap * padded * 64);
         for (int64_t i = 0; i < layer.channels * 64; ++i)
-          bias[static_cast<size_t>(i % 64)] -= layer.zero * from[i];
+          zero_sums[static_cast<size_t>(i % 64)] +=
+              layer.zero * layer.weights[static_cast<size_t>(tap * layer.channels * 64 + i)];
       }
+      for (size_t o = 0; o < 64; ++o)
+        bias.push_back((o < layer.bias.size() ? layer.bias[o] : 0) - zero_sums[o]);
+    }
+    int64_t padded;
+    Bytes x;
+    std::vector<const uint8_t*> at;  // [tap][kQconvPixels]
+    Ints zero_sums, bias;            // what zero points add to each output; the bias less that
+  };
+
+  // With weights of 7 bits, as large as they may be.
+  void check_bytes(const char* name, QdconvFn kernel) {
+    for_each_case(name, [&](Case& layer, const Fusion& fusion) {
+      for (int8_t& weight : layer.weights)
+        weight = static_cast<int8_t>(std::clamp<int>(weight, -kMostByteWeight, kMostByteWeight));
+      const QuadPixels pixels(layer);
+      std::vector<std::byte> weights(static_cast<size_t>(kTaps * pixels.padded * 64));
+      for (int64_t tap = 0; tap < kTaps; ++tap)
+        kernels_.s8_expand_quads({.channels = layer.channels,
+                                  .blocks = layer.outputs / 16,
+                                  .from = layer.weights.data() + tap * layer.channels * 64,
+                                  .to = weights.data() + tap * pixels.padded * 16,
+                                  .block_stride = kTaps * pixels.padded * 16});
+      return run(layer, fusion, [&](Ints& acc, const RequantizeArgs* epilogue) {
+        for (int64_t i = 0; !fusion.bias && i < layer.pixels * layer.outputs; ++i)
+          acc[static_cast<size_t>(i)] -= pixels.zero_sums[static_cast<size_t>(i % layer.outputs)];
+        kernel({.count = layer.pixels,
+                .taps = kTaps,
+                .channels = pixels.padded,
+                .pixels = reinterpret_cast<const std::byte* const*>(pixels.at.data()),
+                .weights = weights.data(),
+                .bias = fusion.bias ? pixels.bias.data() : nullptr,
+                .acc = acc.data(),
+                .acc_stride = layer.outputs,
+                .epilogue = epilogue});
+      });
+    });
+  }
+
+  void operator()(const char* name, QdquadsFn kernel) {
+    for_each_case(name, [&](Case& layer, const Fusion& fusion) {
+      if (!fusion.epilogue || !fusion.bias) return true;
+      const QuadPixels pixels(layer);
+      std::vector<int8_t> weights(static_cast<size_t>(kTaps * pixels.padded * 64));
+      for (int64_t tap = 0; tap < kTaps; ++tap)
+        std::copy_n(layer.weights.data() + tap * layer.channels * 64, layer.channels * 64,
+                    weights.data() + tap * pixels.padded * 64);
       return run(layer, fusion, [&](Ints&, const RequantizeArgs* epilogue) {
         kernel({.count = layer.pixels,
                 .taps = kTaps,
-                .channels = padded,
-                .pixels = pixels.data(),
+                .channels = pixels.padded,
+                .pixels = pixels.at.data(),
                 .weights = reinterpret_cast<const std::byte*>(weights.data()),
                 .blocks = layer.outputs / 16,
-                .bias = bias.data(),
+                .bias = pixels.bias.data(),
                 .epilogue = epilogue});
       });
     });
@@ -155,22 +209,32 @@ class Checker {
   }
 
   void operator()(const char* name, ExpandFn kernel) {
+    if (std::string(name).find("quads") != std::string::npos)
+      check_expanded<int8_t, 4>(name, kernel);
+    else
+      check_expanded<int16_t, 2>(name, kernel);
+  }
+
+  template <typename Element, int64_t kTogether>
+  void check_expanded(const char* name, ExpandFn kernel) {
     for (const int64_t channels : kChannelCounts)
       for (const int64_t blocks : {1, 2, 4}) {
-        const int64_t even = channels + channels % 2, width = blocks * 16;
+        const int64_t padded = (channels + kTogether - 1) / kTogether * kTogether, width = blocks * 16;
         std::vector<int8_t> from(static_cast<size_t>(channels * 64 + 64));
         for (int8_t& value : from)
           value = static_cast<int8_t>(std::uniform_int_distribution(-128, 127)(engine_));
-        Shorts got(static_cast<size_t>(even * width), 99), want(got);
+        std::vector<Element> got(static_cast<size_t>(padded * width), 99), want(got);
         kernel({.channels = channels,
                 .blocks = blocks,
                 .from = from.data(),
-                .to = got.data(),
-                .block_stride = even * 16});
-        for (int64_t c = 0; c < even; ++c)
-          for (int64_t o = 0; o < width; ++o)
-            want[static_cast<size_t>(o / 16 * even * 16 + c / 2 * 32 + o % 16 * 2 + c % 2)] =
+                .to = reinterpret_cast<std::byte*>(got.data()),
+                .block_stride = padded * 16 * static_cast<int64_t>(sizeof(Element))});
+        for (int64_t c = 0; c < padded; ++c)
+          for (int64_t o = 0; o < width; ++o) {
+            const int64_t product = o / 16 * padded * 16 + c / kTogether * kTogether * 16;
+            want[static_cast<size_t>(product + o % 16 * kTogether + c % kTogether)] =
                 c < channels ? from[static_cast<size_t>(c * 64 + o)] : 0;
+          }
         report(name, got == want);
       }
   }
@@ -183,17 +247,6 @@ class Checker {
   int failures() const { return failures_; }
 
  private:
-  struct Case {
-    int64_t pixels, channels, outputs;
-    uint8_t zero;
-    Bytes x, residual;
-    std::vector<const uint8_t*> at;  // [pixel][tap]
-    std::vector<int8_t> weights;     // [tap][channel][64]
-    Ints bias, start;
-    Floats multipliers, thresholds;
-    Shorts zero_points;
-  };
-
   void run_pairs(const Case& layer, int64_t row_pixels, const RequantizeArgs& epilogue, QspconvFn kernel) {
     const int64_t pairs = layer.pixels / row_pixels * ((row_pixels + 1) / 2), stride = 64;
     const size_t bytes = static_cast<size_t>(quad_list_bytes(layer.channels));

@@ -43,7 +43,8 @@ def run_layer(name: str, isa: str, sparsity: float, form: dict[str, Any], *, fro
     random = np.random.default_rng(18)
     zero, y_zero, outputs = form.get("zero", 0), form.get("y_zero", 0), layer["outputs"]
     x = activations(random, layer["x"], sparsity, zero)
-    weight = random.integers(-128, 128, (outputs, layer["x"][1] // layer["groups"], *layer["kernel"])).astype(np.int8)
+    shape = (outputs, layer["x"][1] // layer["groups"], *layer["kernel"])
+    weight = random.integers(-128, 128, shape).clip(*form.get("weights", (-128, 127))).astype(np.int8)
     bias = random.integers(-3000, 3000, outputs).astype(np.int32)
     sums = convolved(x.astype(np.int64) - zero, weight.astype(np.int64), layer) + bias[:, None, None]
     spread = 60.0 / max(1.0, float(np.abs(sums).mean()))
@@ -105,22 +106,34 @@ def test_epilogues(form: dict[str, Any], activation: bool, isa: str) -> None:
         run_layer("3x3 odd", isa, 0.6, form | {"activation": activation, "algorithm": algorithm})
 
 
+@pytest.mark.parametrize("zero", [0, 200])
+@pytest.mark.parametrize("name", LAYERS)
+def test_weights_of_seven_bits(name: str, zero: int, isa: str) -> None:
+    """Where no sum of two products can saturate the dense tile may multiply bytes."""
+    form = {"weights": (-64, 64), "zero": zero, "y_zero": 20, "activation": True}
+    run_layer(name, isa, 0.0, form | {"algorithm": "dense"})
+    run_layer(name, isa, 0.6, form | {"residual": True, "rounds": True})
+
+
 def test_rows_of_few_channels(isa: str) -> None:
-    run_layer("few channels", isa, 0.3, {"zero": 17, "activation": True}, from_rows=True)
+    for weights in ((-128, 127), (-64, 64)):
+        form = {"zero": 17, "activation": True, "weights": weights}
+        run_layer("few channels", isa, 0.3, form, from_rows=True)
 
 
 @pytest.mark.parametrize("rows", [1, 3, 50])
 @pytest.mark.parametrize("zero", [0, 9])
-def test_linear(rows: int, zero: int, isa: str) -> None:
+@pytest.mark.parametrize(("features", "most"), [(301, 128), (304, 64)])
+def test_linear(rows: int, zero: int, features: int, most: int, isa: str) -> None:
     random = np.random.default_rng(19)
-    x = activations(random, (rows, 301), 0.5, zero)
+    x = activations(random, (rows, features), 0.5, zero)
     arrays: dict[str, Array] = {
-        "weight": random.integers(-128, 128, (77, 301)).astype(np.int8),
+        "weight": random.integers(-most, most, (77, features)).astype(np.int8),
         "bias": random.integers(-3000, 3000, 77).astype(np.int32),
         "multipliers": random.uniform(1e-4, 1e-3, 77).astype(np.float32),
     }
     builder = PlanBuilder()
-    source, result = builder.tensor(shape=(rows, 301), dtype="u8"), builder.tensor(shape=(rows, 77), dtype="u8")
+    source, result = builder.tensor(shape=(rows, features), dtype="u8"), builder.tensor(shape=(rows, 77), dtype="u8")
     builder.inputs.append(source)
     builder.outputs.append(result)
     builder.step("quantized_linear", [source], [result], arrays, x_zero_point=zero, y_zero_point=100)

@@ -77,6 +77,15 @@ inline void add_quads(IntVec& sums, ByteVec x, ByteVec w) {
 #endif
 }
 
+// Likewise for any u8, where sums of two products lie within 16 bits.
+inline void add_small_quads(IntVec& sums, ByteVec x, ByteVec w) {
+  // Elsewhere what saturates are factors, or nothing does.
+  if constexpr (kMostQuadValue == 128 || kMostQuadValue == 255)
+    add_quads(sums, x, w);
+  else
+    add_quads_one_by_one(sums, x, w);
+}
+
 // Byte or 16-bit elements of the low (or high) halves of every 16 bytes, taken from a and b in turn.
 #if ZS_LANES == 16
 #define ZS_INTERLEAVE(half, bits) \

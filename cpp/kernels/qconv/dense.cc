@@ -1,12 +1,37 @@
-// The dense tile of u8 convolutions: products of channel pairs, accumulators in registers.
+// The dense tile of u8 convolutions: products of pairs or quads of channels, accumulators in registers.
+#include "kernels/common/quad_simd.h"
 #include "kernels/common/register_tile.h"
 #include "kernels/qconv/requantize.h"
 
 namespace zeroskip::ZS_ISA {
 namespace {
 
-template <int kPixels, int kBlocks>
-inline void qdconv_tile(const QdconvArgs& args, int64_t first) {
+constexpr int64_t kRowBytes = 64;  // of the weights of one product of a block
+
+// x - zero_point in 16 bits, two channels a product.
+struct Pairs {
+  static constexpr int64_t kChannels = 2;
+  static ShortVec broadcast(const std::byte* x, int64_t product) {
+    return broadcast_pair(reinterpret_cast<const int16_t*>(x) + 2 * product);
+  }
+  static ShortVec load(const std::byte* weights) {
+    return load_shorts(reinterpret_cast<const int16_t*>(weights));
+  }
+  static void add(IntVec& sums, ShortVec x, ShortVec w) { sums += multiply_pairs(x, w); }
+};
+
+// x in 8 bits, four channels a product.
+struct Quads {
+  static constexpr int64_t kChannels = 4;
+  static ByteVec broadcast(const std::byte* x, int64_t product) {
+    return broadcast_quad(reinterpret_cast<const uint8_t*>(x) + 4 * product);
+  }
+  static ByteVec load(const std::byte* weights) { return load_row(weights); }
+  static void add(IntVec& sums, ByteVec x, ByteVec w) { add_small_quads(sums, x, w); }
+};
+
+template <typename Products, int kPixels, int kBlocks>
+inline void qdconv_tile(const QdconvArgs& args, const RequantizeArgs& epilogue, int64_t first) {
   constexpr int kVectors = kBlocks * kVectorsPerBlock;
   IntVec acc[kPixels][kVectors];
 #pragma GCC unroll 32
@@ -14,23 +39,25 @@ inline void qdconv_tile(const QdconvArgs& args, int64_t first) {
 #pragma GCC unroll 32
     for (int i = 0; i < kVectors; ++i)
       acc[p][i] = load_ints((args.bias ? args.bias : args.acc + (first + p) * args.acc_stride) + kLanes * i);
-  const int64_t pairs = args.channels / 2, block_stride = args.taps * args.channels * 16;
-  const int16_t* row = args.weights;
-  const int16_t* const* pixels = args.pixels + first;
+  const int64_t products = args.channels / Products::kChannels,
+                block_stride = args.taps * products * kRowBytes;
+  const std::byte* row = args.weights;
+  const std::byte* const* pixels = args.pixels + first;
   for (int64_t tap = 0; tap < args.taps; ++tap, pixels += kQconvPixels) {
-    const int16_t* x[kPixels];
+    const std::byte* x[kPixels];
 #pragma GCC unroll 32
     for (int p = 0; p < kPixels; ++p) x[p] = pixels[p];
-    for (int64_t k = 0; k < pairs; ++k, row += 32) {
-      ShortVec weight[kVectors];
+    for (int64_t k = 0; k < products; ++k, row += kRowBytes) {
+      decltype(Products::load(row)) weight[kVectors];
 #pragma GCC unroll 32
       for (int i = 0; i < kVectors; ++i)
-        weight[i] = load_shorts(row + i / kVectorsPerBlock * block_stride + i % kVectorsPerBlock * kShorts);
+        weight[i] = Products::load(row + i / kVectorsPerBlock * block_stride +
+                                   i % kVectorsPerBlock * static_cast<int64_t>(sizeof(IntVec)));
 #pragma GCC unroll 32
       for (int p = 0; p < kPixels; ++p) {
-        const ShortVec value = broadcast_pair(x[p] + 2 * k);
+        const auto value = Products::broadcast(x[p], k);
 #pragma GCC unroll 32
-        for (int i = 0; i < kVectors; ++i) acc[p][i] += multiply_pairs(value, weight[i]);
+        for (int i = 0; i < kVectors; ++i) Products::add(acc[p][i], value, weight[i]);
       }
     }
   }
@@ -47,22 +74,29 @@ inline void qdconv_tile(const QdconvArgs& args, int64_t first) {
       IntVec sums[kVectorsPerBlock];
 #pragma GCC unroll 32
       for (int i = 0; i < kVectorsPerBlock; ++i) sums[i] = acc[p][block * kVectorsPerBlock + i];
-      requantize_block(sums, *args.epilogue, first + p, block * 16);
+      requantize_block(sums, epilogue, first + p, block * 16);
     }
   }
 }
 
-template <int kBlocks>
+template <typename Products, int kBlocks>
 inline void qdconv(const QdconvArgs& args) {
+  // A copy, which no store to y can change.
+  const RequantizeArgs epilogue = args.epilogue ? *args.epilogue : RequantizeArgs{};
   constexpr int kAtOnce = pixels_in_registers<kBlocks * kVectorsPerBlock>(kQconvPixels);
-  for_each_register_tile<kAtOnce>(
-      args.count, [&]<int kPixels>(int64_t first) { qdconv_tile<kPixels, kBlocks>(args, first); });
+  for_each_register_tile<kAtOnce>(args.count, [&]<int kPixels>(int64_t first) {
+    qdconv_tile<Products, kPixels, kBlocks>(args, epilogue, first);
+  });
 }
 
 }  // namespace
 
-void u8_s8w_qdconv_ukernel_12x16(const QdconvArgs& args) { qdconv<1>(args); }
-void u8_s8w_qdconv_ukernel_12x32(const QdconvArgs& args) { qdconv<2>(args); }
-void u8_s8w_qdconv_ukernel_12x64(const QdconvArgs& args) { qdconv<4>(args); }
+void u8_s8w_qdconv_ukernel_12x16(const QdconvArgs& args) { qdconv<Pairs, 1>(args); }
+void u8_s8w_qdconv_ukernel_12x32(const QdconvArgs& args) { qdconv<Pairs, 2>(args); }
+void u8_s8w_qdconv_ukernel_12x64(const QdconvArgs& args) { qdconv<Pairs, 4>(args); }
+
+void u8_s8w_qdconv_bytes_ukernel_12x16(const QdconvArgs& args) { qdconv<Quads, 1>(args); }
+void u8_s8w_qdconv_bytes_ukernel_12x32(const QdconvArgs& args) { qdconv<Quads, 2>(args); }
+void u8_s8w_qdconv_bytes_ukernel_12x64(const QdconvArgs& args) { qdconv<Quads, 4>(args); }
 
 }  // namespace zeroskip::ZS_ISA

@@ -1,4 +1,4 @@
-// From 8 to 16 bits: activations and panels of weights, as the convolution kernels read them.
+// Activations widened to 16 bits and weights interleaved, as the dense kernels read them.
 #include "kernels/common/int_simd.h"
 #include "kernels/qconv/qconv.h"
 
@@ -9,8 +9,23 @@ using Shorts16 = int16_t __attribute__((vector_size(32)));
 using UnalignedShorts16 __attribute__((aligned(2), may_alias)) = Shorts16;
 static_assert(alignof(UnalignedShorts16) == 2);
 
-inline void store_widened(Bytes16 bytes, int16_t* to) {
+inline void store_widened(Bytes16 bytes, std::byte* to) {
   *reinterpret_cast<UnalignedShorts16*>(to) = __builtin_convertvector(bytes, Shorts16);
+}
+
+// 16 outputs of a channel, zeros behind the last channel.
+inline Bytes16 load_outputs(const ExpandArgs& args, int64_t channel, int64_t block) {
+  if (channel >= args.channels) return Bytes16{};
+  return load_bytes(args.from + channel * kSlabRowBytes + block * 16);
+}
+
+inline void store_interleaved(Bytes16 a, Bytes16 b, std::byte* to) {
+  using Shorts8 = int16_t __attribute__((vector_size(16)));
+  const auto x = reinterpret_cast<Shorts8>(a), y = reinterpret_cast<Shorts8>(b);
+  const Shorts8 low = __builtin_shufflevector(x, y, 0, 8, 1, 9, 2, 10, 3, 11);
+  const Shorts8 high = __builtin_shufflevector(x, y, 4, 12, 5, 13, 6, 14, 7, 15);
+  std::memcpy(to, &low, sizeof(low));
+  std::memcpy(to + sizeof(low), &high, sizeof(high));
 }
 
 }  // namespace
@@ -25,12 +40,21 @@ void u8_widen(const uint8_t* from, int64_t count, uint8_t zero_point, int16_t* t
 void s8_expand_pairs(const ExpandArgs& args) {
   for (int64_t c = 0; c < args.channels; c += 2)
     for (int64_t block = 0; block < args.blocks; ++block) {
-      const int8_t* from = args.from + c * kSlabRowBytes + block * 16;
-      const Bytes16 a = load_bytes(from),
-                    b = c + 1 < args.channels ? load_bytes(from + kSlabRowBytes) : Bytes16{};
-      int16_t* to = args.to + block * args.block_stride + c * 16;
+      const Bytes16 a = load_outputs(args, c, block), b = load_outputs(args, c + 1, block);
+      std::byte* to = args.to + block * args.block_stride + c * 32;
       store_widened(interleave_low_bytes(a, b), to);
-      store_widened(interleave_high_bytes(a, b), to + 16);
+      store_widened(interleave_high_bytes(a, b), to + 32);
+    }
+}
+
+void s8_expand_quads(const ExpandArgs& args) {
+  for (int64_t c = 0; c < args.channels; c += 4)
+    for (int64_t block = 0; block < args.blocks; ++block) {
+      const Bytes16 a = load_outputs(args, c, block), b = load_outputs(args, c + 1, block);
+      const Bytes16 x = load_outputs(args, c + 2, block), y = load_outputs(args, c + 3, block);
+      std::byte* to = args.to + block * args.block_stride + c * 16;
+      store_interleaved(interleave_low_bytes(a, b), interleave_low_bytes(x, y), to);
+      store_interleaved(interleave_high_bytes(a, b), interleave_high_bytes(x, y), to + 32);
     }
 }
 

@@ -7,6 +7,9 @@
 // Dense (qdconv): both factors are brought to 16 bits, x - zero_point in [-255, 255] and w in [-128, 127], so that sums of
 // two products are exact. Weights are expanded to pairs once per tile: [block][pair of channels][16 outputs][2].
 //
+// Dense by bytes (qdconv_bytes): products of 8 bits, four channels a step, where no sum of two products can leave 16 bits
+// because all weights lie within kMostByteWeight of 0. Weights are expanded to quads: [block][quad][16 outputs][4].
+//
 // Dense by quads (qdconv_quads): products of 8 bits, four channels a step, whose rows of weights are interleaved on the way,
 // for instruction sets that multiply quads exactly. Elsewhere a value is added in parts and pairs take less time.
 //
@@ -25,6 +28,7 @@ inline constexpr int64_t kSlabRowBytes = kSlabOutputs;  // of a channel's weight
 inline constexpr int64_t kOffsetBytes = 8;  // unit of offsets to rows, so that 8192 rows are within 16 bits
 inline constexpr int64_t kMostListedRows = 65536 / (kSlabRowBytes / kOffsetBytes);
 inline constexpr int64_t kMostListedSpans = 16;
+inline constexpr int kMostByteWeight = 64;  // 2 * 255 * 64 < 2^15
 
 // The non-zeros that two output pixels have among a range of weight rows, as steps of four: of rows that both need, then
 // of those for the first pixel, then for the second. Behind the header follow, of each part, uint16 offsets of the rows
@@ -62,11 +66,12 @@ struct RequantizeArgs {
 struct QdconvArgs {
   int64_t count;  // pixels
   int64_t taps;
-  int64_t channels;              // per tap, even
-  const int16_t* const* pixels;  // [tap][kQconvPixels]: x - zero_point of every pixel and tap
-  const int16_t* weights;        // pairs, of all taps one after the other
-  const int32_t* bias;           // where sums start; null: acc
-  int32_t* acc;                  // [pixel][acc_stride]
+  int64_t channels;  // per tap, even; by bytes a multiple of 4
+  const std::byte* const*
+      pixels;  // [tap][kQconvPixels]: x - zero_point of every pixel and tap in 16 bits; by bytes x
+  const std::byte* weights;  // expanded, of all taps one after the other
+  const int32_t* bias;       // where sums start, by bytes less what the zero point adds; null: acc
+  int32_t* acc;              // [pixel][acc_stride]
   int64_t acc_stride;
   const RequantizeArgs* epilogue;  // null: store sums to acc
 };
@@ -121,13 +126,14 @@ using CountNonzeroFn = int64_t (*)(const uint8_t* x, int64_t pixels, int64_t cha
 // to[i] = from[i] - zero_point. Reads and writes exactly `count` elements.
 using WidenFn = void (*)(const uint8_t* from, int64_t count, uint8_t zero_point, int16_t* to);
 
-// Expands the weights of `channels` channels to pairs for 16 * blocks outputs; an odd last channel is paired with zeros.
+// Expands the weights of `channels` channels to pairs of 16 bits, or to quads of 8, for 16 * blocks outputs; the last ones are
+// filled up with zeros.
 struct ExpandArgs {
   int64_t channels;
   int64_t blocks;
   const int8_t* from;  // the first channel's row of a slab
-  int16_t* to;
-  int64_t block_stride;  // from one block's weights to the next one's
+  std::byte* to;
+  int64_t block_stride;  // from one block's weights to the next one's, in bytes
 };
 using ExpandFn = void (*)(const ExpandArgs&);
 

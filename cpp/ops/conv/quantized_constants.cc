@@ -72,10 +72,10 @@ QuantizedConvConstants pack_quantized_constants(const QuantizedConvPlan& plan, c
   constants.weights = context.weights.get(key, [&] { return pack_weights(plan, values); });
   constants.bias = pack_outputs<int32_t>(outputs, find_values<int32_t>(step, "bias", plan.geometry.o), 0, 0);
   constants.shifted_bias = constants.bias;
-  const bool multiplies_bytes = plan.dense.multiplies_quads || plan.algorithm != ConvAlgorithm::kDense;
+  const bool multiplies_bytes = plan.dense.reads_bytes() || plan.algorithm != ConvAlgorithm::kDense;
   if (plan.x_zero_point != 0 && multiplies_bytes)
     constants.shifted_bias = shift_bias(plan, *constants.bias, *constants.weights);
-  if (plan.dense.multiplies_quads || (plan.x_zero_point != 0 && multiplies_bytes)) {
+  if (plan.dense.reads_bytes() || (plan.x_zero_point != 0 && multiplies_bytes)) {
     const OutputLayout channels{layout.in, layout.in, layout.in, round_up(layout.in, kSlab)};
     constants.outside = pack_outputs<uint8_t>(channels, nullptr, plan.x_zero_point, 0);
   }

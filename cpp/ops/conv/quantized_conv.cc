@@ -29,7 +29,7 @@ void QuantizedConv::run(const RunContext& context) const {
     const QuantizedThreadScratch scratch = thread_scratch(plan_, context, thread);
     if (is_sparse(context.inputs[0], task))
       sparse_.run(context, task, scratch);
-    else if (plan_.dense.multiplies_quads)
+    else if (plan_.dense.products == DenseProducts::kQuads)
       quads_.run(context, task, scratch);
     else
       dense_.run(context, task, scratch);

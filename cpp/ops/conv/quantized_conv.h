@@ -24,7 +24,7 @@ class QuantizedConv final : public Op {
 
  private:
   const char* dense_kernel_name() const {
-    return plan_.dense.multiplies_quads ? quads_.kernel_name() : dense_.kernel_name();
+    return plan_.dense.products == DenseProducts::kQuads ? quads_.kernel_name() : dense_.kernel_name();
   }
   bool is_sparse(const Tensor& x, const ConvTask& task) const;
 
@@ -32,7 +32,7 @@ class QuantizedConv final : public Op {
   QuantizedConvConstants constants_;
   QuantizedLayer layer_;
   QuantizedSparseConv sparse_;
-  QuantizedDenseConv dense_;  // by pairs
+  QuantizedDenseConv dense_;  // by expanded weights
   QuantizedQuadConv quads_;
 };
 

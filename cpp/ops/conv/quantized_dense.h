@@ -1,4 +1,5 @@
-// The dense algorithm of u8 convolutions: activations and weights brought to 16 bits, a dozen pixels at a time.
+// The dense algorithm of u8 convolutions by expanded weights, a dozen pixels at a time: with activations in 16 bits, or in 8
+// where small weights let them be.
 #pragma once
 
 #include <vector>
@@ -15,6 +16,9 @@ class QuantizedDenseConv {
   const char* kernel_name() const { return kernels_by_blocks_.back().name; }
 
  private:
+  // Pointers to the pixels, as the kernel reads them.
+  const std::byte* const* point_at_tile(const Tensor& x, const ConvTask& task,
+                                        const QuantizedThreadScratch& scratch) const;
   void widen_tile(const Tensor& x, const ConvTask& task, int16_t* wide) const;
   void widen_row(const Tensor& x, const ConvTask& task, int64_t iy, int16_t* wide) const;
   void point_at_widened(const ConvTask& task, const int16_t* wide, const int16_t** pixels) const;

@@ -10,7 +10,7 @@ QuantizedThreadScratch thread_scratch(const QuantizedConvPlan& plan, const RunCo
   std::byte* pointers = input + bytes.input;
   std::byte* acc = pointers + bytes.pointers;
   std::byte* weights = acc + bytes.acc;
-  return {input, pointers, reinterpret_cast<int32_t*>(acc), reinterpret_cast<int16_t*>(weights),
+  return {input, pointers, reinterpret_cast<int32_t*>(acc), weights,
           reinterpret_cast<uint8_t*>(weights + bytes.weights)};
 }
 

@@ -13,7 +13,7 @@ struct QuantizedThreadScratch {
   std::byte* input;
   std::byte* pointers;
   int32_t* acc;
-  int16_t* weights;
+  std::byte* weights;
   uint8_t* y;
 };
 QuantizedThreadScratch thread_scratch(const QuantizedConvPlan& plan, const RunContext& context, int thread);

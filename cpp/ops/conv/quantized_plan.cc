@@ -21,6 +21,7 @@ constexpr int64_t kWeightBytes = int64_t{192} << 10;  // of expanded pairs
 // Up to so many pixels only the weights of non-zeros are read: expanding all takes as long as this many uses.
 constexpr int64_t kFewPixels = 4;
 constexpr int64_t kShort = sizeof(int16_t);
+constexpr int kFewestByteLanes = 8;  // with fewer, pairs of 16 bits take less time
 
 // Cycles for 64 outputs of a pixel: a channel of the dense tile and of a list, a list's making per channel, and a visit of
 // it.
@@ -28,6 +29,7 @@ struct ChannelCycles {
   double dense, listed, list, visit;
 };
 constexpr ChannelCycles kPairCycles{2.8, 2.7, 0.6, 12.0};  // Zen 3, AVX2, November 2026
+constexpr ChannelCycles kByteCycles{2.3, 2.7, 0.6, 12.0};  // likewise
 // By count of instructions on Zen 4: a step for two pixels takes 8.3 cycles, and the dense tile one a channel.
 constexpr ChannelCycles kQuadCycles{1.05, 1.05, 0.25, 8.0};
 
@@ -83,15 +85,30 @@ QuantizedSparsePlan plan_sparse(const QuantizedConvPlan& plan, bool y_is_row) {
   return sparse;
 }
 
-QuantizedDensePlan plan_dense(const QuantizedConvPlan& plan, const KernelTable& kernels) {
+bool are_small(const ConstantView& weight) {
+  const int8_t* values = weight.as<int8_t>();
+  return std::all_of(values, values + weight.elements(),
+                     [](int8_t value) { return value >= -kMostByteWeight && value <= kMostByteWeight; });
+}
+
+DenseProducts choose_products(const QuantizedConvPlan& plan, const ConstantView& weight,
+                              const KernelTable& kernels) {
+  // A pixel that is read where it lies is followed by others' channels.
+  if (!plan.gathers_input && plan.layout.in % 4 != 0) return DenseProducts::kPairs;
+  if (kernels.multiplies_quads) return DenseProducts::kQuads;
+  return kernels.lanes >= kFewestByteLanes && are_small(weight) ? DenseProducts::kBytes
+                                                                : DenseProducts::kPairs;
+}
+
+QuantizedDensePlan plan_dense(const QuantizedConvPlan& plan, const ConstantView& weight,
+                              const KernelTable& kernels) {
   const ConvGeometry& g = plan.geometry;
   QuantizedDensePlan dense{};
+  dense.products = choose_products(plan, weight, kernels);
   dense.taps = plan.gathers_input ? g.kh : g.taps();
   dense.channels = plan.gathers_input ? g.kw * g.c : plan.layout.in;
-  // A pixel that is read where it lies is followed by others' channels.
-  dense.multiplies_quads = kernels.multiplies_quads && (plan.gathers_input || plan.layout.in % 4 == 0);
-  dense.padded = round_up(dense.channels, dense.multiplies_quads ? 4 : 2);
-  dense.tap_step = std::clamp<int64_t>(kWeightBytes / (dense.padded * kSlab * kShort), 1, dense.taps);
+  dense.padded = round_up(dense.channels, dense.reads_bytes() ? 4 : 2);
+  dense.tap_step = std::clamp<int64_t>(kWeightBytes / dense.tap_bytes(), 1, dense.taps);
   dense.columns = kernels.conv_tiling.dense_blocks * 16;
   return dense;
 }
@@ -128,7 +145,8 @@ QuantizedScratch measure_scratch(const QuantizedConvPlan& plan, bool y_is_row) {
   const int64_t rows = plan.is_single_tap() ? 1 : g.input_rows(plan.cut.row_tile);
   const int64_t columns = plan.is_single_tap() ? plan.tile_pixels() : g.input_columns(plan.cut.column_tile);
   const int64_t widened_pixel = (plan.gathers_input ? g.c : plan.dense.padded) * kShort;
-  int64_t input = checked_product({rows, columns, widened_pixel});
+  const int64_t copied_pixel = plan.gathers_input ? g.c : 0;
+  int64_t input = checked_product({rows, columns, plan.dense.reads_bytes() ? copied_pixel : widened_pixel});
   int64_t pointers = checked_product({pixels, plan.dense.taps, static_cast<int64_t>(sizeof(void*))});
   const int64_t row_pairs = ceil_div(plan.cut.column_tile, 2), pairs = plan.cut.row_tile * row_pairs;
   if (plan.algorithm != ConvAlgorithm::kDense) {
@@ -143,16 +161,40 @@ QuantizedScratch measure_scratch(const QuantizedConvPlan& plan, bool y_is_row) {
   scratch.pointers = round_up(pointers, kAlignment);
   scratch.acc = std::max(pixels, 2 * pairs) * kSlab * static_cast<int64_t>(sizeof(int32_t));
   scratch.weights =
-      plan.dense.multiplies_quads ? 0 : plan.dense.tap_step * plan.dense.padded * kSlab * kShort;
+      plan.dense.products == DenseProducts::kQuads ? 0 : plan.dense.tap_step * plan.dense.tap_bytes();
   scratch.y = y_is_row ? pixels * kSlab : 0;
   return scratch;
+}
+
+const ChannelCycles& cycles_of(DenseProducts products) {
+  switch (products) {
+    case DenseProducts::kPairs:
+      return kPairCycles;
+    case DenseProducts::kBytes:
+      return kByteCycles;
+    case DenseProducts::kQuads:
+      break;
+  }
+  return kQuadCycles;
+}
+
+const char* name_of(DenseProducts products) {
+  switch (products) {
+    case DenseProducts::kPairs:
+      return "pairs";
+    case DenseProducts::kBytes:
+      return "bytes";
+    case DenseProducts::kQuads:
+      break;
+  }
+  return "quads";
 }
 
 double default_crossover(const QuantizedConvPlan& plan) {
   const auto rows = static_cast<double>(plan.sparse.list_taps * plan.sparse.panel_channels);
   const auto slabs = static_cast<double>(plan.layout.slabs());
   const double uses = plan.is_single_tap() ? slabs : slabs * static_cast<double>(plan.geometry.kh);
-  const ChannelCycles& cycles = plan.dense.multiplies_quads ? kQuadCycles : kPairCycles;
+  const ChannelCycles& cycles = cycles_of(plan.dense.products);
   const double overhead = cycles.visit / rows + cycles.list / uses;
   return std::clamp((cycles.dense - overhead) / cycles.listed, 0.0, 1.0);
 }
@@ -166,7 +208,7 @@ QuantizedConvPlan plan_quantized_conv(const StepSpec& step, const BuildContext& 
   read_step(step, context, plan);
   check_residual(step, context, context.output(step, 0));
   plan.sparse = plan_sparse(plan, context.output(step, 0).layout == Layout::kRow);
-  plan.dense = plan_dense(plan, context.kernels);
+  plan.dense = plan_dense(plan, *step.find_constant("weight"), context.kernels);
   const bool is_small = plan.geometry.n * plan.geometry.oh * plan.geometry.ow <= kFewPixels;
   if (plan.algorithm == ConvAlgorithm::kAuto && !plan.gathers_input && is_small)
     plan.algorithm = ConvAlgorithm::kSparse;  // weights of zeros are not even read
@@ -190,9 +232,9 @@ std::string to_text(const QuantizedConvPlan& plan) {
   out << "sparse: " << plan.sparse.lists << " lists of " << plan.sparse.list_taps << "x"
       << plan.sparse.panel_channels << " rows, " << plan.sparse.list_step << " at once\n";
   out << "dense: " << plan.dense.taps << " taps of " << plan.dense.channels << " channels, "
-      << (plan.dense.multiplies_quads ? "in quads"
-                                      : "in pairs, " + std::to_string(plan.dense.tap_step) + " at once")
-      << "\n";
+      << "in " << name_of(plan.dense.products);
+  if (plan.dense.products != DenseProducts::kQuads) out << ", " << plan.dense.tap_step << " at once";
+  out << "\n";
   out << "tasks: " << plan.cut.tiles << " tiles of " << plan.cut.row_tile << "x" << plan.cut.column_tile
       << " pixels, " << plan.cut.block_splits << " ranges of " << plan.cut.block_step << " blocks; "
       << plan.num_threads << " threads\n";

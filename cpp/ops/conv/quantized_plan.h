@@ -21,16 +21,26 @@ struct QuantizedSparsePlan {
   int64_t record_bytes() const { return quad_list_bytes(list_taps * panel_channels); }
 };
 
-struct QuantizedDensePlan {
-  int64_t taps;           // of a gathered input whole rows of the kernel, each of kw * c channels
-  int64_t channels;       // per tap
-  bool multiplies_quads;  // of 8 bits, else pairs of 16
-  int64_t padded;         // channels, as the kernel counts them
-  int64_t tap_step;       // of pairs: taps whose weights are expanded at once
-  int64_t columns;        // of pairs: outputs of the kernel
+enum class DenseProducts : int8_t {
+  kPairs,  // of 16 bits: weights expanded, activations copied
+  kBytes,  // quads of 8 bits by an instruction that saturates, where small weights see to it that none does: weights expanded
+  kQuads,  // by one that does not: nothing is copied
+};
 
+struct QuantizedDensePlan {
+  DenseProducts products;
+  int64_t taps;      // of a gathered input whole rows of the kernel, each of kw * c channels
+  int64_t channels;  // per tap
+  int64_t padded;    // channels, as the kernel counts them
+  int64_t tap_step;  // taps whose weights are expanded at once
+  int64_t columns;   // outputs of the kernel, but for quads
+
+  bool reads_bytes() const { return products != DenseProducts::kPairs; }
+  int64_t tap_bytes() const {
+    return padded * kSlab * (reads_bytes() ? 1 : 2);
+  }  // of a slab's expanded weights
   // Of weights, from one tap to the next.
-  int64_t row_channels() const { return multiplies_quads ? padded : channels; }
+  int64_t row_channels() const { return products == DenseProducts::kQuads ? padded : channels; }
 };
 
 // Working memory of a thread in bytes.

@@ -1,5 +1,5 @@
 // The dense algorithm of u8 convolutions where an instruction multiplies quads: activations and weights are read where they
-// lie, but for gathered inputs, whose rows are copied with their padding.
+// lie.
 #pragma once
 
 #include "ops/conv/quantized_layer.h"
@@ -15,9 +15,6 @@ class QuantizedQuadConv {
   const char* kernel_name() const { return kernel_.name; }
 
  private:
-  void point_at_input(const Tensor& x, const ConvTask& task, const uint8_t** pixels) const;
-  void gather_row(const Tensor& x, const ConvTask& task, int64_t iy, uint8_t* row) const;
-
   QuantizedLayer layer_;
   Kernel<QdquadsFn> kernel_;
 };
