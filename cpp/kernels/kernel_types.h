@@ -31,6 +31,7 @@
 #include "kernels/probe/probe.h"
 #include "kernels/qconv/pointwise.h"
 #include "kernels/qconv/qconv.h"
+#include "kernels/recurrent/recurrent.h"
 #include "kernels/reduce/reduce.h"
 #include "kernels/spconv/spconv.h"
 #include "kernels/winograd/winograd.h"

@@ -84,7 +84,7 @@ int64_t Linear::nonzero_bytes() const {
 }
 
 int64_t Linear::thread_bytes() const {
-  const int64_t dense = (block_rows_ + kDepth) * dense_strips_.size;
+  const int64_t dense = block_rows_ * dense_strips_.size + kDepth * (dense_strips_.size + 1);
   return std::max(dense, sparse_strips_.size) * kChannelBlock * kFloat;
 }
 
@@ -187,6 +187,7 @@ void Linear::run_dense(const RunContext& context) const {
 void Linear::multiply_strip(const float* x, int64_t rows, int64_t strip, const ThreadScratch& scratch) const {
   const int64_t first = dense_strips_.begin(strip) * kChannelBlock, blocks = dense_strips_.count(strip);
   const int64_t width = blocks * kChannelBlock, stride = padded_out();
+  const int64_t apart = width + kChannelBlock;  // no power of two: rows would share a few sets of the cache
   for (int64_t m = 0; m < rows; ++m) std::copy_n(bias_.data() + first, width, scratch.y + m * width);
   for (int64_t k = 0; k < in_; k += kDepth) {
     const int64_t depth = std::min(kDepth, in_ - k);
@@ -195,14 +196,14 @@ void Linear::multiply_strip(const float* x, int64_t rows, int64_t strip, const T
                 .from = weights_->at(k * stride + first),
                 .from_stride = stride,
                 .to = scratch.b,
-                .to_stride = width});
+                .to_stride = apart});
     kernels_.f32_gemm({.rows = rows,
                        .depth = depth,
                        .blocks = blocks,
                        .a = x + k,
                        .a_stride = x_stride_,
                        .b = scratch.b,
-                       .b_stride = width,
+                       .b_stride = apart,
                        .c = scratch.y,
                        .c_stride = width});
   }

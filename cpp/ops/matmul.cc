@@ -63,7 +63,9 @@ class MatMul final : public Op {
     return axis < missing || x.shape[axis - missing] == 1 ? 0 : row_strides(x.shape)[axis - missing];
   }
 
-  int64_t thread_floats() const { return (row_parts_.size + kDepth) * strips_.size * kChannelBlock; }
+  int64_t thread_floats() const {
+    return (row_parts_.size * strips_.size + kDepth * (strips_.size + 1)) * kChannelBlock;
+  }
 
   void multiply(const RunContext& context, int64_t matrix, int64_t part, int64_t strip, int thread) const {
     int64_t a_at = row_parts_.begin(part) * depth_, b_at = strips_.begin(strip) * kChannelBlock,
@@ -75,6 +77,7 @@ class MatMul final : public Op {
     const float* a = context.inputs[0].as<float>() + a_at;
     const float* b = context.inputs[1].as<float>() + b_at;
     const int64_t rows = row_parts_.count(part), width = strips_.count(strip) * kChannelBlock;
+    const int64_t apart = width + kChannelBlock;  // no power of two: rows would share a few sets of the cache
     const int64_t exists = std::min(width, columns_ - strips_.begin(strip) * kChannelBlock);
     float* sums = reinterpret_cast<float*>(context.scratch.data()) + thread * thread_floats();
     float* packed = sums + row_parts_.size * strips_.size * kChannelBlock;
@@ -82,8 +85,8 @@ class MatMul final : public Op {
     for (int64_t k = 0; k < depth_; k += kDepth) {
       const int64_t depth = std::min(kDepth, depth_ - k);
       for (int64_t row = 0; row < depth; ++row) {
-        std::copy_n(b + (k + row) * columns_, exists, packed + row * width);
-        std::fill_n(packed + row * width + exists, width - exists, 0.0f);
+        std::copy_n(b + (k + row) * columns_, exists, packed + row * apart);
+        std::fill_n(packed + row * apart + exists, width - exists, 0.0f);
       }
       kernels_.f32_gemm({.rows = rows,
                          .depth = depth,
@@ -91,7 +94,7 @@ class MatMul final : public Op {
                          .a = a + k,
                          .a_stride = depth_,
                          .b = packed,
-                         .b_stride = width,
+                         .b_stride = apart,
                          .c = sums,
                          .c_stride = width});
     }

@@ -51,6 +51,9 @@ BY_OPERATOR = {
     "test_normalization.py": [
         *("f32_softmax", "f32_lrn", "f32_reduce_row", "f32_reduce_columns", "f32_normalize_row", "f32_moments"),
     ],
+    "test_recurrence.py": [
+        *("f32_lstm_cell", "f32_gru_cell", "f32_gru_reset", "f32_gru_update", "f32_rnn_tanh", "f32_rnn_relu"),
+    ],
     "test_broadcast.py": [
         *(f"f32_broadcast_{kind}" for kind in ("add", "sub", "mul", "div", "max", "min", "pow", "prelu")),
     ],

@@ -28,6 +28,7 @@ COMPUTES_IN_FLOAT32 = (
     "ops/normalize",
     "ops/packed_weights",
     "ops/pointwise",
+    "ops/recurrence",
     "ops/reduce",
     "ops/softmax",
     "ops/move/resize",  # the positions; pixels are moved whole

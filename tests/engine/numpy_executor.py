@@ -67,16 +67,18 @@ class NumpyExecutor:
         return [self.external[index] for index in self.plan.outputs]
 
     def _run_step(self, step: Step) -> None:
-        (output,) = step.outputs
         if not self._is_in_place(step):
-            self._destroy(output)
+            for output in step.outputs:
+                self._destroy(output)
         operands = [self._read(index) for index in step.inputs]
         constants = {role: self.plan.constants[name] for role, name in step.constants.items()}
-        result = numpy_operators.OPERATORS[step.op](self.plan, step, operands, constants)
-        result = numpy_operators.epilogue(self.plan, step, result, constants)
-        expected = self.plan.tensors[output].shape
-        assert result.shape == expected, f"{step.name}: computed {result.shape}, planned {expected}"
-        self._write(output, result.astype(np.float32))
+        results = numpy_operators.OPERATORS[step.op](self.plan, step, operands, constants)
+        if not isinstance(results, tuple):
+            results = (numpy_operators.epilogue(self.plan, step, results, constants),)
+        for output, result in zip(step.outputs, results, strict=True):
+            expected = self.plan.tensors[output].shape
+            assert result.shape == expected, f"{step.name}: computed {result.shape}, planned {expected}"
+            self._write(output, result.astype(np.float32))
 
     def _is_in_place(self, step: Step) -> bool:
         offset = self.plan.tensors[step.outputs[0]].offset

@@ -11,10 +11,12 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from zeroskip.engine.plan.types import Plan, Step
 
+from .numpy_recurrent import recurrence
+
 Arrays = list[np.ndarray]
 Constants = dict[str, np.ndarray]
-Operator = Callable[[Plan, Step, Arrays, Constants], np.ndarray]
-OPERATORS: dict[str, Operator] = {}
+Operator = Callable[[Plan, Step, Arrays, Constants], np.ndarray | tuple[np.ndarray, ...]]
+OPERATORS: dict[str, Operator] = {"recurrence": recurrence}
 
 
 def operator(function: Operator) -> Operator:

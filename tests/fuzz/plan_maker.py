@@ -54,7 +54,9 @@ class PlanMaker(PlanBuilder):
             self._pointwise, self._pad,
             self._slice, self._resize, self._move, self._reduce,
         )  # fmt: skip
-        on_rows = (self._row_conv, self._linear, self._row_pointwise, self._row_shape_change, self._softmax)
+        on_rows = (
+            self._row_conv, self._linear, self._row_pointwise, self._row_shape_change, self._softmax, self._recurrence,
+        )  # fmt: skip
         if self._maps and (not self._rows or self._flip(0.75)):
             self._rng.choice(on_maps)(self._rng.choice(self._maps))
         elif self._rows:
@@ -336,6 +338,26 @@ class PlanMaker(PlanBuilder):
             self.step(
                 "to_nhwc", [source], [self._new_map((n, c, h, w))], input_layout=self._rng.choice(("nchw", "nhwc"))
             )
+
+    def _recurrence(self, source: int) -> None:
+        shape = self._shape(source)
+        if len(shape) != 3:
+            return
+        kind, gates = self._rng.choice(
+            (("lstm", 4), ("gru", 3), ("gru_reset_after", 3), ("rnn_tanh", 1), ("rnn_relu", 1))
+        )
+        direction = self._rng.choice(("forward", "reverse", "bidirectional"))
+        directions, units = 2 if direction == "bidirectional" else 1, self._rng.choice((1, 2, 15, 17))
+        steps, rows, _ = shape
+        columns, state, count = directions * gates * units, (directions, rows, units), 2 if kind == "lstm" else 1
+        products = self._new_row((steps, rows, columns))
+        self.step("linear", [source], [products], {"weight": self._floats(columns, shape[2])})
+        given = [self.graph_input(state) for _ in range(count)] if self._flip() else []
+        arrays = {"weight": self._floats(directions, gates * units, units)}
+        if kind == "gru_reset_after" and self._flip():
+            arrays["bias"] = self._floats(directions, units)
+        outputs = [self._new_row((steps, *state)), *(self._new_row(state) for _ in range(count))]
+        self.step("recurrence", [products, *given], outputs, arrays, kind=kind, direction=direction)
 
     def _softmax(self, source: int) -> None:
         shape = self._shape(source)

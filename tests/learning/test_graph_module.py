@@ -11,6 +11,7 @@ import pytest
 
 import zeroskip as zs
 from parity.campaign import random_model
+from recurrent_networks import feeds_of, recurrent
 from tiny_network import tiny_network
 from zeroskip.onnx import load_model, replace_weights, to_bytes
 
@@ -70,6 +71,23 @@ def test_windows_of_pools_end_where_those_of_the_engine_end(operator: str, attri
         model = pool(operator, attributes + text)
         x = np.random.default_rng(0).standard_normal((2, 3, 9, 8), np.float32)
         assert relative(outputs(GraphModule(model), x)[0], zs.InferenceSession(model).run(None, {"x": x})[0]) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("op_type", "attributes"),
+    [("LSTM", {}), ("GRU", {}), ("GRU", {"linear_before_reset": 1}), ("RNN", {}), ("RNN", {"activations": ["Relu"] * 2})],
+)
+@pytest.mark.parametrize("states", ["", "computed"])
+def test_recurrent_layers_compute_what_the_engine_computes(op_type: str, attributes: dict, states: str) -> None:
+    model = recurrent(op_type, direction="bidirectional", states=states, **attributes)
+    module, feeds = GraphModule(model), feeds_of(model)
+    with torch.no_grad():
+        got = module.eval()(*(torch.from_numpy(feeds[name]) for name in module.inputs))
+    for result, expected in zip(got, zs.InferenceSession(model).run(None, feeds), strict=True):
+        np.testing.assert_allclose(result.numpy(), expected, rtol=1e-5, atol=2e-6)
+    loss = sum(value.sum() for value in module.train()(*(torch.from_numpy(feeds[name]) for name in module.inputs)))
+    loss.backward()
+    assert all(weight.grad is not None for weight in module.weights.values())
 
 
 def test_every_parameter_gets_a_gradient() -> None:

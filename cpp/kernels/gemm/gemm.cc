@@ -37,22 +37,34 @@ inline void tile(const GemmArgs& args, int64_t row, int64_t column) {
     for (int n = 0; n < kN; ++n) store(c + m * args.c_stride + n * kLanes, acc[m][n]);
 }
 
-// All rows of one strip of columns: full tiles, then one of exactly the rows that are left.
 template <int kM, int kN>
-inline void rows_left(const GemmArgs& args, int64_t row, int64_t column) {
+inline void tile_of(const GemmArgs& args, int64_t rows, int64_t row, int64_t column) {
   if constexpr (kM > 0) {
-    if (args.rows - row == kM)
+    if (rows == kM)
       tile<kM, kN>(args, row, column);
     else
-      rows_left<kM - 1, kN>(args, row, column);
+      tile_of<kM - 1, kN>(args, rows, row, column);
   }
 }
 
+// All rows of one strip of columns, in tiles of nearly as many each: of 8 rows 4 and 4, for with 6 and 2 the second
+// would have too few sums to hide how long one takes.
 template <int kN>
 inline void strip(const GemmArgs& args, int64_t column) {
+  const int64_t tiles = (args.rows + kRows - 1) / kRows;
   int64_t row = 0;
-  for (; row + kRows <= args.rows; row += kRows) tile<kRows, kN>(args, row, column);
-  rows_left<kRows - 1, kN>(args, row, column);
+  for (int64_t t = 1; t <= tiles; ++t) {
+    const int64_t end = args.rows * t / tiles;
+    tile_of<kRows, kN>(args, end - row, row, column);
+    row = end;
+  }
+}
+
+// Tiles of one row or two are wide: a sum takes about eight others to hide how long it takes. Returns where they end.
+template <int kM, int kN>
+inline int64_t wide_tiles(const GemmArgs& args, int64_t column) {
+  for (; column + kN * kLanes <= args.blocks * 16; column += kN * kLanes) tile<kM, kN>(args, 0, column);
+  return column;
 }
 
 template <typename W>
@@ -75,6 +87,8 @@ void pack_rows(const PackRowsArgs& args) {
 void f32_gemm(const GemmArgs& args) {
   const int64_t columns = args.blocks * 16;
   int64_t column = 0;
+  if (args.rows == 1) column = wide_tiles<1, 4>(args, wide_tiles<1, 6>(args, wide_tiles<1, 8>(args, column)));
+  if (args.rows == 2) column = wide_tiles<2, 4>(args, column);
   for (; column + kColumns * kLanes <= columns; column += kColumns * kLanes) strip<kColumns>(args, column);
   for (; column < columns; column += kLanes) strip<1>(args, column);
 }

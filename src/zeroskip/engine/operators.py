@@ -138,6 +138,7 @@ _ROWS = (
     Operator("quantized_depthwise", (),   False,          "never",  True,  True,      _always,             "depthwise"),
     Operator("quantized_global_avg_pool", (), False,      "always", False, False,     _always,             "move"),
     Operator("quantized_linear", (),      False,          "never",  True,  True,      _always,             "linear"),
+    Operator("recurrence",      (),       False,          "never",  False, False,     _never,              "linear"),
     Operator("reduce",          (),       False,          "never",  False, False,     _reduces_no_batch,   "move"),
     Operator("requantize",      (),       True,           "always", False, False,     _always,             "move"),
     Operator("resize",          (),       True,           "always", False, False,     _always,             "move"),

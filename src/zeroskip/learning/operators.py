@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..errors import EngineError
+from .recurrent import recurrence
 from .resize import resize
 from .tensor_operators import TENSOR_OPERATORS
 
@@ -279,6 +280,7 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
         "MaxPool": _max_pool,
         "Mul": lambda attributes, a, b: a * b,
         "Pad": _pad,
+        "Recurrence": recurrence,
         "ReduceMean": _reduce_mean,
         "Relu": lambda attributes, x: torch.relu(x),
         "Reshape": _reshape,

@@ -13,6 +13,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from ..errors import ModelError
+from .recurrent_form import write_recurrent
 from .rewriting import AttributeValue, add_constant, become, copy_model, describe, insert_before, owner, sweep
 from .values import ZEROSKIP_DOMAIN, constant, dims, is_own, operand, rank
 
@@ -30,6 +31,9 @@ def to_standard(canonical: ir.Model) -> ir.Model:
         ModelError: If the rank of a value with a threshold or a factor per channel is not known.
     """
     model = copy_model(canonical)
+    for node in list(model.graph):
+        if is_own(node, "Recurrence"):
+            write_recurrent(node)
     for node in list(model.graph):
         if is_own(node, "FatRelu"):
             _lower_fat_relu(node)

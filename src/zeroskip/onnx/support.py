@@ -16,6 +16,7 @@ import onnx_ir as ir
 
 from ..errors import UnsupportedOperatorError
 from .canonical.pipeline import REWRITTEN, SOURCE_OPSET
+from .canonical.recurrent import GATES, reason_against_recurrent
 from .opset import SIMPLE_ROUNDING
 from .rewriting import malformed_as_model_error, sources
 from .values import ZEROSKIP_DOMAIN, constant, integers, operand, rank, static_shape
@@ -261,6 +262,10 @@ def _pad(node: ir.Node) -> str | None:
     return _constant_arguments(node)
 
 
+def _recurrence(node: ir.Node) -> str | None:
+    return None if constant(operand(node, 1)) is not None else "its weights must be constants"
+
+
 _COORDINATES = ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric")
 _ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 
@@ -322,6 +327,7 @@ _CONDITIONS: dict[str, Condition] = {
     "Pad": _pad,
     "PixelShuffle": _one_or_two_spatial,
     "QuantizeLinear": _quantizer,
+    "Recurrence": _recurrence,
     "Reshape": _reshape,
     "Resize": _resize,
     "Slice": _slice,
@@ -330,6 +336,7 @@ _CONDITIONS: dict[str, Condition] = {
     "Transpose": _always,
     **dict.fromkeys(("Add", "Div", "Max", "Min", "Mul", "PRelu", "Pow", "Sub"), _always),
     **dict.fromkeys(_ELEMENTWISE, _always),
+    **dict.fromkeys(GATES, reason_against_recurrent),
     **dict.fromkeys((f"Reduce{kind}" for kind in _REDUCTIONS), _constant_arguments),
 }
 

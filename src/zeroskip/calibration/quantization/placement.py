@@ -41,8 +41,12 @@ def layers_of(prepared: ir.Model) -> tuple[str, ...]:
 
 
 def is_layer(node: ir.Node) -> bool:
-    """Tell whether a node is a convolution or linear layer with constant weights."""
-    if not (is_op(node, "Conv") or is_own(node, "Linear")) or constant(operand(node, 1)) is None:
+    """Tell whether a node is a convolution or linear layer with constant weights, and no part of a recurrent layer."""
+    if (
+        any(is_own(usage.node, "Recurrence") for usage in node.outputs[0].uses())
+        or not (is_op(node, "Conv") or is_own(node, "Linear"))
+        or constant(operand(node, 1)) is None
+    ):
         return False
     bias = operand(node, 2)
     return bias is None or constant(bias) is not None

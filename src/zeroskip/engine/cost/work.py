@@ -128,6 +128,8 @@ def dense_amounts(plan: Plan, step: Step) -> Amounts:
         return macs, weights, read, added, written, 0.0, 1.0
     if step.op in LINEAR:  # every weight is read, often for a single row
         return float(step.macs), size * step.macs / rows_of(plan, step), read, added, written, 0.0, 1.0
+    if step.op == "recurrence":  # every weight is read anew for each step, by all rows together
+        return float(step.macs), size * step.macs / result.shape[2], read, added, written, 0.0, 1.0
     window = math.prod(_pair(step, "kernel")) * result.elements if "kernel" in step.attributes else 0
     return float(step.macs), 0.0, read, added, written, size * window, 1.0
 

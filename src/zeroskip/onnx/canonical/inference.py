@@ -155,6 +155,9 @@ def _infer_own(node: ir.Node) -> None:
     x, output = node.inputs[0], node.outputs[0]
     if x is None:
         raise ModelError(f"{describe(node)} has no input")
+    if node.op_type == "Recurrence":
+        _infer_recurrence(node, x)
+        return
     output.type = x.type
     shape = None if x.shape is None else list(x.shape.dims)
     if shape is not None and node.op_type == "Linear":
@@ -170,6 +173,26 @@ def _infer_own(node: ir.Node) -> None:
         if axis >= len(shape) or (isinstance(shape[axis], int) and channels not in ((1,), (shape[axis],))):
             raise ShapeError(f"{describe(node)} cannot take {_operands(node)}: dimension {axis} must agree")
     output.shape = None if shape is None else ir.Shape(shape)
+
+
+def _infer_recurrence(node: ir.Node, x: ir.Value) -> None:
+    """All states ``[steps, directions, rows, units]``, then the last of each direction."""
+    weight, sizes = static_shape(node.inputs[1]), dims(x)
+    for output in node.outputs:
+        output.type, output.shape = x.type, None
+    if weight is None or sizes is None:
+        return
+    directions, columns, units = weight
+    if len(sizes) != 3 or sizes[2] not in (None, directions * columns):
+        raise ShapeError(f"{describe(node)} cannot take {_operands(node)}: it needs [steps, rows, inputs]")
+    state = (directions, sizes[1], units)
+    for value in node.inputs[3:]:
+        known = dims(value) or state
+        if len(known) != 3 or any(size not in (None, wanted) for size, wanted in zip(known, state, strict=True)):
+            raise ShapeError(f"{describe(node)} cannot take {_operands(node)}: its state has shape {list(state)}")
+    shapes = [(sizes[0], *state), *[state] * (len(node.outputs) - 1)]
+    for output, shape in zip(node.outputs, shapes, strict=True):
+        output.shape = ir.Shape(shape)
 
 
 def shuffled_dims(node: ir.Node, shape: Sequence[Any]) -> tuple[Any, ...]:

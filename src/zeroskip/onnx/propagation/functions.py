@@ -369,6 +369,7 @@ FUNCTIONS: dict[tuple[str, str], StepMaker] = {
     (ZEROSKIP_DOMAIN, "FatRelu"): per_channel,
     (ZEROSKIP_DOMAIN, "Linear"): linear,
     (ZEROSKIP_DOMAIN, "PixelShuffle"): pixel_shuffle,
+    (ZEROSKIP_DOMAIN, "Recurrence"): infer_step,
     **{("", op_type): same for op_type in _ELEMENTWISE},
     **{("", f"Reduce{kind}"): infer_step for kind in _REDUCTIONS},
 }

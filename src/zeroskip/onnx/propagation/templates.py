@@ -24,8 +24,8 @@ _MAX_OWN_BYTES = 4 << 20
 _OWN_CONSTANTS = {
     "Add": (0, 1), "ChannelAffine": (1, 2), "Clip": (1, 2), "Conv": (1, 2), "DequantizeLinear": (1, 2), "Div": (0, 1),
     "Expand": (1,), "FatRelu": (1,), "Linear": (1, 2), "Max": (0, 1), "Min": (0, 1), "Mul": (0, 1), "Pad": (1, 2, 3),
-    "QuantizeLinear": (1, 2), "Reshape": (1,), "Resize": (1, 2, 3), "Slice": (1, 2, 3, 4), "Split": (1,),
-    "Sub": (0, 1),
+    "QuantizeLinear": (1, 2), "Recurrence": (1, 2), "Reshape": (1,), "Resize": (1, 2, 3), "Slice": (1, 2, 3, 4),
+    "Split": (1,), "Sub": (0, 1),
     **{f"Reduce{kind}": (1,) for kind in ("L1", "L2", "Max", "Mean", "Min", "Prod", "Sum", "SumSquare")},
 }  # fmt: skip
 """Inputs for which rules make constants: of constants and facts only, or read by nobody but for a shape."""

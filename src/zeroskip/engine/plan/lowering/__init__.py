@@ -14,7 +14,20 @@ from ....onnx.rewriting import malformed_as_model_error
 from ....onnx.support import UnsupportedNode
 from ....onnx.values import ZEROSKIP_DOMAIN
 from ..draft import Draft
-from . import activation, conv, elementwise, functions, linear, normalize, pool, quantize, reduce, resize, shape
+from . import (
+    activation,
+    conv,
+    elementwise,
+    functions,
+    linear,
+    normalize,
+    pool,
+    quantize,
+    recurrent,
+    reduce,
+    resize,
+    shape,
+)
 from .builder import Builder
 from .node import LoweringError
 
@@ -63,6 +76,7 @@ LOWERINGS: dict[tuple[str, str], Lowering] = {
     (ZEROSKIP_DOMAIN, "FatRelu"): activation.lower_fat_relu,
     (ZEROSKIP_DOMAIN, "Linear"): linear.lower_linear,
     (ZEROSKIP_DOMAIN, "PixelShuffle"): conv.lower_pixel_shuffle,
+    (ZEROSKIP_DOMAIN, "Recurrence"): recurrent.lower_recurrence,
     **{("", op_type): elementwise.lower_binary for op_type in ("Div", "Max", "Min", "Pow", "Sub")},
     **{("", op_type): functions.lower_function for op_type in functions.KINDS},
     **{("", op_type): reduce.lower_reduce for op_type in reduce.REDUCTIONS},
