@@ -103,7 +103,10 @@ def detector_network() -> bytes:
 
 
 def reader_network() -> bytes:
-    """Return a recogniser of pictures of any width: convolutions, an LSTM, and CTC scores ``[T, N, 11]``."""
+    """Return a recogniser of pictures of any width: convolutions, an LSTM, and CTC scores ``[T, N, 11]``.
+
+    The state of the LSTM is clipped, which is not native: it is an island.
+    """
     nodes, constants, random = _trunk()
     hidden = 12
     constants |= {
@@ -116,7 +119,7 @@ def reader_network() -> bytes:
     nodes += [
         helper.make_node("Transpose", ["relu3"], ["columns"], "columns", perm=[3, 0, 1, 2]),
         helper.make_node("Reshape", ["columns", "sequence"], ["steps"], "steps"),
-        helper.make_node("LSTM", ["steps", "w", "r"], ["states"], "lstm", hidden_size=hidden),
+        helper.make_node("LSTM", ["steps", "w", "r"], ["states"], "lstm", hidden_size=hidden, clip=50.0),
         helper.make_node("Squeeze", ["states", "axis"], ["flat"], "squeeze"),
         helper.make_node("MatMul", ["flat", "head"], ["scores"], "head"),
     ]

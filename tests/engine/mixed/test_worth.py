@@ -51,7 +51,7 @@ class Builder:
         """The mean of each map as one step of a sequence."""
         self.add("GlobalAveragePool").add("Reshape", self.constant([1, 1, -1]))
         weights = (self.weight(1, 4 * LSTM_SIZE, self.channels), self.weight(1, 4 * LSTM_SIZE, LSTM_SIZE))
-        return self.add("LSTM", *weights, outputs=2, hidden_size=LSTM_SIZE)
+        return self.add("LSTM", *weights, outputs=2, hidden_size=LSTM_SIZE, clip=50.0)  # clipped: an island
 
     def constant(self, values: list[int]) -> str:
         name = f"w{len(self.weights)}"
