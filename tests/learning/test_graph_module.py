@@ -75,7 +75,13 @@ def test_windows_of_pools_end_where_those_of_the_engine_end(operator: str, attri
 
 @pytest.mark.parametrize(
     ("op_type", "attributes"),
-    [("LSTM", {}), ("GRU", {}), ("GRU", {"linear_before_reset": 1}), ("RNN", {}), ("RNN", {"activations": ["Relu"] * 2})],
+    [
+        ("LSTM", {}),
+        ("GRU", {}),
+        ("GRU", {"linear_before_reset": 1}),
+        ("RNN", {}),
+        ("RNN", {"activations": ["Relu"] * 2}),
+    ],
 )
 @pytest.mark.parametrize("states", ["", "computed"])
 def test_recurrent_layers_compute_what_the_engine_computes(op_type: str, attributes: dict, states: str) -> None:
