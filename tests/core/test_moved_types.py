@@ -114,7 +114,9 @@ def check_mask(dtype: str, op: str, shapes: Sequence[Shape], shape: Shape, isa: 
 
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("order", ["nchw", "nhwc"])
-@pytest.mark.parametrize("shape", [(1, 3, 5, 7), (2, 64, 4, 4), (3, 65, 1, 1), (1, 1, 1, 1), (1, 130, 9, 13)])
+@pytest.mark.parametrize(
+    "shape", [(1, 3, 5, 7), (2, 64, 4, 4), (3, 65, 1, 1), (1, 1, 1, 1), (1, 130, 9, 13), (2, 49, 3, 11)]
+)
 def test_layout_steps(isa: str, shape: Shape, order: str, dtype: str) -> None:
     writer = Writer(dtype)
     writer.store(writer.load(shape, order), order)
