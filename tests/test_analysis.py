@@ -191,6 +191,69 @@ def test_the_dense_time_follows_a_fitted_cost_model() -> None:
             assert item.dense_ms == pytest.approx(item.latency_ms * slower)
 
 
+@pytest.fixture(scope="module")
+def priced() -> SparsityProfile:
+    """A profile by a cost model that counts as fitted, as users have it."""
+    fit = Fit(date="now", seconds=1.0, samples=1, error=0.0, spread=0.0)
+    model = CostModel.for_isa("avx2").model_copy(update={"fit": fit})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("zeroskip.engine.cost.cache._fitted", lambda *arguments: model)
+        patch.delenv("ZEROSKIP_COST_MODEL")
+        return zs.analyze(tiny_network(), tiny_data(4), threads=1)
+
+
+def test_int8_is_predicted_layer_by_layer(priced: SparsityProfile, tmp_path: Path) -> None:
+    (int8,) = [item for item in priced.precisions if item.precision == "int8"]
+    assert int8.is_predicted
+    assert 0.0 < int8.latency_ms < priced.latency_ms  # twice as many products at once, by these prices
+    assert list(int8.speedups) == sorted(int8.speedups)
+    assert int8.speedups[-1] > 1.0
+    assert set(int8.layers) == {layer.name for layer in priced.layers}
+    assert all(len(times) == 1 + len(GAINS) for times in int8.layers.values())
+    assert {item.reason for item in int8.fixed} >= {"first layer", "conversion"}
+    assert 0.0 < int8.fixed_share < 1.0
+    priced.save(tmp_path / "profile.json")
+    assert SparsityProfile.load(tmp_path / "profile.json") == priced
+    assert priced.timed_as(2 * priced.latency_ms).precisions[-1].latency_ms == pytest.approx(2 * int8.latency_ms)
+
+
+def test_predictions_are_called_so_and_precisions_that_lack_are_named(priced: SparsityProfile) -> None:
+    text = str(priced)
+    assert "in int8 (predicted)" in text
+    assert any(line.startswith("in int8, ") and "accuracy is not judged" in line for line in priced.prospects)
+    assert any("of the time can never skip: " in line and line.startswith("in int8") for line in priced.prospects)
+    assert ("bf16 is left out: " in text) == ("bf16" not in {item.precision for item in priced.precisions})
+
+
+def test_the_fastest_precision_is_recommended_with_what_to_do(priced: SparsityProfile) -> None:
+    def with_int8(latency_ms: float) -> SparsityProfile:
+        int8 = priced.precisions[-1].model_copy(update={"latency_ms": latency_ms})
+        return priced.model_copy(update={"precisions": (int8,)})
+
+    faster, same = with_int8(0.5 * priced.latency_ms), with_int8(0.98 * priced.latency_ms)
+    assert faster.recommended_precision == "int8"
+    assert "int8 would be 2.00x as fast as float32; 'zeroskip optimize" in faster.prospects[-1]
+    assert "--precision int8" in faster.prospects[-1]
+    assert same.recommended_precision == "float32"
+    assert same.prospects[-1] == "precision: float32; int8 would be 1.02x as fast, which is not worth its rounding"
+
+
+def test_without_measured_prices_int8_is_left_out_with_the_reason(profile: SparsityProfile) -> None:
+    assert "int8" not in {item.precision for item in profile.precisions}
+    assert profile.lacking["int8"] == "no times of it were measured on this CPU"
+    assert "int8 is left out: no times of it were measured on this CPU" in profile.prospects
+
+
+def test_a_quantised_model_is_called_so_and_not_predicted_again() -> None:
+    from zeroskip.baselines.quantizers import quantize_for
+
+    feeds = [{"image": picture[None]} for picture in tiny_data(4).array()]
+    quantized, _ = quantize_for("onnxruntime", tiny_network(), feeds)
+    found = zs.analyze(quantized, tiny_data(4), threads=1)
+    assert found.precision == "int8"
+    assert "int8" not in {item.precision for item in found.precisions} | set(found.lacking)
+
+
 def test_time_that_can_never_skip_is_given_by_reason(profile: SparsityProfile) -> None:
     obstacles = {layer.name: layer.obstacle for layer in profile.layers}
     assert obstacles["conv1"] == "first layer"

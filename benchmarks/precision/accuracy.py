@@ -31,6 +31,7 @@ from .cases import TRAINED, WAYS, model_path
 from .result import RESULTS, AccuracyResult, Way
 
 _MAX_DROP = 0.01
+_PROBE_SAMPLES = 16
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -61,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _way(case: Case, name: str, model: bytes, choosing: Dataset, unseen: Dataset, options: argparse.Namespace) -> Way:
     start = time.monotonic()
-    made, note = _make(name, model, choosing, options.threads)
+    made, note = _make(case, name, model, choosing, options.threads)
     minutes = (time.monotonic() - start) / 60
     path = model_path(options.work, case.name, name)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,14 +81,16 @@ def _way(case: Case, name: str, model: bytes, choosing: Dataset, unseen: Dataset
     )
 
 
-def _make(way: str, model: bytes, data: Dataset, threads: int) -> tuple[bytes, str]:
+def _make(case: Case, way: str, model: bytes, data: Dataset, threads: int) -> tuple[bytes, str]:
     """Return the model of a row, and how it came about."""
     if way == "float32":
         return model, "exact"
     if way in ("onnxruntime_int8", "openvino_int8"):
         feeds = [feed for feed, _ in ModelInput.of_model(LoadedModel.of(model)).feeds(data, 1)]
         return quantize_for(WAYS[way], model, feeds)
-    options = zs.CalibrationOptions(max_drop=_MAX_DROP, threads=threads, costs="model", measure_seconds=0.0)
+    options = zs.CalibrationOptions(
+        max_drop=_MAX_DROP, threads=threads, costs="model", measure_seconds=0.0, probe_samples=16
+    )
     thresholds = None
     if way == "int8_thresholds":
         thresholds = zs.calibrate(model, data, options=options).thresholds

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from report.values import HOSTILE, calibration, maps, page, profile, summary
-from zeroskip.analysis import Histogram, SparsityProfile
+from zeroskip.analysis import FixedTime, Histogram, PrecisionTimes, SparsityProfile
 from zeroskip.report import html
 from zeroskip.thresholds import ThresholdSet
 
@@ -142,3 +142,24 @@ def test_two_hundred_layers_fit_into_three_megabytes() -> None:
     )
     assert text.count("denselayer20") >= 3
     assert len(text) < 100_000 + 14_500 * count
+
+
+def test_other_precisions_have_their_times_layer_by_layer() -> None:
+    before = profile()
+    layers = {layer.name: (1.5, 1.25, 1.0, 0.75)[: 1 + len(before.gains)] for layer in before.layers}
+    times = (1.5, *(1.5 / (1 + gain) for gain in before.gains))
+    fixed = (FixedTime(reason="conversion", steps=2, share=0.25),)
+    int8 = PrecisionTimes(
+        precision="int8",
+        latency_ms=times[0],
+        predicted_latency_ms=times[1:],
+        layers=layers,
+        is_predicted=True,
+        fixed=fixed,
+    )
+    shown = " ".join(Elements(page(profile=before.model_copy(update={"precisions": (int8,)}))).text.split())
+    assert "In int8 Predicted by the cost model" in shown
+    assert "its accuracy is not judged here" in shown
+    assert "25% of its time can never skip: conversion 25%" in shown
+    assert shown.count("1.500") >= len(before.layers)
+    assert "In int8" not in Elements(page()).text

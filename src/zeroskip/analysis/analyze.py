@@ -15,12 +15,12 @@ from ..errors import DataError
 from ..progress import Progress
 from ..system import cpu_model
 from ..thresholds import ThresholdSet
-from .curves import ROUNDS, StepMeasurement, measure_steps, timing_error
+from .curves import ROUNDS, StepMeasurement, fixed_times, measure_steps, timing_error
 from .inputs import Feed, ModelInput, warn_of_other_preprocessing
 from .observation import ActivationValues, observe
-from .precisions import other_precisions, precision_times
+from .precisions import lacking_precisions, other_precisions, own_precision, precision_times, predicted_int8
 from .reasons import reason_against_skipping
-from .records import ActivationSparsity, FixedTime, LayerSparsity
+from .records import ActivationSparsity, LayerSparsity
 from .sparsity_profile import SparsityProfile
 
 if TYPE_CHECKING:
@@ -114,6 +114,10 @@ def analyze(
         )
         for name, other in (other_precisions(options) if variants else {}).items()
     ]
+    gains = GAINS if variants else ()
+    int8 = predicted_int8(session, feeds[0], measured, gains) if predict else None
+    precisions += [] if int8 is None else [int8]
+    own = own_precision(session, feeds[0])
     machine = session.profile(feeds[0], iterations=1)
     labels = labels_of(loaded.model)
     explained = {step.name: step for step in session.explain().steps}
@@ -127,8 +131,10 @@ def analyze(
         threads=machine.num_threads,
         isa=machine.isa,
         cpu=cpu_model(),
+        precision=own,
         precisions=tuple(precisions),
-        **_times(measured, batch_size, GAINS if variants else (), labels, explained),
+        lacking=lacking_precisions(session, machine.isa, own, precisions) if predict else {},
+        **_times(measured, batch_size, gains, labels, explained),
         given_up="; ".join(island.note for island in session.explain_islands() if island.note),
         reason="" if any(item.density is not None for item in measured) else reason_against_skipping(session),
         activations=tuple(_activation(item, observed[item.name], labels) for item in activations),
@@ -199,7 +205,7 @@ def _times(
         "dense_latency_ms": sum(item.dense_ms for item in measured) if gains else None,
         "gains": gains,
         "predicted_latency_ms": tuple(sum(item.predicted_ms(gain) for item in measured) for gain in gains),
-        "fixed": _fixed(measured, total),
+        "fixed": fixed_times((item.step.obstacle, item.latency_ms) for item in measured),
         "timing_error": timing_error(measured) if gains else 0.0,
         "layers": tuple(
             _layer(item, total, batch_size, gains, labels, explained.get(item.step.name))
@@ -235,19 +241,6 @@ def _layer(
         choice="" if explained is None else explained.choice,
         note="" if explained is None else explained.note,
     )
-
-
-def _fixed(measured: Sequence[StepMeasurement], total_ms: float) -> tuple[FixedTime, ...]:
-    """Return the time of the steps that can never skip, by reason."""
-    reasons: dict[str, list[float]] = {}
-    for item in measured:
-        if item.step.obstacle is not None:
-            reasons.setdefault(item.step.obstacle, []).append(item.latency_ms)
-    found = [
-        FixedTime(reason=reason, steps=len(times), share=sum(times) / total_ms if total_ms else 0.0)
-        for reason, times in reasons.items()
-    ]
-    return tuple(sorted(found, key=lambda item: -item.share))
 
 
 def _activation(item: Activation, values: ActivationValues, labels: Labels) -> ActivationSparsity:

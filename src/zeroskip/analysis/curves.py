@@ -7,7 +7,7 @@ linear. So a prediction needs no model of the kernels and includes threads, cach
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..engine.cost import MOST_ERROR, DensityCurve, can_skip, mean_error, median_error, skips_rows
 from ..progress import Progress, Steps
 from .inputs import Feed
+from .records import FixedTime
 
 if TYPE_CHECKING:
     from ..engine import InferenceSession, Profile, StepProfile
@@ -25,7 +26,8 @@ ROUNDS = 3
 _MOST_ROUNDS = 9
 """While the times are noisy."""
 ITERATIONS = 5
-_LOWEST_DENSITY = 0.01
+LOWEST_DENSITY = 0.01
+"""That predictions go down to."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class StepMeasurement:
         """Return the time in ms if ``sparsity_gain`` more of all values (0.1: ten points) were zero."""
         if self.density is None or self.curve is None:
             return self.latency_ms
-        density = min(1.0, max(_LOWEST_DENSITY, self.density - sparsity_gain))
+        density = min(1.0, max(LOWEST_DENSITY, self.density - sparsity_gain))
         return self._scaled(density)
 
     @property
@@ -115,6 +117,25 @@ def measure_steps(
         )
         for step, error in zip(natural, errors, strict=True)
     )
+
+
+def fixed_times(times: Iterable[tuple[str | None, float]]) -> tuple[FixedTime, ...]:
+    """Return the time of the steps that can never skip, by reason, longest first.
+
+    Args:
+        times: Of every step: why it cannot skip, None where it can, and its time.
+    """
+    pairs = list(times)
+    total = sum(time for _, time in pairs)
+    reasons: dict[str, list[float]] = {}
+    for reason, time in pairs:
+        if reason is not None:
+            reasons.setdefault(reason, []).append(time)
+    found = [
+        FixedTime(reason=reason, steps=len(same), share=sum(same) / total if total else 0.0)
+        for reason, same in reasons.items()
+    ]
+    return tuple(sorted(found, key=lambda item: -item.share))
 
 
 def timing_error(measured: Sequence[StepMeasurement]) -> float:

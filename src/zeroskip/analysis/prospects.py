@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
-from .records import FixedTime, ProfileData
+from ..text import printable, time_words
+from .records import FixedTime, PrecisionTimes, ProfileData
 
 _WORTH = 1.05
 """Speed-up by :data:`_EXPECTED_GAIN` more zeros from which a loss of accuracy may be worth its while."""
@@ -26,18 +28,24 @@ def expected_gain(profile: ProfileData) -> int:
     return min(range(len(profile.gains)), key=lambda index: abs(profile.gains[index] - _EXPECTED_GAIN))
 
 
+def recommended_precision(profile: ProfileData) -> str:
+    """Return the precision that is fastest on this data as far as is known, by at least 5 %, else the profile's own."""
+    fastest = min(profile.precisions, key=lambda item: item.latency_ms, default=None)
+    if fastest is None or profile.latency_ms < _WORTH * fastest.latency_ms:
+        return profile.precision
+    return fastest.precision
+
+
 def prospect_lines(profile: ProfileData) -> list[str]:
     """Return what more zeros would buy in each precision, which time they never save and why, and the advice."""
     lines = []
     if profile.gains:
         lines.append(f"more zeros would buy ({profile.precision}): {_bought(profile.gains, profile.speedups)}")
-    for other in profile.precisions:
-        factors = tuple(other.latency_ms / latency for latency in other.predicted_latency_ms)
-        ratio = profile.latency_ms / other.latency_ms
-        lines.append(f"in {other.precision}, {ratio:.2f}x as fast already: {_bought(profile.gains, factors)}")
     if profile.fixed:
-        reasons = ", ".join(_fixed_words(item) for item in profile.fixed if item.share >= _LEAST_SHARE)
-        lines.append(f"{profile.fixed_share:.0%} of the time can never skip: {reasons}")
+        lines.append(f"{profile.fixed_share:.0%} of the time can never skip: {_reasons(profile.fixed)}")
+    for other in profile.precisions:
+        lines += _other_lines(profile, other)
+    lines += [f"{name} is left out: {reason}" for name, reason in profile.lacking.items()]
     lines += _steady_lines(profile)
     if profile.gains and profile.is_noisy:
         lines.append(
@@ -46,7 +54,45 @@ def prospect_lines(profile: ProfileData) -> list[str]:
         )
     if profile.gains:
         lines.append(f"recommended: {_advice(profile)}")
+    if profile.precisions:
+        lines.append(f"precision: {_precision_advice(profile)}")
     return lines
+
+
+def _other_lines(profile: ProfileData, other: PrecisionTimes) -> list[str]:
+    """Return what is known of another precision: its time, what zeros would buy and what they never save."""
+    ratio = profile.latency_ms / other.latency_ms
+    source = "predicted, accuracy is not judged" if other.is_predicted else "measured"
+    now = f"in {other.precision}, {ratio:.2f}x as fast, {time_words(other.latency_ms)} ({source})"
+    bought = f"{now}; more zeros would buy there: {_bought(profile.gains, other.speedups)}"
+    lines = [bought if profile.gains else now]
+    if other.fixed:
+        lines.append(
+            f"in {other.precision}, {other.fixed_share:.0%} of the time can never skip: {_reasons(other.fixed)}"
+        )
+    return lines
+
+
+def _precision_advice(profile: ProfileData) -> str:
+    best = recommended_precision(profile)
+    if best == profile.precision:
+        nearest = min(profile.precisions, key=lambda item: item.latency_ms)
+        ratio = profile.latency_ms / nearest.latency_ms
+        return f"{best}; {nearest.precision} would be {ratio:.2f}x as fast, which is not worth its rounding"
+    other = next(item for item in profile.precisions if item.precision == best)
+    ratio = profile.latency_ms / other.latency_ms
+    if best == "int8":
+        action = (
+            f"'zeroskip optimize {printable(profile.model)} --data ... --precision int8' quantises within a budget of "
+            "accuracy and measures it; '--precision auto' keeps float32 where that is no gain"
+        )
+    else:
+        action = "needs no data: SessionOptions(precision='bf16')"
+    return f"{best} would be {ratio:.2f}x as fast as {profile.precision}; {action}"
+
+
+def _reasons(fixed: Sequence[FixedTime]) -> str:
+    return ", ".join(_fixed_words(item) for item in fixed if item.share >= _LEAST_SHARE)
 
 
 def _steady_lines(profile: ProfileData) -> list[str]:

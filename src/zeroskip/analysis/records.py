@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import Self
 
 from ..engine.cost import MOST_ERROR
@@ -147,6 +147,9 @@ class PrecisionTimes(BaseModel):
         latency_ms: Sum of the steps' median times per run.
         predicted_latency_ms: Time of the whole run at each of the profile's sparsity gains.
         layers: By name of the layer: its time now, and at each gain.
+        is_predicted: Whether even the time now is predicted, by the cost model from densities, and nothing was run in
+            it; then nothing is known of the accuracy either.
+        fixed: Time that no zeros can save in it, by reason, longest first.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -155,6 +158,18 @@ class PrecisionTimes(BaseModel):
     latency_ms: float
     predicted_latency_ms: tuple[float, ...]
     layers: dict[str, tuple[float, ...]] = {}
+    is_predicted: bool = False
+    fixed: tuple[FixedTime, ...] = ()
+
+    @property
+    def speedups(self) -> tuple[float, ...]:
+        """How many times as fast the run would be at each of the gains as in this precision now."""
+        return tuple(self.latency_ms / latency for latency in self.predicted_latency_ms)
+
+    @property
+    def fixed_share(self) -> float:
+        """Share of the time that no zeros can save, in [0, 1]."""
+        return sum(item.share for item in self.fixed)
 
     def scaled(self, factor: float) -> PrecisionTimes:
         """Return the same with its times multiplied."""
@@ -221,7 +236,8 @@ class ProfileData(SavedValue):
         layers: In order of execution.
         precision: What it ran in.
         fixed: Time that no zeros can save, by reason, longest first.
-        precisions: The other precisions that the engine can run the model in.
+        precisions: The other precisions that the engine can run the model in: bf16 measured, int8 predicted.
+        lacking: By precision why there are no times in it; empty in files of earlier versions.
         reference: Another engine timed beside it, if any.
         given_up: Why layers that could skip zeros are left to ONNX Runtime; empty where none are.
         reason: Why no layer skips zeros; empty where one does, and in files of earlier versions.
@@ -253,6 +269,7 @@ class ProfileData(SavedValue):
     precision: str = "float32"
     fixed: tuple[FixedTime, ...] = ()
     precisions: tuple[PrecisionTimes, ...] = ()
+    lacking: dict[str, str] = Field(default_factory=dict)
     reference: Reference | None = None
     given_up: str = ""
     reason: str = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..tabular import Record, Tabular
-from .prospects import Recommendation, prospect_lines, recommended
+from .prospects import Recommendation, prospect_lines, recommended, recommended_precision
 from .records import ProfileData
 from .verdict import as_text, verdict
 
@@ -20,6 +20,11 @@ class SparsityProfile(Tabular, ProfileData):
     def recommended(self) -> Recommendation:
         """``thresholds`` where twenty points more zeros would make the model at least 5 % faster, else ``exact``."""
         return recommended(self)
+
+    @property
+    def recommended_precision(self) -> str:
+        """The precision that is fastest on this data, by at least 5 %, else the profile's own; int8 is predicted."""
+        return recommended_precision(self)
 
     @property
     def prospects(self) -> tuple[str, ...]:

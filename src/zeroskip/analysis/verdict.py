@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..text import printable, time_cell, time_words
 from .prospects import expected_gain, prospect_lines
-from .records import LayerSparsity, ProfileData, Reference
+from .records import LayerSparsity, PrecisionTimes, ProfileData, Reference
 
 _CLEARLY_FASTER = 1.10
 _NOTICEABLE = 1.03
@@ -93,7 +95,28 @@ def as_text(profile: ProfileData) -> str:
         "",
     ]
     rows.append([*total, *(time_cell(latency) for latency in profile.predicted_latency_ms)])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
+    settings = f"batch {profile.batch_size}, {profile.threads} threads, {profile.isa}, {profile.cpu}"
+    parts = [_aligned(rows), f"{printable(profile.data)}; {settings}"]
+    parts += [_aligned(_precision_rows(profile, other)) for other in profile.precisions]
+    return "\n".join([*parts, *prospect_lines(profile), verdict(profile)])
+
+
+def _precision_rows(profile: ProfileData, other: PrecisionTimes) -> list[list[str]]:
+    """Return the table of another precision: every layer's time in it now and with more zeros."""
+    mark = " (predicted)" if other.is_predicted else ""
+    gains = [f"+{100 * gain:.0f}" for gain in profile.gains]
+    rows = [[f"in {other.precision}{mark}", profile.precision, other.precision, *gains]]
+    for layer in profile.layers:
+        if layer.name in other.layers:
+            times = (layer.latency_ms, *other.layers[layer.name])
+            rows.append([printable(layer.title), *(time_cell(time) for time in times)])
+    totals = (profile.latency_ms, other.latency_ms, *other.predicted_latency_ms)
+    return [*rows, ["all steps", *(time_cell(time) for time in totals)]]
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as lines with the first column on the left and the others on the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "  ".join(
             cell.ljust(width) if column == 0 else cell.rjust(width)
@@ -101,8 +124,7 @@ def as_text(profile: ProfileData) -> str:
         ).rstrip()
         for row in rows
     ]
-    settings = f"batch {profile.batch_size}, {profile.threads} threads, {profile.isa}, {profile.cpu}"
-    return "\n".join([*lines, f"{printable(profile.data)}; {settings}", *prospect_lines(profile), verdict(profile)])
+    return "\n".join(lines)
 
 
 def _row(layer: LayerSparsity) -> list[str]:

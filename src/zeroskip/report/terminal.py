@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
-from ..analysis import LayerSparsity, SparsityProfile
+from ..analysis import LayerSparsity, PrecisionTimes, SparsityProfile
 from ..bench import BenchResult
 from ..calibration import CalibrationResult
 from ..calibration.sentences import amount
@@ -39,10 +39,10 @@ def render_profile(profile: SparsityProfile) -> RenderableType:
     )
     for layer in profile.layers:
         table.add_row(layer.title, *_profile_cells(layer))
-    others = profile.latency_ms - sum(layer.latency_ms for layer in profile.layers)
-    share = others / profile.latency_ms if profile.latency_ms else 0.0
+    rest = profile.latency_ms - sum(layer.latency_ms for layer in profile.layers)
+    share = rest / profile.latency_ms if profile.latency_ms else 0.0
     empty = [""] * len(profile.gains)
-    table.add_row("other steps", "", "", "", time_cell(others), f"{share:.1%}", *empty, style="dim")
+    table.add_row("other steps", "", "", "", time_cell(rest), f"{share:.1%}", *empty, style="dim")
     table.add_section()
     table.add_row(
         "whole model",
@@ -55,8 +55,31 @@ def render_profile(profile: SparsityProfile) -> RenderableType:
         style="bold",
     )
     notes = Text(f"sparsity: zeros in what the layer reads; {profile.data}", style="dim")
+    others = [render_precision(profile, other) for other in profile.precisions]
     prospects = [Text(line) for line in profile.prospects]
-    return Group(table, notes, *prospects, Text(profile.verdict, style="bold"))
+    return Group(table, notes, *others, *prospects, Text(profile.verdict, style="bold"))
+
+
+def render_precision(profile: SparsityProfile, other: PrecisionTimes) -> RenderableType:
+    """Return the table of another precision: every layer's time in it, now and with more zeros.
+
+    Args:
+        profile: What ``analyze`` returned.
+        other: One of its precisions.
+    """
+    middle = len(profile.gains) // 2
+    gains = [Column(f"at +{100 * gain:.0f}", 2 * (number != middle)) for number, gain in enumerate(profile.gains)]
+    source = "predicted, accuracy not judged" if other.is_predicted else "measured"
+    columns = [Column(f"{profile.precision} ms"), Column(f"{other.precision} ms"), *gains]
+    table = FittedTable("layer", columns, f"in {other.precision} ({source})")
+    for layer in profile.layers:
+        if layer.name in other.layers:
+            times = (layer.latency_ms, *other.layers[layer.name])
+            table.add_row(layer.title, *(time_cell(time) for time in times))
+    table.add_section()
+    totals = (profile.latency_ms, other.latency_ms, *other.predicted_latency_ms)
+    table.add_row("whole model", *(time_cell(time) for time in totals), style="bold")
+    return table
 
 
 def _profile_cells(layer: LayerSparsity) -> list[str | Text]:
