@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import onnx.parser
 import pytest
 
 import zeroskip as zs
@@ -131,6 +132,16 @@ def test_a_model_with_nothing_to_sparsify_says_so() -> None:
     assert profile.verdict.startswith("No: there is nothing to sparsify in this model")
     assert "no ReLU-like activation" in profile.verdict
     assert profile.sparsity == 0.0
+
+
+@pytest.mark.parametrize("body", ["y = Sigmoid(x)", "s = Sigmoid(x) y = Atan(s)"])
+def test_a_model_of_open_size_without_activations_is_analysed(body: str) -> None:
+    """Nothing is observed then, so no run has told the sizes."""
+    model = onnx.parser.parse_model(
+        f"""<ir_version: 9, opset_import: ["" : 18]>
+        g (float[N, 3, H, H] x) => (float[N, 3, H, H] y) {{ {body} }}"""
+    )
+    assert zs.analyze(model.SerializeToString(), {"x": np.ones((4, 3, 8, 8), np.float32)}).verdict.startswith("No")
 
 
 def test_noise_is_refused_unless_asked_for() -> None:

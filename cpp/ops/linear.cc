@@ -19,6 +19,12 @@ constexpr int64_t kDenseRows = 96;
 // this share of the dense reads skipping is not worth its less regular access.
 constexpr double kMaxSparseReads = 0.75;
 
+// From so many rows on their lists hold next to no zeros, and the GEMM need not copy the weights if they lie as it reads
+// them. A second form for fewer rows of the same session is not worth more memory than this.
+constexpr int64_t kMinPanelRows = 9;
+constexpr int64_t kMaxPanelBytes = 64 << 20;
+constexpr int64_t kPanelDepth = 256;  // 16 KB of a panel: half of a small first cache
+
 constexpr int64_t kGroupBlocks =
     2;  // strips of 16-bit weights start at a whole group on every instruction set
 
@@ -33,6 +39,17 @@ AlignedFloats pack(const ConstantView& weight, int64_t in, int64_t out, int64_t 
     for (int64_t o = 0; o < out; ++o)
       for (int64_t i = first; i < std::min(first + kChannelBlock, in); ++i)
         packed.data()[i * stride + o] = weight.values[static_cast<size_t>(o * in + i)];
+  return packed;
+}
+
+// [blocks][in][16]
+AlignedFloats pack_panels(const ConstantView& weight, int64_t in, int64_t out, int64_t padded) {
+  AlignedFloats packed(static_cast<size_t>(in * padded));
+  for (int64_t o = 0; o < out; ++o) {
+    float* panel = packed.data() + o / kChannelBlock * in * kChannelBlock + o % kChannelBlock;
+    for (int64_t i = 0; i < in; ++i)
+      panel[i * kChannelBlock] = weight.values[static_cast<size_t>(o * in + i)];
+  }
   return packed;
 }
 
@@ -62,8 +79,11 @@ Linear::Linear(const StepSpec& step, const BuildContext& context) : kernels_(con
   axpy_ = get_kernel<RowAxpyFn>(kernels_, {.kind = "row_axpy", .input = x.dtype, .weight = storage_});
   pack_rows_ = get_kernel<PackRowsFn>(kernels_, {.kind = "pack_rows", .weight = storage_}).function;
   const int64_t padded = padded_out();
-  weights_ = shared_weights(context, weight.name + "/linear", storage_,
-                            [&] { return pack(weight, in_, out_, padded); });
+  has_panels_ =
+      storage_ == DataType::kFloat32 && rows_ >= kMinPanelRows && in_ * padded * kFloat <= kMaxPanelBytes;
+  weights_ = shared_weights(
+      context, weight.name + (has_panels_ ? "/linear/panels" : "/linear"), storage_,
+      [&] { return has_panels_ ? pack_panels(weight, in_, out_, padded) : pack(weight, in_, out_, padded); });
   bias_ = step.find_constant("bias") ? pad_channels(step.get_constant("bias", {out_}))
                                      : AlignedFloats(static_cast<size_t>(padded));
   epilogue_ = parse_epilogue(step, out_);
@@ -156,13 +176,15 @@ void Linear::run_sparse(const RunContext& context, const Nonzeros& list) const {
     const ThreadScratch scratch = thread_scratch(context, thread);
     const int64_t width = strips.count(strip) * kChannelBlock;
     std::copy_n(bias_.data() + first, width, scratch.y);
-    axpy_.function({.count = list.first[m + 1] - list.first[m],
-                    .indices = list.indices + list.first[m],
-                    .values = list.values + list.first[m],
-                    .weights = weights_->at(first),
-                    .weight_stride = padded_out(),
-                    .blocks = strips.count(strip),
-                    .y = scratch.y});
+    const int64_t blocks = has_panels_ ? 1 : strips.count(strip);
+    for (int64_t block = 0; block < strips.count(strip); block += blocks)
+      axpy_.function({.count = list.first[m + 1] - list.first[m],
+                      .indices = list.indices + list.first[m],
+                      .values = list.values + list.first[m],
+                      .weights = weights_->at((first + block * kChannelBlock) * (has_panels_ ? in_ : 1)),
+                      .weight_stride = has_panels_ ? kChannelBlock : padded_out(),
+                      .blocks = blocks,
+                      .y = scratch.y + block * kChannelBlock});
     store_outputs(scratch.y, first, width, context.outputs[0].as<float>() + m * out_);
   });
 }
@@ -189,6 +211,10 @@ void Linear::multiply_strip(const float* x, int64_t rows, int64_t strip, const T
   const int64_t width = blocks * kChannelBlock, stride = padded_out();
   const int64_t apart = width + kChannelBlock;  // no power of two: rows would share a few sets of the cache
   for (int64_t m = 0; m < rows; ++m) std::copy_n(bias_.data() + first, width, scratch.y + m * width);
+  if (has_panels_) {
+    multiply_panels(x, rows, strip, scratch.y);
+    return;
+  }
   for (int64_t k = 0; k < in_; k += kDepth) {
     const int64_t depth = std::min(kDepth, in_ - k);
     pack_rows_({.rows = depth,
@@ -207,6 +233,22 @@ void Linear::multiply_strip(const float* x, int64_t rows, int64_t strip, const T
                        .c = scratch.y,
                        .c_stride = width});
   }
+}
+
+// The same with weights that lie panel by panel of 16 outputs.
+void Linear::multiply_panels(const float* x, int64_t rows, int64_t strip, float* y) const {
+  const int64_t first = dense_strips_.begin(strip), blocks = dense_strips_.count(strip);
+  for (int64_t block = 0; block < blocks; ++block)
+    for (int64_t k = 0; k < in_; k += kPanelDepth)
+      kernels_.f32_gemm({.rows = rows,
+                         .depth = std::min(kPanelDepth, in_ - k),
+                         .blocks = 1,
+                         .a = x + k,
+                         .a_stride = x_stride_,
+                         .b = weights_->floats(((first + block) * in_ + k) * kChannelBlock),
+                         .b_stride = kChannelBlock,
+                         .c = y + block * kChannelBlock,
+                         .c_stride = blocks * kChannelBlock});
 }
 
 // Applies the activation to one strip of sums, in place, and stores the outputs that exist.

@@ -48,6 +48,7 @@ class Linear final : public Op {
   void run_sparse(const RunContext& context, const Nonzeros& list) const;
   void run_dense(const RunContext& context) const;
   void multiply_strip(const float* x, int64_t rows, int64_t strip, const ThreadScratch& scratch) const;
+  void multiply_panels(const float* x, int64_t rows, int64_t strip, float* y) const;
   void store_outputs(float* sums, int64_t first, int64_t width, float* y) const;
 
   const KernelTable& kernels_;
@@ -56,7 +57,8 @@ class Linear final : public Op {
   DataType storage_;
   Kernel<RowAxpyFn> axpy_;
   PackRowsFn pack_rows_;
-  SharedWeights weights_;  // [in][padded_out()]
+  bool has_panels_;
+  SharedWeights weights_;  // [in][padded_out()], or panels [padded_out() / 16][in][16]
   AlignedFloats bias_;
   int num_threads_;
   int64_t block_rows_;                      // rows of x in one GEMM task

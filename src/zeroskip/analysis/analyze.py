@@ -120,7 +120,8 @@ def analyze(
     own = own_precision(session, feeds[0])
     machine = session.profile(feeds[0], iterations=1)
     labels = labels_of(loaded.model)
-    explained = {step.name: step for step in session.explain().steps}
+    shapes = {name: np.shape(array) for name, array in feeds[0].items()}
+    explained = {step.name: step for step in session.explain(shapes).steps}
     return SparsityProfile(
         model=loaded.name,
         model_sha256=loaded.sha256,

@@ -15,7 +15,7 @@ def reason_against_skipping(session: InferenceSession) -> str:
 
     Example:
         >>> reason_against_skipping(session)  # doctest: +SKIP
-        'it has no ReLU-like activation; ONNX Runtime runs it, because LSTM is not supported natively'
+        'it has no ReLU-like activation; ONNX Runtime runs it, because Det is not supported natively'
     """
     activations = session.activations()
     if not activations:

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import onnx
 import pytest
-from onnx import helper
+from onnx import helper, numpy_helper
 
 import zeroskip as zs
 from onnx_graphs import node_of, op_types
@@ -49,6 +49,30 @@ def test_any_results(op_type: str) -> None:
     for count in range(1, len(names) + 1):
         for results in itertools.combinations(names, count):
             assert_native(recurrent(op_type, results=results, states="computed"))
+
+
+def test_states_of_zero_that_are_computed_are_none() -> None:
+    """As exporters write them: zeros of as many rows as the input has."""
+    model = onnx.load_from_string(recurrent(states="computed", results=("y",)))
+    graph = model.graph
+    for name in ("h", "c"):
+        graph.input.remove(next(value for value in graph.input if value.name == name))
+    graph.initializer.extend(
+        numpy_helper.from_array(np.array(value, np.int64), name)
+        for name, value in (("one", [1]), ("units", [6]), ("place", [1]))
+    )
+    nodes = [
+        helper.make_node("Shape", ["x"], ["shape"]),
+        helper.make_node("Gather", ["shape", "place"], ["rows"]),
+        helper.make_node("Concat", ["one", "rows", "units"], ["wanted"], axis=0),
+        *(helper.make_node("ConstantOfShape", ["wanted"], [name]) for name in ("h", "c")),
+    ]
+    for node in reversed(nodes):
+        graph.node.insert(0, node)
+    data = model.SerializeToString()
+    assert op_types(canonicalize(load_model(data), {"x": (4, 3, 5)})) == ["Linear", "Recurrence"]
+    assert len(node_of(canonicalize(load_model(data), {"x": (4, 3, 5)}), "Recurrence").inputs) == 2
+    assert_native(data)
 
 
 def test_sizes_are_open() -> None:

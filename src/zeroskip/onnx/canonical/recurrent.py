@@ -149,6 +149,14 @@ def _is_zero(state: ir.Value | None) -> bool:
     return state is None or (array is not None and not array.any())
 
 
+def zero_states(node: ir.Node) -> bool:
+    """States of zero, as exporters compute them for the rows of the input, are none."""
+    states = node.inputs[3:]
+    if not states or not all(map(_is_zero, states)):
+        return False
+    return become(node, "Recurrence", [value for value in node.inputs[:3] if value is not None], own=True)
+
+
 def _steps_first(node: ir.Node) -> bool:
     """Let a layer whose rows come before its steps read and write the other order, between transpositions."""
     graph, name = owner(node), node.name
@@ -176,4 +184,4 @@ def _steps_first(node: ir.Node) -> bool:
     return True
 
 
-RULES: RuleTable = dict.fromkeys(GATES, (recurrent_layer,))
+RULES: RuleTable = {**dict.fromkeys(GATES, (recurrent_layer,)), "Recurrence": (zero_states,)}
