@@ -12,7 +12,7 @@ SIZES = [(1, 1), (16, 16), (17, 33), (257, 1000), (1000, 10), (300, 2100)]
 
 @pytest.mark.parametrize(("in_size", "out_size"), SIZES)
 @pytest.mark.parametrize("batch", [1, 3, 13])
-@pytest.mark.parametrize("sparsity", [0.0, 0.5, 0.9, 1.0])
+@pytest.mark.parametrize("sparsity", [0.0, 0.5, 0.9, 0.97, 1.0])
 def test_matches_numpy(isa: str, in_size: int, out_size: int, batch: int, sparsity: float) -> None:
     x = sparse_array((batch, in_size), sparsity)
     weight, bias = sparse_array((out_size, in_size), 0.0, 1), sparse_array((out_size,), 0.0, 2)
