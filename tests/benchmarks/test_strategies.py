@@ -76,10 +76,16 @@ def test_a_row_is_made_once(strategy: str, tmp_path: Path, monkeypatch: pytest.M
     assert found.unseen == 32
     assert strategies.main(command) == 0
     assert load_rows(output) == [found]
+    monkeypatch.setattr(strategies, "_AGREEMENT", -1.0)
     assert strategies.main([*command, "--speeds", "--time", "0"]) == 0
+    assert load_rows(output) == [found], "two measurements that do not agree are none"
+    monkeypatch.setattr(strategies, "_AGREEMENT", 1e9)
+    monkeypatch.setattr(strategies, "_as_integers", lambda model, *arguments: model)
+    assert strategies.main([*command, "--speeds", "--time", "0", "--int8"]) == 0
     (timed,) = load_rows(output)
     assert timed.speed is not None
-    assert timed.model_copy(update={"speed": None}) == found
+    assert timed.int8_speed is not None
+    assert timed.model_copy(update={"speed": None, "int8_speed": None}) == found
     assert "x |" in tables([timed])
 
 
