@@ -2,14 +2,10 @@
 
 Half of the pictures choose everything (scales, thresholds, layers kept in float32); accuracy is counted on the other
 half, which nothing has seen, by the engine that is to run the model.
-
-python -m benchmarks.precision.accuracy --data DATA --work WORK
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -21,50 +17,47 @@ import zeroskip as zs
 from zeroskip.analysis import ModelInput
 from zeroskip.baselines.quantizers import quantize_for
 from zeroskip.baselines.registry import create_engine
-from zeroskip.cli.console import Terminal
 from zeroskip.data import Dataset
 from zeroskip.onnx import LoadedModel
 
 from ..calibration.cases import Case
-from ..lists import words
-from .cases import TRAINED, WAYS, model_path
-from .result import RESULTS, AccuracyResult, Way
+from .cases import WAYS, model_path
+from .result import AccuracyResult, Way
 
 _MAX_DROP = 0.01
 _PROBE_SAMPLES = 16
+_SEED = 0
+PICTURES = 500
+"""Half of them choose, the others judge."""
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    options = _parser().parse_args(arguments)
-    for name in options.network:
-        case, terminal = TRAINED[name], Terminal()
-        data = case.data(options.data, options.pictures)
-        choosing, unseen = data.split(0.5, seed=options.seed)
-        model = case.read(options.data)
-        ways = [_way(case, way, model, choosing, unseen, options) for way in WAYS]
-        for way in ways:
-            terminal.note(f"{name}: {way.name} {way.drop:.2%} ({way.note})")
-        result = AccuracyResult(
-            network=name,
-            metric=case.metric,
-            max_drop=_MAX_DROP,
-            choosing=len(choosing),
-            unseen=len(unseen),
-            seed=options.seed,
-            ways=tuple(ways),
-        )
-        path = RESULTS / "accuracy" / f"{name}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        result.save(path)
-    return 0
+def judge(case: Case, data: Path, work: Path, threads: int) -> AccuracyResult:
+    """Make the models of a network and count their answers.
+
+    Args:
+        case: The network.
+        data: As for benchmarks.calibration.run.
+        work: Folder for the models.
+        threads: Of our searches.
+    """
+    choosing, unseen = case.data(data, PICTURES).split(0.5, seed=_SEED)
+    model = case.read(data)
+    return AccuracyResult(
+        network=case.name,
+        metric=case.metric,
+        max_drop=_MAX_DROP,
+        choosing=len(choosing),
+        unseen=len(unseen),
+        seed=_SEED,
+        ways=tuple(_way(case, way, model, choosing, unseen, work, threads) for way in WAYS),
+    )
 
 
-def _way(case: Case, name: str, model: bytes, choosing: Dataset, unseen: Dataset, options: argparse.Namespace) -> Way:
+def _way(case: Case, name: str, model: bytes, choosing: Dataset, unseen: Dataset, work: Path, threads: int) -> Way:
     start = time.monotonic()
-    made, note = _make(case, name, model, choosing, options.threads)
+    made, note = _make(case, name, model, choosing, threads)
     minutes = (time.monotonic() - start) / 60
-    path = model_path(options.work, case.name, name)
+    path = model_path(work, case.name, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(made)
     base = np.argmax(_answers("zeroskip", "f32", model, unseen), axis=1)
@@ -104,18 +97,3 @@ def _answers(engine: str, precision: Any, model: bytes, data: Dataset) -> NDArra
     feeds = [feed for feed, _ in ModelInput.of_model(LoadedModel.of(model)).feeds(data, 1)]
     runner.load(model, {name: value.shape for name, value in feeds[0].items()})
     return np.concatenate([np.array(runner.run(feed)[0], np.float32) for feed in feeds])
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.precision.accuracy", description="What int8 costs.")
-    parser.add_argument("--data", type=Path, required=True, help="as for benchmarks.calibration.run")
-    parser.add_argument("--work", type=Path, required=True, help="folder for the models")
-    parser.add_argument("--network", type=words, default=list(TRAINED))
-    parser.add_argument("--pictures", type=int, default=500)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,15 +1,12 @@
 """Layers of a network in each element type, dense and sparse, at several densities: where skipping begins to pay.
 
-Zeros are those that a threshold leaves in the maps of a trained ResNet-50 on a photograph, or independent at random.
+Zeros are those that a threshold leaves in the maps of a trained ResNet-50 on a photograph, or the same values in other
+places, independently.
 All different layers are steps of one plan, so that weights are as cold as in the network; algorithms take turns.
-
-python -m benchmarks.precision.layers --data DATA --threads 1,2
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,14 +19,12 @@ import zeroskip as zs
 from zeroskip.engine import CostModel, Plan, fitted_cost_model
 from zeroskip.engine.cost import ElementType, can_skip
 from zeroskip.engine.cost.synthetic import Algorithm, SyntheticPlan
-from zeroskip.engine.cost.zeros import independent_values
 from zeroskip.engine.native import CompiledPlan, compile_plan, new_weight_store
 from zeroskip.engine.precision import multiplies_bf16
 from zeroskip.system import cpu_model
 
 from ..calibration.cases import CASES
 from ..layers.run import layer_table
-from ..lists import integers
 from .result import RESULTS, LayersAtDensity, LayersResult
 
 _NETWORK = "resnet50"
@@ -69,7 +64,7 @@ def measure(dtype: ElementType, threads: int, zeros: str, maps: Maps, model: Cos
     shapes = [plans["auto"].tensors[index].shape for index in plans["auto"].inputs]
     rows = []
     for density in _DENSITIES:
-        feed = [_values(shape, density, dtype, maps if zeros == "recorded" else {}) for shape in shapes]
+        feed = [_values(maps[shape], density, zeros, dtype) for shape in shapes]
         rows.append(_row(density, compiled, feed))
     table = layer_table(_NETWORK)
     return LayersResult(
@@ -104,17 +99,15 @@ def _with_crossovers(plan: Plan, model: CostModel) -> Plan:
     return replace(plan, steps=tuple(steps))
 
 
-def _values(shape: tuple[int, ...], density: float, dtype: ElementType, maps: Maps) -> NDArray[Any]:
-    """Return a map of a density: a recorded one behind a rectifier of that threshold, or independent values."""
-    if maps:
-        recorded = maps[shape]
-        least = np.quantile(recorded, 1.0 - density)
-        values = np.where(recorded > least, recorded - least, np.float32(0))
-    else:
-        values = independent_values(shape, density)
+def _values(recorded: NDArray[np.float32], density: float, zeros: str, dtype: ElementType) -> NDArray[Any]:
+    """Return a recorded map behind a rectifier of that density; for independent zeros its values change places."""
+    least = np.quantile(recorded, 1.0 - density)
+    values = np.where(recorded > least, recorded - least, np.float32(0))
+    if zeros == "independent":
+        values = np.random.default_rng(0).permutation(values.ravel()).reshape(values.shape)
     if dtype != "u8":
         return np.asarray(values, np.float32)
-    return np.asarray(np.ceil(values * np.float32(255 / max(values.max(), 1e-9))), np.uint8)
+    return np.asarray(np.minimum(np.ceil(values * np.float32(255 / max(values.max(), 1e-9))), 255), np.uint8)
 
 
 def _row(density: float, compiled: Mapping[str, CompiledPlan], feed: Sequence[Any]) -> LayersAtDensity:
@@ -125,24 +118,20 @@ def _row(density: float, compiled: Mapping[str, CompiledPlan], feed: Sequence[An
         for name, program in compiled.items():
             measured = program.profile(feed, _ITERATIONS)
             times[name].append([measured[index]["min_ms"] for index in steps])
+    taken = {name: np.array(values) for name, values in times.items()}
+    speed = taken["dense"].sum(axis=1) / np.median(taken["dense"].sum(axis=1))  # of each round, on a shared machine
     return LayersAtDensity(
         density=density,
-        **{f"{name}_ms": tuple(np.median(values, axis=0).tolist()) for name, values in times.items()},
+        **{f"{name}_ms": tuple(np.median(values / speed[:, None], axis=0).tolist()) for name, values in taken.items()},
     )
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.precision.layers", description="Layers in low precision."
-    )
-    parser.add_argument("--data", type=Path, required=True, help="as for benchmarks.calibration.run")
-    parser.add_argument("--threads", type=integers, default=[1, 2])
-    options = parser.parse_args(arguments)
+def measure_all(data: Path, thread_counts: Sequence[int]) -> None:
+    """Measure every element type that the CPU has products of, with both kinds of zeros, and keep the results."""
     types: tuple[ElementType, ...] = ("float32", "u8", "bf16") if multiplies_bf16() else ("float32", "u8")
     shapes = [(1, shape.inputs, shape.height, shape.width) for shape, _ in layer_table(_NETWORK)]
-    maps = recorded_maps(options.data, shapes)
-    for threads in options.threads:
+    maps = recorded_maps(data, shapes)
+    for threads in thread_counts:
         model = fitted_cost_model(None, threads)
         for dtype in types:
             for zeros in ("recorded", "independent"):
@@ -151,8 +140,3 @@ def main(arguments: list[str] | None = None) -> int:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 result.save(path)
                 print(path.name, result.crossovers(), flush=True)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,15 +2,10 @@
 
 ``prepare`` makes the models: scales from eight photographs, by ONNX Runtime's tool and by OpenVINO's (NNCF).
 ``measure`` times them in one interleaved run for each case, on an idle machine.
-
-python -m benchmarks.precision.networks prepare --work WORK
-python -m benchmarks.precision.networks measure --work WORK
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +16,14 @@ from zeroskip.bench import BenchResult, EngineSpec, bench
 from zeroskip.data import arrays
 from zeroskip.engine import CostModel, fitted_cost_model
 
-from ..lists import integers, words
+from ..calibration.cases import Case
 from ..models.cases import random_cases
-from .result import RESULTS, NetworkResult, Prediction, Rival
+from .accuracy import PICTURES
+from .cases import WAYS, model_path
+from .result import NetworkResult, Prediction, Rival
 
-_NETWORKS = ("resnet50", "resnet18")
-_SPARSITIES = (None, 0.8)
+NETWORKS = ("resnet50", "resnet18")
+SPARSITIES = (None, 0.8)
 _ROWS = {  # by label: engine and file
     "int8": ("zeroskip", "onnxruntime_int8"),
     "float32": ("zeroskip", "float32"),
@@ -39,8 +36,8 @@ _CALIBRATION_PHOTOS = 8
 
 def prepare(work: Path, network: str) -> None:
     """Write the models of a network and the photographs they are timed on."""
-    for case in random_cases(network, _SPARSITIES, None):
-        folder = _folder(work, network, case.target_sparsity)
+    for case in random_cases(network, SPARSITIES, None):
+        folder = case_folder(work, network, case.target_sparsity)
         folder.mkdir(parents=True, exist_ok=True)
         pictures = case.data.array()
         np.save(folder / "x.npy", pictures)
@@ -53,7 +50,7 @@ def prepare(work: Path, network: str) -> None:
 
 def measure(work: Path, network: str, sparsity: float | None, threads: int, seconds: float) -> NetworkResult:
     """Time the models in turns, and say what the cost model predicts for ours."""
-    folder = _folder(work, network, sparsity)
+    folder = case_folder(work, network, sparsity)
     pictures = np.load(folder / "x.npy")
     costs = fitted_cost_model(None, threads)
     rows = [EngineSpec(engine, label, model=folder / f"{file}.onnx") for label, (engine, file) in _ROWS.items()]
@@ -72,19 +69,45 @@ def measure(work: Path, network: str, sparsity: float | None, threads: int, seco
         date=found.date,
         versions={row.engine: row.version for row in found.rows},
         is_unstable=found.is_unstable,
-        rivals=tuple(_rival(found, label) for label in _ROWS),
+        rivals=rivals(found, "int8"),
         predictions=predictions,
     )
 
 
-def _rival(found: BenchResult, label: str) -> Rival:
-    gain = found.gain("int8", over=label) if label != "int8" else None
-    return Rival(
-        label=label,
-        latency_ms=found[label].p50_ms,
-        least_ms=min(found[label].round_p50_ms),
-        gain=None if gain is None else (gain.ratio, gain.low, gain.high),
-        sparsity=found[label].sparsity_seen,
+def rivals(found: BenchResult, ours: str) -> tuple[Rival, ...]:
+    """Return the rows of a run, each over the row of that label."""
+    made = []
+    for row in found.rows:
+        gain = found.gain(ours, over=row.label) if row.label != ours else None
+        made.append(
+            Rival(
+                label=row.label,
+                latency_ms=row.p50_ms,
+                least_ms=min(row.round_p50_ms),
+                gain=None if gain is None else (gain.ratio, gain.low, gain.high),
+                sparsity=row.sparsity_seen,
+            )
+        )
+    return tuple(made)
+
+
+def measure_trained(case: Case, data: Path, work: Path, threads: int, seconds: float) -> NetworkResult:
+    """Time the models of a trained network that ``accuracy`` made, on pictures that chose nothing."""
+    files = {way: model_path(work, case.name, way) for way in WAYS}
+    rows = [EngineSpec(WAYS[way], way, model=file) for way, file in files.items()]
+    unseen = case.data(data, PICTURES).split(0.5, seed=0)[1].subset(5)
+    found = bench(files["float32"], unseen, rows, threads=threads, seconds=seconds, rounds=9, tolerance=1e9)
+    return NetworkResult(
+        network=case.name,
+        sparsity=None,
+        threads=threads,
+        isa=fitted_cost_model(None, threads).isa,
+        cpu=found.system.cpu,
+        date=found.date,
+        versions={row.engine: row.version for row in found.rows},
+        is_unstable=found.is_unstable,
+        rivals=rivals(found, "int8_thresholds"),
+        predictions=(),
     )
 
 
@@ -103,33 +126,6 @@ def _prediction(what: str, model: Path, pictures: np.ndarray, costs: CostModel, 
     return Prediction(precision=what, measured_ms=measured, predicted_ms=predicted)
 
 
-def _folder(work: Path, network: str, sparsity: float | None) -> Path:
+def case_folder(work: Path, network: str, sparsity: float | None) -> Path:
+    """Return where the models of a case lie."""
     return work / f"{network}-{'natural' if sparsity is None else f'{100 * sparsity:.0f}'}"
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.precision.networks", description=__doc__)
-    parser.add_argument("step", choices=("prepare", "measure"))
-    parser.add_argument("--work", type=Path, required=True, help="folder for the models")
-    parser.add_argument("--network", type=words, default=list(_NETWORKS))
-    parser.add_argument("--threads", type=integers, default=[1, 2])
-    parser.add_argument("--seconds", type=float, default=6.0, help="for each engine and case")
-    options = parser.parse_args(arguments)
-    for network in options.network:
-        if options.step == "prepare":
-            prepare(options.work, network)
-            continue
-        for sparsity in _SPARSITIES:
-            for threads in options.threads:
-                result = measure(options.work, network, sparsity, threads, options.seconds)
-                name = f"{_folder(Path(), network, sparsity)}-t{threads}.json"
-                (RESULTS / "networks").mkdir(parents=True, exist_ok=True)
-                result.save(RESULTS / "networks" / name)
-                print(name, *(f"{item.label} {item.latency_ms:.1f}" for item in result.rivals), flush=True)
-                print(*(f"{item.precision}: {item.ratio:.2f}" for item in result.predictions), flush=True)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

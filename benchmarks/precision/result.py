@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
-from typing import ClassVar
+from statistics import geometric_mean
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -113,6 +114,14 @@ class LayersResult(SavedValue):
     def total(self, times: tuple[float, ...]) -> float:
         """Return the time of the whole network's layers, in ms."""
         return sum(count * time for count, time in zip(self.counts, times, strict=True))
+
+    def regret(self, choice: Literal["auto", "probed"]) -> float:
+        """Return how a choice per tile compares with the better algorithm of each layer: 1 for as good."""
+        ratios = []
+        for row in self.rows:
+            best = self.total(tuple(map(min, row.dense_ms, row.sparse_ms)))
+            ratios.append(self.total(row.auto_ms if choice == "auto" else row.probed_ms) / best)
+        return geometric_mean(ratios)
 
     def crossovers(self) -> dict[str, tuple[float, float]]:
         """Return by kind the lowest and highest density at which both algorithms of a layer took the same time.

@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the scripts are 
 from benchmarks.calibration import report as calibration_report
 from benchmarks.deployments import run as deployments
 from benchmarks.finetuning import report as finetuning_report
+from benchmarks.precision import run as precision
 from benchmarks.scaling import report as scaling_report
 from benchmarks.serving import report as serving_report
 
@@ -51,6 +52,12 @@ def test_deployments_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     monkeypatch.setattr(deployments, "PAGE", tmp_path / "deployments.md")
     assert deployments.main(["page"]) == 0
     assert deployments.PAGE.read_bytes() == (DOCS / "deployments.md").read_bytes()
+
+
+def test_precision_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(precision, "PAGE", tmp_path / "precision.md")
+    assert precision.main(["page"]) == 0
+    assert precision.PAGE.read_bytes() == (DOCS / "precision.md").read_bytes()
 
 
 def test_serving_page(tmp_path: Path) -> None:
