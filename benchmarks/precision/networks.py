@@ -15,8 +15,12 @@ from zeroskip.baselines.quantizers import quantize_for
 from zeroskip.bench import BenchResult, EngineSpec, bench
 from zeroskip.data import arrays
 from zeroskip.engine import CostModel, fitted_cost_model
+from zeroskip.engine.cost.synthetic import SyntheticPlan
+from zeroskip.engine.cost.zeros import clustered_values
+from zeroskip.engine.native import compile_plan, new_weight_store
 
 from ..calibration.cases import Case
+from ..layers.run import layer_table
 from ..models.cases import random_cases
 from .accuracy import PICTURES
 from .cases import WAYS, model_path
@@ -111,19 +115,51 @@ def measure_trained(case: Case, data: Path, work: Path, threads: int, seconds: f
     )
 
 
+class _Speedometer:
+    """Tells how fast the machine is at the moment, by dense float32 layers of another network.
+
+    A shared machine slows down by its caches and memory as much as by its clock, so arithmetic alone does not tell.
+
+    Args:
+        costs: Whose prices are the measure.
+        threads: Threads.
+    """
+
+    def __init__(self, costs: CostModel, threads: int) -> None:
+        builder = SyntheticPlan()
+        for shape, _ in layer_table("resnet18"):
+            x = builder.map(1, shape.inputs, shape.height, shape.width)
+            builder.convolution(x, shape.outputs, shape.kernel, shape.stride, algorithm="dense")
+        self._compiled = compile_plan(builder.freeze(), new_weight_store(), threads, costs.isa)
+        plan = self._compiled.plan
+        self._feed = [clustered_values(plan.tensors[index].shape, (0.5,))[0] for index in plan.inputs]
+        self._layers = [place for place, step in enumerate(plan.steps) if step.macs]
+        self._priced_ms = sum(costs.dense_ms(plan, plan.steps[place]) for place in self._layers)
+
+    def speed(self) -> float:
+        """Return the speed of now over that of the moment the prices are of."""
+        times = self._compiled.profile(self._feed, 2)
+        return self._priced_ms / sum(times[place]["median_ms"] for place in self._layers)
+
+
 def _prediction(what: str, model: Path, pictures: np.ndarray, costs: CostModel, threads: int) -> Prediction:
     """Compare steps timed now with what the cost model says of them."""
     session = zs.InferenceSession(model, zs.SessionOptions(intra_op_num_threads=threads, cost_model=costs))
     name = session.get_inputs()[0].name
     plan = session.plan({name: pictures[:1].shape})
-    profiles = [session.profile({name: picture[None]}, iterations=3) for picture in (*pictures, *pictures)]
+    profiles, speeds, speedometer = [], [], _Speedometer(costs, threads)
+    for picture in (*pictures, *pictures):
+        before = speedometer.speed()
+        profiles.append(session.profile({name: picture[None]}, iterations=3))
+        speeds.append((before + speedometer.speed()) / 2)
     measured = predicted = 0.0
     for place, step in enumerate(plan.steps):
         same = [profile.steps[place] for profile in profiles]
-        measured += float(np.median([item.latency_ms for item in same]))
+        measured += float(np.median([item.latency_ms * speed for item, speed in zip(same, speeds, strict=True)]))
         densities = [item.input_density for item in same if item.input_density is not None]
         predicted += costs.predict(plan, step, float(np.mean(densities)) if densities else None, threads)
-    return Prediction(precision=what, measured_ms=measured, predicted_ms=predicted)
+    speed = float(np.median(speeds))
+    return Prediction(precision=what, measured_ms=measured, predicted_ms=predicted, speed=speed)
 
 
 def case_folder(work: Path, network: str, sparsity: float | None) -> Path:

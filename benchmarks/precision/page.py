@@ -36,8 +36,8 @@ _LAYERS = """## Layers
 
 The 53 convolutions of ResNet-50, times added up, each algorithm forced for all of them; above 1 skipping is faster.
 *Recorded*: zeros that a threshold leaves in the maps of a trained ResNet-50 on a photograph. *Independent*: the same
-values in other places. Kernels take two neighbouring pixels at a time, and of real maps these share their zeros, so
-skipping pays up to a higher density there than benchmarks with random zeros show.
+values in other places. Kernels take two neighbouring pixels at a time, which share more zeros in real maps than in
+random ones.
 """
 _CHOICE = """The choice that each tile makes, over the better of the two algorithms for each layer, geometric mean over
 densities: by the core's own crossovers, and by those that the cost model finds on this machine. int8 keeps the core's
@@ -46,7 +46,11 @@ unless the others are clearly better.
 _MODEL = """## Predicted times
 
 What the [cost model](../architecture.md#the-cost-model) says of a whole network at the densities that were met, over
-the sum of its steps' measured times. The aim is 0.85 to 1.15.
+the sum of its steps' measured times. The machine is a shared one whose speed swings by a third and more: how fast it
+was, told by dense float32 layers of a ResNet-18 before and after each run, is taken out of the measured times and
+stands behind them. The aim is 0.85 to 1.15. Repetitions gave 0.81 to 1.43 for the same case (float32, 80 % zeros, two
+threads), so no single figure is worth more than that. Zeros of random weights lie together more than those of trained
+ones (correlation of neighbours .8, the probes have .5); by itself that makes predictions 4 to 6 % too high.
 """
 _ACCURACY = """## Accuracy, and time beside it
 
@@ -205,7 +209,7 @@ def _model_section(networks: Sequence[NetworkResult]) -> list[str]:
             "natural" if result.sparsity is None else f"{result.sparsity:.0%}",
             str(result.threads),
             *(
-                f"{item.ratio:.2f} ({item.predicted_ms:.1f} of {item.measured_ms:.1f} ms)"
+                f"{item.ratio:.2f} ({item.predicted_ms:.1f} of {item.measured_ms:.1f} ms, speed {item.speed:.2f})"
                 for item in result.predictions
             ),
         ]

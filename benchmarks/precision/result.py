@@ -168,8 +168,9 @@ class Prediction(BaseModel):
 
     Attributes:
         precision: ``float32`` or ``int8``.
-        measured_ms: Sum of the steps' medians.
+        measured_ms: Sum of the steps' medians, as if the machine had been as fast as when the prices were found.
         predicted_ms: Sum of their predictions at the densities that were met.
+        speed: How fast it was meanwhile, of what it was then, told by dense float32 layers of another network.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -177,6 +178,7 @@ class Prediction(BaseModel):
     precision: str
     measured_ms: float
     predicted_ms: float
+    speed: float
 
     @property
     def ratio(self) -> float:

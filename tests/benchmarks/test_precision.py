@@ -82,7 +82,7 @@ def rival(label: str, gain: tuple[float, float, float] | None, sparsity: float |
 def network(labels: dict[str, tuple[float, float, float] | None], name: str = "squeezenet") -> NetworkResult:
     facts = {"sparsity": None, "threads": 2, "isa": "avx2", "cpu": "any", "date": "2026-11-30", "is_unstable": False}
     rivals = tuple(rival(label, gain, 0.5) for label, gain in labels.items())
-    predictions = (Prediction(precision="int8", measured_ms=10.0, predicted_ms=11.0),)
+    predictions = (Prediction(precision="int8", measured_ms=10.0, predicted_ms=11.0, speed=0.9),)
     return NetworkResult(network=name, versions={"openvino": "1"}, rivals=rivals, predictions=predictions, **facts)
 
 
@@ -110,5 +110,5 @@ def test_what_is_missed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "ONNX Runtime int8 takes 1.30 times the time and 4.0 points worse" in text
     assert "OpenVINO int8 (NNCF) **is faster** at the same accuracy, within a point" in text
     assert "| ResNet-50 | 50% | 2 | 10.0 ms | 1.30 (1.20 to 1.40) |" in text
-    assert "1.10 (11.0 of 10.0 ms)" in text
+    assert "1.10 (11.0 of 10.0 ms, speed 0.90)" in text
     assert "bf16 was not timed at all" in text
