@@ -21,6 +21,7 @@ Feeds = Sequence[Mapping[str, NDArray[Any]]]
 
 ONNXRUNTIME_TOOL = "quantised by onnxruntime.quantization"
 NNCF_TOOL = "quantised by NNCF"
+_OPSET_WITH_AXES = 13
 
 
 def quantize_for(engine: str, model: bytes, feeds: Feeds) -> tuple[bytes, str]:
@@ -39,10 +40,24 @@ def quantize_for(engine: str, model: bytes, feeds: Feeds) -> tuple[bytes, str]:
     if tool == ONNXRUNTIME_TOOL and importlib.util.find_spec("onnxruntime") is None:
         raise EngineError(f"'{engine}:int8' needs a quantiser: pip install onnxruntime, or nncf for openvino")
     try:
+        model = _with_axes(model)
         made = _by_nncf(model, feeds) if tool == NNCF_TOOL else _by_onnxruntime(model, feeds)
     except Exception as error:  # tools of others raise anything
         raise EngineError(f"'{engine}:int8' could not be {tool}: {error}") from error
     return made, tool
+
+
+def _with_axes(model: bytes) -> bytes:
+    """Return the model in an opset whose scales may be per channel: tools write such into any, and it does not load."""
+    import onnx
+    from onnx import version_converter
+
+    loaded = onnx.load_model_from_string(model)
+    opset = max((item.version for item in loaded.opset_import if item.domain in ("", "ai.onnx")), default=0)
+    if opset >= _OPSET_WITH_AXES:
+        return model
+    content: bytes = version_converter.convert_version(loaded, _OPSET_WITH_AXES).SerializeToString()
+    return content
 
 
 def _by_onnxruntime(model: bytes, feeds: Feeds) -> bytes:
