@@ -124,9 +124,11 @@ def _accuracy_section() -> list[str]:
     timed = {item.network: item for item in _load("trained", NetworkResult)}
     rows = []
     for result in results:
-        times = {item.label: item for item in timed[result.network].rivals} if result.network in timed else {}
+        run = timed.get(result.network)
+        times = {item.label: item for item in run.rivals} if run else {}
+        name = _proper(result.network) + (" (times unstable)" if run and run.is_unstable else "")
         for way in result.ways:
-            rows.append([_proper(result.network), _WAYS[way.name], *_accuracy_cells(result, way), _time(way, times)])
+            rows.append([name, _WAYS[way.name], *_accuracy_cells(result, way), _time(way, times)])
     header = ["network", "engine", "right", "drop", "lost and won", "time"]
     one = results[0]
     counts = f"{one.choosing} pictures chose, {one.unseen} judge; budget of ours: {100 * one.max_drop:g} point."
