@@ -30,8 +30,9 @@ struct Quads {
   static void add(IntVec& sums, ByteVec x, ByteVec w) { add_small_quads(sums, x, w); }
 };
 
+// Not inlined: GCC keeps accumulators in memory where several tiles share a function.
 template <typename Products, int kPixels, int kBlocks>
-inline void qdconv_tile(const QdconvArgs& args, const RequantizeArgs& epilogue, int64_t first) {
+[[gnu::noinline]] void qdconv_tile(const QdconvArgs& args, const RequantizeArgs& epilogue, int64_t first) {
   constexpr int kVectors = kBlocks * kVectorsPerBlock;
   IntVec acc[kPixels][kVectors];
 #pragma GCC unroll 32

@@ -190,13 +190,18 @@ const char* name_of(DenseProducts products) {
   return "quads";
 }
 
-double default_crossover(const QuantizedConvPlan& plan) {
+// Of few outputs a list is made for little use, and its kernel computes more than there are.
+double default_crossover(const QuantizedConvPlan& plan, const KernelTable& kernels) {
+  const auto slabs_of = [&](int64_t outputs) {
+    return static_cast<double>(round_up(plan.layout.out, outputs)) / static_cast<double>(kSlab);
+  };
   const auto rows = static_cast<double>(plan.sparse.list_taps * plan.sparse.panel_channels);
-  const auto slabs = static_cast<double>(plan.layout.slabs());
-  const double uses = plan.is_single_tap() ? slabs : slabs * static_cast<double>(plan.geometry.kh);
+  const double uses = plan.is_single_tap() ? 1.0 : static_cast<double>(plan.geometry.kh);
+  const double dense = slabs_of(kernels.multiplies_quads ? 4 * kernels.lanes : 16),
+               listed = slabs_of(4 * kernels.lanes);
   const ChannelCycles& cycles = cycles_of(plan.dense.products);
-  const double overhead = cycles.visit / rows + cycles.list / uses;
-  return std::clamp((cycles.dense - overhead) / cycles.listed, 0.0, 1.0);
+  const double overhead = listed * cycles.visit / rows + cycles.list / uses;
+  return std::clamp((dense * cycles.dense - overhead) / (listed * cycles.listed), 0.0, 1.0);
 }
 
 }  // namespace
@@ -216,7 +221,7 @@ QuantizedConvPlan plan_quantized_conv(const StepSpec& step, const BuildContext& 
     plan.algorithm = ConvAlgorithm::kDense;  // what stands for zero is no zero
   plan.cut = cut_work(plan);
   plan.scratch = measure_scratch(plan, context.output(step, 0).layout == Layout::kRow);
-  plan.crossover_density = step.get_float("crossover_density", default_crossover(plan));
+  plan.crossover_density = step.get_float("crossover_density", default_crossover(plan, context.kernels));
   return plan;
 }
 
