@@ -51,3 +51,9 @@ def test_every_flag_of_the_command_line_is_an_option() -> None:
     assert BudgetOptions(max_drop=0.02, seed=5).calibration(threads=2) == CalibrationOptions(
         max_drop=0.02, seed=5, threads=2
     )
+
+
+@pytest.mark.parametrize("name", ["max_drop", "target_sparsity", "target_speedup", "measure_seconds", "time_limit"])
+def test_what_is_no_number_is_refused_by_name(name: str) -> None:
+    with pytest.raises(zs.CalibrationError, match=rf"{name} is '1%', expected a number"):
+        CalibrationOptions(**{name: "1%"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -165,3 +166,31 @@ def test_arrays_take_inputs_by_name_and_targets_of_any_shape() -> None:
         arrays(X, targets=np.zeros((2, 3)))
     with pytest.raises(DataError, match="both y and targets"):
         arrays(X, np.arange(6), targets=[1] * 6)
+
+
+@pytest.mark.parametrize("targets", [np.arange(6), np.eye(3)[[0, 1, 2, 0, 1, 2]][:, :3]])
+def test_inputs_and_labels_as_two_arrays_are_a_table(targets: np.ndarray) -> None:
+    """As Keras has them; two inputs of as many axes stay two inputs."""
+    images = X.reshape(6, 1, 2, 2)
+    data = from_iterable((images, targets))
+    assert len(data) == 6
+    assert inputs_of(data) == images.tolist()
+    if targets.ndim == 1:
+        assert data.labels.tolist() == targets.tolist()
+    assert len(from_iterable((X[0], X[1]))) == 2
+
+
+def test_what_does_not_end_is_told_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zeroskip.data.iterables._MOST_UNCOUNTED", 50)
+    with pytest.raises(DataError, match="more than 50 inputs and does not say how many there are: give size="):
+        from_iterable(itertools.cycle(X))
+    assert len(from_iterable(itertools.cycle(X), size=60)) == 60
+    assert len(from_iterable(list(X) * 10)) == 60
+
+
+def test_two_arrays_of_different_length_and_a_size_that_is_none_are_named() -> None:
+    with pytest.raises(DataError, match="the columns differ in length"):
+        from_iterable((X.reshape(6, 1, 2, 2), np.arange(4)))
+    for size in ("3", 0, 2.5):
+        with pytest.raises(DataError, match="expected an integer of at least 1"):
+            from_iterable(X, size=size)

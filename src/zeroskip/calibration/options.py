@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from numbers import Real
 from typing import Any, Literal, get_args
 
 from ..errors import CalibrationError
@@ -113,6 +114,8 @@ class CalibrationOptions:
             ("measure_seconds", self.measure_seconds, 0.0, math.inf),
             ("time_limit", self.time_limit, 0.0, math.inf),
         ):
+            if value is not None and not isinstance(value, Real):
+                raise CalibrationError(f"{name} is {value!r}, expected a number")
             if value is not None and not low <= value <= high:
                 raise CalibrationError(f"{name} is {value}, expected a value in [{low:g}, {high:g}]")
         self._check_share()

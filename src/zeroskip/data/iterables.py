@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, ZeroskipError
 from ..system import available_memory_bytes
-from .columns import Column, ColumnSource
+from .columns import ONLY, Column, ColumnSource
 from .dataset import Dataset
 from .items import Item, Layout, as_array, as_targets, is_whole_item, take_apart, with_ranks
 from .label_table import MAX_CLASS
@@ -24,6 +24,8 @@ from .targets import Targets, collect, count_of, join, take
 
 _MEMORY_SHARE = 0.4
 _CHECKED_FROM_BYTES = 1 << 28
+_MOST_UNCOUNTED = 20_000
+"""Inputs that are taken from what does not say how many it has: more of them may never end."""
 
 Transform = Callable[[Any], Any]
 
@@ -52,7 +54,8 @@ def from_iterable(
 
     Args:
         items: A torch ``DataLoader`` or ``Dataset``, a generator, a list of arrays, of dictionaries or of tuples, an
-            array ``[N, ...]``, or a dictionary of such arrays. Arrays may be of any library that NumPy understands.
+            array ``[N, ...]``, a dictionary of such arrays, or inputs and their targets, ``[N]`` or ``[N, C]``, as a
+            tuple of two. Arrays may be of any library that NumPy understands.
         transform: Called with every item; returns what is taken in its place.
         size: Inputs to take, at most; None takes all.
         inputs: Which parts of an item are inputs: keys of a dictionary, or how many come first in a tuple. By default
@@ -94,19 +97,42 @@ def read_iterable(
     Raises:
         DataError: As there.
     """
-    if size is not None and size < 1:
-        raise DataError(f"size is {size}, expected >= 1")
+    if size is not None and (not isinstance(size, int | np.integer) or size < 1):
+        raise DataError(f"size is {size!r}, expected an integer of at least 1")
     if isinstance(items, Dataset):
         return items
     words = description or _described(items)
-    gathered = _Gathered()
+    gathered, has_end = _Gathered(), size is not None or _has_length(items)
+    items = _with_labels(items)
     for number, item in enumerate(_items(items, layout, words)):
         _add(gathered, _transformed(item, transform, number), layout, number, _is_batched(items, layout))
         if size is not None and gathered.count >= size:
             break
+        if not has_end and gathered.count > _MOST_UNCOUNTED:
+            raise DataError(
+                f"{words} yielded more than {_MOST_UNCOUNTED} inputs and does not say how many there are: give size=, "
+                "a few hundred are enough"
+            )
     if gathered.count == 0:
         raise DataError(f"{words} yielded nothing: was a generator or iterator used up before?")
     return _dataset(gathered, words, size)
+
+
+def _has_length(items: Any) -> bool:
+    try:
+        return len(items) >= 0
+    except TypeError:  # a generator, or a DataLoader over one
+        return False
+
+
+def _with_labels(items: Any) -> Any:
+    """Return ``(inputs, labels)``, two arrays, as a table; a tuple of two inputs is left alone."""
+    if not isinstance(items, tuple) or len(items) != 2:
+        return items
+    first, second = (getattr(part, "shape", None) for part in items)
+    if first is None or second is None or len(second) not in (1, 2) or len(first) <= len(second):
+        return items
+    return {ONLY: items[0], "target": items[1]}
 
 
 def _items(items: Any, layout: Layout, words: str) -> Iterator[Any]:
