@@ -23,7 +23,7 @@ run, in brackets their 95 % interval over rounds, and times of different runs ca
 take is told in [precision](../precision.md).
 
 The CPU that these were measured on has AVX2 and neither VNNI, AMX nor products of bf16: **bf16 was not timed at all,
-and int8 not on CPUs with VNNI**, for which most int8 engines are made. On this CPU u8 x s8 products of the others
+and int8 not on CPUs with VNNI**. On this CPU u8 x s8 products of the others
 saturate: ONNX Runtime's documentation advises `reduce_range` on such CPUs, which is not its default and was not set.
 """
 _NETWORKS = """## Networks

@@ -46,7 +46,7 @@ inline void add_single(uint64_t bits, const float* x, const SpconvPointArgs& arg
 // FMA is spent on a zero. Two alternatives lost: walking the union of the two masks (at every density), and,
 // for narrow panels, taking several non-zeros per iteration into separate accumulators (the out-of-order
 // window already overlaps the iterations; 0.75x at 32 outputs, Emerald Rapids, November 2026). With 16 outputs
-// on AVX2 the union of two or four pixels and walking both at once lose too, at every density below .45 where
+// on AVX2 the union of two or four pixels and walking both at once are faster at no density up to .45, where
 // the dense tile takes over (Zen 3; docs/results/calibration.md).
 template <typename W, int kVectors>
 inline void add_both(uint64_t bits, const float* x0, const float* x1, const SpconvPointArgs& args,
