@@ -116,6 +116,26 @@ inline IntVec widen_to_ints(const uint8_t* p) {
 #endif
 }
 
+// Writes 16 integers of 0 to 255 as bytes.
+inline void store_narrowed(const IntVec (&ints)[kVectorsPerBlock], uint8_t* to) {
+#if ZS_LANES == 16
+  const __m128i bytes = _mm512_maskz_cvtepi32_epi8(0xffff, reinterpret_cast<__m512i>(ints[0]));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), bytes);
+#elif ZS_LANES == 8
+  const __m256i mixed =
+      _mm256_packs_epi32(reinterpret_cast<__m256i>(ints[0]), reinterpret_cast<__m256i>(ints[1]));
+  const __m256i shorts = _mm256_permute4x64_epi64(mixed, 0xd8);
+  const __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(shorts), _mm256_extracti128_si256(shorts, 1));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), bytes);
+#elif defined(__SSE2__)
+  const auto part = [&](int i) { return reinterpret_cast<__m128i>(ints[i]); };
+  const __m128i low = _mm_packs_epi32(part(0), part(1)), high = _mm_packs_epi32(part(2), part(3));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm_packus_epi16(low, high));
+#else
+  for (int i = 0; i < 16; ++i) to[i] = static_cast<uint8_t>(ints[i / kLanes][i % kLanes]);
+#endif
+}
+
 using Bytes16 = int8_t __attribute__((vector_size(16)));
 
 inline Bytes16 load_bytes(const int8_t* p) {

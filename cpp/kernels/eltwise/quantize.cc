@@ -1,6 +1,6 @@
 #include "kernels/eltwise/quantize.h"
 
-#include "kernels/common/simd.h"
+#include "kernels/common/int_simd.h"
 
 namespace zeroskip::ZS_ISA {
 namespace {
@@ -36,6 +36,12 @@ void f32_quantize(const QuantizeArgs& args, const float* x, uint8_t* y) {
   const Quantizer quantize(args);
   for (int64_t p = 0; p < args.pixels; ++p, x += args.x_stride, y += args.y_stride) {
     int64_t c = 0;
+    for (; c + 16 <= args.channels; c += 16) {
+      IntVec block[kVectorsPerBlock];
+#pragma GCC unroll 4
+      for (int i = 0; i < kVectorsPerBlock; ++i) block[i] = quantize(load(x + c + i * kLanes));
+      store_narrowed(block, y + c);
+    }
     for (; c + kLanes <= args.channels; c += kLanes)
       *reinterpret_cast<UnalignedByteVec*>(y + c) = __builtin_convertvector(quantize(load(x + c)), ByteVec);
     if (c < args.channels) {
