@@ -32,7 +32,7 @@ struct Quads {
 
 // Not inlined: GCC keeps accumulators in memory where several tiles share a function.
 template <typename Products, int kPixels, int kBlocks>
-[[gnu::noinline]] void qdconv_tile(const QdconvArgs& args, const RequantizeArgs& epilogue, int64_t first) {
+[[gnu::noinline]] void qdconv_tile(const QdconvArgs& args, int64_t first) {
   constexpr int kVectors = kBlocks * kVectorsPerBlock;
   IntVec acc[kPixels][kVectors];
 #pragma GCC unroll 32
@@ -62,6 +62,8 @@ template <typename Products, int kPixels, int kBlocks>
       }
     }
   }
+  // A copy, which no store to y can change.
+  const RequantizeArgs epilogue = args.epilogue ? *args.epilogue : RequantizeArgs{};
 #pragma GCC unroll 32
   for (int p = 0; p < kPixels; ++p) {
     if (!args.epilogue) {
@@ -82,12 +84,9 @@ template <typename Products, int kPixels, int kBlocks>
 
 template <typename Products, int kBlocks>
 inline void qdconv(const QdconvArgs& args) {
-  // A copy, which no store to y can change.
-  const RequantizeArgs epilogue = args.epilogue ? *args.epilogue : RequantizeArgs{};
   constexpr int kAtOnce = pixels_in_registers<kBlocks * kVectorsPerBlock>(kQconvPixels);
-  for_each_register_tile<kAtOnce>(args.count, [&]<int kPixels>(int64_t first) {
-    qdconv_tile<Products, kPixels, kBlocks>(args, epilogue, first);
-  });
+  for_each_register_tile<kAtOnce>(
+      args.count, [&]<int kPixels>(int64_t first) { qdconv_tile<Products, kPixels, kBlocks>(args, first); });
 }
 
 }  // namespace

@@ -87,6 +87,25 @@ def test_weights_that_go_with_thresholds_are_in_it() -> None:
         assert np.abs(got - want).mean() < 0.1 * np.abs(other - want).mean()
 
 
+def test_channels_that_are_all_but_switched_off_keep_no_layer_a_float() -> None:
+    """Folded batch normalisation leaves tiny weights beside a common bias, which would take more than 32 bits."""
+    from zeroskip.onnx import LayerWeights, layer_weights, load_model, replace_weights
+
+    model = load_model(tiny_network())
+    weight = layer_weights(model)["conv2"].copy()
+    weight[::3] *= 1e-12
+    bias = np.linspace(-0.5, 0.5, len(weight), dtype=np.float32)
+    changed = replace_weights(model, {"conv2": LayerWeights(weight, bias)}, zs.ThresholdSet({})).model
+    result = zs.quantize(changed, tiny_data(16), 0.15, options=replace(OPTIONS, max_information_loss=1.0))
+    data = result.quantized.to_bytes()
+    plan = zs.InferenceSession(data).plan({"image": (1, 3, 32, 32)})
+    assert [step.op for step in plan.steps if "conv" in step.op] == ["quantized_conv"] * 3
+    want, got = both(data, tiny_data(4).array())
+    np.testing.assert_allclose(got, want, rtol=0, atol=1e-5 * np.abs(want).max())
+    exact = zs.InferenceSession(changed).run(None, {"image": tiny_data(4).array()})[0]
+    assert np.abs(got - exact).max() < 0.1 * np.abs(exact).max()
+
+
 def test_thresholds_are_in_it() -> None:
     thresholds = zs.ThresholdSet({"relu1": 0.12, "relu2": 0.1})
     options = replace(OPTIONS, max_information_loss=1.0)

@@ -105,7 +105,7 @@ def _quantize_layer(
     assert stored is not None
     axis = 1 if is_op(node, "MatMul") else 0
     weight = stored.T if axis else stored
-    scale = weight_scales(weight, method)
+    scale = _with_room_for_bias(weight_scales(weight, method), bias, steps)
     integers = rounded_weight(weight, scale)
     shaped = scale.reshape((-1,) + (1,) * (weight.ndim - 1))
     _dequantized(graph, node, 1, integers.T if axis else integers, scale, axis)
@@ -126,6 +126,20 @@ def _quantize_layer(
     if len(node.inputs) < 3:
         node.resize_inputs(3)
     _dequantized(graph, node, 2, counts.astype(np.int32), bias_scale, 0)
+
+
+def _with_room_for_bias(
+    scale: NDArray[np.float32], bias: NDArray[np.float32] | None, steps: Steps
+) -> NDArray[np.float32]:
+    """Return scales in whose products with that of the input the biases are integers of 32 bits.
+
+    Channels that batch normalisation has all but switched off have tiny weights beside a common bias. Their coarser
+    weights change the result by less than the bias's own rounding would; a float bias would keep the layer a float.
+    """
+    if bias is None:
+        return scale
+    least = np.abs(bias.astype(np.float64)) / (_LARGEST_BIAS / 2 * steps.scale)
+    return np.maximum(scale, least.astype(np.float32))
 
 
 def _response(error: NDArray[np.float64], means: NDArray[np.float64]) -> NDArray[np.float64]:
