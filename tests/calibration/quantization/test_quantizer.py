@@ -106,6 +106,18 @@ def test_channels_that_are_all_but_switched_off_keep_no_layer_a_float() -> None:
     assert np.abs(got - exact).max() < 0.1 * np.abs(exact).max()
 
 
+def test_a_last_layer_whose_maps_are_averaged_makes_integers() -> None:
+    model = onnx.load_from_string(tiny_network())
+    del model.graph.node[-2:], model.graph.output[:]
+    model.graph.output.append(onnx.helper.make_tensor_value_info("pooled", onnx.TensorProto.FLOAT, None))
+    options = replace(OPTIONS, max_information_loss=1.0)
+    data = zs.quantize(model.SerializeToString(), tiny_data(16), 0.15, options=options).quantized.to_bytes()
+    plan = zs.InferenceSession(data).plan({"image": (1, 3, 32, 32)})
+    assert [step.op for step in plan.steps if "conv" in step.op] == ["quantized_conv"] * 3
+    want, got = both(data, tiny_data(4).array())
+    np.testing.assert_allclose(got, want, rtol=0, atol=1e-5 * np.abs(want).max())
+
+
 def test_thresholds_are_in_it() -> None:
     thresholds = zs.ThresholdSet({"relu1": 0.12, "relu2": 0.1})
     options = replace(OPTIONS, max_information_loss=1.0)

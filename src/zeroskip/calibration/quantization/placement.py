@@ -2,7 +2,7 @@
 
 Layers read integers, and so does all that lies between layers: additions, concatenations, pools, and what only moves
 values. What is moved keeps its steps, and the operands of a concatenation have those of its result, so that both cost
-nothing. Outputs of the network stay floats.
+nothing. Outputs of the network stay floats; a last layer whose maps are averaged to become one still makes integers.
 """
 
 from __future__ import annotations
@@ -63,6 +63,9 @@ def place(prepared: ir.Model, float_layers: Collection[str]) -> Placement:
     search = _Search()
     for node in layers:
         search.read(node, [node.inputs[0]])
+    for node in prepared.graph:
+        if is_op(node, "GlobalAveragePool") and _computing_layer(node.inputs[0]) in layers:
+            search.read(node, [node.inputs[0]])
     order = [value.name or "" for value in (*prepared.graph.inputs, *_results(prepared.graph))]
     groups: dict[str, list[str]] = {}
     for name in order:
@@ -70,6 +73,14 @@ def place(prepared: ir.Model, float_layers: Collection[str]) -> Placement:
             groups.setdefault(search.root(name), []).append(name)
     readers = {name: tuple(dict.fromkeys(nodes)) for name, nodes in search.readers.items()}
     return Placement(tuple(map(tuple, groups.values())), readers, tuple(layer_name(node) for node in layers))
+
+
+def _computing_layer(value: ir.Value | None) -> ir.Node | None:
+    """Return the node behind a value, in front of its rectifier where it has one."""
+    source = None if value is None else value.producer()
+    if is_own(source, "FatRelu") and source is not None and source.inputs[0] is not None:
+        source = source.inputs[0].producer()
+    return source
 
 
 def _results(graph: ir.Graph) -> Iterator[ir.Value]:
