@@ -55,7 +55,7 @@ def prepare(work: Path, network: str) -> None:
 def measure(work: Path, network: str, sparsity: float | None, threads: int, seconds: float) -> NetworkResult:
     """Time the models in turns, and say what the cost model predicts for ours."""
     folder = case_folder(work, network, sparsity)
-    pictures = np.load(folder / "x.npy")
+    pictures = np.load(folder / "x.npy", allow_pickle=False)
     costs = fitted_cost_model(None, threads)
     rows = [EngineSpec(engine, label, model=folder / f"{file}.onnx") for label, (engine, file) in _ROWS.items()]
     quantized = folder / "onnxruntime_int8.onnx"

@@ -30,7 +30,10 @@ def saving(
     density: float = 0.5,
 ) -> list[float]:
     network: Any = SimpleNamespace(
-        readers={"a": [SimpleNamespace(step=0, share=1.0)]}, step_ms=step_ms, curves={} if is_measured else None
+        readers={"a": [SimpleNamespace(step=0, share=1.0)]},
+        step_ms=step_ms,
+        curves={} if is_measured else None,
+        counts_macs=False,
     )
     values: Any = {"a": SimpleNamespace(density=density)}
     return saved_ms(network, values, {0: density}, fractions)["a"].tolist()
