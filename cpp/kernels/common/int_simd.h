@@ -119,8 +119,8 @@ inline IntVec widen_to_ints(const uint8_t* p) {
 // Writes 16 integers of 0 to 255 as bytes.
 inline void store_narrowed(const IntVec (&ints)[kVectorsPerBlock], uint8_t* to) {
 #if ZS_LANES == 16
-  const __m128i bytes = _mm512_maskz_cvtepi32_epi8(0xffff, reinterpret_cast<__m512i>(ints[0]));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), bytes);
+  const __m256i shorts = _mm512_maskz_cvtsepi32_epi16(0xffff, reinterpret_cast<__m512i>(ints[0]));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_maskz_cvtusepi16_epi8(0xffff, shorts));
 #elif ZS_LANES == 8
   const __m256i mixed =
       _mm256_packs_epi32(reinterpret_cast<__m256i>(ints[0]), reinterpret_cast<__m256i>(ints[1]));
