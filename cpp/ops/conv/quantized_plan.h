@@ -45,7 +45,7 @@ struct QuantizedDensePlan {
 
 // Working memory of a thread in bytes.
 struct QuantizedScratch {
-  int64_t input;     // 16-bit activations, or lists
+  int64_t input;     // activations in 16 bits, copied rows of bytes, or lists
   int64_t pointers;  // to them
   int64_t acc, weights, y;
   int64_t thread() const { return input + pointers + acc + weights + y; }
