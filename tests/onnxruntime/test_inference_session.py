@@ -195,7 +195,7 @@ def test_a_run_that_was_told_to_end_fails(session: ort.InferenceSession) -> None
 
 
 def test_a_run_in_a_thread_of_its_own_calls_back(session: ort.InferenceSession) -> None:
-    for feed, fault in (({"x": random_rows()}, ""), ({}, "missing")):
+    for feed, fault in (({"x": random_rows()}, ""), ({"x": random_rows()[0]}, "dimensions")):
         done = threading.Event()
         got: list[Any] = []
 
@@ -208,6 +208,61 @@ def test_a_run_in_a_thread_of_its_own_calls_back(session: ort.InferenceSession) 
         assert got[1] == 7
         assert fault in got[2]
         assert (got[2] == "") == (fault == "") == (len(got[0]) == 1)
+
+
+@MODULES
+def test_a_run_of_its_own_misses_inputs_at_once(module: Any) -> None:
+    with pytest.raises(ValueError, match="x"):
+        module.InferenceSession(data()).run_async(None, {"z": random_rows()}, print, None)
+
+
+@MODULES
+@pytest.mark.parametrize("options", [{}, "options"])
+def test_options_of_a_run_have_their_type(module: Any, options: Any) -> None:
+    with pytest.raises(TypeError):
+        module.InferenceSession(data()).run(None, {"x": random_rows()}, options)
+
+
+@MODULES
+def test_options_that_are_none_or_nothing_are_the_default(module: Any) -> None:
+    assert module.InferenceSession(data(), {}).run(None, {"x": random_rows()})
+    with pytest.raises(TypeError):
+        module.InferenceSession(data(), "options")
+
+
+@MODULES
+@pytest.mark.parametrize("texts", [["a", "bc"], np.array(["a", "bc"]), np.array(["a", "bc"], object)])
+def test_texts_are_objects(module: Any, texts: Any) -> None:
+    (got,) = module.InferenceSession(data(shape=("n",), element=TensorProto.STRING, op="Identity")).run(
+        None, {"x": texts}
+    )
+    assert got.dtype == object
+    assert got.tolist() == ["a", "bc"]
+
+
+def test_bytes_are_texts_in_utf8() -> None:
+    session = ort.InferenceSession(data(shape=("n",), element=TensorProto.STRING, op="Identity"))
+    assert session.run(None, {"x": np.array(["\u00e4".encode(), b"b"])})[0].tolist() == ["\u00e4", "b"]
+    with pytest.raises(ort.capi.onnxruntime_pybind11_state.InvalidArgument, match="UTF-8"):
+        session.run(None, {"x": np.array([b"\xff"])})
+
+
+@MODULES
+def test_what_is_private_but_used_is_there(module: Any) -> None:
+    session = module.InferenceSession(data())
+    assert session._sess.run(["y"], {"x": random_rows()}, None)[0].shape == (2, 3)
+    assert session._inputs_meta[0].name == "x"
+    assert session._outputs_meta[0].name == "y"
+    assert session._model_meta.graph_name == "graph"
+    assert [item.name for item in session.get_input_memory_infos() + session.get_output_memory_infos()] == ["Cpu"] * 2
+
+
+@MODULES
+def test_a_seed_is_a_number(module: Any) -> None:
+    assert module.set_seed(3) is None
+    for seed in ("3", 2.5):
+        with pytest.raises(TypeError):
+            module.set_seed(seed)
 
 
 def test_values_are_run_on(session: ort.InferenceSession) -> None:

@@ -76,4 +76,11 @@ def test_what_cannot_be_a_value_is_refused() -> None:
     with pytest.raises(status.InvalidArgument, match="not a tensor"):
         ort.OrtValue([np.ones(1)]).shape()
     assert ort.OrtValue([np.ones(1, np.int64)]).data_type() == "seq(tensor(int64))"
-    assert ort.OrtDevice.make("cpu", 0).device_type() == "cpu"
+    assert ort.OrtDevice.make("cpu", 0).device_type() == 0
+
+
+@MODULES
+def test_what_is_private_but_used_is_there(module: Any) -> None:
+    value = module.OrtValue.ortvalue_from_numpy(np.ones(3, np.float32))
+    assert value._ortvalue.data_ptr() == value.data_ptr()
+    assert value._ortvalue.to_dlpack() is not None

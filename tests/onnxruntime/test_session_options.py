@@ -5,10 +5,13 @@ from __future__ import annotations
 import copy
 import logging
 import pickle
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnxruntime as real
 import pytest
+from face import data, random_rows, relu_model
 
 from zeroskip import onnxruntime as ort
 from zeroskip.onnxruntime import notes
@@ -38,6 +41,7 @@ def test_every_attribute_and_method_is_there_with_its_default(kind: str) -> None
 )  # fmt: skip
 def test_enumerations_have_its_members(name: str) -> None:
     expected = getattr(real, name).__members__
+    assert {f"{value}" for value in getattr(ort, name)} == {f"{value}" for value in expected.values()}
     assert {key: int(value) for key, value in getattr(ort, name).__members__.items()} == {
         key: int(value) for key, value in expected.items()
     }
@@ -88,7 +92,7 @@ def test_what_means_nothing_is_logged_once(caplog: pytest.LogCaptureFixture, mon
         options.enable_mem_pattern = False
         options.intra_op_num_threads = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.add_free_dimension_override_by_name("batch", 1)
+        options.add_initializer("w", ort.OrtValue.ortvalue_from_numpy(np.ones(2, np.float32)))
     assert [record.levelno for record in caplog.records] == [logging.DEBUG] * 3
     assert "SessionOptions.enable_mem_pattern of ONNX Runtime means nothing" in caplog.text
 
@@ -117,3 +121,62 @@ def test_a_wrong_entry_is_refused_by_the_session(key: str, text: str, message: s
     options.add_session_config_entry(f"zeroskip.{key}", text)
     with pytest.raises(STATUS.InvalidArgument, match=message):
         options.engine_options()
+
+
+BOTH = pytest.mark.parametrize("module", [real, ort], ids=["real", "zeroskip"])
+
+
+@BOTH
+@pytest.mark.parametrize(("value", "expected"), [(0, False), (1, True), (None, False), (np.bool_(True), True)])
+def test_switches_take_whatever_is_true_or_false(module: Any, value: Any, expected: bool) -> None:
+    for options, name in ((module.SessionOptions(), "enable_mem_pattern"), (module.RunOptions(), "terminate")):
+        setattr(options, name, value)
+        assert getattr(options, name) is expected
+
+
+@BOTH
+def test_sizes_of_dimensions_are_set_beforehand(module: Any) -> None:
+    options = module.SessionOptions()
+    options.add_free_dimension_override_by_name("n", 3)
+    options.add_free_dimension_override_by_name("not there", 5)
+    session = module.InferenceSession(data(), options)
+    assert [item.shape for item in (*session.get_inputs(), *session.get_outputs())] == [[3, 3], [3, 3]]
+    assert session.run(None, {"x": random_rows(3)})[0].shape == (3, 3)
+    with pytest.raises(module.capi.onnxruntime_pybind11_state.InvalidArgument):
+        session.run(None, {"x": random_rows(2)})
+    for name, value in ((3, 3), ("n", "3"), ("n", 2.5)):
+        with pytest.raises(TypeError):
+            options.add_free_dimension_override_by_name(name, value)
+
+
+@BOTH
+def test_sizes_are_set_by_meaning(module: Any) -> None:
+    model = relu_model()
+    model.graph.input[0].type.tensor_type.shape.dim[0].denotation = "DATA_BATCH"
+    options = module.SessionOptions()
+    options.add_free_dimension_override_by_denotation("DATA_BATCH", 4)
+    session = module.InferenceSession(model.SerializeToString(), options)
+    assert [item.shape for item in (*session.get_inputs(), *session.get_outputs())] == [[4, 3], [4, 3]]
+
+
+@BOTH
+def test_the_optimized_model_is_written_and_computes_the_same(
+    module: Any, small_network: bytes, tmp_path: Path
+) -> None:
+    options = module.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    x = np.random.default_rng(0).standard_normal((2, 3, 16, 16)).astype(np.float32)
+    (expected,) = module.InferenceSession(small_network, options).run(None, {"image": x})
+    written = (tmp_path / "optimized.onnx").read_bytes()
+    np.testing.assert_allclose(
+        real.InferenceSession(written).run(None, {"image": x})[0], expected, rtol=1e-4, atol=1e-5
+    )
+
+
+@BOTH
+def test_an_added_initializer_changes_nothing(module: Any, small_network: bytes) -> None:
+    options = module.SessionOptions()
+    options.add_initializer("no such weight", module.OrtValue.ortvalue_from_numpy(np.ones(2, np.float32)))
+    assert module.InferenceSession(small_network, options)
+    with pytest.raises(RuntimeError):
+        options.add_initializer("w", np.ones(2, np.float32))

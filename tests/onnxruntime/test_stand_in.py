@@ -26,8 +26,9 @@ WAYS = {
 }
 
 
-def run(code: str) -> str:
-    result = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
+def run(code: str, folder: Path | None = None) -> str:
+    command = [sys.executable, "-W", "error" if folder is None else "default", "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=folder)
     assert result.returncode == 0, result.stderr
     return result.stdout.strip()
 
@@ -92,6 +93,43 @@ assert not hasattr(ort, "no_such_thing") and not hasattr(ort, "__wrapped__")
 print(TypeHelper.__module__, "zeroskip" in ort.get_build_info())
 """
     assert run(code) == "onnxruntime.transformers.io_binding_helper True"
+
+
+def test_names_that_are_not_here_are_the_real_one_s() -> None:
+    """Also in ``capi``, where the tools of onnxruntime find theirs."""
+    code = """
+import zeroskip.onnxruntime as face
+face.install()
+from onnxruntime.capi import _ld_preload, onnxruntime_validation
+import onnxruntime.capi.build_and_package_info
+from onnxruntime.capi.onnxruntime_inference_collection import Session, SparseTensor, InferenceSession
+from onnxruntime.capi.onnxruntime_pybind11_state import ModelLoaded, OrtValueVector, OrtMemoryInfo, InvalidArgument
+from onnxruntime.capi._pybind_state import quantize_matmul_4bits, OrtArenaCfg
+from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+assert InferenceSession is face.InferenceSession and InvalidArgument.__module__.startswith("zeroskip")
+try:
+    from onnxruntime.capi._pybind_state import no_such_name
+except ImportError:
+    print("refused")
+"""
+    assert run(code) == "refused"
+
+
+def test_the_tools_of_the_real_one_work(tmp_path: Path) -> None:
+    """They make a session only for the model that it leaves behind."""
+    code = f"""{SETUP}
+import zeroskip.onnxruntime as face
+face.install()
+from pathlib import Path
+from onnxruntime.quantization.shape_inference import quant_pre_process
+from onnxruntime.tools.onnx_model_utils import optimize_model
+Path("model.onnx").write_bytes(model("Relu", "Neg"))
+quant_pre_process("model.onnx", "prepared.onnx")
+optimize_model(Path("model.onnx"), Path("optimized.onnx"))
+for name in ("prepared.onnx", "optimized.onnx"):
+    print(face.InferenceSession(name).run(None, {{"x": x}})[0].min())
+"""
+    assert run(code, tmp_path) == "-2.0\n-2.0"
 
 
 def test_without_the_real_one_it_is_complete(tmp_path: Path) -> None:

@@ -237,7 +237,15 @@ def _checked(argument: NodeArg, value: Any, symbols: dict[str, tuple[int, str] |
             f"convert with .astype(np.{expected.name})"
         )
     _check_extents(argument, value.shape, symbols)
-    return value
+    return _texts(value, argument.name) if value.dtype.kind in "US" else value
+
+
+def _texts(value: np.ndarray[Any, Any], name: str) -> np.ndarray[Any, Any]:
+    """Return texts as objects, which is what outputs are and what every runtime takes; bytes as the UTF-8 they are."""
+    try:
+        return (np.char.decode(value, "utf-8") if value.dtype.kind == "S" else value).astype(np.object_)
+    except UnicodeDecodeError as error:
+        raise ShapeError(f"input '{name}': expected texts, got bytes that are not UTF-8: {error}") from error
 
 
 def _are_texts(value: np.ndarray[Any, Any], expected: np.dtype[Any]) -> bool:

@@ -18,6 +18,7 @@ from typing import Any
 from ..engine import NodeArg
 from ..engine.mixed.real_runtime import find_real
 from . import capi
+from .devices import OrtArenaCfg, OrtDevice, OrtMemoryInfo
 from .enums import (
     ExecutionMode,
     ExecutionOrder,
@@ -30,7 +31,7 @@ from .enums import (
 from .inference_session import InferenceSession
 from .io_binding import IOBinding
 from .model_metadata import ModelMetadata
-from .ort_value import OrtDevice, OrtValue
+from .ort_value import OrtValue
 from .process import (
     create_and_register_allocator,
     disable_telemetry_events,
@@ -46,6 +47,7 @@ from .process import (
     unregister_execution_provider_library,
 )
 from .providers import get_all_providers, get_available_providers, get_device
+from .real_names import real_name
 from .run_options import RunOptions
 from .session_options import SessionOptions
 from .stand_in import install, uninstall
@@ -59,10 +61,12 @@ __all__ = [
     "ModelMetadata",
     "NodeArg",
     "OrtAllocatorType",
+    "OrtArenaCfg",
     "OrtDevice",
     "OrtExecutionProviderDevicePolicy",
     "OrtHardwareDeviceType",
     "OrtMemType",
+    "OrtMemoryInfo",
     "OrtValue",
     "RunOptions",
     "SessionIOBinding",
@@ -121,9 +125,4 @@ def get_build_info() -> str:
 
 def __getattr__(name: str) -> Any:
     """Take from the real onnxruntime what is not here."""
-    if not name.startswith("_") and find_real() is not None:
-        from ..engine.mixed.lifetime import runtime
-
-        if hasattr(runtime(), name):
-            return getattr(runtime(), name)
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}', and no onnxruntime is installed that has it")
+    return real_name("", name)

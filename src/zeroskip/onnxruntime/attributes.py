@@ -39,8 +39,8 @@ def _checked(name: str, value: Any, kind: type) -> Any:
         if isinstance(value, kind):
             return value
     elif kind is bool:
-        if isinstance(value, bool):
-            return value
+        if value is None or hasattr(value, "__bool__"):  # numbers and numpy's booleans, but no texts
+            return bool(value)
     elif kind is int:
         if hasattr(value, "__index__") or isinstance(value, float):
             return int(value)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from enum import IntEnum
 
 
-class GraphOptimizationLevel(IntEnum):
+class _Named(IntEnum):
+    """Base of the enumerations, whose members are written with the name of their class."""
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}.{self.name}"
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+
+class GraphOptimizationLevel(_Named):
     """How much a graph is rewritten; here it always is."""
 
     ORT_DISABLE_ALL = 0
@@ -15,14 +25,14 @@ class GraphOptimizationLevel(IntEnum):
     ORT_ENABLE_ALL = 99
 
 
-class ExecutionMode(IntEnum):
+class ExecutionMode(_Named):
     """Whether branches of a graph run side by side; here steps run one after the other, on all threads."""
 
     ORT_SEQUENTIAL = 0
     ORT_PARALLEL = 1
 
 
-class ExecutionOrder(IntEnum):
+class ExecutionOrder(_Named):
     """In which order nodes run."""
 
     DEFAULT = 0
@@ -30,7 +40,7 @@ class ExecutionOrder(IntEnum):
     MEMORY_EFFICIENT = 2
 
 
-class OrtAllocatorType(IntEnum):
+class OrtAllocatorType(_Named):
     """Kinds of allocators."""
 
     INVALID = -1
@@ -38,7 +48,7 @@ class OrtAllocatorType(IntEnum):
     ORT_ARENA_ALLOCATOR = 1
 
 
-class OrtMemType(IntEnum):
+class OrtMemType(_Named):
     """What memory is for."""
 
     CPU_INPUT = -2
@@ -47,7 +57,7 @@ class OrtMemType(IntEnum):
     DEFAULT = 0
 
 
-class OrtExecutionProviderDevicePolicy(IntEnum):
+class OrtExecutionProviderDevicePolicy(_Named):
     """What a device is preferred for; there is one."""
 
     DEFAULT = 0
@@ -59,7 +69,7 @@ class OrtExecutionProviderDevicePolicy(IntEnum):
     MIN_OVERALL_POWER = 6
 
 
-class OrtHardwareDeviceType(IntEnum):
+class OrtHardwareDeviceType(_Named):
     """Kinds of devices."""
 
     CPU = 0

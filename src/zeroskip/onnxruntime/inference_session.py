@@ -9,6 +9,10 @@ from typing import Any
 
 from ..engine import InferenceSession as EngineSession
 from ..engine import NodeArg
+from ..onnx import save_model
+from .devices import OrtMemoryInfo
+from .dimensions import with_dimensions
+from .enums import OrtAllocatorType, OrtMemType
 from .io_binding import IOBinding
 from .model_metadata import ModelMetadata
 from .notes import note_ignored
@@ -16,8 +20,10 @@ from .ort_value import OrtValue
 from .providers import CPU, check_providers
 from .run_options import RunOptions
 from .session_options import SessionOptions
-from .status import Fail, InvalidArgument, raises_status
+from .status import Fail, InvalidArgument, InvalidType, raises_status
 from .trace import Trace
+
+_CPU_MEMORY = OrtMemoryInfo("Cpu", OrtAllocatorType.ORT_DEVICE_ALLOCATOR, 0, OrtMemType.DEFAULT)
 
 
 class InferenceSession(EngineSession):
@@ -56,9 +62,9 @@ class InferenceSession(EngineSession):
         provider_options: Any = None,
         **kwargs: Any,
     ) -> None:
-        sess_options = SessionOptions() if sess_options is None else sess_options
+        sess_options = sess_options or SessionOptions()
         if not isinstance(sess_options, SessionOptions):
-            raise InvalidArgument(
+            raise InvalidType(
                 f"sess_options is a {type(sess_options).__name__}; expected zeroskip.onnxruntime.SessionOptions. "
                 "Options of the real onnxruntime do not fit: install zeroskip.onnxruntime before they are made"
             )
@@ -70,7 +76,9 @@ class InferenceSession(EngineSession):
         self._model_path = None if isinstance(path_or_bytes, bytes) else path_or_bytes  # packages look at these
         self._trace = Trace(sess_options.profile_file_prefix) if sess_options.enable_profiling else None
         with raises_status(path_or_bytes), self._event("model_loading_and_initialization"):
-            super().__init__(path_or_bytes, sess_options.engine_options())
+            super().__init__(_sized(path_or_bytes, sess_options), sess_options.engine_options())
+            if sess_options.optimized_model_filepath:
+                save_model(self._model, sess_options.optimized_model_filepath)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "options": self._sess_options}
@@ -94,8 +102,7 @@ class InferenceSession(EngineSession):
             InvalidArgument: If names, dtypes or shapes do not fit the model.
             Fail: If the run fails, or was told to end.
         """
-        if isinstance(run_options, RunOptions):
-            run_options.check()
+        _check_options(run_options)
         with raises_status():
             with self._event("model_run"):
                 results = super().run(output_names, input_feed)
@@ -134,7 +141,13 @@ class InferenceSession(EngineSession):
             callback: Called in that thread with results, ``user_data`` and the text of the error, empty if none.
             user_data: Handed to the callback.
             run_options: As for :meth:`run`.
+
+        Raises:
+            InvalidArgument: If an input is missing; whatever else is wrong is told to the callback.
         """
+        required = [item.name for item in self.get_inputs() if not item.type.startswith("optional(")]
+        if missing := [name for name in required if name not in input_feed]:
+            raise InvalidArgument(f"inputs {missing} are missing; there are {list(input_feed)}")
 
         def work() -> None:
             results: list[Any] = []
@@ -164,6 +177,14 @@ class InferenceSession(EngineSession):
     def get_session_options(self) -> SessionOptions:
         """Return the options the session was made with."""
         return self._sess_options
+
+    def get_input_memory_infos(self) -> list[OrtMemoryInfo]:
+        """Return where each input is: in the CPU's memory."""
+        return [_CPU_MEMORY] * len(self.get_inputs())
+
+    def get_output_memory_infos(self) -> list[OrtMemoryInfo]:
+        """Return where each output is: in the CPU's memory."""
+        return [_CPU_MEMORY] * len(self.get_outputs())
 
     def get_providers(self) -> list[str]:
         """Return the names of the execution providers: the CPU's."""
@@ -219,3 +240,34 @@ class InferenceSession(EngineSession):
 
     def _event(self, name: str) -> Any:
         return nullcontext() if self._trace is None else self._trace.event(name)
+
+    # Private in ONNX Runtime, too; packages use them nevertheless.
+
+    @property
+    def _sess(self) -> InferenceSession:
+        return self
+
+    @property
+    def _inputs_meta(self) -> list[NodeArg]:
+        return self.get_inputs()
+
+    @property
+    def _outputs_meta(self) -> list[NodeArg]:
+        return self.get_outputs()
+
+    @property
+    def _model_meta(self) -> ModelMetadata:
+        return self.get_modelmeta()
+
+
+def _sized(source: Any, options: SessionOptions) -> Any:
+    if not options.dimensions and not options.denoted_dimensions:
+        return source
+    return with_dimensions(source, options.dimensions, options.denoted_dimensions)
+
+
+def _check_options(run_options: object) -> None:
+    if isinstance(run_options, RunOptions):
+        run_options.check()
+    elif run_options is not None:
+        raise InvalidType(f"run_options is a {type(run_options).__name__}; expected zeroskip.onnxruntime.RunOptions")

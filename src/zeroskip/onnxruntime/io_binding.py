@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .devices import OrtDevice, check_device
 from .element_types import dtype_of_element
-from .ort_value import OrtValue, check_device, copy_into
+from .ort_value import OrtValue, copy_into
 from .status import InvalidArgument
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class IOBinding:
         self._inputs[self._input(name)] = arr_on_cpu
 
     def bind_input(
-        self, name: str, device_type: str, device_id: int, element_type: Any, shape: Any, buffer_ptr: int
+        self, name: str, device_type: str | OrtDevice, device_id: int, element_type: Any, shape: Any, buffer_ptr: int
     ) -> None:
         """Bind an input to memory by its address, which must stay valid.
 
@@ -64,7 +65,7 @@ class IOBinding:
     def bind_output(
         self,
         name: str,
-        device_type: str = "cpu",
+        device_type: str | OrtDevice = "cpu",
         device_id: int = 0,
         element_type: Any = None,
         shape: Any = None,
@@ -142,6 +143,10 @@ class IOBinding:
                 copy_into(target.numpy(), value, f"the memory for output '{name}'")
         pairs = zip(self._outputs.values(), results, strict=True)
         self._results = [OrtValue(value) if target is None else target for target, value in pairs]
+
+    @property
+    def _iobinding(self) -> IOBinding:  # private in ONNX Runtime, too; packages use it nevertheless
+        return self
 
     def _input(self, name: str) -> str:
         if name not in self._known[0]:

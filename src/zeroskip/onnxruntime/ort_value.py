@@ -1,48 +1,16 @@
-"""OrtValue and OrtDevice: a tensor, or a list of them, as ONNX Runtime hands it around. Always in CPU memory."""
+"""OrtValue: a tensor, or a list of them, as ONNX Runtime hands it around. Always in CPU memory."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..engine.arrays import as_array
+from .devices import OrtDevice, check_device
 from .element_types import dtype_of_element, element_number, type_text
-from .status import Fail, InvalidArgument
-
-
-def check_device(device_type: str) -> None:
-    """Refuse memory that is not the CPU's.
-
-    Raises:
-        Fail: If it is another device's.
-    """
-    if device_type.lower() != "cpu":
-        raise Fail(f"there is no device '{device_type}': zeroskip runs on the CPU; use 'cpu'")
-
-
-@dataclass(frozen=True)
-class OrtDevice:
-    """Where memory is: on the CPU."""
-
-    device: str = "cpu"
-    number: int = 0
-
-    @staticmethod
-    def make(ort_device_name: str, device_id: int, vendor_id: int = -1) -> OrtDevice:
-        """Return a device; raises ``Fail`` if it is not the CPU."""
-        check_device(ort_device_name)
-        return OrtDevice("cpu", device_id)
-
-    def device_id(self) -> int:
-        """Return its number."""
-        return self.number
-
-    def device_type(self) -> str:
-        """Return ``"cpu"``."""
-        return self.device
+from .status import InvalidArgument
 
 
 class OrtValue:
@@ -63,7 +31,9 @@ class OrtValue:
         self._type = data_type or type_text(value)
 
     @staticmethod
-    def ortvalue_from_numpy(numpy_obj: NDArray[Any], device_type: str = "cpu", device_id: int = 0) -> OrtValue:
+    def ortvalue_from_numpy(
+        numpy_obj: NDArray[Any], device_type: str | OrtDevice = "cpu", device_id: int = 0
+    ) -> OrtValue:
         """Return an array as a value, which shares its memory if it is C-contiguous.
 
         Raises:
@@ -83,7 +53,11 @@ class OrtValue:
 
     @staticmethod
     def ortvalue_from_shape_and_type(
-        shape: Any, element_type: Any = np.float32, device_type: str = "cpu", device_id: int = 0, vendor_id: int = -1
+        shape: Any,
+        element_type: Any = np.float32,
+        device_type: str | OrtDevice = "cpu",
+        device_id: int = 0,
+        vendor_id: int = -1,
     ) -> OrtValue:
         """Return a tensor of undefined content.
 
@@ -117,6 +91,10 @@ class OrtValue:
 
     def __dlpack__(self, **options: Any) -> Any:
         return self._array().__dlpack__(**options)
+
+    def to_dlpack(self) -> Any:
+        """Return the tensor as a DLPack capsule."""
+        return self.__dlpack__()
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return (1, 0)
@@ -173,6 +151,10 @@ class OrtValue:
     def is_sparse_tensor(self) -> bool:
         """Return False."""
         return False
+
+    @property
+    def _ortvalue(self) -> OrtValue:  # private in ONNX Runtime, too; packages use it nevertheless
+        return self
 
     def update_inplace(self, np_arr: ArrayLike) -> None:
         """Copy an array into the tensor.

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import operator
 from typing import Any
 
+from ..engine.mixed.lifetime import runtime
+from ..engine.mixed.real_runtime import is_available
 from .notes import note_ignored
 from .status import Fail, InvalidArgument
 
@@ -32,8 +35,14 @@ def set_default_logger_verbosity(verbosity: int) -> None:
 
 
 def set_seed(seed: int) -> None:
-    """Do nothing: no operator that is run natively draws random numbers."""
-    note_ignored("set_seed")
+    """Set the seed of random operators, which run in islands.
+
+    Raises:
+        TypeError: If it is no integer.
+    """
+    seed = operator.index(seed)
+    if is_available():
+        runtime().set_seed(seed)
 
 
 def set_global_thread_pool_sizes(intra_op_num_threads: int, inter_op_num_threads: int) -> None:

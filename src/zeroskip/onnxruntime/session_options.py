@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import fields
 from typing import Any, ClassVar
 
@@ -10,7 +11,8 @@ from ..errors import EngineError
 from .attributes import Attributes
 from .enums import ExecutionMode, ExecutionOrder, GraphOptimizationLevel
 from .notes import note_ignored
-from .status import Fail, InvalidArgument
+from .ort_value import OrtValue
+from .status import Fail, InvalidArgument, InvalidType
 
 PREFIX = "zeroskip."
 """Of the configuration entries that set options of the engine, such as ``zeroskip.weight_storage``."""
@@ -21,9 +23,10 @@ _ENTRIES = tuple(item.name for item in fields(engine_options.SessionOptions) if 
 class SessionOptions(Attributes):
     """Options of a session, with ONNX Runtime's names; to be changed until a session is made with them.
 
-    ``intra_op_num_threads``, ``enable_profiling`` and ``profile_file_prefix`` have their effect. All others are
-    accepted, and the first use of each is logged at debug level: graphs are always rewritten, memory is always
-    planned. Options that only zeroskip has are configuration entries.
+    ``intra_op_num_threads``, ``enable_profiling``, ``profile_file_prefix`` and ``optimized_model_filepath`` have their
+    effect; what is written to the last is the model as it was read, which computes the same. All others are accepted,
+    and the first use of each is logged at debug level: graphs are always rewritten, memory is always planned. Options
+    that only zeroskip has are configuration entries.
 
     Example:
         >>> options = SessionOptions()
@@ -42,6 +45,8 @@ class SessionOptions(Attributes):
     graph_optimization_level: GraphOptimizationLevel
     inter_op_num_threads: int
     intra_op_num_threads: int
+    dimensions: dict[str, int]
+    denoted_dimensions: dict[str, int]
     log_severity_level: int
     log_verbosity_level: int
     logid: str
@@ -69,12 +74,12 @@ class SessionOptions(Attributes):
         "use_per_session_threads": True,
     }
     _effective: ClassVar[frozenset[str]] = frozenset(
-        {"intra_op_num_threads", "enable_profiling", "profile_file_prefix"}
+        {"intra_op_num_threads", "enable_profiling", "profile_file_prefix", "optimized_model_filepath"}
     )
 
     def __init__(self) -> None:
         super().__init__()
-        self.__dict__["_entries"] = {}
+        self.__dict__.update(_entries={}, dimensions={}, denoted_dimensions={})
 
     def add_session_config_entry(self, key: str, value: str) -> None:
         """Set a configuration entry.
@@ -109,12 +114,12 @@ class SessionOptions(Attributes):
         return entries[key]
 
     def add_free_dimension_override_by_name(self, name: str, value: int) -> None:
-        """Do nothing: a session plans for every size that it meets."""
-        note_ignored("SessionOptions.add_free_dimension_override_by_name")
+        """Set the size of an open dimension by its name; raises ``TypeError`` if they are no text and no integer."""
+        self.dimensions[_text(name)] = operator.index(value)
 
     def add_free_dimension_override_by_denotation(self, denotation: str, value: int) -> None:
-        """Do nothing: a session plans for every size that it meets."""
-        note_ignored("SessionOptions.add_free_dimension_override_by_denotation")
+        """Set the size of an open dimension by its meaning, such as ``DATA_BATCH``; raises likewise."""
+        self.denoted_dimensions[_text(denotation)] = operator.index(value)
 
     def add_provider(self, provider: str, options: dict[str, str] | None = None) -> None:
         """Do nothing: the CPU is all there is."""
@@ -144,12 +149,14 @@ class SessionOptions(Attributes):
         )
 
     def add_initializer(self, name: str, value: Any) -> None:
-        """Refuse to exchange a weight.
+        """Do nothing: ONNX Runtime shares the memory of such a value, but computes with the model's own.
 
         Raises:
-            Fail: Always.
+            InvalidType: If it is no ``OrtValue``.
         """
-        raise Fail(f"initializer '{name}' cannot be exchanged: weights are those of the model; change the model")
+        if not isinstance(value, OrtValue):
+            raise InvalidType(f"initializer '{name}' is a {type(value).__name__}; expected an OrtValue")
+        note_ignored("SessionOptions.add_initializer")
 
     def add_external_initializers(self, names: Any, values: Any) -> None:
         """Refuse weights from elsewhere.
@@ -173,6 +180,12 @@ class SessionOptions(Attributes):
             return engine_options.SessionOptions(**found)
         except EngineError as error:
             raise InvalidArgument(str(error)) from error
+
+
+def _text(name: Any) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"a dimension is named by a text, got {name!r}")
+    return name
 
 
 def _value(key: str, text: str) -> Any:

@@ -41,6 +41,10 @@ class InvalidArgument(ShapeError, RuntimeError):  # noqa: N818
     """A name, type or shape of an input or output, or an option, does not fit."""
 
 
+class InvalidType(InvalidArgument, TypeError):  # noqa: N818
+    """An argument is of another type than expected; a plain ``TypeError`` in ONNX Runtime."""
+
+
 class NoSuchFile(ModelError, RuntimeError):  # noqa: N818
     """There is no model file."""
 
