@@ -46,6 +46,10 @@ def made(op: str, *reads: str, name: str = "t", **attributes: object) -> onnx.No
         ([made("Constant", value_ints=[1, 2, 3], name="k"), made("Cast", "k", to=1)], 3 + 16),
         ([made("MatMul", "w", "w")], math.inf),
         ([made("Constant", value_ints=[1 << 20, 1 << 20], name="k"), made("ConstantOfShape", "k")], math.inf),
+        ([made("ConstantOfShape", "e")], 128),
+        ([made("ConstantOfShape", "e", name="p"), made("Concat", "p", "e", axis=0)], 128 + 129),
+        ([made("Constant", value_ints=[1, 2], name="k"), made("Equal", "k", "e")], 2),
+        ([made("Shape", "w", name="p"), made("ConstantOfShape", "p")], math.inf),
         ([made("Transpose", "w", name="p"), made("Tile", "p", "s")], math.inf),
     ],
 )

@@ -19,6 +19,13 @@ _NO_LARGER = frozenset(
 )  # fmt: skip
 """Operators none of whose outputs has more elements than their first input, or a few."""
 _FEW = 16
+_BROADCAST = frozenset(
+    (
+        "Add", "And", "Div", "Equal", "Gather", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Mod", "Mul", "Or",
+        "Sub", "Where", "Xor",
+    )
+)  # fmt: skip
+"""Operators whose output has no more elements than their inputs multiplied."""
 
 
 def bodies(attribute: ir.Attr) -> Sequence[ir.Graph]:
@@ -50,11 +57,21 @@ def _computed(node: ir.Node, sizes: dict[ir.Value, float]) -> float:
     if not all(size is not None for size in reads):
         return 0
     known = [size for size in reads if size is not None]
-    size = math.inf
-    if node.domain == "" and known:
-        size = sum(known) if node.op_type == "Concat" else known[0] + _FEW if node.op_type in _NO_LARGER else math.inf
+    size = _largest(node, known) if node.domain == "" and known else math.inf
     sizes.update(dict.fromkeys(node.outputs, size))
     return size * len(node.outputs)
+
+
+def _largest(node: ir.Node, known: Sequence[float]) -> float:
+    """Return how many elements an output has at most, by the sizes of the inputs."""
+    if node.op_type == "Concat":
+        return sum(known)
+    if node.op_type == "ConstantOfShape":  # how padding is exported from PyTorch: of a shape that is written down
+        shape = None if node.inputs[0] is None else node.inputs[0].const_value
+        return math.inf if shape is None else math.prod(abs(int(extent)) for extent in shape.numpy().reshape(-1))
+    if node.op_type in _BROADCAST:
+        return math.prod(max(size, 1) for size in known)
+    return known[0] + _FEW if node.op_type in _NO_LARGER else math.inf
 
 
 def _size(node: ir.Node) -> float:
