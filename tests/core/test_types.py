@@ -22,6 +22,7 @@ COMPUTES_IN_FLOAT32 = (
     "ops/conv/",
     "ops/epilogue",
     "ops/global_pool",
+    "ops/arg_extreme",
     "ops/linear",
     "ops/lrn",
     "ops/matmul",

@@ -236,6 +236,13 @@ def softmax(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> n
 
 
 @operator
+def arg_extreme(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
+    (x,), axis, find = operands, step.attributes["axis"], getattr(np, f"arg{step.attributes['kind']}")
+    found = x.shape[axis] - 1 - find(np.flip(x, axis), axis) if step.attributes["last"] else find(x, axis)
+    return found.reshape(plan.tensors[step.outputs[0]].shape).astype(np.float32)
+
+
+@operator
 def lrn(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
     (x,), size = operands, step.attributes["size"]
     before, after = (size - 1) // 2, size - 1 - (size - 1) // 2

@@ -33,11 +33,11 @@ _WORDS = (
 _ATTRIBUTES = (
     "kernel", "strides", "pads", "dilations", "groups", "axis", "axes", "size", "alpha", "beta", "bias",
     "scales", "mode",
-    "max_value", "min_value", "activation", "algorithm", "crossover_density", "starts", "ends", "steps",
+    "last", "max_value", "min_value", "activation", "algorithm", "crossover_density", "starts", "ends", "steps",
     "perm", "value", "direction",
 )  # fmt: skip
 _OPS = (
-    "activation", "add", "affine", "avg_pool", "concat", "conv", "copy", "depthwise", "global_avg_pool",
+    "activation", "add", "affine", "arg_extreme", "avg_pool", "concat", "conv", "copy", "depthwise", "global_avg_pool",
     "global_max_pool", "broadcast", "constant", "expand", "gather", "matmul", "normalize", "pixel_shuffle",
     "linear", "lrn", "max_pool", "mul", "pad", "recurrence", "reduce", "resize", "slice", "softmax", "to_nhwc",
     "to_row", "transpose", "nothing",

@@ -109,6 +109,7 @@ _ROWS = (
     Operator("activation",      (0,),     ZERO_AT_ZERO,   "never",  False, False,     _always,             "move"),
     Operator("add",             (0, 1),   False,          "never",  False, True,      _always,             "move"),
     Operator("affine",          (0,),     False,          "never",  False, True,      _always,             "move"),
+    Operator("arg_extreme",     (),       False,          "never",  False, False,     _off_batch_axis,     "move"),
     Operator("avg_pool",        (),       True,           "always", False, False,     _always,             "pool"),
     Operator("bf16_conv",       (1,),     False,          "never",  True,  True,      _always,             None),
     Operator("bf16_linear",     (),       False,          "never",  True,  True,      _always,             "linear"),

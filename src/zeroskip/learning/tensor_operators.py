@@ -33,6 +33,16 @@ def _product(x: Tensor, axes: tuple[int, ...], keeps: bool) -> Tensor:
     return x
 
 
+def _arg_extreme(find: Callable[..., Tensor]) -> Operator:
+    def operator(attributes: Attributes, x: Tensor) -> Tensor:
+        axis = attributes.get("axis", 0)
+        x = x.flip(axis) if attributes.get("select_last_index", 0) else x
+        found = find(x, axis, bool(attributes.get("keepdims", 1)))
+        return x.shape[axis] - 1 - found if attributes.get("select_last_index", 0) else found
+
+    return operator
+
+
 def _elementwise(function: Callable[[Tensor], Tensor]) -> Operator:
     return lambda attributes, x: function(x)
 
@@ -119,6 +129,8 @@ TENSOR_OPERATORS: dict[str, Operator] = {
     "PixelShuffle": _pixel_shuffle,
     "Pow": _pair(torch.pow),
     "Reciprocal": _elementwise(torch.reciprocal),
+    "ArgMax": _arg_extreme(torch.argmax),
+    "ArgMin": _arg_extreme(torch.argmin),
     "ReduceL1": _reduction(lambda x, axes, keeps: x.abs().sum(axes, keepdim=keeps)),
     "ReduceL2": _reduction(lambda x, axes, keeps: torch.linalg.vector_norm(x, 2, axes, keepdim=keeps)),
     "ReduceMax": _reduction(lambda x, axes, keeps: x.amax(axes, keepdim=keeps)),

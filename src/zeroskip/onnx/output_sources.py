@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,11 +22,24 @@ class OutputSource:
         computed: Its position among the outputs that have to be computed.
         input_name: The graph input that it is.
         value: The constant that it is.
+        is_index: Whether it is computed as float32 numbers that stand for int64.
     """
 
     computed: int | None = None
     input_name: str | None = None
     value: NDArray[Any] | None = None
+    is_index: bool = False
+
+    def of(self, computed: Sequence[NDArray[Any]], inputs: Mapping[str, Any]) -> Any:
+        """Return the output.
+
+        Args:
+            computed: What was computed.
+            inputs: The inputs of the graph by name.
+        """
+        if self.computed is not None:
+            return computed[self.computed].astype(np.int64) if self.is_index else computed[self.computed]
+        return inputs[self.input_name] if self.input_name is not None else np.array(self.value)
 
 
 def settle_outputs(model: ir.Model) -> tuple[OutputSource, ...]:
@@ -52,7 +66,8 @@ def settle_outputs(model: ir.Model) -> tuple[OutputSource, ...]:
         else:  # a value may be returned more than once
             if output not in computed:
                 computed.append(output)
-            found.append(OutputSource(computed=computed.index(output)))
+            is_index = output.dtype == ir.DataType.INT64
+            found.append(OutputSource(computed=computed.index(output), is_index=is_index))
     if len(computed) < len(found):
         graph.outputs[:] = computed
         sweep(graph)

@@ -122,9 +122,10 @@ def _reason(node: ir.Node) -> str | None:
 
 def _wrong_type(node: ir.Node) -> str | None:
     integers = {"QuantizeLinear": node.outputs, "DequantizeLinear": node.inputs[:1]}.get(node.op_type, ())
+    indices = node.outputs if node.op_type in INDEX_OPERATORS else ()
     for value in _data(node):
         expected = ir.DataType.UINT8 if value in integers else ir.DataType.FLOAT
-        if value.dtype != expected:
+        if value.dtype != (ir.DataType.INT64 if value in indices else expected):
             dtype = "unknown" if value.dtype is None else value.dtype.name.lower()
             wanted = "uint8, and int8 between two quantisers" if value in integers else "float32"
             return f"'{value.name}' has element type {dtype}, supported is {wanted}"
@@ -192,6 +193,19 @@ def _quantizer(node: ir.Node) -> str | None:
     if scale.size > 1:
         return "scales per channel are supported for constants only"
     return None if scale.dtype == np.float32 else f"its scale has element type {scale.dtype}, supported is float32"
+
+
+INDEX_OPERATORS = ("ArgMax", "ArgMin")
+"""Operators that tell where something is. The engine holds such numbers in float32 and returns int64."""
+_MAX_INDEXED = 1 << 24
+
+
+def _arg_extreme(node: ir.Node) -> str | None:
+    shape, axis = static_shape(node.inputs[0]), node.attributes.get_int("axis", 0)
+    if shape is None or not shape:
+        return "its input is a single number"
+    extent = shape[axis]
+    return None if 1 <= extent <= _MAX_INDEXED else f"its axis has {extent} values, supported are 1 to {_MAX_INDEXED}"
 
 
 _MAX_LRN_SIZE = 4096
@@ -336,12 +350,13 @@ _CONDITIONS: dict[str, Condition] = {
     "Transpose": _always,
     **dict.fromkeys(("Add", "Div", "Max", "Min", "Mul", "PRelu", "Pow", "Sub"), _always),
     **dict.fromkeys(_ELEMENTWISE, _always),
+    **dict.fromkeys(INDEX_OPERATORS, _arg_extreme),
     **dict.fromkeys(GATES, reason_against_recurrent),
     **dict.fromkeys((f"Reduce{kind}" for kind in _REDUCTIONS), _constant_arguments),
 }
 
 
-SIZE_DEPENDENT = frozenset(("AveragePool", "MaxPool", "Reshape", "Resize"))
+SIZE_DEPENDENT = frozenset((*INDEX_OPERATORS, "AveragePool", "MaxPool", "Reshape", "Resize"))
 """Operators with a condition on the sizes of their operands; those of the others are on ranks and constants."""
 
 

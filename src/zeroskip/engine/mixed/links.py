@@ -137,7 +137,7 @@ class NativeLink:
     def results(self, run: LinkRun, values: Mapping[str, Any]) -> list[Any]:
         """Return the outputs of a run that has come to its end."""
         computed = run.run.outputs()
-        return [output_of(source, computed, values) for source in run.owner.planned.sources]
+        return [source.of(computed, values) for source in run.owner.planned.sources]
 
     def names_of(self, run: LinkRun) -> list[str]:
         """Return the names of the steps of a run."""
@@ -187,10 +187,3 @@ class NativeLink:
             oldest = next(key for key, kept in self._programs.items() if kept is not self._first)
             del self._programs[oldest]
         return found
-
-
-def output_of(source: Any, computed: list[FloatArray], values: Mapping[str, Any]) -> Any:
-    """Return an output by where it comes from: computed, an input, or a constant."""
-    if source.computed is not None:
-        return computed[source.computed]
-    return values[source.input_name] if source.input_name is not None else np.array(source.value)

@@ -84,12 +84,10 @@ class CompiledRegion:
         return [np.asarray(arrays[at], plan.tensors[index].data_type.numpy_type, order="C") for at, index in pairs]
 
     def _output(self, source: OutputSource, arrays: Sequence[Any], results: Sequence[Any]) -> Any:
-        if source.computed is not None:
-            return results[source.computed]
         if source.input_name is not None:
             given = arrays[self.input_names.index(source.input_name)]
             return given.copy() if isinstance(given, np.ndarray) else given
-        return np.array(source.value)
+        return source.of(results, {})
 
 
 class Region:

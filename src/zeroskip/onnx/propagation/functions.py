@@ -371,6 +371,7 @@ FUNCTIONS: dict[tuple[str, str], StepMaker] = {
     (ZEROSKIP_DOMAIN, "PixelShuffle"): pixel_shuffle,
     (ZEROSKIP_DOMAIN, "Recurrence"): infer_step,
     **{("", op_type): same for op_type in _ELEMENTWISE},
+    **{("", op_type): infer_step for op_type in ("ArgMax", "ArgMin")},
     **{("", f"Reduce{kind}"): infer_step for kind in _REDUCTIONS},
 }
 """Shape functions by domain and operator."""

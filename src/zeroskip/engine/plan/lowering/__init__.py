@@ -38,6 +38,8 @@ Lowering = Callable[[Builder, "ir.Node"], None]
 
 LOWERINGS: dict[tuple[str, str], Lowering] = {
     ("", "Add"): elementwise.lower_add,
+    ("", "ArgMax"): reduce.lower_arg_extreme,
+    ("", "ArgMin"): reduce.lower_arg_extreme,
     ("", "AveragePool"): pool.lower_average_pool,
     ("", "Celu"): functions.lower_elu,
     ("", "Clip"): activation.lower_clip,

@@ -65,7 +65,7 @@ class Builder:
         tensor = self.row(value)
         if self.draft.tensors[tensor].is_external:  # an input passed through, or a value returned twice
             source, name = tensor, _name(value)
-            copy_name, dtype = f"{name}:output{len(self.draft.outputs)}", type_of(value)
+            copy_name, dtype = f"{name}:output{len(self.draft.outputs)}", self.draft.tensors[source].dtype
             tensor = self.draft.add_tensor(copy_name, shape_of(value), "row", dtype=dtype)
             self.emit("copy", f"{name}:copy", [source], [tensor])
         self.draft.tensors[tensor].is_external = True
@@ -152,11 +152,17 @@ class Builder:
             return None
         return (forms["row"], "nchw") if "row" in forms else (forms["row_nhwc"], "nhwc")
 
-    def define(self, value: ir.Value, layout: Layout) -> int:
-        """Declare that the step being lowered produces ``value`` in ``layout``; return the tensor."""
+    def define(self, value: ir.Value, layout: Layout, dtype: str | None = None) -> int:
+        """Declare that the step being lowered produces ``value`` in ``layout``; return the tensor.
+
+        Args:
+            value: The value.
+            layout: Of its tensor.
+            dtype: Of its tensor, by default that of the value.
+        """
         shape = shape_of(value)
         stored = map_shape(shape) if layout == "nhwc" else shape
-        tensor = self.draft.add_tensor(_name(value), stored, layout, dtype=type_of(value))
+        tensor = self.draft.add_tensor(_name(value), stored, layout, dtype=dtype or type_of(value))
         self._forms[_name(value)] = {layout: tensor}
         if layout == "row":
             self._computed_rows.add(_name(value))

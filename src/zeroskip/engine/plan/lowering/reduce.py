@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...data_types import FLOAT32
 from .builder import Builder
 from .node import (
     LoweringError,
@@ -52,6 +53,24 @@ def lower_reduce(builder: Builder, node: ir.Node) -> None:
         [builder.row(x)],
         [builder.define(node.outputs[0], "row")],
         {"kind": REDUCTIONS[node.op_type], "axes": axes, "keepdims": int_attribute(node, "keepdims", 1)},
+    )
+
+
+def lower_arg_extreme(builder: Builder, node: ir.Node) -> None:
+    """Lower ArgMax and ArgMin, whose indices are float32 in the core; of a map over channels as it lies there."""
+    x = operand(node, 0)
+    axis = normalized_axis(int_attribute(node, "axis", 0), len(shape_of(x)))
+    is_map = axis == 1 and builder.has_nhwc(x)
+    builder.step(
+        "arg_extreme",
+        node,
+        [builder.nhwc(x) if is_map else builder.row(x)],
+        [builder.define(node.outputs[0], "row", FLOAT32.name)],
+        {
+            "kind": "max" if node.op_type == "ArgMax" else "min",
+            "axis": axis,
+            "last": int_attribute(node, "select_last_index", 0),
+        },
     )
 
 
