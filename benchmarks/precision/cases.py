@@ -18,7 +18,7 @@ TRAINED: Mapping[str, Case] = MappingProxyType(
         "mobilenet_v2": Case(
             "mobilenet_v2",
             lambda folder: mobilenet_v2(),
-            lambda folder, count: image_folder(folder / "imagenet_calib", _MOBILENET).subset(count),
+            lambda folder, count: image_folder(folder / "imagenet_calib", _MOBILENET, labels=None).subset(count),
             "agreement",
         ),
     }

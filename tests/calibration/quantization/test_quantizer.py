@@ -50,6 +50,10 @@ def test_it_keeps_the_budget_and_says_so(quantized: zs.QuantizationResult, tmp_p
     assert quantized.holdout.drop <= 0.15
     assert quantized.float_layers == ()
     assert quantized.message.startswith("4 of 4 layers in int8 (scales by ")
+    assert quantized.estimate is not None
+    assert quantized.estimate.drop <= 0.15 + 0.5 / 16
+    assert f"on inputs like these {quantized.estimate.samples}" in quantized.message
+    assert quantized.complete is None
     assert quantized.holdout.interval is not None
     assert {item.scales for item in quantized.tried} == {"minmax", "percentile", "mse"}
     quantized.save(tmp_path / "quantization.json")
@@ -172,6 +176,16 @@ def test_a_budget_that_nothing_keeps() -> None:
         zs.quantize(tiny_network(), tiny_data(16), 1e-9, options=OPTIONS, metric="fidelity")
 
 
+def test_layers_that_stay_floats_are_told_with_what_they_save() -> None:
+    everything = zs.quantize(tiny_network(), tiny_data(16), 0.2, options=OPTIONS, metric="fidelity")
+    budget = 0.7 * everything.holdout.drop
+    result = zs.quantize(tiny_network(), tiny_data(16), budget, options=OPTIONS, metric="fidelity")
+    assert 0 < len(result.float_layers) < 4
+    assert result.complete is not None
+    assert result.holdout.drop <= budget < result.complete.drop
+    assert "All 4 layers in int8: counted on" in result.message
+
+
 def test_a_target_is_no_budget() -> None:
     with pytest.raises(zs.CalibrationError, match="quantize has a budget, max_drop"):
         zs.quantize(tiny_network(), tiny_data(16), target_sparsity=0.5)
@@ -188,6 +202,20 @@ def test_steps_lie_where_the_values_are(method: str, is_rectified: bool) -> None
     assert (steps.zero_point == 0) is is_rectified
     assert np.square(values - steps.rounded(values)).mean() < 2e-4
     np.testing.assert_allclose(seen.means(), values.mean(axis=(0, 2, 3)), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("middle", "over"), [(127.5, 127.5), (127.0, 128.0), (0.0, 255.0)])
+def test_pixels_do_not_all_lie_half_way_between_steps(middle: float, over: float) -> None:
+    """Less 127.5, pixels lie half way between the steps up to the largest of them, and each would be half a step off.
+
+    A uniform error has a root mean square of .29 steps; where pixels are steps there is none.
+    """
+    seen, pixels = Observed(), RANDOM.integers(0, 256, (4, 3, 64, 64))
+    seen.add(((pixels - middle) / over).astype(np.float32), RANDOM)
+    values = ((np.arange(256) - middle) / over).astype(np.float32)
+    steps = choose_steps(seen, "mse", is_rectified=False)
+    error = np.sqrt(np.square(values - steps.rounded(values)).mean())
+    assert error <= (0.33 if middle == 127.5 else 0.01) / over
 
 
 def test_weights_have_a_scale_for_each_output() -> None:

@@ -13,6 +13,7 @@ import onnx_ir as ir
 from ...analysis import ModelInput
 from ...progress import Progress, Steps
 from ...thresholds import ThresholdSet
+from ..judging.losses import Losses
 from ..judging.outputs import Outputs
 from ..network.evaluation import Evaluation, Evaluator
 from ..problem import Setting
@@ -166,6 +167,17 @@ class Candidates:
             evaluator = self._setting.holdout if on_holdout else self._setting.calibration
             self._outputs[key] = _run(new_session(self._setting, self.model(choice)), evaluator, self._progress)
         return self._outputs[key]
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether weights that go with thresholds were fitted to the calibration data, which then say too little."""
+        return bool(self._layers)
+
+    def losses(self, choice: Choice, *, on_holdout: bool) -> Losses | None:
+        """Return what a quantised network costs each input; None where the metric does not add up over inputs."""
+        evaluator = self._setting.holdout if on_holdout else self._setting.calibration
+        outputs = self.outputs(choice, on_holdout=on_holdout)
+        return self._setting.metric.losses(evaluator.dense.outputs, outputs, evaluator.data.targets)
 
     def score(self, choice: Choice, *, on_holdout: bool = False) -> Score:
         """Judge a quantised network against the float network as it came."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,8 +22,8 @@ from ..judging.statistics import drop_interval
 from ..options import CalibrationOptions
 from ..problem import Setting
 from ..records import Score
-from ..search.walk import Budget
 from .candidate import Candidates, Choice
+from .judgement import Judgement
 from .placement import layers_of
 from .result import PrecisionScore, QuantizationResult
 from .scales import SCALE_METHODS
@@ -32,9 +33,24 @@ if TYPE_CHECKING:
     from ...onnx.load import ModelSource
 
 _log = logging.getLogger(__name__)
-_STRENGTHS = (1.0, 0.75, 0.5, 0.25, 0.0)
+_STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _MOST_PROBED = 24
 """Layers that are tried as float32 one by one; of more, those with the largest local error."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found.
+
+    Args:
+        choice: What keeps the budget.
+        complete: All layers as integers, without thresholds.
+        path: What the choice was compared with by what it loses, itself included.
+    """
+
+    choice: Choice
+    complete: Choice
+    path: tuple[Choice, ...]
 
 
 def quantize(
@@ -91,39 +107,33 @@ def quantize(
     names = layers_of(candidates.network(0.0).prepared)
     if not names:
         raise CalibrationError("nothing to quantise: no convolution or linear layer has constant weights")
-    choice = _search(candidates, budget, names, progress)
-    return _result(setting, candidates, choice, names, time.monotonic() - started)
+    judgement = Judgement(candidates, budget)
+    found = _search(candidates, judgement, names, progress)
+    return _result(setting, judgement, found, names, time.monotonic() - started)
 
 
-def _search(candidates: Candidates, budget: Budget, layers: Sequence[str], progress: Progress | None) -> Choice:
+def _search(candidates: Candidates, judgement: Judgement, layers: Sequence[str], progress: Progress | None) -> Found:
     """Return the choice with the fewest float layers, and then the strongest thresholds, that keeps the budget."""
-    has_thresholds = not candidates.thresholds(1.0).is_zero
     plain = min((Choice(method, strength=0.0) for method in SCALE_METHODS), key=lambda item: _damage(candidates, item))
-    found = plain if _passes(candidates, budget, plain) else _with_floats(candidates, budget, plain, layers, progress)
+    found = plain if judgement.passes(plain) else _with_floats(candidates, judgement, plain, layers, progress)
     if found is None:
         raise CalibrationError(
-            f"int8 loses more than the budget of {budget.max_drop:g} even with every layer but one in float32: allow "
-            "more (max_drop), or keep float32"
+            f"int8 loses more than the budget of {judgement.max_drop:g} even with every layer but one in float32: "
+            "allow more (max_drop), or keep float32"
         )
-    for strength in _STRENGTHS[:-1] if has_thresholds else ():
-        stronger = Choice(found.method, found.float_layers, strength)
-        if _passes(candidates, budget, stronger):
-            return stronger
-    return found
+    if candidates.thresholds(1.0).is_zero:
+        return Found(found, plain, (found,))
+    path = tuple(replace(found, strength=strength) for strength in _STRENGTHS)
+    chosen = next((choice for choice in reversed(path[1:]) if judgement.passes(choice, path)), None)
+    return Found(found, plain, (found,)) if chosen is None else Found(chosen, plain, path)
 
 
 def _damage(candidates: Candidates, choice: Choice) -> float:
     return candidates.score(choice).information_loss
 
 
-def _passes(candidates: Candidates, budget: Budget, choice: Choice) -> bool:
-    return budget.allows(candidates.score(choice), as_counted=False) and budget.allows(
-        candidates.score(choice, on_holdout=True), as_counted=True
-    )
-
-
 def _with_floats(
-    candidates: Candidates, budget: Budget, choice: Choice, layers: Sequence[str], progress: Progress | None
+    candidates: Candidates, judgement: Judgement, choice: Choice, layers: Sequence[str], progress: Progress | None
 ) -> Choice | None:
     """Return the choice with as few float layers as keep the budget, None if none does."""
     gains = {}
@@ -136,7 +146,7 @@ def _with_floats(
     count = 1
     while count < len(layers):
         some = Choice(choice.method, frozenset(ranked[:count]), choice.strength)
-        if _passes(candidates, budget, some):
+        if judgement.passes(some):
             return some
         count = count + 1 if count < 4 else min(2 * count, len(layers) - 1) if count < len(layers) - 1 else len(layers)
     return None
@@ -151,10 +161,11 @@ def _suspects(layers: Sequence[str]) -> list[str]:
 
 
 def _result(
-    setting: Setting, candidates: Candidates, choice: Choice, layers: Sequence[str], seconds: float
+    setting: Setting, judgement: Judgement, found: Found, layers: Sequence[str], seconds: float
 ) -> QuantizationResult:
     from ...onnx import ThresholdedModel
 
+    candidates, choice = judgement.candidates, found.choice
     scores = [_with_interval(setting, candidates, choice, on_holdout=on_holdout) for on_holdout in (False, True)]
     tried = tuple(
         PrecisionScore(scales=method, information_loss=_damage(candidates, Choice(method, strength=0.0)))
@@ -168,6 +179,8 @@ def _result(
         max_drop=setting.options.budget,
         calibration=scores[0],
         holdout=scores[1],
+        estimate=judgement.estimate(choice, found.path),
+        complete=_with_interval(setting, candidates, found.complete, on_holdout=True) if choice.float_layers else None,
         scales=choice.method,
         tried=tried,
         layers=len(layers),

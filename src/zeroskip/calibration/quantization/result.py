@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,12 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from ...files import atomic_write_text
 from ...short_repr import ShortRepr
 from ...thresholds import ThresholdSet
-from ..records import Score
-from ..sentences import counted_words
+from ..records import DropEstimate, Score
+from ..sentences import counted_words, loss_words
 from .scales import ScaleMethod
 
 if TYPE_CHECKING:
     from ...onnx import ThresholdedModel
+
+
+_MOST_LISTED = 4
 
 
 class PrecisionScore(BaseModel):
@@ -45,6 +49,9 @@ class QuantizationResult(ShortRepr, BaseModel):
         max_drop: Largest drop that was allowed.
         calibration: Score on the data of the scales, against the float model without thresholds.
         holdout: Score on the other data.
+        estimate: Best estimate of the drop from both halves, which the budget bounds too; None for metrics that are no
+            mean over inputs.
+        complete: Score on the other data with every layer as integers, where some stay float32; else None.
         scales: How scales were chosen.
         tried: The ways to choose them, and what each cost.
         layers: Layers that could be quantised.
@@ -62,6 +69,8 @@ class QuantizationResult(ShortRepr, BaseModel):
     max_drop: float
     calibration: Score
     holdout: Score
+    estimate: DropEstimate | None = None
+    complete: Score | None = None
     scales: ScaleMethod
     tried: tuple[PrecisionScore, ...]
     layers: int
@@ -76,13 +85,16 @@ class QuantizationResult(ShortRepr, BaseModel):
 
     @property
     def message(self) -> str:
-        """What came out, in one or two sentences."""
+        """What came out, in a few sentences."""
         count = self.layers - len(self.float_layers)
-        kept = f", float32: {', '.join(self.float_layers)}" if self.float_layers else ""
+        kept = f", float32: {_listed(self.float_layers)}" if self.float_layers else ""
         change = f"{count} of {self.layers} layers in int8 (scales by {self.scales}{kept})"
         if not self.thresholds.is_zero and self.strength < 1.0:
             change += f", thresholds at {self.strength:g} of their size"
-        return f"{change}; {counted_words(self.metric, self.holdout)}."
+        text = f"{change}; {loss_words(self.metric, self.estimate, self.holdout)}"
+        if self.complete is not None:
+            text += f" All {self.layers} layers in int8: {counted_words(self.metric, self.complete)}."
+        return text
 
     def __str__(self) -> str:
         return self.message
@@ -114,3 +126,9 @@ class QuantizationResult(ShortRepr, BaseModel):
             OutputError: If it cannot be written.
         """
         atomic_write_text(path, json.dumps(self.to_dict(), indent=2) + "\n")
+
+
+def _listed(layers: Sequence[str]) -> str:
+    if len(layers) <= _MOST_LISTED:
+        return ", ".join(layers)
+    return f"{', '.join(layers[:_MOST_LISTED])} and {len(layers) - _MOST_LISTED} others"

@@ -20,7 +20,8 @@ STEPS = 255
 WEIGHT_STEPS = 127
 _PERCENTILE = 0.9999
 _SAMPLES_PER_BATCH = 20_000
-_FRACTIONS = np.linspace(0.25, 1.0, 46)
+_FRACTIONS = np.concatenate([np.linspace(0.25, 1.0, 46), np.linspace(1.005, 1.1, 20)])
+"""Above 1 as well: all values of a picture less 127.5 lie half way between steps that end at its largest."""
 _WEIGHT_FRACTIONS = np.linspace(0.7, 1.0, 16)
 _LEAST = float(np.finfo(np.float32).tiny) * 1e6
 
