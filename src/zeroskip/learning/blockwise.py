@@ -46,11 +46,11 @@ class LearningOptions:
         max_bytes: What the values between two blocks may take, in all; fewer inputs are taken rather than more.
     """
 
-    steps: int = 70
+    steps: int = 25
     batch_size: int = 16
     step_values: int = 1 << 20
     weight_rate: float = 5e-4
-    threshold_rate: float = 2e-2
+    threshold_rate: float = 5e-2
     start: float = 0.1
     window: float = 0.5
     max_bytes: int = 1 << 30

@@ -48,7 +48,7 @@ def _few_steps(make: object) -> object:
 
 
 def calibrate(**options: object) -> CalibrationResult:
-    chosen = {"max_drop": 0.05, "metric": "fidelity", "threads": 1, "measure_seconds": 0.0, **options}
+    chosen = {"max_drop": 0.05, "metric": "fidelity", "threads": 1, "measure_seconds": 0.0, "costs": "model", **options}
     return zs.calibrate(tiny_network(), tiny_data(64), **chosen)
 
 

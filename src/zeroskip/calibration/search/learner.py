@@ -15,7 +15,7 @@ from ...journal import Arrays, digest
 from ...progress import Progress
 from ...system import installed_version
 from ..problem import Setting
-from ..records import LearningTrial
+from ..records import LearningTrial, Trial
 from ..strategies.allocation import GRID, LARGEST_FACTOR, ScaledStrategy
 from .distiller import Distiller
 from .finder import Finder, Found, is_better, judged
@@ -30,7 +30,10 @@ _MOST_INPUTS = 256
 _LEAST_FACTOR, _NEAR = 0.6, 0.1
 _FIRST_STEP = 32
 """From the least factor to .85 and 1.1, between which the goal lies once the price is right."""
-_STEP = 2.0
+_FINEST = 8
+"""Factors are not told apart more finely than 1/16."""
+_POWER, _MOST_STEP = 2.0, 4.0
+"""How the next price follows from the factor that a price's thresholds may have, and how far it may go at once."""
 _REACH = 0.7
 """Share of an activation's non-zeros that learning may be hoped to drop."""
 
@@ -61,6 +64,7 @@ class BlockLearner:
         self._setting, self._finder, self._progress = setting, finder, progress
         self._module = GraphModule(setting.model)
         self._data = setting.calibration.data.subset(_MOST_INPUTS)
+        self._is_confirmed = False
         self.trials: list[LearningTrial] = []
 
     def improve(self, found: Found) -> None:
@@ -68,7 +72,6 @@ class BlockLearner:
         shares = self._shares()
         if not shares:
             return
-        self._finder.confirm(found)
         self._search_price(found, shares)
         if self._setting.options.distillation:
             distiller = Distiller(self._setting, self._finder, self._module, self._inputs, self._progress)
@@ -86,17 +89,17 @@ class BlockLearner:
         """Learn for a price; return the factor of its thresholds that the goal allows."""
         setting, finder, is_kept = self._setting, self._finder, False
         learnt = self._learn(shares, price)
-        budget = found.search.budget
-        before = judged(found.search, found.strength)
         setting.network.set_weights(learnt.layers)
         try:
-            search = finder.search(ScaledStrategy(learnt.thresholds, name="blockwise"), budget)
-            search.lowest, search.first_step, search.is_fitted = _LEAST_FACTOR / LARGEST_FACTOR, _FIRST_STEP, True
+            search = finder.search(ScaledStrategy(learnt.thresholds, name="blockwise"), found.search.budget)
+            search.lowest, search.first_step, search.finest = _LEAST_FACTOR / LARGEST_FACTOR, _FIRST_STEP, _FINEST
+            search.is_fitted = True
             reached = finder.reach(search)
             strength = finder.confirmed(search, reached)
             trial = search.trial(strength, on_holdout=False)
-            is_kept = strength > 0.0 and is_better(judged(search, strength), before, budget)
+            is_kept = strength > 0.0 and self._is_gain(judged(search, strength), found)
             if is_kept:
+                setting.network.set_weights(learnt.layers)
                 found.put(search, strength, learnt.layers)
                 found.corrections, found.learnt, found.is_distilled = (), len(self.trials), False
         finally:
@@ -115,13 +118,28 @@ class BlockLearner:
         found.learning = tuple(self.trials)
         return reached * LARGEST_FACTOR
 
+    def _is_gain(self, trial: Trial, found: Found) -> bool:
+        """Whether a trial is better than what was found before, which is confirmed only where that decides.
+
+        Leaves the network with the weights of either.
+        """
+        budget = found.search.budget
+        is_gain = is_better(trial, judged(found.search, found.strength), budget)
+        if not is_gain and not self._is_confirmed:
+            self._setting.network.set_weights(found.layers or {})
+            self._finder.confirm(found)
+            is_gain = is_better(trial, judged(found.search, found.strength), budget)
+        self._is_confirmed = True
+        return is_gain
+
     def _next_price(self, price: float, factor: float) -> float:
-        """Return the price to try next; between the two that enclose the goal, once there are such."""
+        """Return the price whose thresholds are to be right as they are; between those known to be too high and low."""
         too_high = [trial.price for trial in self.trials if trial.factor < 1.0]
         too_low = [trial.price for trial in self.trials if trial.factor >= 1.0]
-        if too_high and too_low:
+        wanted = price * min(max(factor**_POWER, 1.0 / _MOST_STEP), _MOST_STEP)
+        if too_high and too_low and not max(too_low) < wanted < min(too_high):
             return math.sqrt(max(too_low) * min(too_high))
-        return price * (_STEP if factor >= 1.0 else 1.0 / _STEP)
+        return wanted
 
     def _learn(self, shares: Mapping[str, float], price: float) -> Learnt:
         """Learn for a price, unless an earlier run that was killed has done it."""

@@ -17,7 +17,7 @@ from ..judging.metric import Judge
 from ..network.evaluation import Evaluation, Evaluator
 from ..records import DropEstimate, Score, Trial
 from ..strategies.allocation import Strategy
-from .walk import NEAR, Budget, Walk
+from .walk import FINEST, NEAR, Budget, Walk
 
 _STEPS = 9
 GRID = 1 << _STEPS
@@ -45,6 +45,7 @@ class Search:
         lowest: Least strength, apart from 0, that the family is made for; weights that were corrected for strong
             thresholds do harm with weak ones.
         first_step: How far above the least strength the search begins, in 512ths; a power of two.
+        finest: Strengths are not told apart more finely than this many 512ths on the way to the edge.
         is_fitted: Whether weights were fitted to the calibration data, which then say too little of what is lost.
         trials: What was tried so far.
     """
@@ -57,6 +58,7 @@ class Search:
     progress: Progress | None = None
     lowest: float = 0.0
     first_step: int = _FIRST_STEP
+    finest: int = FINEST
     is_fitted: bool = False
     trials: list[Trial] = field(default_factory=list)
     _known: dict[tuple[float, bool], Trial] = field(default_factory=dict)
@@ -86,7 +88,7 @@ class Search:
             while walk.visit(walk.lowest + step):
                 step *= 2
             walk.visit(walk.lowest)
-            walk.refine(max(step // 4, NEAR))
+            walk.refine(max(step // 4, NEAR), self.finest)
         steps.finish()
         return next(iter(walk.passing()), 0) / GRID
 
