@@ -144,5 +144,5 @@ def _found(setting: Setting, finder: Finder, keep_best: bool, progress: Progress
         if found.earlier is None:  # what took the place of something else has passed the check already
             found.strength = found.search.best(budget) if budget is not None else 0.0
     setting.work.stop()
-    finder.confirm(found, is_final=not was_interrupted)
+    finder.confirm(found, is_last=True, is_final=not was_interrupted)
     return found, was_interrupted

@@ -142,23 +142,24 @@ class Finder:
         if is_better(search.trial(strength, on_holdout=False), before, budget):
             found.search, found.strength = search, strength
 
-    def confirm(self, found: Found, *, is_final: bool = False) -> None:
+    def confirm(self, found: Found, *, is_last: bool = False, is_final: bool = False) -> None:
         """Reduce the strength until both halves together, and the holdout, keep within the budget too.
 
         Where the last check takes back so much that what this took the place of is better, that is put back.
 
         Args:
             found: What the search has come to; network and it agree.
+            is_last: Whether this is the last check.
             is_final: Whether what the choice hides is to be estimated as well, which takes a few more trials.
         """
         reached = found.strength
         found.strength = self.confirmed(found.search, reached, is_final=is_final)
-        if not is_final or found.strength >= reached or found.earlier is None:
+        if not is_last or found.strength >= reached or found.earlier is None:
             return
         present = found.search.trial(found.strength, on_holdout=False)
         earlier, network = found.earlier, self._setting.network
         network.set_weights(earlier.layers or {})
-        self.confirm(earlier, is_final=True)
+        self.confirm(earlier, is_last=True, is_final=is_final)
         if is_better(earlier.search.trial(earlier.strength, on_holdout=False), present, found.search.budget):
             found.go_back()
         else:

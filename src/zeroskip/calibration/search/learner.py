@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,20 +15,23 @@ from ...errors import CalibrationError
 from ...journal import Arrays, digest
 from ...progress import Progress
 from ...system import installed_version
+from ..network.work import TimeLimitError
 from ..problem import Setting
 from ..records import LearningTrial, Trial
 from ..strategies.allocation import GRID, LARGEST_FACTOR, ScaledStrategy
 from .distiller import Distiller
 from .finder import Finder, Found, is_better, judged
+from .search import Search
 from .torch_threads import torch_threads
 
 if TYPE_CHECKING:
     from ...learning.learnt import Learnt
+    from ...onnx import LayerWeights
 
 _FIRST_PRICE = 0.5
-_PRICES = 4
+_PRICES = 3
 _MOST_INPUTS = 256
-_LEAST_FACTOR, _NEAR = 0.6, 0.1
+_LEAST_FACTOR, _NEAR = 0.6, 0.15
 _FIRST_STEP = 32
 """From the least factor to .85 and 1.1, between which the goal lies once the price is right."""
 _FINEST = 8
@@ -36,6 +40,25 @@ _POWER, _MOST_STEP = 2.0, 4.0
 """How the next price follows from the factor that a price's thresholds may have, and how far it may go at once."""
 _REACH = 0.7
 """Share of an activation's non-zeros that learning may be hoped to drop."""
+
+
+@dataclass(eq=False)
+class _Candidate:
+    """A family, how far it may go, and the weights it belongs to; made and changed while the network has these."""
+
+    search: Search
+    strength: float
+    layers: Mapping[str, LayerWeights]
+    is_confirmed: bool = False
+    judged: Trial = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.judged = judged(self.search, self.strength)
+
+    def confirm(self, finder: Finder) -> None:
+        """Go only as far as the holdout allows, too."""
+        self.strength = finder.confirmed(self.search, self.strength)
+        self.judged, self.is_confirmed = judged(self.search, self.strength), True
 
 
 class BlockLearner:
@@ -64,7 +87,7 @@ class BlockLearner:
         self._setting, self._finder, self._progress = setting, finder, progress
         self._module = GraphModule(setting.model)
         self._data = setting.calibration.data.subset(_MOST_INPUTS)
-        self._is_confirmed = False
+        self._candidates: list[_Candidate] = []
         self.trials: list[LearningTrial] = []
 
     def improve(self, found: Found) -> None:
@@ -72,7 +95,14 @@ class BlockLearner:
         shares = self._shares()
         if not shares:
             return
-        self._search_price(found, shares)
+        self._candidates = [_Candidate(found.search, found.strength, found.layers or {})]
+        try:
+            self._search_price(found, shares)
+            best = self._confirmed_best()
+        except (KeyboardInterrupt, TimeLimitError):
+            self._put(found, self._best())
+            raise
+        self._put(found, best)
         if self._setting.options.distillation:
             distiller = Distiller(self._setting, self._finder, self._module, self._inputs, self._progress)
             found.distillation = distiller.improve(found)
@@ -86,25 +116,15 @@ class BlockLearner:
             price = self._next_price(price, factor)
 
     def _try(self, found: Found, shares: Mapping[str, float], price: float) -> float:
-        """Learn for a price; return the factor of its thresholds that the goal allows."""
-        setting, finder, is_kept = self._setting, self._finder, False
+        """Learn for a price; return the factor of its thresholds that the goal allows on the calibration data."""
         learnt = self._learn(shares, price)
-        setting.network.set_weights(learnt.layers)
-        try:
-            search = finder.search(ScaledStrategy(learnt.thresholds, name="blockwise"), found.search.budget)
-            search.lowest, search.first_step, search.finest = _LEAST_FACTOR / LARGEST_FACTOR, _FIRST_STEP, _FINEST
-            search.is_fitted = True
-            reached = finder.reach(search)
-            strength = finder.confirmed(search, reached)
-            trial = search.trial(strength, on_holdout=False)
-            is_kept = strength > 0.0 and self._is_gain(judged(search, strength), found)
-            if is_kept:
-                setting.network.set_weights(learnt.layers)
-                found.put(search, strength, learnt.layers)
-                found.corrections, found.learnt, found.is_distilled = (), len(self.trials), False
-        finally:
-            if not is_kept:
-                setting.network.set_weights(found.layers or {})
+        self._setting.network.set_weights(learnt.layers)
+        search = self._finder.search(ScaledStrategy(learnt.thresholds, name="blockwise"), found.search.budget)
+        search.lowest, search.first_step, search.finest = _LEAST_FACTOR / LARGEST_FACTOR, _FIRST_STEP, _FINEST
+        search.is_fitted = True
+        strength = self._finder.reach(search)
+        trial = search.trial(strength, on_holdout=False)
+        self._candidates.append(_Candidate(search, strength, learnt.layers))
         tried = LearningTrial(
             price=price,
             factor=strength * LARGEST_FACTOR,
@@ -112,31 +132,42 @@ class BlockLearner:
             sparsity=trial.sparsity,
             predicted_speedup=trial.predicted_speedup,
             likely_drop=trial.score.likely_drop,
-            is_kept=is_kept,
+            is_kept=False,
         )
         self.trials.append(tried)
         found.learning = tuple(self.trials)
-        return reached * LARGEST_FACTOR
+        return strength * LARGEST_FACTOR
 
-    def _is_gain(self, trial: Trial, found: Found) -> bool:
-        """Whether a trial is better than what was found before, which is confirmed only where that decides.
+    def _confirmed_best(self) -> _Candidate:
+        """Return the candidate that is best with what the holdout allows it; those that cannot win are not checked."""
+        while not (best := self._best()).is_confirmed:
+            self._setting.network.set_weights(best.layers)
+            best.confirm(self._finder)
+        return best
 
-        Leaves the network with the weights of either.
-        """
-        budget = found.search.budget
-        is_gain = is_better(trial, judged(found.search, found.strength), budget)
-        if not is_gain and not self._is_confirmed:
-            self._setting.network.set_weights(found.layers or {})
-            self._finder.confirm(found)
-            is_gain = is_better(trial, judged(found.search, found.strength), budget)
-        self._is_confirmed = True
-        return is_gain
+    def _best(self) -> _Candidate:
+        """Return the best by what is known of each; the earlier of equals."""
+        best, *others = self._candidates
+        for other in others:
+            if other.strength > 0.0 and is_better(other.judged, best.judged, best.search.budget):
+                best = other
+        return best
+
+    def _put(self, found: Found, best: _Candidate) -> None:
+        """Put a candidate in the place of what was found, and its weights into the network."""
+        place = self._candidates.index(best)
+        self._setting.network.set_weights(best.layers)
+        if place == 0:
+            found.strength = best.strength
+            return
+        found.put(best.search, best.strength, best.layers)
+        found.corrections, found.learnt, found.is_distilled = (), place - 1, False
 
     def _next_price(self, price: float, factor: float) -> float:
         """Return the price whose thresholds are to be right as they are; between those known to be too high and low."""
         too_high = [trial.price for trial in self.trials if trial.factor < 1.0]
         too_low = [trial.price for trial in self.trials if trial.factor >= 1.0]
-        wanted = price * min(max(factor**_POWER, 1.0 / _MOST_STEP), _MOST_STEP)
+        wanted = price * min(max(math.pow(factor, _POWER), 1.0 / _MOST_STEP), _MOST_STEP)
         if too_high and too_low and not max(too_low) < wanted < min(too_high):
             return math.sqrt(max(too_low) * min(too_high))
         return wanted
