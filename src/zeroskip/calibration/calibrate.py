@@ -19,6 +19,7 @@ from .search.curve import trace
 from .search.finder import Finder, Found
 from .search.learner import BlockLearner
 from .search.outcome import outcome
+from .search.walk import COARSE, FINEST
 from .strategies.allocation import UniformStrategy
 
 if TYPE_CHECKING:
@@ -133,9 +134,10 @@ def _found(setting: Setting, finder: Finder, keep_best: bool, progress: Progress
         finder.observe()
         if finder.values:
             found = Found(finder.search(finder.strategy(options.strategy), budget))
-            finder.look(found)
+            is_learnt = options.strategy == "blockwise"
+            finder.look(found, COARSE if is_learnt and options.compensation == "none" else FINEST)
             finder.compensate(found, options.compensation)
-            if options.strategy == "blockwise":
+            if is_learnt:
                 BlockLearner(setting, finder, progress).improve(found)
     except (KeyboardInterrupt, TimeLimitError) as reason:
         if isinstance(reason, KeyboardInterrupt) and not keep_best:

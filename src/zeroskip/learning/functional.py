@@ -49,7 +49,9 @@ def fatrelu(x: Tensor, threshold: Tensor, max_value: float | None = None) -> Ten
         y = _ByBits.apply(x, rounded)  # type: ignore[no-untyped-call]
     else:
         y = _ByMask.apply(x, rounded)[0]  # type: ignore[no-untyped-call]
-    return y if max_value is None else y.clamp(max=max_value)
+    if max_value is None:
+        return y
+    return y.clamp(max=max_value) if torch.is_grad_enabled() else y.clamp_(max=max_value)
 
 
 def smooth_fatrelu(x: Tensor, threshold: Tensor, slope: Tensor, form: Form, max_value: float | None = None) -> Tensor:

@@ -22,7 +22,7 @@ from ..strategies.gains import saved_ms
 from ..strategies.greedy import greedy_thresholds
 from ..strategies.sensitivity import probe
 from .search import Search
-from .walk import Budget
+from .walk import FINEST, Budget
 
 if TYPE_CHECKING:
     from ...onnx import LayerWeights
@@ -124,11 +124,16 @@ class Finder:
         setting = self._setting
         return Search(strategy, setting.metric, setting.calibration, setting.holdout, budget, self._progress)
 
-    def look(self, found: Found) -> None:
+    def look(self, found: Found, finest: int = FINEST) -> None:
         """Set the strength that reaches the goal on the calibration data.
 
         Where leaps that no budget would allow lie behind it, the search goes on without them.
+
+        Args:
+            found: Nothing so far; has the strength afterwards.
+            finest: Strengths are not told apart more finely than this many 512ths.
         """
+        found.search.finest = finest
         found.strength = self.reach(found.search)
         strategy, budget = found.search.strategy, found.search.budget
         if not isinstance(strategy, SensitivityStrategy) or budget is None:
@@ -141,6 +146,12 @@ class Finder:
         before = found.search.trial(found.strength, on_holdout=False)
         if is_better(search.trial(strength, on_holdout=False), before, budget):
             found.search, found.strength = search, strength
+
+    def look_closer(self, found: Found) -> None:
+        """Go on with what :meth:`look` did, from memory, as finely as it can be done."""
+        if found.search.finest > FINEST:
+            found.search.finest = FINEST
+            found.strength = self.reach(found.search)
 
     def confirm(self, found: Found, *, is_last: bool = False, is_final: bool = False) -> None:
         """Reduce the strength until both halves together, and the holdout, keep within the budget too.
@@ -159,6 +170,7 @@ class Finder:
         present = found.search.trial(found.strength, on_holdout=False)
         earlier, network = found.earlier, self._setting.network
         network.set_weights(earlier.layers or {})
+        self.look_closer(earlier)
         self.confirm(earlier, is_last=True, is_final=is_final)
         if is_better(earlier.search.trial(earlier.strength, on_holdout=False), present, found.search.budget):
             found.go_back()

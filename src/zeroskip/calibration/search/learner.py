@@ -23,6 +23,7 @@ from .distiller import Distiller
 from .finder import Finder, Found, is_better, judged
 from .search import Search
 from .torch_threads import torch_threads
+from .walk import COARSE
 
 if TYPE_CHECKING:
     from ...learning.learnt import Learnt
@@ -31,11 +32,11 @@ if TYPE_CHECKING:
 _FIRST_PRICE = 0.5
 _PRICES = 3
 _MOST_INPUTS = 256
-_LEAST_FACTOR, _NEAR = 0.6, 0.15
+_LEAST_FACTOR = 0.6
+_NEAR = 0.15
+"""How far from 1 a factor may be; once more for every further price."""
 _FIRST_STEP = 32
 """From the least factor to .85 and 1.1, between which the goal lies once the price is right."""
-_FINEST = 8
-"""Factors are not told apart more finely than 1/16."""
 _POWER, _MOST_STEP = 2.0, 4.0
 """How the next price follows from the factor that a price's thresholds may have, and how far it may go at once."""
 _REACH = 0.7
@@ -44,11 +45,20 @@ _REACH = 0.7
 
 @dataclass(eq=False)
 class _Candidate:
-    """A family, how far it may go, and the weights it belongs to; made and changed while the network has these."""
+    """A family, how far it may go, and the weights it belongs to; made and changed while the network has these.
+
+    Args:
+        search: Of the family.
+        strength: How far it may go.
+        layers: The weights.
+        trial: Which of the prices it was learnt for; None where it was not learnt.
+        is_confirmed: Whether the holdout allows the strength, too.
+    """
 
     search: Search
     strength: float
     layers: Mapping[str, LayerWeights]
+    trial: int | None = None
     is_confirmed: bool = False
     judged: Trial = field(init=False)
 
@@ -103,6 +113,9 @@ class BlockLearner:
             self._put(found, self._best())
             raise
         self._put(found, best)
+        if best.trial is None:
+            self._finder.look_closer(found)
+            self._finder.confirm(found)
         if self._setting.options.distillation:
             distiller = Distiller(self._setting, self._finder, self._module, self._inputs, self._progress)
             found.distillation = distiller.improve(found)
@@ -111,7 +124,7 @@ class BlockLearner:
         price = _FIRST_PRICE
         for _ in range(_PRICES):
             factor = self._try(found, shares, price)
-            if abs(factor - 1.0) <= _NEAR or len(self.trials) == _PRICES:
+            if abs(factor - 1.0) <= _NEAR * len(self.trials) or len(self.trials) == _PRICES:
                 return
             price = self._next_price(price, factor)
 
@@ -120,11 +133,11 @@ class BlockLearner:
         learnt = self._learn(shares, price)
         self._setting.network.set_weights(learnt.layers)
         search = self._finder.search(ScaledStrategy(learnt.thresholds, name="blockwise"), found.search.budget)
-        search.lowest, search.first_step, search.finest = _LEAST_FACTOR / LARGEST_FACTOR, _FIRST_STEP, _FINEST
+        search.lowest, search.first_step, search.finest = _LEAST_FACTOR / LARGEST_FACTOR, _FIRST_STEP, COARSE
         search.is_fitted = True
         strength = self._finder.reach(search)
         trial = search.trial(strength, on_holdout=False)
-        self._candidates.append(_Candidate(search, strength, learnt.layers))
+        self._candidates.append(_Candidate(search, strength, learnt.layers, len(self.trials)))
         tried = LearningTrial(
             price=price,
             factor=strength * LARGEST_FACTOR,
@@ -155,13 +168,10 @@ class BlockLearner:
 
     def _put(self, found: Found, best: _Candidate) -> None:
         """Put a candidate in the place of what was found, and its weights into the network."""
-        place = self._candidates.index(best)
         self._setting.network.set_weights(best.layers)
-        if place == 0:
-            found.strength = best.strength
-            return
-        found.put(best.search, best.strength, best.layers)
-        found.corrections, found.learnt, found.is_distilled = (), place - 1, False
+        if best.trial is not None:
+            found.put(best.search, best.strength, best.layers)
+            found.corrections, found.learnt, found.is_distilled = (), best.trial, False
 
     def _next_price(self, price: float, factor: float) -> float:
         """Return the price whose thresholds are to be right as they are; between those known to be too high and low."""

@@ -45,7 +45,7 @@ class Search:
         lowest: Least strength, apart from 0, that the family is made for; weights that were corrected for strong
             thresholds do harm with weak ones.
         first_step: How far above the least strength the search begins, in 512ths; a power of two.
-        finest: Strengths are not told apart more finely than this many 512ths on the way to the edge.
+        finest: Strengths are not told apart more finely than this many 512ths, or a quarter as many in the check.
         is_fitted: Whether weights were fitted to the calibration data, which then say too little of what is lost.
         trials: What was tried so far.
     """
@@ -82,7 +82,7 @@ class Search:
         steps = Steps(self.progress, "searching thresholds", _EXPECTED)
         walk = self._walk(budget, GRID - 1, steps, on_holdout=False)
         if walk.lowest == 0:
-            walk.cross()
+            walk.cross(self.finest)
         else:  # little more than the least strength is expected
             step = self.first_step
             while walk.visit(walk.lowest + step):
@@ -163,7 +163,7 @@ class Search:
         self._anchor()
         walk = self._walk(budget, place, steps, on_holdout=True)
         if not walk.visit(place):
-            walk.descend(_FIRST_STEP)
+            walk.descend(_FIRST_STEP, max(FINEST, self.finest // 4))
             place = next((tried for tried in walk.downward() if self._passes(tried, budget)), 0)
         if is_final and place:
             self._surround(place)
@@ -228,7 +228,8 @@ class Search:
     def _checked(self, place: int) -> Score:
         """Return the score on the holdout, its likely drop replaced by the best estimate from both halves."""
         score, strength = self._score(place, on_holdout=True), place / GRID
-        self._score(place, on_holdout=False)
+        if not self.is_fitted:
+            self._score(place, on_holdout=False)
         if strength not in self._losses[True] or score.likely_drop is None:
             return score
         estimator = self._estimator(None)

@@ -15,6 +15,8 @@ from ..records import Score
 
 FINEST = 2
 """Places are not told apart more finely than this."""
+COARSE = 16
+"""As finely as is enough to compare with what is looked at more closely afterwards."""
 NEAR = 32
 """How far around an edge it is worth looking for one further on, behind places that failed by luck."""
 # A metric is a ratio of counts; without it 0.01 could be refused for 1 lost input in 100.
@@ -71,11 +73,15 @@ class Walk:
     is_check: bool = False
     scores: dict[int, Score] = field(default_factory=dict)
 
-    def cross(self) -> None:
-        """Find the edge when nothing is known of it."""
+    def cross(self, last: int = FINEST) -> None:
+        """Find the edge when nothing is known of it.
+
+        Args:
+            last: Distance to end with.
+        """
         self.visit(self.lowest)
         self.refine(1 << (self.highest.bit_length() - 1), NEAR // 4)
-        self.refine(NEAR)
+        self.refine(NEAR, last)
 
     def visit(self, place: int) -> bool:
         """Measure a place if it is in range; return whether it is and keeps within the budget."""
@@ -102,11 +108,12 @@ class Walk:
                 edge = place
         return edge
 
-    def descend(self, first: int) -> None:
+    def descend(self, first: int, last: int = FINEST) -> None:
         """Find the edge below the last place, which failed, in growing steps.
 
         Args:
             first: Length of the first step, a power of two.
+            last: Distance to end with.
         """
         self.visit(self.lowest)
         tried, step = self.highest, first
@@ -115,7 +122,7 @@ class Walk:
             self.visit(tried)
             step *= 2
             # A place that passed by luck is taken back by its neighbours; then the way down goes on.
-            self.refine(max(step // 4, FINEST), least=min(tried, self.lowest + 1))
+            self.refine(max(step // 4, last), last, min(tried, self.lowest + 1))
 
     def refine(self, first: int, last: int = FINEST, least: int = 0) -> None:
         """Try both sides of the edge, wherever that moves, ever closer to it.
