@@ -54,6 +54,48 @@ def test_values_are_those_of_the_definition(name: str, dense: Any, now: Any, tar
     assert losses.counted.sum() / losses.scale.sum() == pytest.approx(drop, abs=1e-5)
 
 
+LABELS = np.arange(12) % 3
+OTHERS = np.where(np.arange(12) < 3, 7, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "targets", "name", "expected"),
+    [
+        ("auto", None, "agreement", 0.75),
+        ("auto", np.where(np.arange(12) < 6, LABELS, 5), "top1", 0.25),
+        ("top1", LABELS, "top1", 0.75),
+        ("agreement", LABELS, "agreement", 0.75),
+        ("fidelity", None, "fidelity", 0.75),
+    ],
+)
+@pytest.mark.parametrize("shape", [(12,), (12, 1)])
+def test_labels_that_a_model_chooses_itself_are_compared(
+    wanted: str, targets: Any, name: str, expected: float, shape: tuple[int, ...]
+) -> None:
+    """Between the numbers of classes there is no distance."""
+    dense, now = LABELS.reshape(shape), OTHERS.reshape(shape)
+    judge = choose_metric(wanted, dense, targets if wanted != "agreement" else None)
+    assert judge.name == name
+    assert judge.value(dense, now, targets if wanted != "agreement" else None) == pytest.approx(expected)
+    assert judge.metric.information_loss(dense, now) == pytest.approx(0.25)
+
+
+def test_pixels_of_other_classes_are_counted() -> None:
+    maps = RNG.integers(0, 21, (6, 4, 5))
+    other = maps.copy()
+    other[:, 0] = 30
+    judge = choose_metric("auto", maps, None)
+    assert (judge.name, judge.value(maps, other, None)) == ("fidelity", pytest.approx(0.75))
+    ragged = Outputs({"y": [maps[0], maps[1][:, :2]]})
+    changed = Outputs({"y": [other[0], maps[1][:, :2]]})
+    assert choose_metric("auto", ragged, None).value(ragged, changed, None) == pytest.approx(1 - 5 / 28)
+
+
+def test_amounts_in_bytes_have_distances() -> None:
+    rows = np.array([[0, 200], [100, 0]], np.uint8)
+    assert choose_metric("fidelity", rows, None).value(rows, rows + np.uint8(1), None) > 0.99
+
+
 def test_verification_keeps_the_threshold_of_the_original() -> None:
     judge = choose_metric("verification", FACES, PEOPLE)
     assert judge.value(FACES, FACES, PEOPLE) > 0.97

@@ -12,15 +12,17 @@ from .losses import Losses
 from .outputs import Column, Outputs
 from .protocol import Labels
 
+_LABEL_BYTES = 4
 _ROUNDING = float(np.finfo(np.float32).eps) ** 2
 
 
 @dataclass(frozen=True)
 class FidelityMetric:
-    """For outputs without classes (embeddings, maps): the share of their variation that is preserved.
+    """For outputs without class scores (embeddings, maps): the share of their variation that is preserved.
 
     ``1 - sum_n |y_n - z_n|^2 / sum_n |y_n - m|^2`` with y the dense model's outputs, m their mean over the
-    inputs and z the other outputs: 1 where they are equal, 0 or less where z says nothing about the input.
+    inputs and z the other outputs: 1 where they are equal, 0 or less where z says nothing about the input. Of labels,
+    between which there is no distance, the share that is equal.
     """
 
     name: str = "fidelity"
@@ -52,6 +54,13 @@ class FidelityMetric:
         """Return by input the squared error, the variation, and whether anything changed."""
         first, second = (columns_of(side, self.output) for side in (reference, outputs))
         if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
+            if are_labels(first):
+                differ = (first != second).reshape(len(first), -1)
+                return (
+                    differ.sum(axis=1, dtype=np.float64),
+                    np.full(len(first), differ.shape[1], float),
+                    differ.any(axis=1),
+                )
             rows = first.reshape(len(first), -1).astype(np.float64)
             others = second.reshape(len(second), -1)
             # Rounding varies outputs that do not vary otherwise; a loss in units of nothing would be infinite.
@@ -63,8 +72,20 @@ class FidelityMetric:
         return np.array(errors), np.array(variations), np.array(changes)
 
 
+def are_labels(column: Any) -> bool:
+    """Tell whether an output holds numbers that only tell one thing from another: what ArgMax and comparisons make.
+
+    Integers of 8 and 16 bits are not: quantised models return them for amounts.
+    """
+    dtype = getattr(column, "dtype", None)
+    return dtype is not None and (dtype.kind == "b" or (dtype.kind in "iu" and dtype.itemsize >= _LABEL_BYTES))
+
+
 def _row_parts(row: NDArray[Any], other: NDArray[Any]) -> tuple[float, float, bool]:
     """Return the same for one input of its own shape; its values vary about their mean."""
+    if are_labels(row):
+        differ = np.ones(np.shape(row), bool) if np.shape(row) != np.shape(other) else np.asarray(row != other)
+        return float(differ.sum()), float(max(differ.size, 1)), bool(differ.any())
     values = np.asarray(row, np.float64)
     variation = float(np.square(values - values.mean()).sum()) if values.size else 0.0
     if np.shape(row) != np.shape(other):

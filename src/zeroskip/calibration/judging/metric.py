@@ -14,12 +14,12 @@ from ...errors import CalibrationError
 from ...metrics import agreement, is_probability
 from .classes import ClassMetric
 from .dense import Detection, MeanIoU
-from .fidelity import FidelityMetric, JointFidelity
+from .fidelity import FidelityMetric, JointFidelity, are_labels
 from .judge import Judge, guards_of, top_metric
 from .kinds import kind_of
 from .outputs import Outputs
 from .protocol import Labels, Metric, MetricFunction
-from .tasks import IDENTITY_METRICS, TASKS, SequenceAccuracy, task_metric
+from .tasks import IDENTITY_METRICS, LABELS, TASKS, SequenceAccuracy, task_metric
 
 MetricName = Literal[
     "auto", "top1", "top5", "agreement", "fidelity", "binary", "multilabel", "miou", "detection", "cosine",
@@ -138,8 +138,8 @@ def choose_metric(
 
     Args:
         wanted: ``"auto"`` is ``"top1"`` with labels that are class indices; without, ``"agreement"`` for outputs that
-            are class scores and ``"fidelity"`` for others. Or another name, a function of outputs and targets, or a
-            :class:`Metric`.
+            are class scores or one label for each input, and ``"fidelity"`` for others. Or another name, a function of
+            outputs and targets, or a :class:`Metric`.
         reference: Outputs of the dense model on the calibration data.
         labels: Targets of these, or None.
         output: Name of the output to judge; None chooses.
@@ -203,6 +203,9 @@ def _automatic(judge: Judge, outputs: Outputs, labels: NDArray[np.int64] | None,
         base = ClassMetric("agreement", is_probability(shown[name]), output=name)
         metric = base if labels is None else top_metric(base, shown, labels)
         return replace(judge, metric=metric, notes=tuple(notes))
+    chosen = [name for name in names if _is_one_label(shown[name])]
+    if len(chosen) == 1:
+        return replace(judge, metric=replace(LABELS["agreement" if labels is None else "top1"], output=chosen[0]))
     for name in names:
         if judge.kinds[name].kind == "embedding":
             which = f"output '{name}'" if name else "the output"
@@ -217,6 +220,11 @@ def _automatic(judge: Judge, outputs: Outputs, labels: NDArray[np.int64] | None,
             "(outputs, targets), judges the outputs themselves"
         )
     return replace(judge, metric=_fidelity(fitting or inside or names), notes=tuple(notes))
+
+
+def _is_one_label(column: Any) -> bool:
+    """Tell whether the model itself says one label for each input."""
+    return isinstance(column, np.ndarray) and are_labels(column) and column.size == len(column)
 
 
 def _fidelity(names: list[str]) -> Metric:
@@ -237,6 +245,8 @@ def _named(wanted: str, judge: Judge, shown: Outputs, labels: Labels, output: st
     if wanted in TASKS:
         return task_metric(wanted, name)
     column = shown[name]
+    if wanted in LABELS and _is_one_label(column):
+        return replace(LABELS[wanted], output=name)
     if not isinstance(column, np.ndarray) or sum(side != 1 for side in column.shape[1:]) != 1:
         shape = list(np.shape(column)) if isinstance(column, np.ndarray) else "of a shape of its own for every input"
         raise CalibrationError(

@@ -153,8 +153,13 @@ def _mcnemar(
 ) -> float | None:
     if labels is None:
         return None
-    before, after = (rows.reshape(len(rows), -1).argmax(axis=1) == labels for rows in (reference, outputs))
+    before, after = (_answers(rows.reshape(len(rows), -1)) == labels for rows in (reference, outputs))
     return mcnemar(int((before & ~after).sum()), int((after & ~before).sum()))
+
+
+def _answers(rows: NDArray[Any]) -> NDArray[Any]:
+    """Return the classes of score rows, or the labels that a model returns itself."""
+    return rows[:, 0] if rows.shape[1] == 1 else rows.argmax(axis=1)
 
 
 def _threshold_set(
