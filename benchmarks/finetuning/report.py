@@ -74,7 +74,7 @@ def training(logs: Mapping[str, FinetuneResult]) -> str:
     """Return the table of the training runs themselves: top-1 and sparsity on the validation pictures."""
     columns = ("run", "epochs", "regulariser", "distillation", "mixup", "top-1 before", "top-1 after")
     lines = [
-        f"Training runs, {PICTURES} pictures per epoch (fewer from ONNX files), judged on {VALIDATION} validation "
+        f"Training runs, {PICTURES} pictures per epoch, judged on {VALIDATION} validation "
         "pictures (the ResNets' given weights have seen these without compression, so accuracy reads high; compare "
         "rows only):",
         "",
