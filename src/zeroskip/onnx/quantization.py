@@ -7,6 +7,7 @@ has no such integers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,9 +41,10 @@ class WeightQuantization(ShortRepr):
             return None
         return np.broadcast_to(self.scale, self.values.shape[:1])
 
-    def transposed(self) -> WeightQuantization:
-        """Return that of the transposed matrix."""
-        return replace(self, values=self.values.T, axis=1 - self.axis)
+    def transposed(self, perm: Sequence[int] = (1, 0)) -> WeightQuantization:
+        """Return that of the constant with its axes in another order, by default that of the transposed matrix."""
+        axis = list(perm).index(self.axis) if self.scale.size > 1 else 0
+        return replace(self, values=self.values.transpose(perm), axis=axis)
 
 
 def weight_quantization(value: ir.Value | None) -> WeightQuantization | None:

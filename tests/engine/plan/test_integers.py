@@ -112,6 +112,56 @@ def classifier(graph: QdqGraph) -> tuple[str, float]:
     return graph.requantize(graph.node("Gemm", flat, weight, bias, transB=1), 0.02, 128), 0.02
 
 
+def float_bias(graph: QdqGraph, count: int) -> str:
+    return graph.constant(graph.random.normal(0, 1, count).astype(np.float32))
+
+
+def conv_with_float_bias(graph: QdqGraph) -> tuple[str, float]:
+    """As exporters write it that leave the bias out of the quantisation."""
+    x = graph.requantize("x", 0.02, 120)
+    y = graph.node("Conv", x, graph.weight((24, 20, 3, 3))[0], float_bias(graph, 24), pads=[1] * 4)
+    y = graph.requantize(graph.node("Relu", y), 0.05)
+    depthwise = graph.node("Conv", y, graph.weight((24, 1, 3, 3))[0], float_bias(graph, 24), pads=[1] * 4, group=24)
+    return graph.requantize(graph.node("Relu", depthwise), 0.05), 0.05
+
+
+def conv_with_channels_switched_off(graph: QdqGraph) -> tuple[str, float]:
+    """Batch normalisation leaves tiny weights and a common bias, which is too many of their steps for 32 bits."""
+    x = graph.requantize("x", 0.02, 120)
+    for outputs, groups in ((20, 1), (20, 20)):
+        scales = graph.random.uniform(0.005, 0.02, outputs).astype(np.float32)
+        scales[3], scales[7] = 1e-12, 1e-30
+        values = graph.constant(graph.random.integers(-100, 101, (outputs, 20 // groups, 3, 3)).astype(np.int8))
+        zeros = graph.constant(np.zeros(outputs, np.int8))
+        weight = graph.node("DequantizeLinear", values, graph.constant(scales), zeros, axis=0)
+        y = graph.node("Conv", x, weight, float_bias(graph, outputs), pads=[1] * 4, group=groups)
+        x = graph.requantize(graph.node("Relu", y), 0.05)
+    return x, 0.05
+
+
+def conv_and_addition_of_a_constant(graph: QdqGraph) -> tuple[str, float]:
+    y = graph.node("Conv", graph.requantize("x", 0.02, 120), graph.weight((24, 20, 3, 3))[0], pads=[1] * 4)
+    bias = graph.constant(graph.random.normal(0, 1, (1, 24, 1, 1)).astype(np.float32))
+    return graph.requantize(graph.node("Relu", graph.node("Add", bias, y)), 0.05), 0.05
+
+
+def flattened(graph: QdqGraph) -> str:
+    mean = graph.requantize(graph.node("GlobalAveragePool", graph.requantize("x", 0.02, 120)), 0.01, 128)
+    return graph.requantize(graph.node("Flatten", mean), 0.01, 128)
+
+
+def gemm_with_factors(graph: QdqGraph) -> tuple[str, float]:
+    weight, _ = graph.weight((10, 20))
+    y = graph.node("Gemm", flattened(graph), weight, float_bias(graph, 10), transB=1, alpha=0.5, beta=2.0)
+    return graph.requantize(y, 0.02, 128), 0.02
+
+
+def matmul_and_addition_of_a_constant(graph: QdqGraph) -> tuple[str, float]:
+    weight = graph.node("Transpose", graph.weight((10, 20))[0], perm=[1, 0])
+    y = graph.node("Add", graph.node("MatMul", flattened(graph), weight), float_bias(graph, 10))
+    return graph.requantize(y, 0.02, 128), 0.02
+
+
 CASES: dict[str, tuple[Callable[[QdqGraph], tuple[str, float]], set[str]]] = {
     "conv": (conv_relu, {"quantized_conv"}),
     "residual": (residual, {"quantized_conv"}),
@@ -121,6 +171,11 @@ CASES: dict[str, tuple[Callable[[QdqGraph], tuple[str, float]], set[str]]] = {
     "concat": (concatenation, {"quantized_conv", "requantize"}),
     "add": (plain_addition, {"max_pool", "quantized_add"}),
     "classifier": (classifier, {"quantized_global_avg_pool", "quantized_linear"}),
+    "float bias": (conv_with_float_bias, {"quantized_conv", "quantized_depthwise"}),
+    "switched off": (conv_with_channels_switched_off, {"quantized_conv", "quantized_depthwise"}),
+    "conv, add": (conv_and_addition_of_a_constant, {"quantized_conv"}),
+    "gemm with factors": (gemm_with_factors, {"quantized_global_avg_pool", "quantized_linear"}),
+    "matmul, add": (matmul_and_addition_of_a_constant, {"quantized_global_avg_pool", "quantized_linear"}),
 }
 _ELSE = {"quantize", "dequantize", "to_nhwc", "to_row", "copy", "concat"}
 

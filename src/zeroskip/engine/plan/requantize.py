@@ -62,12 +62,20 @@ def multiply_integers(draft: Draft, step: DraftStep, operands: list[Scale], resu
     if weights is None or scales is None or weights.values.dtype != np.int8:
         return None
     steps = np.float32(operands[0].scale) * scales
+    values, stored = weights.values, f"{step.constants['weight']}:s8"
     bias = _integer_bias(draft, step, steps)
-    if bias is None or not _fits(weights.values, bias):
-        return None
+    if bias is None or not _fits(values, bias):
+        coarser = _coarser_steps(draft, step, steps, values, result)
+        if coarser is None:
+            return None
+        values = np.rint(values * _per_output(steps / coarser, values)).astype(np.int8)
+        stored, steps = f"{step.name}:weight:s8", coarser
+        bias = _integer_bias(draft, step, steps)
+        if bias is None or not _fits(values, bias):
+            return None
     made = DraftStep(_INTEGER_FORMS[step.op], step.name, [], [], dict(step.attributes), macs=step.macs)
     made.notes = list(step.notes)
-    made.constants["weight"] = _store(draft, f"{step.constants['weight']}:s8", weights.values)
+    made.constants["weight"] = _store(draft, stored, values)
     made.constants["bias"] = _store(draft, f"{step.name}:bias:s32", bias)
     multipliers = steps / np.float32(result.scale)
     made.constants["multipliers"] = _store(draft, f"{step.name}:multipliers", multipliers)
@@ -140,6 +148,28 @@ def _integer_bias(draft: Draft, step: DraftStep, steps: NDArray[np.float32]) -> 
     if not np.all(np.abs(exact) <= np.iinfo(np.int32).max):
         return None
     return exact.astype(np.int32)
+
+
+def _coarser_steps(
+    draft: Draft, step: DraftStep, steps: NDArray[np.float32], weights: NDArray[Any], result: Scale
+) -> NDArray[np.float32] | None:
+    """Return steps in which every bias is an integer of 32 bits, None if the result might feel it.
+
+    A channel that batch normalisation has all but switched off has tiny weights beside a common bias. Its weights lose
+    bits then, of which together less than half a step of the result is made.
+    """
+    name = step.constants.get("bias")
+    if name is None or not np.isfinite(draft.constants[name]).all():
+        return None
+    least = np.abs(draft.constants[name].astype(np.float64)) / (np.iinfo(np.int32).max / 2)
+    coarser = np.where(least > steps, least, steps).astype(np.float32)
+    products = weights[0].size
+    error = np.where(coarser > steps, 0.5 * _TOP * products * coarser.astype(np.float64), 0.0)
+    return coarser if (error <= 0.5 * result.scale).all() else None
+
+
+def _per_output(factors: NDArray[np.float32], weights: NDArray[Any]) -> NDArray[np.float32]:
+    return factors.reshape((-1,) + (1,) * (weights.ndim - 1))
 
 
 def _fits(weights: NDArray[Any], bias: NDArray[np.int32]) -> bool:

@@ -17,9 +17,16 @@ from numpy.typing import NDArray
 
 from ...errors import LimitError, ModelError
 from ..opset import TARGET_OPSET
-from ..quantization import WeightQuantization, dequantize, integers_of, quantize, set_weight_quantization
+from ..quantization import (
+    WeightQuantization,
+    dequantize,
+    integers_of,
+    quantize,
+    set_weight_quantization,
+    weight_quantization,
+)
 from ..rewriting import add_constant, become, describe, insert_before, owner, replace_value
-from ..values import constant, is_own, static_shape
+from ..values import constant, is_op, is_own, static_shape
 from .quantizers import quantizer_axis
 
 MAX_BYTES = 1 << 30
@@ -268,6 +275,11 @@ def _quantizer_operands(
 
 
 def _integers(node: ir.Node, arrays: list[NDArray[Any] | None]) -> WeightQuantization | None:
+    if is_op(node, "Transpose", "Identity"):
+        moved = weight_quantization(node.inputs[0])
+        if moved is None or is_op(node, "Identity"):
+            return moved
+        return moved.transposed(node.attributes.get_ints("perm", tuple(reversed(range(moved.values.ndim)))))
     if node.domain != "" or node.op_type != "DequantizeLinear":
         return None
     x, scale, zero_point, axis = _quantizer_operands(node, arrays)

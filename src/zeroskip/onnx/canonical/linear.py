@@ -6,6 +6,8 @@ way of the affine rules.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import onnx_ir as ir
 
@@ -56,7 +58,9 @@ def _weight(node: ir.Node, is_transposed: bool, alpha: float) -> ir.Value | None
     scaled = turned if alpha == 1.0 else (turned * np.float64(alpha)).astype(np.float32)
     result = add_constant(owner(node), scaled, f"{node.name}.weight")
     integers = weight_quantization(value)
-    if integers is not None and alpha == 1.0:
+    if integers is not None and alpha > 0.0:
+        if alpha != 1.0:
+            integers = replace(integers, scale=(integers.scale * np.float64(alpha)).astype(np.float32))
         set_weight_quantization(result, integers if is_transposed else integers.transposed())
     return result
 
