@@ -1,12 +1,11 @@
 """What int8 costs trained networks: ours with and without thresholds, and the peers', each quantised by its own tool.
 
-Half of the pictures choose everything (scales, thresholds, layers kept in float32); accuracy is counted on the other
-half, which nothing has seen, by the engine that is to run the model.
+Either half of the pictures chooses everything (scales, thresholds, layers kept in float32) for a model of its own,
+whose answers are counted on the other half, which nothing has seen, by the engine that is to run the model.
 """
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ _MAX_DROP = 0.01
 _PROBE_SAMPLES = 16
 _SEED = 0
 PICTURES = 500
-"""Half of them choose, the others judge."""
+"""Half of them choose, the others judge; then the other way round."""
 
 
 def judge(case: Case, data: Path, work: Path, threads: int) -> AccuracyResult:
@@ -37,58 +36,66 @@ def judge(case: Case, data: Path, work: Path, threads: int) -> AccuracyResult:
     Args:
         case: The network.
         data: As for benchmarks.calibration.run.
-        work: Folder for the models.
+        work: Folder for the models; what it holds is not made again.
         threads: Of our searches.
     """
-    choosing, unseen = case.data(data, PICTURES).split(0.5, seed=_SEED)
+    halves = case.data(data, PICTURES).split(0.5, seed=_SEED)
     model = case.read(data)
+    ways = []
+    for name in WAYS:
+        answers = [
+            _answered(case, name, model, choosing, unseen, model_path(work, case.name, name, fold), threads)
+            for fold, (choosing, unseen) in enumerate((halves, halves[::-1]))
+        ]
+        ways.append(_way(name, *(np.concatenate(column) for column in zip(*answers, strict=True))))
     return AccuracyResult(
         network=case.name,
         metric=case.metric,
         max_drop=_MAX_DROP,
-        choosing=len(choosing),
-        unseen=len(unseen),
+        choosing=len(halves[0]),
+        unseen=len(halves[0]) + len(halves[1]),
         seed=_SEED,
-        ways=tuple(_way(case, way, model, choosing, unseen, work, threads) for way in WAYS),
+        ways=tuple(ways),
     )
 
 
-def _way(case: Case, name: str, model: bytes, choosing: Dataset, unseen: Dataset, work: Path, threads: int) -> Way:
-    start = time.monotonic()
-    made, note = _make(case, name, model, choosing, threads)
-    minutes = (time.monotonic() - start) / 60
-    path = model_path(work, case.name, name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(made)
+def _answered(
+    case: Case, way: str, model: bytes, choosing: Dataset, unseen: Dataset, path: Path, threads: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return what is true, and what the float model and that of a row answer to unseen pictures; its model is kept."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(_make(case, way, model, choosing, threads))
+    made = path.read_bytes()
     base = np.argmax(_answers("zeroskip", "f32", model, unseen), axis=1)
-    answers = np.argmax(_answers(WAYS[name], "f32" if name == "float32" else "int8", made, unseen), axis=1)
-    truth = np.asarray(unseen.labels) if case.metric == "top1" else base
+    answers = np.argmax(_answers(WAYS[way], "f32" if way == "float32" else "int8", made, unseen), axis=1)
+    return np.asarray(unseen.labels) if case.metric == "top1" else base, base, answers
+
+
+def _way(name: str, truth: NDArray[np.int64], base: NDArray[np.int64], answers: NDArray[np.int64]) -> Way:
     return Way(
         name=name,
         right=float(np.mean(answers == truth)),
         lost=int(np.sum((base == truth) & (answers != truth))),
         won=int(np.sum((base != truth) & (answers == truth))),
         drop=float(np.mean(base == truth) - np.mean(answers == truth)),
-        minutes=minutes,
-        note=note,
     )
 
 
-def _make(case: Case, way: str, model: bytes, data: Dataset, threads: int) -> tuple[bytes, str]:
-    """Return the model of a row, and how it came about."""
+def _make(case: Case, way: str, model: bytes, data: Dataset, threads: int) -> bytes:
+    """Return the model of a row."""
     if way == "float32":
-        return model, "exact"
+        return model
     if way in ("onnxruntime_int8", "openvino_int8"):
         feeds = [feed for feed, _ in ModelInput.of_model(LoadedModel.of(model)).feeds(data, 1)]
-        return quantize_for(WAYS[way], model, feeds)
+        return quantize_for(WAYS[way], model, feeds)[0]
     options = zs.CalibrationOptions(
         max_drop=_MAX_DROP, threads=threads, costs="model", measure_seconds=0.0, probe_samples=16
     )
     thresholds = None
     if way == "int8_thresholds":
         thresholds = zs.calibrate(model, data, options=options).thresholds
-    result = zs.quantize(model, data, thresholds=thresholds, options=options)
-    return result.quantized.to_bytes(), result.message
+    return zs.quantize(model, data, thresholds=thresholds, options=options).quantized.to_bytes()
 
 
 def _answers(engine: str, precision: Any, model: bytes, data: Dataset) -> NDArray[np.float32]:

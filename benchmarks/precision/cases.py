@@ -37,6 +37,6 @@ WAYS: Mapping[str, str] = MappingProxyType(
 """Rows of a network by name: the engine that runs each."""
 
 
-def model_path(work: Path, network: str, way: str) -> Path:
-    """Return where the model of a row lies."""
-    return work / network / f"{way}.onnx"
+def model_path(work: Path, network: str, way: str, fold: int = 0) -> Path:
+    """Return where the model of a row lies that one half of the pictures chose."""
+    return work / network / f"{way}{'-other' * fold}.onnx"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
+from zeroskip.calibration.judging.statistics import net_interval
 from zeroskip.saved_value import SavedValue
 
 from ..page.words import table
@@ -55,8 +56,9 @@ ones (correlation of neighbours .8, the probes have .5); by itself that makes pr
 _ACCURACY = """## Accuracy, and time beside it
 
 Trained networks. Half of the pictures chose scales, thresholds and layers to keep in float32; answers were counted on
-the other half, by the engine that is to run the model. *Drop*: share of pictures that float32 answers rightly, less
-this one's; where there are no labels, right is what float32 says. *Time*: over that of int8 with thresholds, in one
+the other half, by the engine that is to run the model; where twice as many judge as chose, either half chose for the
+other. *Drop*: share of pictures that float32 answers rightly, less this one's, and its 95 % interval; where there are
+no labels, right is what float32 says. *Time*: over that of int8 with thresholds, in one
 run; above 1 it is slower than that.
 """
 _WAYS = {
@@ -131,13 +133,15 @@ def _accuracy_section() -> list[str]:
             rows.append([name, _WAYS[way.name], *_accuracy_cells(result, way), _time(way, times)])
     header = ["network", "engine", "right", "drop", "lost and won", "time"]
     one = results[0]
-    counts = f"{one.choosing} pictures chose, {one.unseen} judge; budget of ours: {100 * one.max_drop:g} point."
+    counts = f"{one.choosing} pictures chose each model; budget of ours: {100 * one.max_drop:g} point."
     return [_ACCURACY, table(header, rows), "", counts, "", *_findings(results, timed)]
 
 
 def _accuracy_cells(result: AccuracyResult, way: Way) -> list[str]:
     what = "top-1" if result.metric == "top1" else "same answer"
-    return [f"{what} {way.right:.1%}", f"{100 * way.drop:.1f} points", f"-{way.lost} +{way.won}"]
+    low, high = net_interval(way.lost, way.won, result.unseen)
+    drop = "0" if way.name == "float32" else f"{100 * way.drop:.1f} points ({100 * low:.1f} to {100 * high:.1f})"
+    return [f"{what} {way.right:.1%}", drop, f"-{way.lost} +{way.won} of {result.unseen}"]
 
 
 def _time(way: Way, times: dict[str, Rival]) -> str:

@@ -23,8 +23,6 @@ class Way(BaseModel):
         lost: Pictures that float32 answers rightly and this does not.
         won: The other way round.
         drop: Share that float32 answers rightly, less ``right``.
-        minutes: How long it took to make the model.
-        note: How it was made.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -34,8 +32,6 @@ class Way(BaseModel):
     lost: int
     won: int
     drop: float
-    minutes: float
-    note: str
 
 
 class AccuracyResult(SavedValue):
@@ -45,8 +41,8 @@ class AccuracyResult(SavedValue):
         network: Its name.
         metric: What ``right`` counts.
         max_drop: Budget of our int8 models, on the pictures that choose.
-        choosing: Pictures that scales and thresholds were chosen and checked on.
-        unseen: Pictures that nothing has seen.
+        choosing: Pictures that scales and thresholds of one model were chosen and checked on.
+        unseen: Pictures that judge, of models that have not seen them.
         seed: Of the split.
         ways: Float32 first.
     """
