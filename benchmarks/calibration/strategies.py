@@ -55,14 +55,15 @@ STRATEGIES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "sensitivity": {"strategy": "sensitivity"},
         "least squares": {"strategy": "sensitivity", "compensation": "reconstruct"},
         "block-wise": {"strategy": "blockwise"},
+        "least squares or block-wise": {"strategy": "blockwise", "compensation": "reconstruct"},
         "block-wise distilled": {"strategy": "blockwise", "distillation": True},
         "sensitivity for zeros": {"strategy": "sensitivity", "costs": "macs"},
         "block-wise for zeros": {"strategy": "blockwise", "costs": "macs"},
     }
 )
 """What is compared, in the order of the table: the paper's search, equal energy, sensitivity with the worth of zeros by
-the cost model and as measured, with weights by least squares, block-wise learning, and with distillation; then two by
-the multiplications that zeros save, whether or not that saves time."""
+the cost model and as measured, with weights by least squares, block-wise learning, what is better of the two, and
+learning with distillation; then two by the multiplications that zeros save, whether or not that saves time."""
 _UNSEEN = {"resnet20": 4000, "resnet32": 3000, "resnet56": 3000}
 _PHOTOS = 500
 

@@ -107,3 +107,16 @@ def test_two_gates_in_a_row_are_replaced_both() -> None:
     replaced = replace_relu(model)
     assert len(fatrelus(replaced)) == 2
     assert torch.equal(replaced(x), wanted)
+
+
+@pytest.mark.parametrize("activation", [lambda _, x: F.threshold(x, 0.25, 0.0), lambda m, x: m.sparse(x)])
+@pytest.mark.parametrize(("given", "expected"), [(0.0, 0.25), (0.1, 0.25), (0.5, 0.5)])
+def test_what_zeroes_up_to_a_threshold_keeps_it(activation: Callable, given: float, expected: float) -> None:
+    model = Network(activation)
+    model.sparse = nn.Threshold(0.25, 0)
+    x = torch.randn(16, 3)
+    before = model(x)
+    changed = replace_relu(model, given)
+    (found,) = fatrelus(changed).values()
+    assert float(found.threshold) == expected
+    assert given > 0.25 or torch.equal(changed(x), before)

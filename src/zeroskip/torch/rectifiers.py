@@ -6,8 +6,8 @@ Those written with two operands, ``torch.maximum(x, 0)`` or ``x * (x > 0)``, are
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
@@ -26,12 +26,14 @@ class Rectifier:
         module_path: Path of the ReLU module, None for a function.
         max_value: Upper clip, None for none.
         is_inplace: Whether it overwrites its input, so that whoever reads that later sees the result.
+        threshold: Above 0 for what is a FATReLU already, ``nn.Threshold(0.5, 0)``.
     """
 
     path: str
     module_path: str | None
     max_value: float | None
     is_inplace: bool = False
+    threshold: float = 0.0
 
 
 class RectifierTracer(fx.Tracer):
@@ -64,13 +66,13 @@ class RectifierTracer(fx.Tracer):
 
 
 def module_clip(module: nn.Module) -> Rectifier | None:
-    """Say whether a module is a ReLU, ReLU6, or a hard tanh from 0."""
+    """Say whether a module is a ReLU, ReLU6, a hard tanh from 0, or a threshold below which all is 0."""
     if isinstance(module, nn.ReLU):
         return Rectifier("", None, None)
     if isinstance(module, nn.Hardtanh) and module.min_val == 0.0:  # ReLU6 is a Hardtanh
         return Rectifier("", None, float(module.max_val))
-    if isinstance(module, nn.Threshold) and module.threshold == 0 and module.value == 0:
-        return Rectifier("", None, None)
+    if isinstance(module, nn.Threshold) and module.threshold >= 0 and module.value == 0:
+        return Rectifier("", None, None, threshold=float(module.threshold))
     if isinstance(module, nn.LeakyReLU) and module.negative_slope == 0.0:
         return Rectifier("", None, None)
     return None
@@ -87,23 +89,29 @@ def find_rectifier(node: fx.Node, tracer: RectifierTracer) -> Rectifier | None:
         module = tracer.root.get_submodule(str(node.target))
         found = module_clip(module)
         is_inplace = bool(getattr(module, "inplace", False))
-        return found and Rectifier(str(node.target), str(node.target), found.max_value, is_inplace)
+        path = str(node.target)
+        return found and replace(found, path=path, module_path=path, is_inplace=is_inplace)
     if node.op not in ("call_function", "call_method"):
         return None
     rule = _FUNCTIONS.get(node.target) if node.op == "call_function" else _METHODS.get(str(node.target))
     bounds = None if rule is None else rule(node)
     if bounds is None and gated(node) is not None:
-        bounds = (0.0, None)
-    if bounds is None or bounds[0] != 0.0:
+        bounds = Bounds(0.0, None)
+    if bounds is None or bounds.low != 0.0:
         return None
     caller = tracer.callers[node]
-    name = "relu6" if bounds[1] == 6.0 else "relu"
+    name = "relu6" if bounds.high == 6.0 else "relu"
     called = str(getattr(node.target, "__name__", node.target))
     is_inplace = called.endswith("_") or bool(node.kwargs.get("inplace", False))
-    return Rectifier(f"{caller}.{name}" if caller else name, None, bounds[1], is_inplace)
+    return Rectifier(f"{caller}.{name}" if caller else name, None, bounds.high, is_inplace, bounds.threshold)
 
 
-Bounds = tuple[float, "float | None"]
+class Bounds(NamedTuple):
+    """What a function clips to, and up to which value everything is 0 instead."""
+
+    low: float
+    high: float | None
+    threshold: float = 0.0
 
 
 def source_of(node: fx.Node) -> fx.Node:
@@ -120,11 +128,11 @@ def later_users(node: fx.Node, found: Rectifier) -> list[fx.Node]:
 
 
 def _unbounded(node: fx.Node) -> Bounds:
-    return 0.0, None
+    return Bounds(0.0, None)
 
 
 def _six(node: fx.Node) -> Bounds:
-    return 0.0, 6.0
+    return Bounds(0.0, 6.0)
 
 
 def _hardtanh(node: fx.Node) -> Bounds | None:
@@ -135,9 +143,11 @@ def _clamp(node: fx.Node) -> Bounds | None:
     return _numbers(_argument(node, 1, "min", None), _argument(node, 2, "max", None))
 
 
-def _threshold_at_zero(node: fx.Node) -> Bounds | None:
-    value = _argument(node, 2, "value", None)
-    return _numbers(_argument(node, 1, "threshold", None), None) if value == 0 else None
+def _threshold(node: fx.Node) -> Bounds | None:
+    threshold = number_of(_argument(node, 1, "threshold", None))
+    if threshold is None or threshold < 0.0 or _argument(node, 2, "value", None) != 0:
+        return None
+    return Bounds(0.0, None, threshold)
 
 
 def _argument(node: fx.Node, place: int, name: str, default: Any) -> Any:
@@ -145,14 +155,14 @@ def _argument(node: fx.Node, place: int, name: str, default: Any) -> Any:
 
 
 def _leaky(node: fx.Node) -> Bounds | None:
-    return (0.0, None) if number_of(_argument(node, 1, "negative_slope", 0.01)) == 0.0 else None
+    return Bounds(0.0, None) if number_of(_argument(node, 1, "negative_slope", 0.01)) == 0.0 else None
 
 
 def _numbers(low: Any, high: Any) -> Bounds | None:
     low_value, high_value = number_of(low), None if high is None else number_of(high)
     if low_value is None or (high is not None and high_value is None):
         return None
-    return low_value, high_value
+    return Bounds(low_value, high_value)
 
 
 _FUNCTIONS: dict[Any, Callable[[fx.Node], Bounds | None]] = {
@@ -169,10 +179,10 @@ _FUNCTIONS: dict[Any, Callable[[fx.Node], Bounds | None]] = {
     torch.clip_: _clamp,
     torch.clamp_min: _clamp,
     torch.clamp_min_: _clamp,
-    F.threshold: _threshold_at_zero,
-    F.threshold_: _threshold_at_zero,  # type: ignore[attr-defined]
-    torch.threshold: _threshold_at_zero,
-    torch.threshold_: _threshold_at_zero,
+    F.threshold: _threshold,
+    F.threshold_: _threshold,  # type: ignore[attr-defined]
+    torch.threshold: _threshold,
+    torch.threshold_: _threshold,
     F.leaky_relu: _leaky,
     F.leaky_relu_: _leaky,
 }

@@ -17,7 +17,7 @@ from .wrappers import unwrap
 
 _LOGGER = logging.getLogger("zeroskip.torch")
 
-Factory = Callable[[float | None], FATReLU]
+Factory = Callable[[Rectifier], FATReLU]
 
 
 def replace_relu(
@@ -29,6 +29,8 @@ def replace_relu(
     slope: float = 10.0,
 ) -> nn.Module:
     """Put a FATReLU where a model applies ReLU or ReLU6; with threshold 0 the model computes what it did.
+
+    What zeroes up to a threshold already (``nn.Threshold(0.5, 0)``) keeps it where it is the higher one.
 
     Where every ReLU is a module called once, these modules are exchanged in place and ``model`` itself is returned.
     Where one is called several times, or is a function or tensor method (``F.relu``, ``x.relu()``, ``F.relu6``,
@@ -60,8 +62,11 @@ def replace_relu(
         FATReLU(threshold=0)
     """
 
-    def factory(max_value: float | None) -> FATReLU:
-        return FATReLU(threshold, max_value, learnable=learnable, form=form, slope=slope)
+    def factory(found: Rectifier) -> FATReLU:
+        made = FATReLU(threshold, found.max_value, learnable=learnable, form=form, slope=slope)
+        if found.threshold > 0.0:
+            made.set_threshold(made.threshold.detach().clamp(min=found.threshold))
+        return made
 
     model = unwrap(model)
     if module_clip(model) is not None:
@@ -109,8 +114,8 @@ def _exchange_untraced(model: nn.Module, factory: Factory, error: Exception) -> 
         # A shared ReLU stays shared: without a trace its calls cannot be told apart.
         if id(module) in made:
             _LOGGER.warning("'%s' shares its ReLU, and so its threshold, with another layer", name)
-        found = module_clip(module)
-        made.setdefault(id(module), _made(factory, found.max_value if found else None, module))
+        found = module_clip(module) or Rectifier("", None, None)
+        made.setdefault(id(module), _made(factory, found, module))
         _set_module(model, name, made[id(module)])
     return model
 
@@ -118,11 +123,12 @@ def _exchange_untraced(model: nn.Module, factory: Factory, error: Exception) -> 
 def _exchange(model: nn.Module, path: str, factory: Factory) -> None:
     module = model.get_submodule(path)
     found = module_clip(module)
-    _set_module(model, path, _made(factory, found.max_value if found else None, module))
+    assert found is not None
+    _set_module(model, path, _made(factory, found, module))
 
 
-def _made(factory: Factory, max_value: float | None, like: nn.Module) -> FATReLU:
-    return factory(max_value).train(like.training)
+def _made(factory: Factory, found: Rectifier, like: nn.Module) -> FATReLU:
+    return factory(found).train(like.training)
 
 
 def _set_module(model: nn.Module, path: str, module: nn.Module) -> None:
@@ -141,7 +147,7 @@ def _rewritten(
         path = _free_path(found.path, taken)
         taken.add(path)
         # Also of paths that the trace did not need: GraphModule leaves out modules that hold only functions.
-        result.add_submodule(path, _made(factory, found.max_value, model))
+        result.add_submodule(path, _made(factory, found, model))
         source = source_of(node)  # asked now: it may itself be the FATReLU of an earlier call
         operands = node.all_input_nodes
         readers = later_users(node, found)
