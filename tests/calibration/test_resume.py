@@ -108,10 +108,10 @@ def test_the_time_limit_ends_the_search_with_what_was_found(monkeypatch: pytest.
 def test_a_time_limit_that_runs_out_in_the_last_checks_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     confirm = Finder.confirm
 
-    def late(finder: Finder, found: Any, *, is_final: bool = False) -> None:
+    def late(finder: Finder, found: Any, **how: bool) -> None:
         work = finder._setting.work
         work._deadline = None if work._deadline is None else 0.0
-        confirm(finder, found, is_final=is_final)
+        confirm(finder, found, **how)
 
     monkeypatch.setattr(Finder, "confirm", late)
     assert not calibrated(time_limit=1000.0).was_interrupted

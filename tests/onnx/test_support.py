@@ -37,7 +37,7 @@ def test_all_nodes_are_reported_at_once() -> None:
     assert "3 of 5 nodes cannot be executed" in message
     assert "'n0' (Atan, opset 17): this operator is not supported" in message
     assert "'n3' (custom::Thing, opset 3)" in message
-    assert "Supported operators: Abs, Add, AveragePool" in message
+    assert "Supported operators: Abs, Add, ArgMax, ArgMin, AveragePool" in message
     assert isinstance(caught.value, ModelError)
 
 
