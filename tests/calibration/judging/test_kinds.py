@@ -39,6 +39,9 @@ def faces(width: int = 130, *, is_unit: bool = False) -> np.ndarray:
         ("output", RNG.normal(size=(40, 5, 7)).astype(np.float32), "values"),
         ("output", RNG.normal(size=(40, 1)).astype(np.float32), "values"),
         ("output", RNG.integers(0, 5, (40, 7)), "values"),
+        ("output", -np.sort(-confident(40, 10), axis=1)[:, :5], "values"),
+        ("output", -np.sort(-RNG.dirichlet(np.ones(10), 40), axis=1).astype(np.float32), "values"),
+        ("output", -np.sort(-RNG.normal(size=(40, 2)), axis=1), "classes"),
     ],
 )
 def test_outputs_tell_what_they_are(name: str, column: np.ndarray, kind: str) -> None:

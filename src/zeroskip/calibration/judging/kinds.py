@@ -24,6 +24,8 @@ FEW_CLASSES = 32
 _EMBEDDING_WIDTH = 64
 _SAME_LENGTH = 1e-3
 _CONSTANT_INPUTS, _CONSTANT = 8, 0.9
+_SORTED_INPUTS, _SORTED_WIDTH = 4, 3
+_RANKED = "its rows are sorted, so its largest value says nothing"
 _SURE = 1e-6
 _CLASS_NAMES = re.compile(r"logit|prob|softmax|class|score|pred", re.IGNORECASE)
 _EMBEDDING_NAMES = re.compile(r"embed|feat|descriptor|represent|vector|landmark|keypoint|norm", re.IGNORECASE)
@@ -60,6 +62,8 @@ def kind_of(
     width = rows.shape[1]
     if not np.isfinite(rows).all():
         return OutputKind("classes", "it is not finite")
+    if _are_sorted(rows):
+        return OutputKind("values", _RANKED)
     if is_probability(rows):
         return OutputKind("classes", "its rows are probabilities")
     if class_count == width:
@@ -68,6 +72,18 @@ def kind_of(
     if len(rows) > 1 and width > 2 and np.ptp(lengths) <= min(_SAME_LENGTH * spread, _SAME_LENGTH * lengths.max()):
         return OutputKind("embedding", "its rows have one length")
     return _by_names_and_values(name, rows, labels)
+
+
+def are_ranked(kind: OutputKind) -> bool:
+    """Tell whether an output is one of ranked values, whose first is the largest for every input."""
+    return kind.reason == _RANKED
+
+
+def _are_sorted(rows: NDArray[np.float64]) -> bool:
+    """Tell whether all rows fall, as those of TopK do; a few of two or three values may by chance."""
+    if len(rows) < _SORTED_INPUTS or rows.shape[1] < _SORTED_WIDTH:
+        return False
+    return bool((np.diff(rows, axis=1) <= 0.0).all()) and bool((rows[:, 0] > rows[:, -1]).any())
 
 
 def _by_names_and_values(name: str, rows: NDArray[np.float64], labels: NDArray[np.int64] | None) -> OutputKind:
