@@ -18,7 +18,7 @@ from zeroskip.files import atomic_write_text
 
 from ..page.marks import between_marks
 from ..page.words import table
-from ..page.wrap import wrap
+from ..page.wrap import wrap, wrap_command
 from . import plot, splits, strategies
 from .methods import METHODS
 from .result import BUDGETS, RESULTS, MethodResult, load_results
@@ -72,10 +72,12 @@ def tables(results: Sequence[MethodResult]) -> str:
     at_one = table(details, [_details(group) for group in groups])
     by_count = any(result.is_by_count for result in results)
     note = f"{_BY_COUNT} {_OF_THAT_TIME}\n\n" if by_count else ""
-    commands = "\n".join(dict.fromkeys(result.command for result in results))
+    commands = "\n".join(
+        map(wrap_command, (*dict.fromkeys(result.command for result in results), *_speed_commands(results)))
+    )
     return (
         f"\n{by_budget}\n\n{note}At a budget of one point, first split ({_machine(results)}; CPU time is for all four "
-        f"budgets):\n\n{at_one}\n\n```\n{commands}\n{_speed_command(results)}\n```\n\n"
+        f"budgets):\n\n{at_one}\n\n```\n{commands}\n```\n\n"
     )
 
 
@@ -135,16 +137,14 @@ def _machine(results: Sequence[MethodResult]) -> str:
     return ", ".join(sorted({f"{result.cpu}, {result.isa}, 1 thread" for result in results}))
 
 
-def _speed_command(results: Sequence[MethodResult]) -> str:
+def _speed_commands(results: Sequence[MethodResult]) -> list[str]:
     networks: dict[int, dict[str, None]] = {}
     for result in results:
         for point in result.points:
             if point.speed is not None:
                 networks.setdefault(point.speed.threads, {})[result.network] = None
     start = "python -m benchmarks.calibration.speed --data DATA --models MODELS"
-    return "\n".join(
-        f"{start} --threads {threads} --network {','.join(names)}" for threads, names in sorted(networks.items())
-    )
+    return [f"{start} --threads {threads} --network {','.join(names)}" for threads, names in sorted(networks.items())]
 
 
 if __name__ == "__main__":

@@ -23,6 +23,15 @@ def wrap(page: str) -> str:
     return "\n".join(lines)
 
 
+def wrap_command(command: str) -> str:
+    """Return a shell command on lines of at most 100 columns that begin with options, to be copied as it stands."""
+    glued = " ".join(part.replace(" ", "\0") for part in command.split(" --")).replace(" ", " --")
+    lines = textwrap.wrap(
+        glued, WIDTH - len(" \\"), subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    )
+    return " \\\n".join(lines).replace("\0", " ")
+
+
 def _blocks(lines: list[str]) -> Iterator[tuple[list[str], bool]]:
     """Yield paragraphs, list items and hard-broken lines, and apart from them each line that is no prose."""
     block: list[str] = []

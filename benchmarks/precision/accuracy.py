@@ -40,14 +40,19 @@ def judge(case: Case, data: Path, work: Path, threads: int) -> AccuracyResult:
         threads: Of our searches.
     """
     halves = case.data(data, PICTURES).split(0.5, seed=_SEED)
+    folds = (halves, halves[::-1])
     model = case.read(data)
+    base = np.concatenate([_answers("zeroskip", "f32", model, unseen) for _, unseen in folds])
+    truth = np.concatenate([unseen.labels for _, unseen in folds]) if case.metric == "top1" else base
     ways = []
     for name in WAYS:
-        answers = [
-            _answered(case, name, model, choosing, unseen, model_path(work, case.name, name, fold), threads)
-            for fold, (choosing, unseen) in enumerate((halves, halves[::-1]))
-        ]
-        ways.append(_way(name, *(np.concatenate(column) for column in zip(*answers, strict=True))))
+        paths = [model_path(work, case.name, name, fold) for fold in range(len(folds))]
+        made = [_kept(case, name, model, fold[0], path, threads) for fold, path in zip(folds, paths, strict=True)]
+        answers = base
+        if name != "float32":
+            pairs = zip(made, folds, strict=True)
+            answers = np.concatenate([_answers(WAYS[name], "int8", each, unseen) for each, (_, unseen) in pairs])
+        ways.append(_way(name, truth, base, answers))
     return AccuracyResult(
         network=case.name,
         metric=case.metric,
@@ -59,17 +64,12 @@ def judge(case: Case, data: Path, work: Path, threads: int) -> AccuracyResult:
     )
 
 
-def _answered(
-    case: Case, way: str, model: bytes, choosing: Dataset, unseen: Dataset, path: Path, threads: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return what is true, and what the float model and that of a row answer to unseen pictures; its model is kept."""
+def _kept(case: Case, way: str, model: bytes, choosing: Dataset, path: Path, threads: int) -> bytes:
+    """Return the model of a row from its file, which is made where it is not there."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(_make(case, way, model, choosing, threads))
-    made = path.read_bytes()
-    base = np.argmax(_answers("zeroskip", "f32", model, unseen), axis=1)
-    answers = np.argmax(_answers(WAYS[way], "f32" if way == "float32" else "int8", made, unseen), axis=1)
-    return np.asarray(unseen.labels) if case.metric == "top1" else base, base, answers
+    return path.read_bytes()
 
 
 def _way(name: str, truth: NDArray[np.int64], base: NDArray[np.int64], answers: NDArray[np.int64]) -> Way:
@@ -90,7 +90,7 @@ def _make(case: Case, way: str, model: bytes, data: Dataset, threads: int) -> by
         feeds = [feed for feed, _ in ModelInput.of_model(LoadedModel.of(model)).feeds(data, 1)]
         return quantize_for(WAYS[way], model, feeds)[0]
     options = zs.CalibrationOptions(
-        max_drop=_MAX_DROP, threads=threads, costs="model", measure_seconds=0.0, probe_samples=16
+        max_drop=_MAX_DROP, threads=threads, costs="model", measure_seconds=0.0, probe_samples=_PROBE_SAMPLES
     )
     thresholds = None
     if way == "int8_thresholds":
@@ -98,9 +98,9 @@ def _make(case: Case, way: str, model: bytes, data: Dataset, threads: int) -> by
     return zs.quantize(model, data, thresholds=thresholds, options=options).quantized.to_bytes()
 
 
-def _answers(engine: str, precision: Any, model: bytes, data: Dataset) -> NDArray[np.float32]:
-    """Return the first output of an engine for every picture, one at a time, float32 ``[pictures, classes]``."""
+def _answers(engine: str, precision: Any, model: bytes, data: Dataset) -> NDArray[np.int64]:
+    """Return the class that an engine answers to every picture, one at a time."""
     runner = create_engine(engine, 1, precision if engine != "zeroskip" else "f32")
     feeds = [feed for feed, _ in ModelInput.of_model(LoadedModel.of(model)).feeds(data, 1)]
     runner.load(model, {name: value.shape for name, value in feeds[0].items()})
-    return np.concatenate([np.array(runner.run(feed)[0], np.float32) for feed in feeds])
+    return np.argmax(np.concatenate([np.array(runner.run(feed)[0], np.float32) for feed in feeds]), axis=1)

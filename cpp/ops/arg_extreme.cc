@@ -1,7 +1,7 @@
 // arg_extreme: where along an axis the largest or smallest value is, as a number in float32. Indices are exact up to 2^24,
 // and a longer axis is refused; the caller makes integers of them.
+#include <algorithm>
 #include <cmath>
-#include <vector>
 
 #include "kernels/lookup.h"
 #include "ops/ops.h"
@@ -19,14 +19,6 @@ template <bool kIsMax, bool kIsLast>
 bool replaces(float value, float best) {
   if (kIsLast) return kIsMax ? value >= best : value <= best;
   return kIsMax ? value > best : value < best;
-}
-
-template <bool kIsMax, bool kIsLast>
-int64_t scan_row(const float* x, int64_t count) {
-  int64_t found = 0;
-  for (int64_t i = 1; i < count; ++i)
-    if (replaces<kIsMax, kIsLast>(x[i], x[found])) found = i;
-  return found;
 }
 
 // y[j] for columns that lie `inner` apart from row to row.
@@ -81,7 +73,7 @@ class ArgExtreme final : public Op {
         const float* from = x + outer * outer_stride_ + first;
         float* to = y + outer * inner_ + first;
         if (inner_ == 1)
-          *to = static_cast<float>(find(from));
+          find(from, to);
         else
           columns(from, std::min(kStrip, inner_ - first), to);
       }
@@ -91,19 +83,16 @@ class ArgExtreme final : public Op {
 
  private:
   // The extreme by the kernel, then the first place that has it: quicker than to carry the place along.
-  int64_t find(const float* x) const {
+  void find(const float* x, float* y) const {
     const float extreme = row_.function(is_max_ ? Reduction::kMax : Reduction::kMin, x, count_);
-    if (std::isnan(extreme)) return scan(x);
+    if (std::isnan(extreme)) return columns(x, 1, y);
+    *y = 0;  // stays where the caller changes its input meanwhile
     for (int64_t i = 0; i < count_; ++i) {
       const int64_t place = is_last_ ? count_ - 1 - i : i;
-      if (x[place] == extreme) return place;
+      if (x[place] != extreme) continue;
+      *y = static_cast<float>(place);
+      return;
     }
-    return 0;  // the caller changed its input meanwhile
-  }
-
-  int64_t scan(const float* x) const {
-    if (is_max_) return is_last_ ? scan_row<true, true>(x, count_) : scan_row<true, false>(x, count_);
-    return is_last_ ? scan_row<false, true>(x, count_) : scan_row<false, false>(x, count_);
   }
 
   void columns(const float* x, int64_t width, float* y) const {

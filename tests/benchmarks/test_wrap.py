@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the scripts are not part of the package
 
-from benchmarks.page.wrap import wrap
+from benchmarks.page.wrap import wrap, wrap_command
 
 LONG = "word " * 30
 
@@ -32,3 +33,11 @@ def test_a_hard_break_and_a_dash_keep_their_meaning() -> None:
     assert (broken[-2:], next_line) == ("  ", "next  ")
     assert len(dashes) > 2
     assert not any(line.startswith("- ") for line in dashes)
+
+
+def test_long_commands_are_continued_and_say_the_same() -> None:
+    command = "python -m benchmarks.run " + " ".join(f"--option-{place} value" for place in range(12))
+    wrapped = wrap_command(command)
+    assert max(map(len, wrapped.split("\n"))) <= 100
+    assert shlex.split(wrapped.replace("\\\n", "")) == shlex.split(command)
+    assert wrap_command("short one") == "short one"

@@ -143,7 +143,7 @@ def _found(setting: Setting, finder: Finder, keep_best: bool, progress: Progress
         if isinstance(reason, KeyboardInterrupt) and not keep_best:
             raise
         was_interrupted = True
-        if found.earlier is None:  # what took the place of something else has passed the check already
+        if found.earlier is None:  # what took the place of something else has its strength
             found.strength = found.search.best(budget) if budget is not None else 0.0
     setting.work.stop()
     finder.confirm(found, is_last=True, is_final=not was_interrupted)

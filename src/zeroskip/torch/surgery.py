@@ -86,7 +86,8 @@ def replace_relu(
     uses = Counter(found.module_path for _, found in calls)
     if all(_is_exchangeable(node, found, uses) for node, found in calls):
         for _, found in calls:
-            _exchange(model, str(found.module_path), factory)
+            path = str(found.module_path)
+            _set_module(model, path, _made(factory, found, model.get_submodule(path)))
         return model
     return _rewritten(model, graph, calls, factory)
 
@@ -98,7 +99,7 @@ def _is_exchangeable(node: fx.Node, found: Rectifier, uses: Counter[str | None])
 def _exchange_untraced(model: nn.Module, factory: Factory, error: Exception) -> nn.Module:
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     modules = [(name, module) for name, module in model.named_modules(remove_duplicate=False)]
-    relus = [(name, module) for name, module in modules if module_clip(module) is not None]
+    relus = [(name, module, found) for name, module in modules if (found := module_clip(module)) is not None]
     if not relus:
         raise RecipeError(
             "no nn.ReLU or nn.ReLU6 module found, and torch.fx cannot trace the model to look for functions "
@@ -110,21 +111,13 @@ def _exchange_untraced(model: nn.Module, factory: Factory, error: Exception) -> 
         len(relus),
     )
     made: dict[int, FATReLU] = {}
-    for name, module in relus:
+    for name, module, found in relus:
         # A shared ReLU stays shared: without a trace its calls cannot be told apart.
         if id(module) in made:
             _LOGGER.warning("'%s' shares its ReLU, and so its threshold, with another layer", name)
-        found = module_clip(module) or Rectifier("", None, None)
         made.setdefault(id(module), _made(factory, found, module))
         _set_module(model, name, made[id(module)])
     return model
-
-
-def _exchange(model: nn.Module, path: str, factory: Factory) -> None:
-    module = model.get_submodule(path)
-    found = module_clip(module)
-    assert found is not None
-    _set_module(model, path, _made(factory, found, module))
 
 
 def _made(factory: Factory, found: Rectifier, like: nn.Module) -> FATReLU:

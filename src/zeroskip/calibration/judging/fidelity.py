@@ -53,14 +53,7 @@ class FidelityMetric:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
         """Return by input the squared error, the variation, and whether anything changed."""
         first, second = (columns_of(side, self.output) for side in (reference, outputs))
-        if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
-            if are_labels(first):
-                differ = (first != second).reshape(len(first), -1)
-                return (
-                    differ.sum(axis=1, dtype=np.float64),
-                    np.full(len(first), differ.shape[1], float),
-                    differ.any(axis=1),
-                )
+        if isinstance(first, np.ndarray) and isinstance(second, np.ndarray) and not are_labels(first):
             rows = first.reshape(len(first), -1).astype(np.float64)
             others = second.reshape(len(second), -1)
             # Rounding varies outputs that do not vary otherwise; a loss in units of nothing would be infinite.
@@ -82,7 +75,7 @@ def are_labels(column: Any) -> bool:
 
 
 def _row_parts(row: NDArray[Any], other: NDArray[Any]) -> tuple[float, float, bool]:
-    """Return the same for one input of its own shape; its values vary about their mean."""
+    """Return the same for one input by itself: labels, or a shape of its own, whose values vary about their mean."""
     if are_labels(row):
         differ = np.ones(np.shape(row), bool) if np.shape(row) != np.shape(other) else np.asarray(row != other)
         return float(differ.sum()), float(max(differ.size, 1)), bool(differ.any())

@@ -25,7 +25,6 @@ _EMBEDDING_WIDTH = 64
 _SAME_LENGTH = 1e-3
 _CONSTANT_INPUTS, _CONSTANT = 8, 0.9
 _SORTED_INPUTS, _SORTED_WIDTH = 4, 3
-_RANKED = "its rows are sorted, so its largest value says nothing"
 _SURE = 1e-6
 _CLASS_NAMES = re.compile(r"logit|prob|softmax|class|score|pred", re.IGNORECASE)
 _EMBEDDING_NAMES = re.compile(r"embed|feat|descriptor|represent|vector|landmark|keypoint|norm", re.IGNORECASE)
@@ -38,10 +37,12 @@ class OutputKind:
     Args:
         kind: The kind.
         reason: In words.
+        is_ranked: Whether its rows are sorted, so that the first value is the largest for every input.
     """
 
     kind: Kind
     reason: str
+    is_ranked: bool = False
 
 
 def kind_of(
@@ -63,7 +64,7 @@ def kind_of(
     if not np.isfinite(rows).all():
         return OutputKind("classes", "it is not finite")
     if _are_sorted(rows):
-        return OutputKind("values", _RANKED)
+        return OutputKind("values", "its rows are sorted, so its largest value says nothing", is_ranked=True)
     if is_probability(rows):
         return OutputKind("classes", "its rows are probabilities")
     if class_count == width:
@@ -72,11 +73,6 @@ def kind_of(
     if len(rows) > 1 and width > 2 and np.ptp(lengths) <= min(_SAME_LENGTH * spread, _SAME_LENGTH * lengths.max()):
         return OutputKind("embedding", "its rows have one length")
     return _by_names_and_values(name, rows, labels)
-
-
-def are_ranked(kind: OutputKind) -> bool:
-    """Tell whether an output is one of ranked values, whose first is the largest for every input."""
-    return kind.reason == _RANKED
 
 
 def _are_sorted(rows: NDArray[np.float64]) -> bool:

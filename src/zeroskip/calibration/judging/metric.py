@@ -16,7 +16,7 @@ from .classes import ClassMetric
 from .dense import Detection, MeanIoU
 from .fidelity import FidelityMetric, JointFidelity, are_labels
 from .judge import Judge, guards_of, top_metric
-from .kinds import are_ranked, kind_of
+from .kinds import kind_of
 from .outputs import Outputs
 from .protocol import Labels, Metric, MetricFunction
 from .tasks import IDENTITY_METRICS, LABELS, TASKS, SequenceAccuracy, task_metric
@@ -207,7 +207,7 @@ def _automatic(judge: Judge, outputs: Outputs, labels: NDArray[np.int64] | None,
     if len(chosen) == 1:
         return replace(judge, metric=replace(LABELS["agreement" if labels is None else "top1"], output=chosen[0]))
     for name in names:
-        if are_ranked(judge.kinds[name]):
+        if judge.kinds[name].is_ranked:
             notes.append(
                 f"output '{name}' is sorted, as by TopK: its largest value is always the first, so its fidelity is "
                 "bounded; a function of (outputs, targets) as metric judges what it ranks"

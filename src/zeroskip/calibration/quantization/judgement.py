@@ -48,8 +48,7 @@ class Judgement:
         estimate = self.estimate(choice, path)
         if estimate is None or holdout.likely_drop is None:
             return self._budget.allows(holdout, as_counted=True)
-        margin = 0.5 / estimate.samples
-        return self._budget.admits(max(holdout.drop, estimate.drop - margin), holdout.information_loss)
+        return self._budget.admits(holdout.drop, holdout.information_loss) and self._budget.holds(estimate)
 
     def estimate(self, choice: Choice, path: Sequence[Choice] = ()) -> DropEstimate | None:
         """Return the best estimate of what a choice loses; None where losses do not add up to the metric."""

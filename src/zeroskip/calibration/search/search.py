@@ -195,7 +195,7 @@ class Search:
         if not self._passes(place, budget):
             return False
         estimate = self.estimate(place / GRID, budget) if place else None
-        return estimate is None or estimate.drop <= budget.max_drop + 0.5 / estimate.samples
+        return estimate is None or budget.holds(estimate)
 
     def _anchor(self) -> None:
         """Try on the holdout, too, what shows best how expected drops are to be read."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ...isotonic import monotone
-from ..records import Score
+from ..records import DropEstimate, Score
 
 FINEST = 2
 """Places are not told apart more finely than this."""
@@ -44,6 +44,10 @@ class Budget:
         """
         drop = max(score.drop, score.searched_drop) if as_counted else score.searched_drop
         return self.admits(drop, score.information_loss)
+
+    def holds(self, estimate: DropEstimate) -> bool:
+        """Whether an estimated drop keeps within the budget; half an input is no excess."""
+        return estimate.drop <= self.max_drop + 0.5 / estimate.samples
 
     def admits(self, drop: float, information_loss: float) -> bool:
         """Whether a drop and an information loss keep within the budget; NaN does not."""

@@ -63,15 +63,15 @@ def multiply_integers(draft: Draft, step: DraftStep, operands: list[Scale], resu
         return None
     steps = np.float32(operands[0].scale) * scales
     values, stored = weights.values, f"{step.constants['weight']}:s8"
-    bias = _integer_bias(draft, step, steps)
-    if bias is None or not _fits(values, bias):
+    bias = _fitting_bias(draft, step, steps, values)
+    if bias is None:
         coarser = _coarser_steps(draft, step, steps, values, result)
         if coarser is None:
             return None
         values = np.rint(values * _per_output(steps / coarser, values)).astype(np.int8)
         stored, steps = f"{step.name}:weight:s8", coarser
-        bias = _integer_bias(draft, step, steps)
-        if bias is None or not _fits(values, bias):
+        bias = _fitting_bias(draft, step, steps, values)
+        if bias is None:
             return None
     made = DraftStep(_INTEGER_FORMS[step.op], step.name, [], [], dict(step.attributes), macs=step.macs)
     made.notes = list(step.notes)
@@ -134,6 +134,17 @@ def rescale(draft: Draft, op: str, step: DraftStep, operands: list[Scale], resul
     return made
 
 
+def _fitting_bias(
+    draft: Draft, step: DraftStep, steps: NDArray[np.float32], weights: NDArray[Any]
+) -> NDArray[np.int32] | None:
+    """Return the bias in units of ``steps``; None if it, or a sum of products with it, leaves 32 bits."""
+    bias = _integer_bias(draft, step, steps)
+    if bias is None:
+        return None
+    products = _TOP * np.abs(weights.astype(np.int64)).reshape(len(weights), -1).sum(axis=1)
+    return bias if bool((products + np.abs(bias.astype(np.int64)) <= np.iinfo(np.int32).max).all()) else None
+
+
 def _integer_bias(draft: Draft, step: DraftStep, steps: NDArray[np.float32]) -> NDArray[np.int32] | None:
     """Return the bias in units of ``steps``, one for each output; None if that leaves 32 bits."""
     name = step.constants.get("bias")
@@ -170,12 +181,6 @@ def _coarser_steps(
 
 def _per_output(factors: NDArray[np.float32], weights: NDArray[Any]) -> NDArray[np.float32]:
     return factors.reshape((-1,) + (1,) * (weights.ndim - 1))
-
-
-def _fits(weights: NDArray[Any], bias: NDArray[np.int32]) -> bool:
-    """Whether no sum of products with integers of 8 bits leaves 32 bits."""
-    products = _TOP * np.abs(weights.astype(np.int64)).reshape(len(weights), -1).sum(axis=1)
-    return bool(np.all(products + np.abs(bias.astype(np.int64)) <= np.iinfo(np.int32).max))
 
 
 def _set_residual(made: DraftStep, other: Scale, result: Scale) -> None:
