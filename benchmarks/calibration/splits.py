@@ -132,7 +132,7 @@ def _found(model: bytes, data: Dataset, first: int, is_counted: bool, unseen: Da
     setting = Setting(model, data, None, CalibrationOptions(max_drop=BUDGETS[-1], metric="top1", threads=1))
     if is_counted:
         assert isinstance(setting.metric.metric, ClassMetric)
-        setting.metric = replace(setting.metric, metric=replace(setting.metric.metric, temperature=None))
+        setting.metric = replace(setting.metric, metric=replace(setting.metric.metric, confidence=None))
     results, _, _ = Comparison(setting).run(_METHOD)
     right = _right(model, unseen)
     for budget, result in zip(BUDGETS, results, strict=True):

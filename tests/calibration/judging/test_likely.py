@@ -10,7 +10,7 @@ import pytest
 from tiny_network import CLASSES, tiny_data, tiny_network
 from zeroskip import InferenceSession
 from zeroskip.calibration import Score, Trial, calibrate
-from zeroskip.calibration.judging.likely import expected_drop, fitted_temperature, likely_drop
+from zeroskip.calibration.judging.likely import Confidence, likely_drop
 from zeroskip.calibration.judging.metric import choose_metric
 from zeroskip.calibration.search.search import GRID, Search
 from zeroskip.calibration.search.walk import Budget, Walk
@@ -36,27 +36,61 @@ def test_the_expected_drop_is_the_mean_of_counted_ones_and_varies_less(seed: int
     scores = truth * temperature
     others = scores + temperature * rng.normal(size=scores.shape)
     labels = drawn(rng, truth)
-    fitted = fitted_temperature(scores, labels)
-    assert fitted == pytest.approx(temperature, rel=0.15)
+    fitted = Confidence.fitted(scores, labels)
+    assert fitted.temperature == pytest.approx(temperature, rel=0.15)
+    assert abs(fitted.tie_odds) < 0.1
     hits = [(rows.argmax(axis=1) == labels).astype(float) for rows in (scores, others)]
     counted = hits[0] - hits[1]
-    expected = expected_drop(scores, others, fitted)
+    expected = fitted.expected_losses(scores, others).mean()
     assert expected == pytest.approx(counted.mean(), abs=4.0 * counted.std() / np.sqrt(len(labels)) + 0.01)
     small = [slice(start, start + 100) for start in range(0, len(labels), 100)]
     by_chance = np.std([counted[part].mean() for part in small])
-    assert np.std([expected_drop(scores[part], others[part], fitted) for part in small]) < 0.7 * by_chance
+    assert np.std([fitted.expected_losses(scores[part], others[part]).mean() for part in small]) < 0.7 * by_chance
+
+
+SURE = 5_000
+
+
+def with_ties(rng: np.random.Generator, ties: int, odds: float) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs near a tie, whose first answer is right by more than the scores say, then sure ones."""
+    ahead = np.concatenate([rng.uniform(0.0, 1.0, ties), rng.uniform(1.5, 5.0, SURE)])
+    scores = np.stack([ahead, np.zeros_like(ahead), np.full_like(ahead, -20.0)], axis=1)
+    more = np.where(np.arange(len(ahead)) < ties, odds, 0.0)
+    labels = rng.random(len(ahead)) < 1.0 / (1.0 + np.exp(ahead + more))
+    return scores, labels.astype(np.int64)
+
+
+def test_near_ties_the_labels_correct_the_probabilities() -> None:
+    scores, labels = with_ties(np.random.default_rng(3), 2_000, 0.6)
+    fitted = Confidence.fitted(scores, labels)
+    ties, others = scores[:2_000], scores[:2_000, [1, 0, 2]]
+    counted = np.where(labels[:2_000] == 0, 1.0, -1.0).mean()
+    assert fitted.expected_losses(ties, others).mean() == pytest.approx(counted, abs=0.06)
+    assert counted - Confidence(fitted.temperature).expected_losses(ties, others).mean() > 0.1
+
+
+@pytest.mark.parametrize(("ties", "least", "most"), [(4, -0.1, 0.1), (100, 0.2, 0.5), (4_000, 0.5, 0.9)])
+def test_few_inputs_leave_the_odds_of_ties_near_none(ties: int, least: float, most: float) -> None:
+    rng = np.random.default_rng(4)
+    found = [Confidence.fitted(*with_ties(rng, ties, 0.8)).tie_odds for _ in range(20)]
+    assert least < np.mean(found) < most
+
+
+def test_one_class_has_no_ties() -> None:
+    assert Confidence.fitted(np.zeros((5, 1)), np.zeros(5, np.int64)).tie_odds == 0.0
 
 
 def test_predictions_that_stay_cost_nothing() -> None:
     scores = np.random.default_rng(0).normal(size=(50, 4))
-    assert expected_drop(scores, 3.0 * scores, 1.0) == 0.0
+    assert not Confidence(1.0, 0.5).expected_losses(scores, 3.0 * scores).any()
     assert likely_drop(0.0, 0.0, 0.0, 50) == 0.0
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_outputs_that_are_not_finite_cost_everything(bad: float) -> None:
     finite, broken = np.zeros((2, 3)), np.full((2, 3), bad)
-    assert expected_drop(finite, broken, 1.0) == expected_drop(broken, finite, 1.0) == float("inf")
+    for pair in ((finite, broken), (broken, finite)):
+        assert (Confidence(1.0).expected_losses(*pair) == float("inf")).all()
     assert likely_drop(0.0, float("inf"), 1.0, 2) == float("inf")
 
 

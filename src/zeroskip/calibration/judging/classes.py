@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...metrics import agreement, kl_divergence, log_scores, log_softmax, predictions, top1, topk_hits
-from .likely import expected_drop, likely_drop
+from ...metrics import agreement, kl_divergence, log_scores, predictions, top1, topk_hits
+from .likely import Confidence, likely_drop
 from .losses import Losses
 from .protocol import LEAST_INFORMATION, Labels, pick
 
@@ -25,13 +25,13 @@ class ClassMetric:
     Args:
         name: ``"top1"``, ``"top5"`` or another number, or ``"agreement"``.
         is_probability: Whether the outputs are probabilities already.
-        temperature: With which the dense model's probabilities fit the labels; for top-1.
+        confidence: What the dense model's scores say of its being right; for top-1.
         output: Name of the output that is judged; of the only one by default.
     """
 
     name: str
     is_probability: bool
-    temperature: float | None = None
+    confidence: Confidence | None = None
     output: str = ""
 
     def value(self, reference: Any, outputs: Any, labels: Labels) -> float:
@@ -48,12 +48,11 @@ class ClassMetric:
 
     def likely_drop(self, reference: Any, outputs: Any, counted: float) -> float | None:
         """See :class:`Metric`."""
-        if self.temperature is None:
+        if self.confidence is None:
             return None
         reference, outputs = self._pair(reference, outputs)
-        scores, others = (log_scores(rows, probabilities=self.is_probability) for rows in (reference, outputs))
-        expected = expected_drop(scores, others, self.temperature)
-        return likely_drop(counted, expected, 1.0 - agreement(reference, outputs), len(scores))
+        expected = float(self._expected(self.confidence, reference, outputs).mean())
+        return likely_drop(counted, expected, 1.0 - agreement(reference, outputs), len(reference))
 
     def losses(self, reference: Any, outputs: Any, labels: Labels) -> Losses:
         """See :class:`Metric`."""
@@ -66,17 +65,13 @@ class ClassMetric:
         was_right, is_right = (topk_hits(rows, labels, self.k) for rows in (reference, outputs))
         counted = was_right.astype(np.float32) - is_right
         expected = None
-        if self.temperature is not None:
-            lost = self._expected(reference, before, after, self.temperature)
-            expected = np.where(after < 0, np.inf, lost).astype(np.float32)
+        if self.confidence is not None:
+            expected = self._expected(self.confidence, reference, outputs).astype(np.float32)
         return Losses("answers", counted, changed, expected, ones)
 
-    def _expected(
-        self, reference: NDArray[Any], before: NDArray[np.int64], after: NDArray[np.int64], temperature: float
-    ) -> NDArray[np.float64]:
-        scores, rows = log_scores(reference, probabilities=self.is_probability), np.arange(len(before))
-        probabilities = np.exp(log_softmax(scores / temperature))
-        return np.asarray(probabilities[rows, before] - probabilities[rows, after])
+    def _expected(self, confidence: Confidence, reference: NDArray[Any], outputs: NDArray[Any]) -> NDArray[np.float64]:
+        scores, others = (log_scores(rows, probabilities=self.is_probability) for rows in (reference, outputs))
+        return confidence.expected_losses(scores, others)
 
     def information_loss(self, reference: Any, outputs: Any) -> float:
         """See :class:`Metric`."""

@@ -13,7 +13,7 @@ from ...metrics import agreement, is_probability, log_scores, nearest_kept, top1
 from .classes import ClassMetric
 from .fidelity import FidelityMetric
 from .kinds import OutputKind
-from .likely import fitted_temperature
+from .likely import Confidence
 from .losses import Losses
 from .outputs import Outputs
 from .protocol import Labels, Metric, pick
@@ -44,11 +44,6 @@ class Judge:
     def output(self) -> str:
         """Name of the output that the metric judges; empty where it judges all of them."""
         return str(getattr(self.metric, "output", ""))
-
-    @property
-    def temperature(self) -> float | None:
-        """With which the dense model's probabilities fit the labels; for top-1."""
-        return getattr(self.metric, "temperature", None)
 
     def value(self, reference: Any, outputs: Any, labels: Labels) -> float:
         """See :class:`Metric`."""
@@ -157,5 +152,5 @@ def top_metric(base: ClassMetric, reference: Any, labels: Labels, k: int = 1) ->
         )
     if k > 1:
         return replace(base, name=name)
-    temperature = fitted_temperature(log_scores(rows, probabilities=base.is_probability), labels)
-    return replace(base, name=name, temperature=temperature)
+    confidence = Confidence.fitted(log_scores(rows, probabilities=base.is_probability), labels)
+    return replace(base, name=name, confidence=confidence)
