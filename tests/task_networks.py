@@ -146,6 +146,31 @@ def segmenting_network() -> bytes:
     return _build(nodes, constants, image, {"maps": (TensorProto.FLOAT, ["N", 3, 8, 8])})
 
 
+def choosing_network(head: str) -> bytes:
+    """Return a network whose answer are class indices: of ``"TopK"`` with their values, of ``"ArgMax"`` beside a mask.
+
+    The mask says for each of 8x8 places whether it is bright.
+    """
+    nodes, constants, random = _trunk()
+    _pooled(nodes)
+    constants["head"] = random.standard_normal((32, 10)).astype(np.float32)
+    nodes.append(helper.make_node("MatMul", ["flat", "head"], ["logits"], "head"))
+    image = {"image": (TensorProto.FLOAT, ["N", 3, SIDE, SIDE])}
+    if head == "TopK":
+        constants["k"] = np.array([3], np.int64)
+        nodes.append(helper.make_node("TopK", ["logits", "k"], ["best", "out"], "top", axis=1))
+        outputs = {"best": (TensorProto.FLOAT, ["N", 3]), "out": (TensorProto.INT64, ["N", 3])}
+        return _build(nodes, constants, image, outputs)
+    constants["bright"] = np.float32(0.5)
+    nodes += [
+        helper.make_node("ArgMax", ["logits"], ["out"], "choice", axis=1, keepdims=0),
+        helper.make_node("ReduceMean", ["relu3"], ["mean"], "mean", axes=[1], keepdims=0),
+        helper.make_node("Greater", ["mean", "bright"], ["mask"], "mask"),
+    ]
+    outputs = {"out": (TensorProto.INT64, ["N"]), "mask": (TensorProto.BOOL, ["N", 8, 8])}
+    return _build(nodes, constants, image, outputs)
+
+
 def yolo_network() -> bytes:
     """Return a detector of two classes, raw as YOLOv8 exports it: a box of 8x8 pixels about each of 64 places."""
     nodes, constants, random = _trunk()

@@ -39,6 +39,8 @@ def preflight(
         ModelError: If the model cannot be read or run.
     """
     from ..engine import InferenceSession, SessionOptions
+    from ..onnx import LoadedModel
+    from ..onnx.chosen_outputs import chosen_outputs
 
     for part in (data, holdout):
         part.check(progress)
@@ -57,7 +59,8 @@ def preflight(
     outputs = run(few)
     if outputs.samples != len(few):  # not one row for each input, and so no classes
         return
-    output = is_top1(options.metric, outputs, few.labels, output=options.output)
+    origins = chosen_outputs(LoadedModel.of(model).model)
+    output = is_top1(options.metric, outputs, few.labels, output=options.output, origins=origins)
     if output is None:
         return
     baseline = judge_data(pick(outputs, output), [few], lambda inputs: pick(run(inputs), output))

@@ -15,6 +15,7 @@ from ..engine.cost import StepCurves
 from ..engine.run.density_sweep import sweep_densities
 from ..errors import CalibrationError, DataError
 from ..journal import Arrays, digest
+from ..onnx.chosen_outputs import chosen_outputs
 from ..progress import Progress
 from .compensation.compensation import MAX_INPUTS
 from .judging.baseline import Baseline, judge_data
@@ -205,7 +206,10 @@ class Setting:
         """Judge the model as it is on all data that have labels, where these are what the metric goes by."""
         halves = [half for half in (self.calibration, self.holdout) if half.data.labels is not None]
         outputs, options = self.calibration.dense.outputs, self.options
-        output = is_top1(options.metric, outputs, self.calibration.data.labels, output=options.output)
+        output = is_top1(
+            options.metric, outputs, self.calibration.data.labels, output=options.output,
+            origins=chosen_outputs(self.model),
+        )  # fmt: skip
         if not halves or output is None:
             return None
         baseline = judge_data(
@@ -239,7 +243,7 @@ class Setting:
         options, half = self.options, self.calibration
         judge = choose_metric(
             options.metric, half.dense.outputs, half.data.targets, output=options.output,
-            class_count=self._class_count(), input_shapes=half.input_shapes,
+            class_count=self._class_count(), input_shapes=half.input_shapes, origins=chosen_outputs(self.model),
         )  # fmt: skip
         if judge.name in WITHOUT_SCALE and not options.has_target and options.max_drop is None:
             raise CalibrationError(

@@ -8,7 +8,6 @@ import pytest
 from tiny_network import tiny_data, tiny_network
 from zeroskip.calibration import calibrate
 from zeroskip.calibration.judging.metric import ClassMetric, FidelityMetric, choose_metric
-from zeroskip.calibration.judging.outputs import Outputs
 from zeroskip.calibration.options import CalibrationOptions
 from zeroskip.calibration.problem import Setting
 from zeroskip.errors import CalibrationError
@@ -116,13 +115,3 @@ def test_outputs_without_classes_are_judged_by_fidelity() -> None:
 def test_outputs_that_are_not_finite_lose_everything(metric: ClassMetric | FidelityMetric) -> None:
     outputs = np.eye(4, dtype=np.float32)
     assert metric.information_loss(outputs, np.full_like(outputs, np.nan)) == float("inf")
-
-
-def test_ranked_values_are_not_judged_by_which_is_the_largest() -> None:
-    scores = np.random.default_rng(0).normal(size=(40, 10)).astype(np.float32)
-    order = np.argsort(-scores, axis=1)[:, :5]
-    outputs = Outputs({"values": np.take_along_axis(scores, order, axis=1), "indices": order})
-    for labels in (None, scores.argmax(axis=1)):
-        judge = choose_metric("auto", outputs, labels)
-        assert judge.metric.name == "fidelity"
-        assert "is sorted" in judge.notes[0]

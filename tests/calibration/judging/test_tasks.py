@@ -54,32 +54,6 @@ def test_values_are_those_of_the_definition(name: str, dense: Any, now: Any, tar
     assert losses.counted.sum() / losses.scale.sum() == pytest.approx(drop, abs=1e-5)
 
 
-LABELS = np.arange(12) % 3
-OTHERS = np.where(np.arange(12) < 3, 7, LABELS)
-
-
-@pytest.mark.parametrize(
-    ("wanted", "targets", "name", "expected"),
-    [
-        ("auto", None, "agreement", 0.75),
-        ("auto", np.where(np.arange(12) < 6, LABELS, 5), "top1", 0.25),
-        ("top1", LABELS, "top1", 0.75),
-        ("agreement", LABELS, "agreement", 0.75),
-        ("fidelity", None, "fidelity", 0.75),
-    ],
-)
-@pytest.mark.parametrize("shape", [(12,), (12, 1)])
-def test_labels_that_a_model_chooses_itself_are_compared(
-    wanted: str, targets: Any, name: str, expected: float, shape: tuple[int, ...]
-) -> None:
-    """Between the numbers of classes there is no distance."""
-    dense, now = LABELS.reshape(shape), OTHERS.reshape(shape)
-    judge = choose_metric(wanted, dense, targets if wanted != "agreement" else None)
-    assert judge.name == name
-    assert judge.value(dense, now, targets if wanted != "agreement" else None) == pytest.approx(expected)
-    assert judge.metric.information_loss(dense, now) == pytest.approx(0.25)
-
-
 def test_pixels_of_other_classes_are_counted() -> None:
     maps = RNG.integers(0, 21, (6, 4, 5))
     other = maps.copy()

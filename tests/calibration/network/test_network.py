@@ -9,7 +9,14 @@ import onnxruntime as ort
 import pytest
 
 import zeroskip as zs
-from task_networks import detector_network, embedding_network, pictures, reader_network, two_input_network
+from task_networks import (
+    choosing_network,
+    detector_network,
+    embedding_network,
+    pictures,
+    reader_network,
+    two_input_network,
+)
 from zeroskip.calibration import SequenceAccuracy
 from zeroskip.calibration.options import CalibrationOptions
 from zeroskip.calibration.problem import Setting
@@ -122,3 +129,27 @@ def test_a_time_limit_too_short_for_anything_is_no_error() -> None:
     result = zs.calibrate(model, items, 0.1, time_limit=1e-6, **QUICK)
     assert result.was_interrupted
     assert result.is_zero
+
+
+@pytest.mark.parametrize(("head", "beside"), [("TopK", "best"), ("ArgMax", "mask")])
+@pytest.mark.parametrize("is_labelled", [True, False])
+def test_models_that_answer_by_class_indices_are_judged_by_these(head: str, beside: str, is_labelled: bool) -> None:
+    """And what stands beside them counts: a mask of yes and no, or the values of the best."""
+    model, images = choosing_network(head), pictures(48)
+    found = dict(zip(("best", "out"), ort.InferenceSession(model).run(None, {"image": images}), strict=True))
+    answers = (found["out"] if head == "TopK" else found["best"]).reshape(48, -1)[:, 0]
+    labels = np.where(np.arange(48) % 6 == 0, (answers + 1) % 10, answers)
+    data = zs.data.arrays(images, labels if is_labelled else None)
+    result = zs.calibrate(model, data, 0.2, accept_baseline=True, **QUICK)
+    assert (result.metric, result.judged_output) == ("top1" if is_labelled else "agreement", "out")
+    assert {"out", beside} <= set(result.guarded_outputs)
+    assert f"'{beside}'" in result.bounded
+    assert result.to_dict()["guarded_outputs"] == list(result.guarded_outputs)
+    assert not result.is_zero
+    assert result.holdout.agreement is not None
+    assert result.holdout.baseline == pytest.approx(40 / 48 if is_labelled else 1.0, abs=0.1)
+    if is_labelled:
+        assert result.baseline is not None
+        wrong = zs.data.arrays(images, np.clip(answers + 1, 0, 10))
+        with pytest.raises(CalibrationError, match="label - 1"):
+            zs.calibrate(model, wrong, 0.2, **QUICK)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from ...data import Dataset
 from ...data.neighbours import neighbours
 from ...errors import CalibrationError
 
-Outputs = NDArray[np.float32]
+Outputs = NDArray[Any]
 Truth = NDArray[np.int64]
 Hits = NDArray[np.bool_]
 Reading = tuple[str, Truth]
@@ -96,7 +97,8 @@ def judge_baseline(
     """Return how good the model as it is is, and what is wrong if it is near chance.
 
     Args:
-        outputs: float32 ``[N, classes]`` (further axes of length 1), of the model as it is.
+        outputs: float32 ``[N, classes]`` (further axes of length 1), of the model as it is; or integers ``[N, k]``, its
+            answers, best first.
         labels: int64 ``[N]``, class indices.
         readings: Further readings of the labels to try, besides shifted, exchanged and permuted ones.
         alternatives: Other preprocessings to try where the model is not good and no reading of the labels fits.
@@ -105,7 +107,7 @@ def judge_baseline(
         CalibrationError: If labels lie outside the classes of the model.
     """
     predictions = predicted(outputs)
-    classes = outputs.reshape(len(outputs), -1).shape[1]
+    classes = _class_count(outputs, predictions, labels)
     readings = [*_shifted(labels, classes), *readings]
     _check_range(predictions, labels, classes, readings)
     hits = predictions == labels
@@ -161,9 +163,21 @@ def _preprocessings(few: Dataset, run: Callable[[Dataset], Outputs]) -> Iterator
         yield words, lambda other=other: (now, predicted(run(other)) == other.labels)  # type: ignore[misc]
 
 
+def _class_count(outputs: Outputs, predictions: Truth, labels: Truth) -> int:
+    """Return how many classes there are; of answers as many as are seen."""
+    if outputs.dtype.kind == "f":
+        return outputs.reshape(len(outputs), -1).shape[1]
+    return 1 + max(1, int(predictions.max()), int(labels.max()))
+
+
 def predicted(outputs: Outputs) -> Truth:
-    """Return the class with the largest output per input, and what is no class in any reading where there is NaN."""
+    """Return the class with the largest output per input, and what is no class in any reading where there is NaN.
+
+    Of answers it is the first.
+    """
     rows = outputs.reshape(len(outputs), -1)
+    if rows.dtype.kind != "f":
+        return rows[:, 0].astype(np.int64)
     return np.where(np.isnan(rows).any(axis=1), _NO_CLASS, rows.argmax(axis=1)).astype(np.int64)
 
 

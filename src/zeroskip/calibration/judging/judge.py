@@ -10,8 +10,9 @@ import numpy as np
 
 from ...errors import CalibrationError, ShapeError
 from ...metrics import agreement, is_probability, log_scores, nearest_kept, top1
+from .answers import AnswerMetric
 from .classes import ClassMetric
-from .fidelity import FidelityMetric
+from .fidelity import FidelityMetric, are_labels
 from .kinds import OutputKind
 from .likely import Confidence
 from .losses import Losses
@@ -68,10 +69,12 @@ class Judge:
 
     def agreement(self, reference: Any, outputs: Any) -> float | None:
         """Return the share of inputs that two models answer alike, None where the output judged has no classes."""
+        first, second = Outputs.of(reference), Outputs.of(outputs)
         name = self._shown_output("classes")
-        if name is None:
-            return None
-        return agreement(*(pick(Outputs.of(side), name) for side in (reference, outputs)))
+        if name is not None:
+            return agreement(pick(first, name), pick(second, name))
+        name = self._shown_output("answers")
+        return None if name is None else AnswerMetric("agreement", name).value(first, second, None)
 
     def neighbours(self, reference: Any, outputs: Any) -> float | None:
         """Return the share of inputs whose nearest neighbour stays the same, None where no output is an embedding."""
@@ -108,22 +111,24 @@ def guards_of(
     """
     shown = [name for name in reference if name not in reference.hidden]
     fitting = [name for name in shown if is_comparable(reference[name], input_shapes)]
-    if len(fitting) < len(shown):
+    if sum(not are_labels(reference[name]) for name in fitting) < len(shown):  # what labels are made of says more
         fitting += [name for name in reference if name in reference.hidden]
     found: dict[str, Metric] = {}
     for name in fitting:
         column = reference[name]
         if name in kinds and kinds[name].kind == "classes" and isinstance(column, np.ndarray):
             found[name] = ClassMetric("agreement", is_probability(column), output=name)
+        elif name in kinds and kinds[name].kind == "answers":
+            found[name] = AnswerMetric("agreement", name)
         else:
             found[name] = FidelityMetric(output=name)
     return found
 
 
 def is_comparable(column: Any, input_shapes: Sequence[Any] | None = None) -> bool:
-    """Whether an output is of floating point and its shape follows from the shape of the input."""
+    """Whether an output is numbers, labels or texts, and its shape follows from the shape of the input."""
     rows = [np.asarray(row) for row in column]
-    if any(row.dtype.kind != "f" for row in rows) or not any(row.size for row in rows):
+    if any(row.dtype.kind not in "fiub" and not are_labels(row) for row in rows) or not any(row.size for row in rows):
         return False
     if isinstance(column, np.ndarray):
         return True

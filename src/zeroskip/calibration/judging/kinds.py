@@ -1,8 +1,10 @@
-"""Kinds of outputs: class scores, whose largest value means something, or an embedding, whose largest means nothing.
+"""Kinds of outputs: class scores, whose largest value means something, or an embedding, whose largest means nothing;
+or answers, class indices that the model has chosen itself.
 
 An output ``[N, C]`` tells by itself: probabilities are classes, rows of one length are an embedding. So does its name,
 a list of class names in the model, labels that fit, and a width that is a multiple of 64. Else the largest value of
 class scores stands out of its row, and that of an embedding is about what the largest of C random numbers would be.
+Integers are answers where the graph shows them to be places of largest values, or by their names and values.
 """
 
 from __future__ import annotations
@@ -16,8 +18,11 @@ from numpy.typing import NDArray
 
 from ...metrics import is_probability, predictions
 from .baseline import binomial_tail
+from .fidelity import are_labels
 
-Kind = Literal["classes", "embedding", "values"]
+Kind = Literal["classes", "answers", "embedding", "values"]
+Origin = Literal["values", "places"]
+"""Of an output that TopK, ArgMax or ArgMin makes: the values that were found, best first, or where they were."""
 
 FEW_CLASSES = 32
 """Outputs of fewer values are hardly ever embeddings."""
@@ -27,6 +32,8 @@ _CONSTANT_INPUTS, _CONSTANT = 8, 0.9
 _SORTED_INPUTS, _SORTED_WIDTH = 4, 3
 _SURE = 1e-6
 _CLASS_NAMES = re.compile(r"logit|prob|softmax|class|score|pred", re.IGNORECASE)
+_ANSWER_NAMES = re.compile(r"class|label|pred|ind(ex|ices)|idx|ids?$|top_?k?|rank", re.IGNORECASE)
+_COUNT_NAMES = re.compile(r"(^|[^a-z])(num|n|count|len|lengths?|sizes?|total|valid)([^a-z]|$)", re.IGNORECASE)
 _EMBEDDING_NAMES = re.compile(r"embed|feat|descriptor|represent|vector|landmark|keypoint|norm", re.IGNORECASE)
 
 
@@ -46,7 +53,11 @@ class OutputKind:
 
 
 def kind_of(
-    name: str, column: Any, labels: NDArray[np.int64] | None = None, class_count: int | None = None
+    name: str,
+    column: Any,
+    labels: NDArray[np.int64] | None = None,
+    class_count: int | None = None,
+    origin: Origin | None = None,
 ) -> OutputKind:
     """Return what an output of the model is.
 
@@ -55,8 +66,13 @@ def kind_of(
         column: Its values for N inputs.
         labels: Class indices of the inputs, if there are any that may be this output's.
         class_count: How many class names the model states.
+        origin: What it is to the TopK, ArgMax or ArgMin that makes it, if one does.
     """
+    if are_labels(column) and _are_answers(name, column, origin):
+        return OutputKind("answers", "it is what the model chose")
     is_array = isinstance(column, np.ndarray) and column.dtype.kind == "f"
+    if is_array and origin == "values":
+        return OutputKind("values", "its rows are sorted, so its largest value says nothing", is_ranked=True)
     if not is_array or sum(side != 1 for side in column.shape[1:]) != 1:
         return OutputKind("values", "it is no row of numbers for each input")
     rows = column.reshape(len(column), -1).astype(np.float64)
@@ -73,6 +89,20 @@ def kind_of(
     if len(rows) > 1 and width > 2 and np.ptp(lengths) <= min(_SAME_LENGTH * spread, _SAME_LENGTH * lengths.max()):
         return OutputKind("embedding", "its rows have one length")
     return _by_names_and_values(name, rows, labels)
+
+
+def _are_answers(name: str, column: Any, origin: Origin | None) -> bool:
+    """Tell whether labels are one choice for each input, or several, best first: none of these comes twice."""
+    if sum(side != 1 for side in column.shape[1:]) > 1:
+        return False
+    if origin == "places":
+        return True
+    rows = column.reshape(len(column), -1)
+    if rows.shape[1] == 1:
+        return not _COUNT_NAMES.search(name)
+    if rows.dtype.kind not in "iu" or rows.shape[1] == 0 or not _ANSWER_NAMES.search(name) or rows.min() < 0:
+        return False
+    return bool((np.diff(np.sort(rows, axis=1), axis=1) > 0).all())
 
 
 def _are_sorted(rows: NDArray[np.float64]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from ...errors import CalibrationError
 from ...metrics import agreement, is_probability
+from .answers import AnswerMetric
 from .classes import ClassMetric
 from .dense import Detection, MeanIoU
-from .fidelity import FidelityMetric, JointFidelity, are_labels
+from .fidelity import FidelityMetric, JointFidelity
 from .judge import Judge, guards_of, top_metric
-from .kinds import kind_of
+from .kinds import Origin, kind_of
 from .outputs import Outputs
 from .protocol import Labels, Metric, MetricFunction
-from .tasks import IDENTITY_METRICS, LABELS, TASKS, SequenceAccuracy, task_metric
+from .tasks import IDENTITY_METRICS, TASKS, SequenceAccuracy, task_metric
 
 MetricName = Literal[
     "auto", "top1", "top5", "agreement", "fidelity", "binary", "multilabel", "miou", "detection", "cosine",
@@ -133,18 +134,20 @@ def choose_metric(
     output: str | None = None,
     class_count: int | None = None,
     input_shapes: Sequence[Any] | None = None,
+    origins: Mapping[str, Origin] | None = None,
 ) -> Judge:
     """Return what judges the outputs.
 
     Args:
         wanted: ``"auto"`` is ``"top1"`` with labels that are class indices; without, ``"agreement"`` for outputs that
-            are class scores or one label for each input, and ``"fidelity"`` for others. Or another name, a function of
+            are class scores or class indices, and ``"fidelity"`` for others. Or another name, a function of
             outputs and targets, or a :class:`Metric`.
         reference: Outputs of the dense model on the calibration data.
         labels: Targets of these, or None.
         output: Name of the output to judge; None chooses.
         class_count: How many class names the model states.
         input_shapes: Shape of every input; None where all are alike.
+        origins: By output what it is to the TopK, ArgMax or ArgMin that makes it.
 
     Raises:
         CalibrationError: If the metric is unknown or needs what is not there, lower is better of it, or the dense
@@ -156,7 +159,8 @@ def choose_metric(
     if output is not None and output not in shown:
         raise CalibrationError(f"the model has no output '{output}'; its outputs are {list(shown)}")
     classes = _class_labels(labels)
-    kinds = {name: kind_of(name, column, classes, class_count) for name, column in shown.items()}
+    made = origins or {}
+    kinds = {name: kind_of(name, column, classes, class_count, made.get(name)) for name, column in shown.items()}
     judge = Judge(FidelityMetric(), guards_of(outputs, kinds, input_shapes), kinds)
     if isinstance(wanted, SequenceAccuracy):
         wanted = wanted.metric
@@ -203,9 +207,9 @@ def _automatic(judge: Judge, outputs: Outputs, labels: NDArray[np.int64] | None,
         base = ClassMetric("agreement", is_probability(shown[name]), output=name)
         metric = base if labels is None else top_metric(base, shown, labels)
         return replace(judge, metric=metric, notes=tuple(notes))
-    chosen = [name for name in names if _is_one_label(shown[name])]
+    chosen = [name for name in names if judge.kinds[name].kind == "answers"]
     if len(chosen) == 1:
-        return replace(judge, metric=replace(LABELS["agreement" if labels is None else "top1"], output=chosen[0]))
+        return replace(judge, metric=_answers("agreement" if labels is None else "top1", chosen[0], shown, labels))
     for name in names:
         if judge.kinds[name].is_ranked:
             notes.append(
@@ -227,9 +231,19 @@ def _automatic(judge: Judge, outputs: Outputs, labels: NDArray[np.int64] | None,
     return replace(judge, metric=_fidelity(fitting or inside or names), notes=tuple(notes))
 
 
-def _is_one_label(column: Any) -> bool:
-    """Tell whether the model itself says one label for each input."""
-    return isinstance(column, np.ndarray) and are_labels(column) and column.size == len(column)
+def _answers(wanted: str, output: str, shown: Outputs, labels: Labels) -> AnswerMetric:
+    """Return the metric of class indices that the model has chosen."""
+    metric = AnswerMetric(wanted, output)
+    if wanted == "agreement":
+        return metric
+    if labels is None:
+        raise CalibrationError(f"metric '{wanted}' needs labels, and the data have none: use 'agreement'")
+    if metric.value(shown, shown, labels) == 0.0:  # a budget on it would allow everything
+        raise CalibrationError(
+            f"the model itself is right on none of {shown.samples} inputs: check the labels and the preprocessing, or "
+            "use metric 'agreement'"
+        )
+    return metric
 
 
 def _fidelity(names: list[str]) -> Metric:
@@ -250,8 +264,8 @@ def _named(wanted: str, judge: Judge, shown: Outputs, labels: Labels, output: st
     if wanted in TASKS:
         return task_metric(wanted, name)
     column = shown[name]
-    if wanted in LABELS and _is_one_label(column):
-        return replace(LABELS[wanted], output=name)
+    if judge.kinds[name].kind == "answers":
+        return _answers(wanted, name, shown, labels)
     if not isinstance(column, np.ndarray) or sum(side != 1 for side in column.shape[1:]) != 1:
         shape = list(np.shape(column)) if isinstance(column, np.ndarray) else "of a shape of its own for every input"
         raise CalibrationError(
@@ -269,6 +283,8 @@ def _only_output(wanted: str, judge: Judge, shown: Outputs) -> str:
         return next(iter(shown))
     kind = "classes" if wanted == "agreement" or _TOP.fullmatch(wanted) else "embedding"
     fitting = [name for name, item in judge.kinds.items() if item.kind == kind]
+    if not fitting and kind == "classes":
+        fitting = [name for name, item in judge.kinds.items() if item.kind == "answers"]
     if len(fitting) == 1 and (kind == "classes" or wanted in ("cosine", "neighbours", *IDENTITY_METRICS)):
         return fitting[0]
     raise CalibrationError(
@@ -312,7 +328,14 @@ def agreement_of(reference: Any, outputs: Any) -> float | None:
     return agreement(np.asarray(reference), np.asarray(outputs))
 
 
-def is_top1(wanted: Any, reference: Any, labels: Labels = None, *, output: str | None = None) -> str | None:
+def is_top1(
+    wanted: Any,
+    reference: Any,
+    labels: Labels = None,
+    *,
+    output: str | None = None,
+    origins: Mapping[str, Origin] | None = None,
+) -> str | None:
     """Return the output of which top-1 will be judged, if there are labels; None where something else is.
 
     Args:
@@ -320,20 +343,22 @@ def is_top1(wanted: Any, reference: Any, labels: Labels = None, *, output: str |
         reference: Outputs of the dense model.
         labels: Class indices, or None.
         output: As for :func:`choose_metric`.
+        origins: The same.
     """
     if wanted not in ("auto", "top1"):
         return None
     shown = Outputs.of(reference).shown
     if output is not None and output not in shown:
         return None
-    classes = _class_labels(labels)
+    classes, made = _class_labels(labels), origins or {}
     names = [output] if output is not None else list(shown)
-    for name in names:
-        if wanted == "top1" and len(names) == 1 and isinstance(shown[name], np.ndarray):
-            return name if sum(side != 1 for side in shown[name].shape[1:]) == 1 else None
-        if kind_of(name, shown[name], classes).kind == "classes":
-            return name
-    return None
+    kinds = {name: kind_of(name, shown[name], classes, origin=made.get(name)).kind for name in names}
+    if wanted == "top1" and len(names) == 1 and isinstance(shown[names[0]], np.ndarray):
+        is_row = sum(side != 1 for side in shown[names[0]].shape[1:]) == 1 or kinds[names[0]] == "answers"
+        return names[0] if is_row else None
+    fitting = [name for name in names if kinds[name] == "classes"]
+    chosen = [name for name in names if kinds[name] == "answers" and shown[name].dtype.kind in "iub"]
+    return fitting[0] if fitting else chosen[0] if len(chosen) == 1 else None
 
 
 def is_known(name: str) -> bool:

@@ -134,13 +134,6 @@ def binary_hits(reference: Any, outputs: Any, labels: Labels, name: str) -> Weig
     return _weighted(hits[:, 0])
 
 
-def label_hits(reference: Any, outputs: Any, labels: Labels, name: str) -> Weighted:
-    """Return whether each input's label, which the model itself has chosen, is right, or the original's."""
-    rows = _flat(outputs, name)
-    truth = _flat(reference, name) if labels is None else _truth(labels, rows.shape)
-    return _weighted((rows == truth)[:, 0])
-
-
 def multilabel_scores(reference: Any, outputs: Any, labels: Labels, name: str) -> Weighted:
     """Return each input's F1 over its labels; 1 where none is there and none is said."""
     dense, rows = _flat(reference, name), _flat(outputs, name)
@@ -246,8 +239,6 @@ TASKS: dict[str, MeanMetric] = {
 }
 """Metrics by name."""
 
-LABELS = {name: MeanMetric(name, label_hits, "answers") for name in ("top1", "agreement")}
-"""Metrics of models that return one label for each input instead of scores, by name."""
 IDENTITY_METRICS = ("recall1", "verification")
 
 

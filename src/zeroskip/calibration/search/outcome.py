@@ -13,6 +13,7 @@ from ...data.targets import join
 from ...onnx import Labels, is_branch, labels_of
 from ...system import installed_version
 from ...thresholds import Threshold, ThresholdSet
+from ..judging.baseline import predicted
 from ..judging.outputs import Outputs
 from ..judging.protocol import pick
 from ..judging.statistics import drop_interval, mcnemar
@@ -153,13 +154,8 @@ def _mcnemar(
 ) -> float | None:
     if labels is None:
         return None
-    before, after = (_answers(rows.reshape(len(rows), -1)) == labels for rows in (reference, outputs))
+    before, after = (predicted(rows) == labels for rows in (reference, outputs))
     return mcnemar(int((before & ~after).sum()), int((after & ~before).sum()))
-
-
-def _answers(rows: NDArray[Any]) -> NDArray[Any]:
-    """Return the classes of score rows, or the labels that a model returns itself."""
-    return rows[:, 0] if rows.shape[1] == 1 else rows.argmax(axis=1)
 
 
 def _threshold_set(
