@@ -16,7 +16,7 @@ from tiny_network import tiny_data, tiny_network
 from zeroskip import OutputError, ZeroskipError
 from zeroskip.calibration import CalibrationResult
 from zeroskip.engine import CostModel
-from zeroskip.files import atomic_path, atomic_write_bytes, atomic_write_text, read_ordinary, sha256_of
+from zeroskip.files import atomic_path, atomic_write_bytes, atomic_write_text, read_ordinary, read_text, sha256_of
 from zeroskip.staging import staged_directory
 
 
@@ -137,3 +137,37 @@ def test_reading_takes_memory_for_the_file_only(tmp_path: Path) -> None:
         assert tracemalloc.get_traced_memory()[1] < 10_000_000
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_texts_are_read_as_windows_writes_them(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "text"
+    path.write_bytes("zwölf\r\n".encode(encoding))
+    assert read_text(path) == "zwölf\r\n"
+    marks = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}
+    for order, mark in marks.items():
+        path.write_bytes(mark + "zwölf".encode(order))
+        assert read_text(path) == "zwölf"
+    path.write_bytes(b"zw\xf6lf")
+    with pytest.raises(UnicodeDecodeError):
+        read_text(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_every_text_that_users_bring_is_read_so(tmp_path: Path, encoding: str) -> None:
+    from zeroskip.data import Preprocess
+    from zeroskip.data.classes import ClassNames
+    from zeroskip.thresholds import ThresholdSet
+
+    path = tmp_path / "text"
+
+    def written(text: str) -> Path:
+        path.write_bytes(text.encode(encoding))
+        return path
+
+    assert ClassNames.load(written("cat\ndog\n")).index_of == {"cat": 0, "dog": 1}
+    recipe = Preprocess.preset("imagenet")
+    recipe.save(path)
+    assert Preprocess.load(written(path.read_text(encoding="utf-8"))) == recipe
+    thresholds = ThresholdSet({"relu": 0.5})
+    assert ThresholdSet.load(written(thresholds.to_json())).to_dict() == thresholds.to_dict()

@@ -7,6 +7,7 @@ nothing of the formats.
 
 from __future__ import annotations
 
+import codecs
 import errno
 import hashlib
 import os
@@ -66,6 +67,23 @@ def read_ordinary(path: str | os.PathLike[str], max_bytes: int = _MAX_BYTES) -> 
         if size > max_bytes:
             raise OSError(errno.EFBIG, f"{size} bytes, at most {max_bytes} are read", os.fspath(path))
         return stream.read(size)  # not max_bytes: a buffer of that size would be made first
+
+
+def read_text(path: str | os.PathLike[str], max_bytes: int = _MAX_BYTES) -> str:
+    """Return the text of an ordinary file: UTF-8, or UTF-16 and UTF-32 by the mark in front, as Windows tools write it.
+
+    Args:
+        path: As for :func:`read_ordinary`.
+        max_bytes: The same.
+
+    Raises:
+        OSError: Like :func:`read_ordinary`.
+        UnicodeDecodeError: If it is in another encoding.
+    """
+    content = read_ordinary(path, max_bytes)
+    marks = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE), (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    encodings = (name for name, mark in zip(("utf-32", "utf-16"), marks, strict=True) if content.startswith(mark))
+    return content.decode(next(encodings, "utf-8-sig"))
 
 
 @contextmanager

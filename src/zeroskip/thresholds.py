@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import RecipeError
-from .files import atomic_write_text, read_ordinary
+from .files import atomic_write_text, read_text
 from .short_repr import ShortRepr
 
 Threshold: TypeAlias = "float | NDArray[np.float32]"
@@ -206,7 +206,7 @@ class ThresholdSet(ShortRepr):
             RecipeError: If the file cannot be read, or is not a threshold set; the message names it.
         """
         try:
-            return cls.from_json(read_ordinary(path).decode("utf-8"))
+            return cls.from_json(read_text(path))
         except (OSError, UnicodeDecodeError, RecipeError) as error:
             raise RecipeError(f"cannot read thresholds from '{os.fspath(path)}': {error}") from error
 

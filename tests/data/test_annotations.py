@@ -81,6 +81,15 @@ def test_a_box_outside_the_crop_is_gone(tmp_path: Path) -> None:
         ({"images": [{"id": 7, "file_name": "../a.png"}], "annotations": []}, "is not in the folder of pictures"),
         ({"images": [{"id": 7, "file_name": "none.png"}], "annotations": []}, "none.png"),
         ({"images": 3}, "no COCO annotation"),
+        ({"images": [{"id": 9, "file_name": "a.png"}, {"id": 9, "file_name": "b.png"}]}, "2 images of 1 ids"),
+        ({"annotations": [{"image_id": [9], "category_id": 3, "bbox": [0, 0, 1, 1]}]}, "no COCO annotation: TypeError"),
+        ({"annotations": [{"image_id": 9, "category_id": [3], "bbox": [0, 0, 1, 1]}]}, "no COCO annotation: TypeError"),
+        ({"annotations": [{"image_id": 9, "category_id": 5, "bbox": [0, 0, 1, 1]}]}, r"category 5.*not in \[3, 18\]"),
+        ({"annotations": [{"image_id": 9, "category_id": "3", "bbox": [0, 0, 1, 1]}]}, r"category '3'.*not in"),
+        ({"annotations": [{"image_id": 9, "category_id": 3, "bbox": [0, 0, -1, 1]}]}, r"box of image 9 is .*-1\.0"),
+        ({"annotations": [{"image_id": 9, "category_id": 3, "bbox": [0, float("nan"), 1, 1]}]}, "box of image 9 is"),
+        ({"annotations": [{"image_id": 9, "category_id": 3, "bbox": [0, 0, float("inf"), 1]}]}, "box of image 9 is"),
+        ({"annotations": [{"image_id": 9, "category_id": 3, "bbox": [60, 0, 5, 5]}]}, "1 of 1 boxes lie beside"),
     ],
 )
 def test_damaged_annotations_are_named(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
@@ -90,13 +99,55 @@ def test_damaged_annotations_are_named(tmp_path: Path, changes: dict[str, Any], 
         coco(tmp_path, write_coco(tmp_path, **changes))
 
 
+@pytest.mark.parametrize("classes", [[3, 18], {3: "a", 18: "b"}, {3: -1, 18: 0}, {3: 1 << 40, 18: 0}])
+def test_classes_that_are_no_indices_are_refused(tmp_path: Path, classes: Any) -> None:
+    for name in ("a.png", "b.png"):
+        picture(tmp_path, name, (0, 0, 4, 4))
+    with pytest.raises(DataError, match="expected a dictionary of category ids"):
+        coco(tmp_path, write_coco(tmp_path), classes=classes)
+
+
+def test_boxes_beside_their_pictures_are_counted(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        picture(tmp_path, name, (0, 0, 4, 4))
+    sides = ([60, 0, 5, 5], [40, 0, 20, 20])
+    path = write_coco(tmp_path, annotations=[{"image_id": 9, "category_id": 3, "bbox": box} for box in sides])
+    data = coco(tmp_path, path, "raw")
+    assert data.notes[-1] == "left out: 1 of 2 boxes lie beside their pictures, first of 'b.png'"
+    assert data.targets[1]["boxes"].tolist() == [[40.0, 0.0, 48.0, 20.0]]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_lines_come_in_the_encodings_of_windows_too(tmp_path: Path, encoding: str) -> None:
+    picture(tmp_path / "images", "a.png", (0, 0, 4, 4))
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "a.txt").write_bytes("3 0.5 0.5 0.5 0.5\r\n1 .1 .1 .1 .1 .9\r\n".encode(encoding))
+    assert yolo(tmp_path, "raw").targets[0]["labels"].tolist() == [3, 1]
+
+
+def test_the_box_of_a_polygon_is_about_it(tmp_path: Path) -> None:
+    """Labels for segmentation are in files of the same form; their first four numbers are no box."""
+    picture(tmp_path / "images", "a.png", (0, 0, 4, 4))
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "a.txt").write_text("2 0.25 0.5 0.5 0.25 0.75 0.5 0.5 0.75")
+    assert yolo(tmp_path, "raw").targets[0]["boxes"].tolist() == [[12.0, 8.0, 36.0, 24.0]]
+
+
 @pytest.mark.parametrize(
-    ("line", "message"), [("a 1 2 3 4", "line 1"), ("0 0.5 0.5 0.1", "line 1"), ("0 5 5 1 1", "no shares")]
+    ("line", "message"),
+    [
+        ("a 1 2 3 4", "line 1"),
+        ("0 0.5 0.5 0.1", "line 1 has 3 numbers"),
+        ("0 .1 .1 .2 .2 .3 .3 .4", "line 1 has 7 numbers"),
+        ("0 5 5 1 1", "no class and shares"),
+        ("99999999999999999999 .5 .5 .1 .1", "no class and shares"),
+        ("0 .5 .5 .1 .1\n\xff", "cannot read boxes from 'a.txt'"),
+    ],
 )
 def test_damaged_lines_are_named(tmp_path: Path, line: str, message: str) -> None:
     picture(tmp_path / "images", "a.png", (0, 0, 4, 4))
     (tmp_path / "labels").mkdir()
-    (tmp_path / "labels" / "a.txt").write_text(line)
+    (tmp_path / "labels" / "a.txt").write_text(line, encoding="latin-1")
     with pytest.raises(DataError, match=message):
         yolo(tmp_path)
 

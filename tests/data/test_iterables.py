@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -194,3 +195,44 @@ def test_two_arrays_of_different_length_and_a_size_that_is_none_are_named() -> N
     for size in ("3", 0, 2.5):
         with pytest.raises(DataError, match="expected an integer of at least 1"):
             from_iterable(X, size=size)
+
+
+class Torn:
+    """A data set by places, as PyTorch's, of which one item cannot be read."""
+
+    def __len__(self) -> int:
+        return 5
+
+    def __getitem__(self, place: int) -> np.ndarray:
+        if place == 3:
+            raise OSError("disk gone")
+        return np.zeros(3)
+
+
+@pytest.mark.parametrize(
+    ("items", "options", "message"),
+    [
+        (Torn(), {}, "a Torn raised OSError at item 3: disk gone"),
+        ([np.zeros(3)], {"size": True}, "size is True"),
+        ([np.zeros(3)], {"inputs": 0}, "inputs is 0"),
+        ([np.zeros(3)], {"inputs": -1}, "inputs is -1"),
+        ([np.zeros(3)], {"inputs": "image"}, "inputs is 'image', expected a list of names"),
+        ([np.zeros(3)], {"inputs": []}, r"inputs is \[\]"),
+        ([np.zeros(3)], {"batched": "yes"}, "batched is 'yes'"),
+        (Path("some/folder"), {}, "the data are the text 'some/folder'.*zeroskip.data.load"),
+    ],
+)
+def test_mistakes_of_a_call_are_named(items: Any, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        from_iterable(items, **options)
+
+
+def test_tensors_without_data_are_named() -> None:
+    torch = pytest.importorskip("torch")
+    with pytest.raises(DataError, match=r"item 0 cannot be made an array of: .*meta tensor"):
+        from_iterable([torch.empty(3, device="meta")] * 2)
+
+
+def test_targets_that_are_all_none_are_none() -> None:
+    assert from_iterable([(np.zeros(3), None)] * 4).targets is None
+    assert from_iterable([(np.zeros(3), None if place else 1) for place in range(4)]).targets == [1, None, None, None]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import DataError, RecipeError
-from ..files import atomic_write_text, read_ordinary
+from ..files import atomic_write_text, read_text
 from ..onnx import LayerWeights
 from ..short_repr import ShortRepr
 from ..tabular import Record, Tabular
@@ -212,7 +212,7 @@ class CalibrationResult(Tabular, ShortRepr, BaseModel):
             DataError: If the file cannot be read or holds something else; the message names it.
         """
         try:
-            values = json.loads(read_ordinary(path))
+            values = json.loads(read_text(path))
             return cls.model_validate({**values, "thresholds": ThresholdSet.from_dict(values["thresholds"])})
         except (OSError, ValueError, KeyError, TypeError, RecursionError, RecipeError) as error:
             raise DataError(f"cannot read a calibration from '{os.fspath(path)}': {error}") from error

@@ -156,7 +156,7 @@ def _predictions(row: NDArray[np.float32], names: list[str], top: int) -> list[d
 def _names(model: ModelSource, path: Path | None) -> list[str]:
     """Return the names of the classes: those in the file, else those that the model states, else none."""
     from ..errors import DataError
-    from ..files import read_ordinary
+    from ..files import read_text
     from .model_input import class_names
 
     if path is None:
@@ -164,7 +164,7 @@ def _names(model: ModelSource, path: Path | None) -> list[str]:
         found = {} if stated is None else {index: name for name, index in stated.index_of.items()}
         return [found.get(index, str(index)) for index in range(min(max(found, default=-1) + 1, _MOST_CLASSES))]
     try:
-        return read_ordinary(path).decode("utf-8").splitlines()
+        return read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read class names from '{path}': {error}") from error
 

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..files import read_ordinary
+from ..files import read_text
 from .class_names import printable
 from .dataset import Dataset
 from .decoder import decode_mask, picture_size
+from .label_table import MAX_CLASS
 from .pictures import cut_mask, moved_boxes
 from .preprocessing import Preprocess
 from .sources import image_folder, images
@@ -28,6 +29,8 @@ from .sources import image_folder, images
 _MOST_BYTES = 1 << 31
 _LEAST_AREA = 1.0
 """In pixels of the model's input: of a box that is hardly in the picture any more."""
+_WHOLE = 1.001
+"""Shares of a picture that tools have rounded."""
 
 PathLike = str | os.PathLike[str]
 
@@ -80,34 +83,57 @@ def coco(
             ids, as most detectors do.
 
     Returns:
-        The data set; its targets are dictionaries of ``boxes``, ``labels`` and ``iscrowd``.
+        The data set; its targets are dictionaries of ``boxes``, ``labels`` and ``iscrowd``. Its notes say how many
+        boxes lie beside their pictures.
 
     Raises:
-        DataError: If the file is not as expected, or a picture is missing.
+        DataError: If the file is not as expected, a picture is missing or all boxes lie beside their pictures.
     """
     what = f"'{printable(Path(annotations).name)}'"
     try:
-        content = json.loads(read_ordinary(annotations, _MOST_BYTES))
-        listed = {item["id"]: item["file_name"] for item in content["images"]}
+        content = json.loads(read_text(annotations, _MOST_BYTES))
+        pictures_of = [(item["id"], item["file_name"]) for item in content["images"]]
+        listed = dict(pictures_of)
         rows = [
-            (item["image_id"], item["category_id"], _sides(item["bbox"]), int(item.get("iscrowd", 0)))
+            (item["image_id"], item["category_id"], _sides(item["bbox"]), int(item.get("iscrowd") or 0))
             for item in content["annotations"]
         ]
-        ids = sorted({item["id"] for item in content.get("categories", ())} | {row[1] for row in rows})
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        stated = {item["id"] for item in content.get("categories", ())}
+        used = {row[1] for row in rows}
+        ids = sorted(stated or used)
+        boxes: dict[Any, list[tuple[Any, ...]]] = {number: [] for number in listed}
+        unlisted = [image for image, *_ in rows if image not in boxes]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{what} is no COCO annotation: {type(error).__name__} {error}") from error
-    index_of = dict(classes) if classes is not None else {number: index for index, number in enumerate(ids)}
-    boxes: dict[Any, list[tuple[Any, ...]]] = {number: [] for number in listed}
+    if unlisted:
+        raise DataError(f"{what}: a box belongs to image {unlisted[0]}, which is not listed")
+    if len(listed) < len(pictures_of):
+        raise DataError(f"{what} lists {len(pictures_of)} images of {len(listed)} ids: which boxes are whose?")
+    index_of = {number: index for index, number in enumerate(ids)} if classes is None else _class_map(classes)
+    if others := [category for category in used if category not in index_of]:
+        raise DataError(f"{what}: a box is of category {others[0]!r}, which is not in {list(index_of)}")
     for image, category, (left, top, width, height), crowd in rows:
-        if image not in boxes:
-            raise DataError(f"{what}: a box belongs to image {image}, which is not listed")
-        if category not in index_of:
-            raise DataError(f"{what}: a box is of category {category}, which is not in {sorted(index_of)}")
+        if not (np.isfinite((left, top, width, height)).all() and width >= 0.0 and height >= 0.0):
+            raise DataError(
+                f"{what}: a box of image {image} is {[left, top, width, height]}, expected left, top, width, height"
+            )
         boxes[image].append((left, top, left + width, top + height, index_of[category], crowd))
     root = Path(pictures)
     if outside := [name for name in listed.values() if not _is_inside(name)]:
         raise DataError(f"{what}: '{printable(str(outside[0]))}' is not in the folder of pictures")
     return _boxed([root / name for name in listed.values()], list(boxes.values()), preprocess, what)
+
+
+def _class_map(classes: Any) -> dict[Any, int]:
+    if not isinstance(classes, Mapping) or not all(_is_class(index) for index in classes.values()):
+        raise DataError(
+            f"classes are {classes!r}, expected a dictionary of category ids and class indices of 0 or more"
+        )
+    return dict(classes)
+
+
+def _is_class(index: Any) -> bool:
+    return isinstance(index, int | np.integer) and bool(0 <= index <= MAX_CLASS)
 
 
 def _sides(box: Any) -> tuple[float, float, float, float]:
@@ -120,7 +146,8 @@ def yolo(folder: PathLike, preprocess: str | Preprocess = "unit", *, labels: Pat
 
     Args:
         folder: Has ``images`` and ``labels``; a picture's boxes are in the file of its name, a line each: class,
-            middle x, middle y, width, height, as shares of the picture. A picture without a file has none.
+            middle x, middle y, width, height, as shares of the picture; or class and the corners of a polygon, about
+            which the box is taken. A picture without a file has none.
         preprocess: A preset's name or a recipe; boxes move with the pixels.
         labels: Folder of the text files, where ``folder`` is that of the pictures.
 
@@ -147,21 +174,39 @@ def _yolo_boxes(path: Path, picture: Path) -> list[tuple[Any, ...]]:
         return []
     width, height = picture_size(picture)
     found = []
-    for number, line in enumerate(read_ordinary(path, _MOST_BYTES).decode(errors="replace").splitlines(), start=1):
+    for number, line in enumerate(_lines(path), start=1):
         parts = line.split()
         if not parts:
             continue
+        where = f"'{printable(path.name)}' line {number}"
         try:
-            label, (x, y, w, h) = int(parts[0]), (float(part) for part in parts[1:5])
+            label, shares = int(parts[0]), [float(part) for part in parts[1:]]
         except ValueError as error:
-            raise DataError(
-                f"'{printable(path.name)}' line {number} is {line[:60]!r}, expected class, x, y, width, height"
-            ) from error
-        if label < 0 or not all(0.0 <= share <= 1.0 for share in (x, y, w, h)):
-            raise DataError(f"'{printable(path.name)}' line {number}: {line[:60]!r} are no shares of the picture")
-        left, top = (x - w / 2) * width, (y - h / 2) * height
-        found.append((left, top, left + w * width, top + h * height, label, 0))
+            raise DataError(f"{where} is {printable(line[:60])!r}, expected class, x, y, width, height") from error
+        if not _is_class(label) or not all(0.0 <= share <= _WHOLE for share in shares):
+            raise DataError(f"{where}: {printable(line[:60])!r} are no class and shares of the picture")
+        left, top, right, bottom = _corners(shares, where)
+        found.append((left * width, top * height, right * width, bottom * height, label, 0))
     return found
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return read_text(path, _MOST_BYTES).splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read boxes from '{printable(path.name)}': {error}") from error
+
+
+def _corners(shares: Sequence[float], where: str) -> tuple[float, float, float, float]:
+    """Return the corners of middle, width and height, to which a confidence may be added; or about a polygon."""
+    if len(shares) in (4, 5):
+        x, y, w, h = shares[:4]
+        return x - w / 2, y - h / 2, x + w / 2, y + h / 2
+    if len(shares) < 6 or len(shares) % 2:
+        raise DataError(
+            f"{where} has {len(shares)} numbers behind the class, expected x, y, width, height or a polygon"
+        )
+    return min(shares[::2]), min(shares[1::2]), max(shares[::2]), max(shares[1::2])
 
 
 def _boxed(
@@ -169,12 +214,26 @@ def _boxed(
 ) -> Dataset:
     data = images(paths, preprocess, description=what)
     recipe = _recipe_of(data)
-    return _with_targets(data, [_target(*pair, recipe) for pair in zip(paths, boxes, strict=True)], "boxes")
+    tables = [np.array(rows, np.float64).reshape(-1, 6) for rows in boxes]
+    sizes = [picture_size(path) for path in paths]
+    beside = [int(_are_beside(table, *size).sum()) for table, size in zip(tables, sizes, strict=True)]
+    if sum(beside):
+        total = sum(map(len, tables))
+        first = printable(paths[int(np.argmax(beside))].name)
+        words = f"{sum(beside)} of {total} boxes lie beside their pictures, first of '{first}'"
+        if sum(beside) == total:
+            raise DataError(f"{what}: {words}: are they in pixels of pictures of another size?")
+        data = replace(data, notes=(*data.notes, f"left out: {words}"))
+    return _with_targets(data, [_target(*pair, recipe) for pair in zip(tables, sizes, strict=True)], "boxes")
 
 
-def _target(path: Path, rows: list[tuple[Any, ...]], recipe: Preprocess) -> dict[str, NDArray[Any]]:
-    table = np.array(rows, np.float64).reshape(-1, 6)
-    corners = moved_boxes(table[:, :4], picture_size(path), recipe)
+def _are_beside(table: NDArray[np.float64], width: int, height: int) -> NDArray[np.bool_]:
+    """Tell which boxes have no pixel of their picture."""
+    return np.asarray((table[:, 0] >= width) | (table[:, 1] >= height) | (table[:, 2] <= 0) | (table[:, 3] <= 0))
+
+
+def _target(table: NDArray[np.float64], size: tuple[int, int], recipe: Preprocess) -> dict[str, NDArray[Any]]:
+    corners = moved_boxes(table[:, :4], size, recipe)
     kept = np.prod(corners[:, 2:] - corners[:, :2], axis=1) >= _LEAST_AREA
     return {
         "boxes": corners[kept],

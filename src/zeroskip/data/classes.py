@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..files import read_ordinary
+from ..files import read_text
 from .class_names import printable
 
 _MAX_BYTES = 1 << 26
@@ -46,7 +46,7 @@ class ClassNames:
         """
         what = f"'{printable(os.fspath(path))}'"
         try:
-            text = read_ordinary(path, _MAX_BYTES).decode("utf-8-sig")
+            text = read_text(path, _MAX_BYTES)
             values = json.loads(text) if text.lstrip().startswith(("{", "[")) else text.rstrip().splitlines()
         except (OSError, ValueError, RecursionError) as error:
             raise DataError(f"cannot read class names from {what}: {error}") from error

@@ -31,6 +31,15 @@ class Layout:
     batched: bool | None = None
     ranks: tuple[int | None, ...] = ()
 
+    def check(self) -> None:
+        """Refuse what says nothing; raises DataError."""
+        is_names = isinstance(self.inputs, Sequence) and not isinstance(self.inputs, str | bytes)
+        is_count = isinstance(self.inputs, int) and not isinstance(self.inputs, bool) and self.inputs > 0
+        if self.inputs is not None and not is_count and not (is_names and self.inputs):
+            raise DataError(f"inputs is {self.inputs!r}, expected a list of names or how many parts come first")
+        if self.batched not in (None, True, False):
+            raise DataError(f"batched is {self.batched!r}, expected True, False or None")
+
     @property
     def count(self) -> int | None:
         """How many inputs there are, if that is known."""
@@ -117,11 +126,11 @@ def as_array(value: Any, what: str) -> NDArray[Any]:
     Raises:
         DataError: If it is no array of numbers.
     """
-    if hasattr(value, "detach") and hasattr(value, "cpu"):
-        value = value.detach().cpu()
-        if str(value.dtype) == "torch.bfloat16":
-            value = value.float()
     try:
+        if hasattr(value, "detach") and hasattr(value, "cpu"):
+            value = value.detach().cpu()
+            if str(value.dtype) == "torch.bfloat16":
+                value = value.float()
         array = np.asarray(value)
     except Exception as error:  # whatever a foreign object raises
         raise DataError(f"{what} cannot be made an array of: {error}") from error

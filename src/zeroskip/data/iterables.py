@@ -7,6 +7,7 @@ iterable yields batches. No framework is imported: tensors are taken by what the
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -97,8 +98,9 @@ def read_iterable(
     Raises:
         DataError: As there.
     """
-    if size is not None and (not isinstance(size, int | np.integer) or size < 1):
+    if size is not None and (not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1):
         raise DataError(f"size is {size!r}, expected an integer of at least 1")
+    layout.check()
     if isinstance(items, Dataset):
         return items
     words = description or _described(items)
@@ -136,8 +138,9 @@ def _with_labels(items: Any) -> Any:
 
 
 def _items(items: Any, layout: Layout, words: str) -> Iterator[Any]:
-    if isinstance(items, str | bytes):
-        raise DataError(f"the data are the text {items[:60]!r}, expected a data set: see zeroskip.data.load for paths")
+    if isinstance(items, str | bytes | os.PathLike):
+        text = items[:60] if isinstance(items, str | bytes) else os.fspath(items)
+        raise DataError(f"the data are the text {text!r}, expected a data set: see zeroskip.data.load for paths")
     if isinstance(items, Mapping):
         return _rows(items)
     if not isinstance(items, Iterable) and not (hasattr(items, "__getitem__") and hasattr(items, "__len__")):
@@ -148,7 +151,7 @@ def _items(items: Any, layout: Layout, words: str) -> Iterator[Any]:
     if isinstance(items, np.ndarray) and items.ndim == 0:
         raise DataError("the data are one number, expected an array [N, ...]")
     if hasattr(items, "__getitem__") and hasattr(items, "__len__") and not hasattr(items, "__iter__"):
-        return (items[place] for place in range(len(items)))
+        return _guarded((items[place] for place in range(len(items))), words)
     return _guarded(iter(items), words)
 
 
@@ -259,6 +262,8 @@ def _dataset(gathered: _Gathered, words: str, size: int | None) -> Dataset:
     count = gathered.count if size is None else min(size, gathered.count)
     columns = {name: _column(arrays, count) for name, arrays in gathered.columns.items()}
     targets = take(join(gathered.targets), np.arange(count)) if gathered.targets else None
+    if isinstance(targets, list) and all(target is None for target in targets):
+        targets = None
     return dataset_of(ColumnSource(columns, is_whole=gathered.is_whole), targets, words)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..files import read_ordinary
+from ..files import read_text
 from .class_names import printable
 
 MAX_CLASS = (1 << 31) - 1
@@ -34,7 +34,7 @@ def read_label_table(path: Path) -> tuple[list[Path], NDArray[np.int64]]:
     """
     what = f"'{printable(path)}'"
     try:
-        text = read_ordinary(path, _MAX_BYTES).decode("utf-8-sig")
+        text = read_text(path, _MAX_BYTES)
         rows = list(_rows(text, what))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         hint = " (save it as UTF-8)" if isinstance(error, UnicodeDecodeError) else ""

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..files import atomic_write_text, read_ordinary
+from ..files import atomic_write_text, read_text
 
 if TYPE_CHECKING:
     from ..onnx.load import ModelSource
@@ -165,7 +165,7 @@ class Preprocess:
             DataError: If it cannot be read or is no recipe.
         """
         try:
-            text = read_ordinary(path, _MAX_BYTES).decode("utf-8")
+            text = read_text(path, _MAX_BYTES)
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"cannot read a preprocessing from '{os.fspath(path)}': {error}") from error
         return cls.from_json(text, f"'{os.fspath(path)}'")

@@ -94,3 +94,18 @@ def collect(values: Sequence[Any]) -> Targets:
     if len({array.shape for array in arrays}) > 1 or "O" in kinds:
         return arrays
     return np.stack(arrays)
+
+
+def described(targets: Targets) -> str:
+    """Return what targets are, in words.
+
+    Example:
+        >>> described(np.zeros((2, 3))), described(["a", "b"]), described({"boxes": []})
+        ('float64 [2, 3]', 'a list of str', "a dictionary of ['boxes']")
+    """
+    if isinstance(targets, Mapping):
+        return f"a dictionary of {list(targets)}"
+    if isinstance(targets, np.ndarray):
+        return f"{targets.dtype} {list(targets.shape)}"
+    kinds = sorted({type(value).__name__ for value in targets})
+    return f"a list of {' and '.join(kinds)}"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -115,3 +118,23 @@ def test_outputs_without_classes_are_judged_by_fidelity() -> None:
 def test_outputs_that_are_not_finite_lose_everything(metric: ClassMetric | FidelityMetric) -> None:
     outputs = np.eye(4, dtype=np.float32)
     assert metric.information_loss(outputs, np.full_like(outputs, np.nan)) == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("targets", "words"),
+    [
+        (np.arange(12) % 3 + 0.0, r"float64 \[12\]"),
+        (np.eye(3, dtype=np.int64)[np.arange(12) % 3], r"int64 \[12, 3\]"),
+        (["cat"] * 12, "a list of str"),
+        ([None, 1] * 6, "a list of NoneType and int"),
+        ({"boxes": [[]] * 12}, r"a dictionary of \['boxes'\]"),
+    ],
+)
+def test_targets_that_are_not_read_are_said(targets: Any, words: str) -> None:
+    """Whoever gives labels of a wrong kind believes that accuracy is bounded."""
+    judge = choose_metric("auto", np.eye(3, dtype=np.float32)[np.arange(12) % 3], targets)
+    assert judge.name == "agreement"
+    assert re.search(rf"the targets \({words}\) are not read: agreement", judge.notes[-1])
+    maps = np.random.default_rng(0).random((12, 3, 4, 4)).astype(np.float32)
+    assert "not read: fidelity" in choose_metric("auto", maps, np.arange(12)).notes[-1]
+    assert not choose_metric("auto", maps, None).notes

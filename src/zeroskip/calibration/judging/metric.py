@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.targets import described
 from ...errors import CalibrationError
 from ...metrics import agreement, is_probability
 from .answers import AnswerMetric
@@ -34,6 +35,11 @@ _TOP = re.compile(r"top([1-9]\d{0,3})")
 _ADVICE = (
     "metric='neighbours' bounds the share of nearest neighbours kept, 'recall1' and 'verification' go by identities; "
     "if these are class scores, say metric='agreement' (or 'top1')"
+)
+
+_UNREAD = (
+    "the targets ({}) are not read: {} with the original goes by none; name a metric that reads them (--metric), or "
+    "give class indices, integers [N]"
 )
 
 __all__ = [
@@ -175,6 +181,8 @@ def choose_metric(
         judge = replace(judge, metric=wanted if output is None else replace(wanted, output=output))
     elif wanted == "auto":
         judge = _automatic(judge, outputs, classes, output)
+        if labels is not None and judge.name in ("agreement", "fidelity"):
+            judge = replace(judge, notes=(*judge.notes, _UNREAD.format(described(labels), judge.name)))
     else:
         judge = replace(judge, metric=_named(wanted, judge, shown, labels, output))
     judge = _guarded_alike(judge)
