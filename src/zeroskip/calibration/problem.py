@@ -19,6 +19,7 @@ from ..onnx.chosen_outputs import chosen_outputs
 from ..progress import Progress
 from .compensation.compensation import MAX_INPUTS
 from .judging.baseline import Baseline, judge_data
+from .judging.blind import refuse_blind
 from .judging.metric import WITHOUT_SCALE, Judge, check_outputs, choose_metric, is_top1, needs_identities
 from .judging.protocol import pick
 from .network.evaluation import Evaluator
@@ -251,6 +252,8 @@ class Setting:
                 "(--max-drop)"
             )
         judge.value(self.holdout.dense.outputs, self.holdout.dense.outputs, self.holdout.data.targets)
+        if not callable(options.metric) and not options.accept_baseline:
+            refuse_blind(judge, half.dense.outputs, half.data.targets)
         for note in judge.notes:
             _log.warning(note)
         self.notes += judge.notes
@@ -299,6 +302,8 @@ def split_data(data: Dataset, holdout: Dataset | None, options: CalibrationOptio
     Raises:
         DataError: If there are too few, or they are noise and that is not accepted.
     """
+    if needs_identities(options.metric):
+        data, holdout = _by_identity(data), None if holdout is None else _by_identity(holdout)
     if holdout is not None:
         refuse_noise(holdout, options.random_input)
         return data, holdout
@@ -306,6 +311,14 @@ def split_data(data: Dataset, holdout: Dataset | None, options: CalibrationOptio
         raise DataError(
             f"calibration needs at least {_FEWEST_INPUTS} inputs, half of them for the check; the data have {len(data)}"
         )
-    if needs_identities(options.metric) and data.labels is not None:
-        data = data.grouped_by_label()
     return data.split(1.0 - options.holdout_fraction, seed=options.seed)
+
+
+def _by_identity(data: Dataset) -> Dataset:
+    """Return data whose inputs of one identity stay together; as they are where there are no targets."""
+    if data.targets is None:
+        return data
+    grouped = data.grouped_by_identity()
+    if grouped.labels is None or len(np.unique(grouped.labels)) < 2:
+        raise DataError(f"all {len(data)} inputs are of one identity: metrics that go by identities need several")
+    return grouped

@@ -15,7 +15,7 @@ from ..progress import Progress
 from ..short_repr import shorten
 from .classes import ClassFolders
 from .preprocessing import Preprocess
-from .targets import Targets, take
+from .targets import Targets, described, take
 
 Indices = NDArray[np.int64]
 _REASONS_SHOWN = 10
@@ -253,17 +253,22 @@ class Dataset:
             self._part(self._places(second)[: limits[1]], "holdout, {count} of"),
         )
 
-    def grouped_by_label(self) -> Dataset:
-        """Return the same data, of which a split keeps all inputs with one label on one side.
+    def grouped_by_identity(self) -> Dataset:
+        """Return the same data with identities as labels, of which a split keeps all of one on one side.
 
-        For identities: whoever is in one half is then not in the other, and has partners in their own.
+        Whoever is in one half is then not in the other, and has partners in their own.
 
         Raises:
-            DataError: If there are no labels.
+            DataError: If the targets are not an integer or a text for each input.
         """
-        if self.all_labels is None:
-            raise DataError("the data have no labels to be kept together by")
-        return replace(self, all_groups=np.unique(self.all_labels, return_inverse=True)[1].astype(np.int64))
+        targets = self.all_labels if self.all_labels is not None else self.all_targets
+        names = np.empty(0) if targets is None or isinstance(targets, dict) else np.asarray(_plain(targets))
+        names = names.reshape(-1) if names.shape[1:] == (1,) else names
+        if names.ndim != 1 or names.dtype.kind not in "iubU" or len(names) == 0:
+            what = "none" if targets is None else described(targets)
+            raise DataError(f"the targets are {what}, expected an identity for every input: an integer or a text")
+        numbers = np.unique(names, return_inverse=True)[1].astype(np.int64)
+        return replace(self, all_labels=numbers, all_targets=None, all_groups=numbers)
 
     def _split_counts(self, pictures: Indices, counts: tuple[int, int]) -> tuple[Indices, Indices]:
         if min(counts) < 1:
@@ -330,3 +335,9 @@ def _every_nth(items: Indices, count: int) -> tuple[Indices, Indices]:
     ends = np.arange(1, len(items) + 1) * count // max(len(items), 1)
     taken = np.diff(ends, prepend=0) > 0
     return items[taken], items[~taken]
+
+
+def _plain(targets: Any) -> Any:
+    """Return targets, of a list only where all are of one kind: NumPy makes texts of numbers beside texts."""
+    is_list = isinstance(targets, list)
+    return [] if is_list and len({type(target) for target in targets}) != 1 else targets

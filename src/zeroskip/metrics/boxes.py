@@ -159,12 +159,32 @@ def _annotations(number: int, truth: Mapping[str, ArrayLike]) -> list[dict[str, 
             f"the target of input {number - 1} is {type(truth).__name__}, expected a dictionary of 'boxes' [n, 4] "
             "(left, top, right, bottom) and 'labels' [n]"
         )
-    boxes, labels = np.asarray(truth["boxes"], np.float64).reshape(-1, 4), np.asarray(truth["labels"]).reshape(-1)
-    if len(boxes) != len(labels):
-        raise DataError(f"the target of input {number - 1} has {len(boxes)} boxes and {len(labels)} labels")
-    crowds = np.asarray(truth.get("iscrowd", np.zeros(len(boxes)))).reshape(-1)
+    what = f"the target of input {number - 1}"
+    boxes = _numbers(truth["boxes"], f"{what}, boxes")
+    labels, crowds = _numbers(truth["labels"], f"{what}, labels").reshape(-1), np.zeros(len(boxes))
+    if truth.get("iscrowd") is not None:
+        crowds = _numbers(truth["iscrowd"], f"{what}, iscrowd").reshape(-1)
+    boxes = boxes.reshape(-1, 4) if boxes.size in (0, 4) else boxes
+    if boxes.shape[1:] != (4,):
+        raise DataError(f"{what} has boxes of shape {list(boxes.shape)}, expected [n, 4]: left, top, right, bottom")
+    if not len(boxes) == len(labels) == (len(crowds) if boxes.size else 0):
+        raise DataError(f"{what} has {len(boxes)} boxes and {len(labels)} labels, {len(crowds)} of iscrowd")
+    if (boxes[:, 2:] < boxes[:, :2]).any():
+        raise DataError(f"{what} has a box whose right or bottom side comes first; expected left, top, right, bottom")
+    if (labels != np.round(labels)).any() or (labels < 0).any():
+        raise DataError(f"{what} has labels that are no class indices")
     rows = zip(boxes, labels, crowds, strict=True)
     return [_item(number, box, label) | {"iscrowd": int(crowd)} for box, label, crowd in rows]
+
+
+def _numbers(values: Any, what: str) -> NDArray[np.float64]:
+    try:
+        found = np.asarray(values)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise DataError(f"{what} are no numbers: {error}") from error
+    if found.size and (found.dtype.kind not in "fiub" or not np.isfinite(found).all()):
+        raise DataError(f"{what} are {found.dtype} and not all finite numbers")
+    return found.astype(np.float64) if found.size else np.zeros(found.shape)
 
 
 def _results(number: int, boxes: Boxes) -> list[dict[str, Any]]:

@@ -167,4 +167,6 @@ def _identities(identities: ArrayLike, count: int) -> NDArray[Any]:
     names = np.asarray(identities)
     if names.shape != (count,):
         raise ShapeError(f"identities have shape {names.shape}, expected ({count},): one for every embedding")
+    if names.dtype.kind not in "iubU":
+        raise ShapeError(f"identities are {names.dtype}, expected integers or texts")
     return names

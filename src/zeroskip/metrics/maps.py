@@ -45,11 +45,24 @@ def pixel_classes(scores: ArrayLike, size: tuple[int, int] | None = None) -> NDA
 
 
 def resized(classes: NDArray[Any], size: tuple[int, int] | None) -> NDArray[Any]:
-    """Return a map at another size; pixels are repeated or left out."""
+    """Return a map at another size; pixels are repeated or left out.
+
+    Raises:
+        ShapeError: If height and width would be scaled differently, or there are no pixels.
+    """
     if size is None or classes.shape == size:
         return classes
+    if not all(size) or not _is_same_form(classes.shape, size):
+        raise ShapeError(f"a mask of shape {list(size)} for a map of shape {list(classes.shape)}: sides differ in form")
     rows, columns = (np.arange(new) * old // new for new, old in zip(size, classes.shape, strict=True))
     return np.asarray(classes[rows[:, None], columns[None, :]])
+
+
+def _is_same_form(shape: tuple[int, ...], size: tuple[int, int]) -> bool:
+    """Tell whether one scale makes one shape of the other, but for sides that are one more or less by rounding."""
+    least = max(new / (old + 1) for new, old in zip(size, shape, strict=True))
+    most = min(new / max(old - 1, 0.5) for new, old in zip(size, shape, strict=True))
+    return least <= most
 
 
 def confusion(predicted: ArrayLike, mask: ArrayLike, classes: int, ignored: int = IGNORED) -> NDArray[np.int64]:

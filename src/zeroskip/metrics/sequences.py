@@ -33,6 +33,8 @@ def decode_ctc(scores: ArrayLike, blank: int = 0) -> list[int]:
         if values.ndim != 2:
             raise ShapeError(f"scores have shape {list(np.shape(scores))}, expected [T, C]")
         classes, count = values.argmax(axis=1), values.shape[1]
+    if not -count <= blank < count and values.ndim == 2:
+        raise ShapeError(f"the blank is class {blank} of {count}")
     blank = blank + count if blank < 0 else blank
     is_new = np.concatenate([[True], classes[1:] != classes[:-1]])
     return [int(item) for item in classes[is_new & (classes != blank)]]

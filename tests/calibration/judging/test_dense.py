@@ -117,6 +117,16 @@ def test_outputs_of_their_own_for_boxes_scores_and_labels() -> None:
         ("end2end", TRUTH[:2], "boxes of 6 inputs and targets of 2"),
         ("end2end", [{"boxes": np.zeros((0, 4)), "labels": []}] * 6, "hold no boxes"),
         ("end2end", [{"boxes": np.zeros((2, 4)), "labels": [1]}] * 6, "2 boxes and 1 labels"),
+        ("end2end", [{"boxes": CORNERS, "labels": ["cat", "dog"]}] * 6, "input 0, labels are <U3"),
+        ("end2end", [{"boxes": CORNERS, "labels": [0.5, 1]}] * 6, "no class indices"),
+        ("end2end", [{"boxes": CORNERS, "labels": [-1, 1]}] * 6, "no class indices"),
+        ("end2end", [{"boxes": CORNERS * np.nan, "labels": [0, 1]}] * 6, "boxes are float64 and not all finite"),
+        ("end2end", [{"boxes": np.zeros((2, 5)), "labels": [0, 1]}] * 6, r"shape \[2, 5\], expected \[n, 4\]"),
+        ("end2end", [{"boxes": "abc", "labels": [0, 1]}] * 6, "boxes are <U3"),
+        ("end2end", [{"boxes": [[1, 2, 3, 4], [1, 2]], "labels": [0, 1]}] * 6, "boxes are no numbers"),
+        ("end2end", [{"boxes": [[9, 9, 2, 2]], "labels": [0]}] * 6, "right or bottom side comes first"),
+        ("end2end", [{"boxes": CORNERS, "labels": [0, 1], "iscrowd": [0]}] * 6, "1 of iscrowd"),
+        ("end2end", [{"boxes": CORNERS, "labels": [0, 1], "iscrowd": ["a", "b"]}] * 6, "iscrowd are <U1"),
         ("yolov5", TRUTH, "too few values for decoding 'yolov5'|none of decoding"),
         ("separate", TRUTH, "are not boxes"),
         ("rcnn", TRUTH, "unknown decoding 'rcnn'"),
@@ -127,3 +137,9 @@ def test_boxes_that_cannot_be_read_are_named(decoding: str, targets: Any, messag
     outputs = end2end(0.0)[:, :, :5] if decoding == "yolov5" else end2end(0.0)
     with pytest.raises(CalibrationError, match=message):
         choose_metric(Detection(decoding), outputs, targets)
+
+
+@pytest.mark.parametrize("options", [{"iou": float("nan")}, {"iou": 7}, {"confidence": "x"}, {"confidence": -0.1}])
+def test_shares_that_are_none_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(CalibrationError, match="expected a share between 0 and 1"):
+        Detection("yolov8", **options)

@@ -10,7 +10,7 @@ import pytest
 
 from tiny_network import tiny_data, tiny_network
 from zeroskip.calibration import calibrate
-from zeroskip.calibration.judging.metric import ClassMetric, FidelityMetric, choose_metric
+from zeroskip.calibration.judging.metric import ClassMetric, FidelityMetric, Outputs, choose_metric
 from zeroskip.calibration.options import CalibrationOptions
 from zeroskip.calibration.problem import Setting
 from zeroskip.errors import CalibrationError
@@ -138,3 +138,39 @@ def test_targets_that_are_not_read_are_said(targets: Any, words: str) -> None:
     maps = np.random.default_rng(0).random((12, 3, 4, 4)).astype(np.float32)
     assert "not read: fidelity" in choose_metric("auto", maps, np.arange(12)).notes[-1]
     assert not choose_metric("auto", maps, None).notes
+
+
+@pytest.mark.parametrize("limit", [1 << 28, 0])
+def test_a_metric_that_works_in_place_changes_nothing(monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
+    """Else whatever comes after it is judged by ruins, and seems to agree."""
+    monkeypatch.setattr("zeroskip.calibration.judging.outputs._MOST_COPIED", limit)
+    scores = np.random.default_rng(0).normal(size=(12, 5)).astype(np.float32)
+
+    def destructive(outputs: Any, targets: Any) -> float:
+        hits = float((outputs["y"].argmax(axis=1) == targets).mean())
+        outputs["y"].fill(0.0)
+        return hits
+
+    given, labels = Outputs({"y": scores.copy()}), scores.argmax(axis=1)
+    if limit:
+        assert choose_metric(destructive, given, labels).value(given, given, labels) == 1.0
+    else:
+        with pytest.raises(CalibrationError, match=r"'destructive' raised ValueError: .*read-only"):
+            choose_metric(destructive, given, labels)
+    np.testing.assert_array_equal(given["y"], scores)
+
+
+def test_a_metric_that_differs_from_call_to_call_is_refused() -> None:
+    calls: list[int] = []
+
+    def fading(outputs: Any, targets: Any) -> float:
+        calls.append(1)
+        return 1.0 - 0.1 * len(calls)
+
+    with pytest.raises(CalibrationError, match=r"'fading' is .* and then .* it keeps a state"):
+        choose_metric(fading, np.eye(6, dtype=np.float32), None)
+
+
+def test_outputs_that_a_metric_names_must_be_there() -> None:
+    with pytest.raises(CalibrationError, match="no output 'boxes'"):
+        choose_metric(FidelityMetric(output="boxes"), Outputs({"y": np.eye(6, dtype=np.float32)}), None)

@@ -208,3 +208,23 @@ def test_a_slow_function_has_no_interval(monkeypatch: pytest.MonkeyPatch) -> Non
     assert drop_interval(judge, TWO, moved, None) is not None
     monkeypatch.setattr(statistics, "RESAMPLE_SECONDS", 0.0)
     assert drop_interval(judge, TWO, moved, None) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"blank": "x"}, "blank is 'x'"), ({"alphabet": "aab"}, r"has \['a'\] more than once")],
+)
+def test_readings_that_make_no_sense_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(CalibrationError, match=message):
+        SequenceAccuracy(**options)
+
+
+@pytest.mark.parametrize("blank", [5, -6])
+def test_a_blank_beyond_the_classes_is_refused(blank: int) -> None:
+    with pytest.raises(CalibrationError, match=f"the blank is class {blank} of 5"):
+        choose_metric(SequenceAccuracy(blank=blank), Outputs({"y": scores_of([[1], [2]])}), None)
+
+
+def test_nothing_to_be_read_is_an_empty_sequence() -> None:
+    scores = scores_of([[1], []])
+    assert choose_metric("sequence", Outputs({"y": scores}), [[1], []]).value(scores, scores, [[1], []]) == 1.0

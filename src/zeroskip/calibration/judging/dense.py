@@ -113,6 +113,12 @@ class Detection:
     output: str = ""
     name: str = "detection"
 
+    def __post_init__(self) -> None:
+        """Refuse shares that are none; raises CalibrationError."""
+        for name, share in (("iou", self.iou), ("confidence", self.confidence)):
+            if not isinstance(share, int | float) or not 0.0 <= share <= 1.0:
+                raise CalibrationError(f"{name} is {share!r}, expected a share between 0 and 1")
+
     def value(self, reference: Any, outputs: Any, labels: Labels) -> float:
         """See :class:`Metric`.
 

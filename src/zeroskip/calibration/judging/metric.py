@@ -14,6 +14,7 @@ from ...data.targets import described
 from ...errors import CalibrationError
 from ...metrics import agreement, is_probability
 from .answers import AnswerMetric
+from .blind import check_function
 from .classes import ClassMetric
 from .dense import Detection, MeanIoU
 from .fidelity import FidelityMetric, JointFidelity
@@ -89,7 +90,7 @@ class CustomMetric:
             CalibrationError: If the function raises or returns no finite number.
         """
         try:
-            found = self.function(outputs.shown if isinstance(outputs, Outputs) else outputs, labels)
+            found = self.function(Outputs.of(outputs).shown.lent, labels)
         except Exception as error:
             raise CalibrationError(f"the metric '{self.name}' raised {type(error).__name__}: {error}") from error
         try:
@@ -173,11 +174,12 @@ def choose_metric(
     if callable(wanted):
         judge = replace(judge, metric=CustomMetric(wanted, judge))
         judge.value(outputs, outputs, labels)
-        _check_direction(judge, outputs, labels)
-        return judge
+        return replace(judge, notes=(*judge.notes, *check_function(judge, outputs, labels)))
     if not isinstance(wanted, str):
         if not hasattr(wanted, "information_loss"):
             raise CalibrationError(f"the metric is a {type(wanted).__name__}, expected a name or a function")
+        if (named := getattr(wanted, "output", "")) and named not in shown:
+            raise CalibrationError(f"the model has no output '{named}'; its outputs are {list(shown)}")
         judge = replace(judge, metric=wanted if output is None else replace(wanted, output=output))
     elif wanted == "auto":
         judge = _automatic(judge, outputs, classes, output)
@@ -298,30 +300,6 @@ def _only_output(wanted: str, judge: Judge, shown: Outputs) -> str:
     raise CalibrationError(
         f"metric '{wanted}' judges one output, the model has {list(shown)}: name it by output= (--metric-output)"
     )
-
-
-def _check_direction(metric: Metric, reference: Outputs, labels: Labels) -> None:
-    """Refuse a metric that is better for models which do not look at the input: it counts errors.
-
-    One such model answers the same to everything, the other one gives each input the answer to another one.
-    """
-    now = metric.value(reference, reference, labels)
-    count = reference.samples
-    others = [reference.take(np.roll(np.arange(count), count // 2))]
-    if all(isinstance(column, np.ndarray) and column.dtype.kind == "f" for column in reference.values()):
-        means = {name: np.broadcast_to(column.mean(axis=0), column.shape) for name, column in reference.items()}
-        others.append(
-            Outputs({name: mean.astype(reference[name].dtype) for name, mean in means.items()}, reference.hidden)
-        )
-    try:
-        blind = [metric.value(reference, outputs, labels) for outputs in others]
-    except CalibrationError:  # it cannot judge such outputs, and that says nothing
-        return
-    if min(blind) > now:
-        raise CalibrationError(
-            f"the metric '{metric.name}' is {now:.4g} for the model and {min(blind):.4g} for one that does not look at "
-            "its input: lower seems to be better, and a budget on it would allow everything; return its negative"
-        )
 
 
 def agreement_of(reference: Any, outputs: Any) -> float | None:

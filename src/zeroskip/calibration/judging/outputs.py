@@ -15,6 +15,9 @@ Column = NDArray[Any] | list[NDArray[Any]]
 """An array ``[N, ...]``, or N arrays where their shapes differ."""
 
 
+_MOST_COPIED = 1 << 28
+
+
 class Outputs(dict[str, Any], NDArrayOperatorsMixin):
     """A dictionary of outputs, each an array ``[N, ...]``, or a list of N arrays where these differ in shape.
 
@@ -46,6 +49,12 @@ class Outputs(dict[str, Any], NDArrayOperatorsMixin):
     def shown(self) -> Outputs:
         """The outputs of the model alone."""
         return Outputs({name: column for name, column in self.items() if name not in self.hidden})
+
+    @property
+    def lent(self) -> Outputs:
+        """The same for code that may work in place: copies, of large ones views that cannot be written to."""
+        is_large = sum(row.nbytes for column in self.values() for row in map(np.asarray, column)) > _MOST_COPIED
+        return Outputs({name: _lent(column, is_large) for name, column in self.items()}, self.hidden)
 
     @property
     def only(self) -> NDArray[Any]:
@@ -99,6 +108,18 @@ class Outputs(dict[str, Any], NDArrayOperatorsMixin):
         return Outputs, (dict(self), self.hidden)
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def _lent(column: Column, is_large: bool) -> Column:
+    if isinstance(column, list):
+        return [_lent_array(np.asarray(row), is_large) for row in column]
+    return _lent_array(column, is_large)
+
+
+def _lent_array(array: NDArray[Any], is_large: bool) -> NDArray[Any]:
+    lent: NDArray[Any] = array.view() if is_large else array.copy()
+    lent.flags.writeable = not is_large
+    return lent
 
 
 def joined(parts: Sequence[Column]) -> Column:

@@ -196,6 +196,14 @@ class SequenceAccuracy:
     alphabet: str | None = None
     output: str = ""
 
+    def __post_init__(self) -> None:
+        """Refuse what says nothing; raises CalibrationError."""
+        if not isinstance(self.blank, int | np.integer) or isinstance(self.blank, bool):
+            raise CalibrationError(f"blank is {self.blank!r}, expected the number of a class")
+        letters = [] if self.alphabet is None else list(self.alphabet)
+        if twice := sorted({letter for letter in letters if letters.count(letter) > 1}):
+            raise CalibrationError(f"the alphabet has {twice} more than once: which class is it?")
+
     @property
     def metric(self) -> MeanMetric:
         """The metric."""
@@ -222,6 +230,8 @@ class SequenceAccuracy:
                 raise ShapeError(f"targets hold the characters {unknown}, which the alphabet has not")
             return [self.alphabet.index(item) + blank_first for item in target]
         values = np.asarray(target).reshape(-1)
+        if values.size == 0:
+            return []
         if values.dtype.kind not in "iu":
             raise ShapeError(f"a target of {values.dtype}, expected a text or a sequence of classes")
         return [int(item) for item in values if item >= 0]  # shorter ones are filled up with -1
