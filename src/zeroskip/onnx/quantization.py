@@ -19,6 +19,8 @@ from ..short_repr import ShortRepr
 from .values import constant
 
 _INTEGERS = "zeroskip.integers"
+LARGEST_SUM = float(2**31 - 1)
+"""Of products and bias."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -59,6 +61,25 @@ def set_weight_quantization(value: ir.Value, quantization: WeightQuantization | 
     """Note what a constant was made from."""
     if quantization is not None and value.const_value is not None:
         value.const_value.meta[_INTEGERS] = quantization
+
+
+def scales_with_room(
+    scales: NDArray[np.float32], input_scale: float, bias: NDArray[np.float32] | None
+) -> NDArray[np.float32]:
+    """Return scales of weights, made coarser where the bias in units of a product is no integer of 32 bits.
+
+    A channel that batch normalisation has all but switched off has tiny weights beside a common bias. Its weights lose
+    bits then; half of the range is left to the sum of products.
+
+    Args:
+        scales: float32 ``[O]``, one for each output.
+        input_scale: Scale of what the weights are multiplied by.
+        bias: float32 ``[O]``, finite; None: nothing is needed.
+    """
+    if bias is None:
+        return scales
+    least = np.abs(bias.astype(np.float64)) / (LARGEST_SUM / 2 * input_scale)
+    return np.maximum(scales, least.astype(np.float32))
 
 
 def along(factors: NDArray[Any], axis: int, value_rank: int) -> NDArray[Any]:

@@ -14,13 +14,11 @@ from numpy.typing import NDArray
 
 from ...onnx import to_standard
 from ...onnx.activation import layer_name
-from ...onnx.quantization import largest_zero
+from ...onnx.quantization import LARGEST_SUM, largest_zero, scales_with_room
 from ...onnx.rewriting import add_constant, copy_model, fresh_name, fresh_node_name, insert_before, sweep
 from ...onnx.values import constant, is_op, operand, own_producer
 from .placement import Placement
 from .scales import ScaleMethod, Steps, rounded_weight, weight_scales
-
-_LARGEST_BIAS = float(2**31 - 1)
 
 
 def write_quantized(
@@ -105,7 +103,8 @@ def _quantize_layer(
     assert stored is not None
     axis = 1 if is_op(node, "MatMul") else 0
     weight = stored.T if axis else stored
-    scale = _with_room_for_bias(weight_scales(weight, method), bias, steps)
+    # A float bias would keep the layer a float.
+    scale = scales_with_room(weight_scales(weight, method), steps.scale, bias)
     integers = rounded_weight(weight, scale)
     shaped = scale.reshape((-1,) + (1,) * (weight.ndim - 1))
     _dequantized(graph, node, 1, integers.T if axis else integers, scale, axis)
@@ -120,26 +119,12 @@ def _quantize_layer(
     total = shift if bias is None else bias.astype(np.float64) + shift
     bias_scale = (scale * np.float32(steps.scale)).astype(np.float32)
     counts = np.rint(total / np.maximum(bias_scale.astype(np.float64), np.finfo(np.float64).tiny))
-    if np.abs(counts).max(initial=0.0) > _LARGEST_BIAS or (bias_scale <= 0).any():
+    if np.abs(counts).max(initial=0.0) > LARGEST_SUM or (bias_scale <= 0).any():
         _set_input(node, 2, add_constant(graph, total.astype(np.float32), f"{node.name}.bias"))
         return
     if len(node.inputs) < 3:
         node.resize_inputs(3)
     _dequantized(graph, node, 2, counts.astype(np.int32), bias_scale, 0)
-
-
-def _with_room_for_bias(
-    scale: NDArray[np.float32], bias: NDArray[np.float32] | None, steps: Steps
-) -> NDArray[np.float32]:
-    """Return scales in whose products with that of the input the biases are integers of 32 bits.
-
-    Channels that batch normalisation has all but switched off have tiny weights beside a common bias. Their coarser
-    weights change the result by less than the bias's own rounding would; a float bias would keep the layer a float.
-    """
-    if bias is None:
-        return scale
-    least = np.abs(bias.astype(np.float64)) / (_LARGEST_BIAS / 2 * steps.scale)
-    return np.maximum(scale, least.astype(np.float32))
 
 
 def _response(error: NDArray[np.float64], means: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...onnx.quantization import largest_zero
+from ...onnx.quantization import largest_zero, scales_with_room
 from .draft import Draft, DraftStep
 from .types import AttributeValue
 
@@ -65,11 +65,11 @@ def multiply_integers(draft: Draft, step: DraftStep, operands: list[Scale], resu
     values, stored = weights.values, f"{step.constants['weight']}:s8"
     bias = _fitting_bias(draft, step, steps, values)
     if bias is None:
-        coarser = _coarser_steps(draft, step, steps, values, result)
+        coarser = _coarser_scales(draft, step, operands[0].scale, scales, values[0].size, result)
         if coarser is None:
             return None
-        values = np.rint(values * _per_output(steps / coarser, values)).astype(np.int8)
-        stored, steps = f"{step.name}:weight:s8", coarser
+        values = np.rint(values * _per_output(scales / coarser, values)).astype(np.int8)
+        stored, steps = f"{step.name}:weight:s8", np.float32(operands[0].scale) * coarser
         bias = _fitting_bias(draft, step, steps, values)
         if bias is None:
             return None
@@ -161,21 +161,15 @@ def _integer_bias(draft: Draft, step: DraftStep, steps: NDArray[np.float32]) -> 
     return exact.astype(np.int32)
 
 
-def _coarser_steps(
-    draft: Draft, step: DraftStep, steps: NDArray[np.float32], weights: NDArray[Any], result: Scale
+def _coarser_scales(
+    draft: Draft, step: DraftStep, x_scale: float, scales: NDArray[np.float32], products: int, result: Scale
 ) -> NDArray[np.float32] | None:
-    """Return steps in which every bias is an integer of 32 bits, None if the result might feel it.
-
-    A channel that batch normalisation has all but switched off has tiny weights beside a common bias. Its weights lose
-    bits then, of which together less than half a step of the result is made.
-    """
+    """Return scales of weights with room for the bias, None if the result might feel it: by half a step or more."""
     name = step.constants.get("bias")
     if name is None or not np.isfinite(draft.constants[name]).all():
         return None
-    least = np.abs(draft.constants[name].astype(np.float64)) / (np.iinfo(np.int32).max / 2)
-    coarser = np.where(least > steps, least, steps).astype(np.float32)
-    products = weights[0].size
-    error = np.where(coarser > steps, 0.5 * _TOP * products * coarser.astype(np.float64), 0.0)
+    coarser = scales_with_room(scales, x_scale, draft.constants[name])
+    error = np.where(coarser > scales, 0.5 * _TOP * products * x_scale * coarser.astype(np.float64), 0.0)
     return coarser if (error <= 0.5 * result.scale).all() else None
 
 
