@@ -9,6 +9,7 @@
 
 #include "kernels/reference/qconv.h"
 #include "kernels/registry.h"
+#include "tests/quad_lists.h"
 #include "tests/values.h"
 
 namespace zeroskip {
@@ -17,10 +18,15 @@ namespace {
 using namespace testing;
 
 constexpr double kSparsities[] = {0.0, 0.5, 0.9, 1.0};
-constexpr int64_t kPixelCounts[] = {1, 2, 3, 5, 6, 7, 11, 12};
+constexpr int64_t kPixelCounts[] = {1, 2, 3, 5, 6, 7, 11, 12, 13, 25};
 constexpr int64_t kChannelCounts[] = {1, 2, 7, 8, 15, 16, 31, 64};
 constexpr uint8_t kZeroPoints[] = {0, 1, 128, 255};
 constexpr int64_t kTaps = 3;
+constexpr int64_t kGroupPointers = kTaps * kQconvPixels;
+// Where the pointer to a pixel lies: [group][tap][kQconvPixels].
+size_t pointer_at(int64_t pixel, int64_t tap) {
+  return static_cast<size_t>((pixel / kQconvPixels * (kTaps - 1) + tap) * kQconvPixels + pixel);
+}
 
 struct Fusion {
   bool bias, epilogue, residual, rounds, activation;
@@ -54,12 +60,13 @@ class Checker {
       return run(layer, fusion, [&](Ints& acc, const RequantizeArgs* epilogue) {
         const int64_t even = layer.channels + layer.channels % 2;
         Shorts wide(layer.x.size() * 2 + 64), weights(static_cast<size_t>(kTaps * even * 64));
-        std::vector<const std::byte*> pixels(kTaps * kQconvPixels, reinterpret_cast<std::byte*>(wide.data()));
+        std::vector<const std::byte*> pixels(pointer_at(layer.pixels + kQconvPixels, 0),
+                                             reinterpret_cast<std::byte*>(wide.data()));
         int16_t* next = wide.data();
         for (int64_t tap = 0; tap < kTaps; ++tap) {
           for (int64_t p = 0; p < layer.pixels; ++p, next += even) {
             kernels_.u8_widen(layer.at[static_cast<size_t>(p * kTaps + tap)], even, layer.zero, next);
-            pixels[static_cast<size_t>(tap * kQconvPixels + p)] = reinterpret_cast<std::byte*>(next);
+            pixels[pointer_at(p, tap)] = reinterpret_cast<std::byte*>(next);
           }
           kernels_.s8_expand_pairs({.channels = layer.channels,
                                     .blocks = layer.outputs / 16,
@@ -71,6 +78,7 @@ class Checker {
                 .taps = kTaps,
                 .channels = even,
                 .pixels = pixels.data(),
+                .group_stride = kGroupPointers,
                 .weights = reinterpret_cast<std::byte*>(weights.data()),
                 .bias = fusion.bias ? layer.bias.data() : nullptr,
                 .acc = acc.data(),
@@ -85,13 +93,13 @@ class Checker {
     explicit QuadPixels(const Case& layer)
         : padded((layer.channels + 3) / 4 * 4),
           x(static_cast<size_t>(layer.pixels * kTaps * padded), 77),
-          at(kTaps * kQconvPixels, x.data()),
+          at(pointer_at(layer.pixels + kQconvPixels, 0), x.data()),
           zero_sums(64) {
       uint8_t* next = x.data();
       for (int64_t tap = 0; tap < kTaps; ++tap) {
         for (int64_t p = 0; p < layer.pixels; ++p, next += padded) {
           std::copy_n(layer.at[static_cast<size_t>(p * kTaps + tap)], layer.channels, next);
-          at[static_cast<size_t>(tap * kQconvPixels + p)] = next;
+          at[pointer_at(p, tap)] = next;
         }
         for (int64_t i = 0; i < layer.channels * 64; ++i)
           zero_sums[static_cast<size_t>(i % 64)] +=
@@ -102,7 +110,7 @@ class Checker {
     }
     int64_t padded;
     Bytes x;
-    std::vector<const uint8_t*> at;  // [tap][kQconvPixels]
+    std::vector<const uint8_t*> at;  // [group][tap][kQconvPixels]
     Ints zero_sums, bias;            // what zero points add to each output; the bias less that
   };
 
@@ -126,6 +134,7 @@ class Checker {
                 .taps = kTaps,
                 .channels = pixels.padded,
                 .pixels = reinterpret_cast<const std::byte* const*>(pixels.at.data()),
+                .group_stride = kGroupPointers,
                 .weights = weights.data(),
                 .bias = fusion.bias ? pixels.bias.data() : nullptr,
                 .acc = acc.data(),
@@ -137,7 +146,7 @@ class Checker {
 
   void operator()(const char* name, QdquadsFn kernel) {
     for_each_case(name, [&](Case& layer, const Fusion& fusion) {
-      if (!fusion.epilogue || !fusion.bias) return true;
+      if (!fusion.epilogue || !fusion.bias || layer.pixels > kQconvPixels) return true;
       const QuadPixels pixels(layer);
       std::vector<int8_t> weights(static_cast<size_t>(kTaps * pixels.padded * 64));
       for (int64_t tap = 0; tap < kTaps; ++tap)
@@ -185,15 +194,20 @@ class Checker {
           }
   }
 
-  void operator()(const char* name, CountNonzeroFn kernel) {
+  // As many as the lists of single pixels hold.
+  void operator()(const char* name, CountEntriesFn kernel) {
     for (const double sparsity : kSparsities)
-      for (const int64_t channels : kChannelCounts)
-        for (const uint8_t zero : kZeroPoints) {
-          const Bytes x = activations(5 * 80, sparsity, zero);
-          int64_t want = 0;
-          for (int64_t i = 0; i < 5 * 80; ++i) want += i % 80 < channels && x[static_cast<size_t>(i)] != zero;
-          report(name, kernel(x.data(), 5, channels, 80, zero) == want);
+      for (const int64_t channels : kChannelCounts) {
+        const Bytes x = activations(5 * 80, sparsity, 0);
+        int64_t want = 0;
+        for (int64_t pixel = 0; pixel < 5; ++pixel) {
+          const uint8_t* pixels[2] = {x.data() + 80 * pixel, nullptr};
+          std::vector<std::byte> record(static_cast<size_t>(quad_list_bytes(channels)));
+          kernels_.u8_list_quads({pixels, 1, channels, 4, record.data()});
+          want += read_list(record.data(), channels).entries[0];
         }
+        report(name, kernel(x.data(), 5, channels, 80, 0) == want);
+      }
   }
 
   void operator()(const char* name, WidenFn kernel) {
@@ -278,26 +292,12 @@ class Checker {
 
   // Whether the entries of a list add up to the values of its rows.
   static bool lists_hold(const std::byte* record, const uint8_t* const* pixels, int64_t channels) {
-    Ints sums[2] = {Ints(static_cast<size_t>(2 * channels)), Ints(static_cast<size_t>(2 * channels))};
-    const auto header = *reinterpret_cast<const QuadListHeader*>(record);
-    const std::byte* at = record + sizeof(QuadListHeader);
-    const auto read_part = [&](int64_t steps, std::initializer_list<int> which) {
-      const auto* offsets = reinterpret_cast<const uint16_t*>(at);
-      at += 8 * steps + kQuadListSlack;
-      for (const int pixel : which) {
-        for (int64_t i = 0; i < 4 * steps; ++i)
-          sums[pixel][offsets[i] / (kSlabRowBytes / kOffsetBytes)] += static_cast<int>(at[i]);
-        at += 4 * steps + kQuadListSlack;
-      }
-    };
-    read_part(header.both, {0, 1});
-    read_part(header.first, {0});
-    read_part(header.second, {1});
+    const ListedRows found = read_list(record, 2 * channels);
     bool is_right = true;
     for (int64_t row = 0; row < 2 * channels; ++row)
       for (int pixel = 0; pixel < 2; ++pixel) {
         const uint8_t* x = pixels[row / channels * 2 + pixel];
-        is_right = is_right && sums[pixel][static_cast<size_t>(row)] == (x ? x[row % channels] : 0);
+        is_right = is_right && found.sums[pixel][static_cast<size_t>(row)] == (x ? x[row % channels] : 0);
       }
     return is_right;
   }

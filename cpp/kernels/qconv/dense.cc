@@ -43,7 +43,8 @@ template <typename Products, int kPixels, int kBlocks>
   const int64_t products = args.channels / Products::kChannels,
                 block_stride = args.taps * products * kRowBytes;
   const std::byte* row = args.weights;
-  const std::byte* const* pixels = args.pixels + first;
+  const std::byte* const* pixels =
+      args.pixels + first / kQconvPixels * args.group_stride + first % kQconvPixels;
   for (int64_t tap = 0; tap < args.taps; ++tap, pixels += kQconvPixels) {
     const std::byte* x[kPixels];
 #pragma GCC unroll 32
@@ -85,8 +86,10 @@ template <typename Products, int kPixels, int kBlocks>
 template <typename Products, int kBlocks>
 inline void qdconv(const QdconvArgs& args) {
   constexpr int kAtOnce = pixels_in_registers<kBlocks * kVectorsPerBlock>(kQconvPixels);
-  for_each_register_tile<kAtOnce>(
-      args.count, [&]<int kPixels>(int64_t first) { qdconv_tile<Products, kPixels, kBlocks>(args, first); });
+  for (int64_t group = 0; group < args.count; group += kQconvPixels)
+    for_each_register_tile<kAtOnce>(
+        std::min(kQconvPixels, args.count - group),
+        [&]<int kPixels>(int64_t first) { qdconv_tile<Products, kPixels, kBlocks>(args, group + first); });
 }
 
 }  // namespace

@@ -94,6 +94,8 @@ inline void qdwconv(const QdwconvArgs& args, Taps& taps) {
         add_tap_pair(sums, at[2 * pair] + channel, at[2 * pair + 1] + channel, weights);
       requantize_block(sums.parts, epilogue, pixel, channel);
     }
+    uint8_t* behind = epilogue.y + pixel * epilogue.y_stride + args.blocks * 16;
+    for (int64_t block = 0; block < args.padding; ++block) std::memset(behind + block * 16, 0, 16);
   }
 }
 

@@ -19,7 +19,8 @@ struct QdwconvArgs {
   int64_t pair_stride = 0;  // from one pair of taps to the next
   const int32_t* bias = nullptr;
   int64_t pixels = 0;
-  int64_t blocks = 0;  // of 16 channels
+  int64_t blocks = 0;   // of 16 channels
+  int64_t padding = 0;  // blocks of y behind them, which become 0
   RequantizeArgs epilogue;
 };
 using QdwconvFn = void (*)(const QdwconvArgs&);

@@ -62,13 +62,14 @@ struct RequantizeArgs {
   int64_t y_stride = 0;
 };
 
-// acc[p] = start + sum over taps and channels of x[p] * w, or y[p] of it, for up to kQconvPixels pixels.
+// acc[p] = start + sum over taps and channels of x[p] * w, or y[p] of it.
 struct QdconvArgs {
-  int64_t count;  // pixels
+  int64_t count;  // pixels, in groups of kQconvPixels
   int64_t taps;
   int64_t channels;  // per tap, even; by bytes a multiple of 4
   const std::byte* const*
-      pixels;  // [tap][kQconvPixels]: x - zero_point of every pixel and tap in 16 bits; by bytes x
+      pixels;  // [group][tap][kQconvPixels]: x - zero_point of every pixel and tap in 16 bits; by bytes x
+  int64_t group_stride;      // from one group's pointers to the next one's
   const std::byte* weights;  // expanded, of all taps one after the other
   const int32_t* bias;       // where sums start, by bytes less what the zero point adds; null: acc
   int32_t* acc;              // [pixel][acc_stride]
@@ -119,8 +120,9 @@ struct QuadListArgs {
 };
 using QuadListFn = std::byte* (*)(const QuadListArgs&);  // returns where the next record may begin
 
-// Channels of `pixels` pixels, `stride` apart, that differ from zero_point.
-using CountNonzeroFn = int64_t (*)(const uint8_t* x, int64_t pixels, int64_t channels, int64_t stride,
+// Entries that lists of `pixels` pixels, `stride` apart, hold: one of each channel that differs from zero_point, and one
+// more for each rest of a large value.
+using CountEntriesFn = int64_t (*)(const uint8_t* x, int64_t pixels, int64_t channels, int64_t stride,
                                    uint8_t zero_point);
 
 // to[i] = from[i] - zero_point. Reads and writes exactly `count` elements.

@@ -307,24 +307,29 @@ std::byte* u8_list_quads(const QuadListArgs& args) {
   return args.record + ((at - args.record) + 7) / 8 * 8;
 }
 
-int64_t u8_count_nonzero(const uint8_t* x, int64_t pixels, int64_t channels, int64_t stride,
+int64_t u8_count_entries(const uint8_t* x, int64_t pixels, int64_t channels, int64_t stride,
                          uint8_t zero_point) {
-  int64_t zeros = 0;
+  int64_t entries = 0;
   for (int64_t pixel = 0; pixel < pixels; ++pixel, x += stride) {
     int64_t c = 0;
 #if defined(__SSE2__)
     const __m128i zero = _mm_set1_epi8(static_cast<char>(zero_point));
     __m128i sums = _mm_setzero_si128();
     for (; c + 16 <= channels; c += 16) {
-      const __m128i is_zero = _mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x + c)), zero);
-      sums =
-          _mm_add_epi64(sums, _mm_sad_epu8(_mm_sub_epi8(_mm_setzero_si128(), is_zero), _mm_setzero_si128()));
+      const __m128i values = _mm_loadu_si128(reinterpret_cast<const __m128i*>(x + c));
+      __m128i counts = _mm_add_epi8(_mm_set1_epi8(1), _mm_cmpeq_epi8(values, zero));
+      for (int rest = 0; rest < kRests; ++rest) {
+        const __m128i least = _mm_set1_epi8(static_cast<char>((rest + 1) * kMostQuadValue + 1));
+        counts = _mm_sub_epi8(counts, _mm_cmpeq_epi8(_mm_max_epu8(values, least), values));
+      }
+      sums = _mm_add_epi64(sums, _mm_sad_epu8(counts, _mm_setzero_si128()));
     }
-    zeros += _mm_cvtsi128_si32(sums) + _mm_cvtsi128_si32(_mm_srli_si128(sums, 8));
+    entries += _mm_cvtsi128_si32(sums) + _mm_cvtsi128_si32(_mm_srli_si128(sums, 8));
 #endif
-    for (; c < channels; ++c) zeros += x[c] == zero_point;
+    for (; c < channels; ++c)
+      entries += (x[c] != zero_point) + (std::max<int64_t>(x[c], 1) - 1) / kMostQuadValue;
   }
-  return pixels * channels - zeros;
+  return entries;
 }
 
 }  // namespace zeroskip::ZS_ISA

@@ -38,12 +38,14 @@ void QuantizedConv::run(const RunContext& context) const {
 
 bool QuantizedConv::is_sparse(const Tensor& x, const ConvTask& task) const {
   if (plan_.algorithm != ConvAlgorithm::kAuto) return plan_.algorithm == ConvAlgorithm::kSparse;
+  if (plan_.crossover_density <= 0.0) return false;
   const PixelRange range = input_pixels(plan_.geometry, task.tile);
   const int64_t channels = plan_.layout.in, stride = pixel_stride_of(*x.spec);
   const uint8_t* first = x.as<uint8_t>() + range.first * stride + task.group * channels;
-  const int64_t nnz =
-      layer_.kernels().u8_count_nonzero(first, range.count, channels, stride, plan_.x_zero_point);
-  return static_cast<double>(nnz) <= plan_.crossover_density * static_cast<double>(range.count * channels);
+  const int64_t entries =
+      layer_.kernels().u8_count_entries(first, range.count, channels, stride, plan_.x_zero_point);
+  return static_cast<double>(entries) <=
+         plan_.crossover_density * static_cast<double>(range.count * channels);
 }
 
 std::unique_ptr<Op> make_quantized_conv(const StepSpec& step, const BuildContext& context) {

@@ -18,6 +18,21 @@ RequantizeArgs advance_outputs(RequantizeArgs args, int64_t outputs) {
   return args;
 }
 
+struct PlanarRow {
+  const uint8_t* x;  // of the first plane
+  int64_t plane, count, channels;
+  int16_t zero_point;
+};
+
+// Pixels side by side of kChannels planes, any number if 0.
+template <int64_t kChannels>
+void widen_planes(const PlanarRow row, int16_t* to) {
+  const int64_t channels = kChannels ? kChannels : row.channels;
+  for (int64_t i = 0; i < row.count; ++i)
+    for (int64_t c = 0; c < channels; ++c, ++to)
+      *to = static_cast<int16_t>(row.x[c * row.plane + i] - row.zero_point);
+}
+
 }  // namespace
 
 QuantizedDenseConv::QuantizedDenseConv(const QuantizedLayer& layer) : layer_(layer), kernels_by_blocks_(1) {
@@ -80,11 +95,10 @@ void QuantizedDenseConv::widen_row(const Tensor& x, const ConvTask& task, int64_
     return layer_.kernels().u8_widen(from, (last - first) * g.c, layer_.plan().x_zero_point,
                                      wide + first * g.c);
   }
-  for (int64_t c = 0; c < g.c; ++c) {
-    const uint8_t* from = image + (c * g.h + iy) * g.w + left;
-    for (int64_t column = first; column < last; ++column)
-      wide[column * g.c + c] = static_cast<int16_t>(from[column] - layer_.plan().x_zero_point);
-  }
+  const uint8_t* from = image + iy * g.w + left + first;
+  const PlanarRow row{from, g.h * g.w, last - first, g.c, layer_.plan().x_zero_point};
+  if (g.c == 3) return widen_planes<3>(row, wide + first * g.c);
+  widen_planes<0>(row, wide + first * g.c);
 }
 
 void QuantizedDenseConv::point_at_widened(const ConvTask& task, const int16_t* wide,
@@ -112,6 +126,8 @@ void QuantizedDenseConv::run(const RunContext& context, const ConvTask& task,
       QdconvArgs args{};
       args.taps = std::min(dense.tap_step, dense.taps - tap), args.channels = dense.padded,
       args.acc_stride = kSlab;
+      args.count = task.tile.pixels(), args.pixels = pixels + tap * kQconvPixels;
+      args.group_stride = dense.taps * kQconvPixels;
       const int64_t block_stride = args.taps * tap_bytes;
       for (int64_t t = 0; t < args.taps; ++t)
         expand({.channels = dense.channels,
@@ -126,14 +142,9 @@ void QuantizedDenseConv::run(const RunContext& context, const ConvTask& task,
         const RequantizeArgs outputs = advance_outputs(whole_slab, block * kBlock);
         args.weights = scratch.weights + block * block_stride;
         args.bias = tap == 0 ? bias->data() + layer_.output_at(task, slab) + block * kBlock : nullptr;
-        for (int64_t pixel = 0; pixel < task.tile.pixels(); pixel += kQconvPixels) {
-          const RequantizeArgs epilogue = advance_pixels(outputs, pixel);
-          args.count = std::min(kQconvPixels, task.tile.pixels() - pixel);
-          args.pixels = pixels + pixel * dense.taps + tap * kQconvPixels;
-          args.acc = scratch.acc + pixel * kSlab + block * kBlock;
-          args.epilogue = tap + args.taps == dense.taps ? &epilogue : nullptr;
-          kernel.function(args);
-        }
+        args.acc = scratch.acc + block * kBlock;
+        args.epilogue = tap + args.taps == dense.taps ? &outputs : nullptr;
+        kernel.function(args);
       }
     }
     layer_.finish_slab(context, task, slab, blocks * kBlock, scratch.y);

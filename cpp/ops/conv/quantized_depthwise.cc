@@ -49,7 +49,7 @@ class QuantizedDepthwise final : public Op {
     bias_ = pack_bias(find_values<int32_t>(step, "bias", y_.c()), values, plain_outputs(y_.c()), taps,
                       zero_point);
     outside_ = pack_outputs<uint8_t>(plain_outputs(y_.c()), nullptr, static_cast<uint8_t>(zero_point), 0);
-    rows_ = split_items(y_.h(), y_.w() * y_.padded_c() * taps / 8, context.num_threads);
+    rows_ = split_items(y_.h(), y_.w() * y_.c() * taps / 8, context.num_threads);
   }
 
   void run(const RunContext& context) const override {
@@ -77,7 +77,8 @@ class QuantizedDepthwise final : public Op {
     args.pair_stride = y_.padded_c() * 2;
     args.bias = bias_->data();
     args.pixels = y_.w();
-    args.blocks = y_.padded_c() / 16;
+    args.blocks = ceil_div(y_.c(), int64_t{16});
+    args.padding = y_.padded_c() / 16 - args.blocks;
     args.epilogue = requantizer_.at(0);
     args.epilogue.y_stride = y_.pixel_stride;
     args.epilogue.y = context.outputs[0].as<uint8_t>() + (image * y_.h() + oh) * y_.w() * y_.pixel_stride;

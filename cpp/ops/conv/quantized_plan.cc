@@ -23,15 +23,15 @@ constexpr int64_t kFewPixels = 4;
 constexpr int64_t kShort = sizeof(int16_t);
 constexpr int kFewestByteLanes = 8;  // with fewer, pairs of 16 bits take less time
 
-// Cycles for 64 outputs of a pixel: a channel of the dense tile and of a list, a list's making per channel, and a visit of
-// it.
+// Cycles for 64 outputs of a pixel: a channel of the dense tile and of a list, a visit of a list, and its making, per
+// channel and at all.
 struct ChannelCycles {
-  double dense, listed, list, visit;
+  double dense, listed, visit, list, start;
 };
-constexpr ChannelCycles kPairCycles{2.8, 2.7, 0.6, 12.0};  // Zen 3, AVX2, November 2026
-constexpr ChannelCycles kByteCycles{2.3, 2.7, 0.6, 12.0};  // likewise
+constexpr ChannelCycles kPairCycles{2.8, 2.7, 12.0, 0.6, 25.0};  // Zen 3, AVX2, November 2026
+constexpr ChannelCycles kByteCycles{2.3, 2.7, 12.0, 0.6, 25.0};  // likewise
 // By count of instructions on Zen 4: a step for two pixels takes 8.3 cycles, and the dense tile one a channel.
-constexpr ChannelCycles kQuadCycles{1.05, 1.05, 0.25, 8.0};
+constexpr ChannelCycles kQuadCycles{1.05, 1.05, 8.0, 0.25, 0.0};
 
 void check_residual(const StepSpec& step, const BuildContext& context, const TensorSpec& y) {
   if (step.inputs.size() < 2) return;
@@ -200,7 +200,7 @@ double default_crossover(const QuantizedConvPlan& plan, const KernelTable& kerne
   const double dense = slabs_of(kernels.multiplies_quads ? 4 * kernels.lanes : 16),
                listed = slabs_of(4 * kernels.lanes);
   const ChannelCycles& cycles = cycles_of(plan.dense.products);
-  const double overhead = listed * cycles.visit / rows + cycles.list / uses;
+  const double overhead = listed * cycles.visit / rows + (cycles.list + cycles.start / rows) / uses;
   return std::clamp((dense * cycles.dense - overhead) / (listed * cycles.listed), 0.0, 1.0);
 }
 
