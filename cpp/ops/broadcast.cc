@@ -1,6 +1,7 @@
-// broadcast: functions of two operands whose shapes differ, or that are no sum and no product. Operands of
-// fewer axes are aligned at the last one; an extent of 1 is repeated.
+// broadcast: functions of two operands whose shapes differ, or that are no sum and no product, and the choice between
+// two by a third one. Operands of fewer axes are aligned at the last one; an extent of 1 is repeated.
 #include <algorithm>
+#include <array>
 
 #include "kernels/lookup.h"
 #include "ops/mask.h"
@@ -11,9 +12,12 @@
 namespace zeroskip {
 namespace {
 
+constexpr size_t kOperands = 3;  // the most; one that a function does not have is walked with strides of 0
+
 struct BroadcastAxis {
-  int64_t count;
-  int64_t a, b, y;  // strides, 0 where the operand is repeated
+  int64_t count = 1;
+  std::array<int64_t, kOperands> from{};  // strides, 0 where the operand is repeated
+  int64_t to = 1;
 };
 
 using Strides = std::vector<int64_t>;
@@ -36,15 +40,16 @@ Strides pixel_strides(const TensorSpec& x) {
   return {x.h() * x.w() * x.pixel_stride, 1, x.w() * x.pixel_stride, x.pixel_stride};
 }
 
-// Joins neighbours that all three tensors walk as one; the last axis stays apart where y is nhwc.
+// Joins neighbours that all tensors walk as one; the last axis stays apart where y is nhwc.
 std::vector<BroadcastAxis> simplify(const std::vector<BroadcastAxis>& axes) {
   std::vector<BroadcastAxis> result;
   for (const BroadcastAxis& axis : axes) {
     if (axis.count == 1) continue;
     const auto joins = [&](int64_t outer, int64_t inner) { return outer == axis.count * inner; };
-    if (!result.empty() && joins(result.back().a, axis.a) && joins(result.back().b, axis.b) &&
-        joins(result.back().y, axis.y))
-      result.back() = {result.back().count * axis.count, axis.a, axis.b, axis.y};
+    bool is_one = !result.empty() && joins(result.back().to, axis.to);
+    for (size_t i = 0; i < kOperands && is_one; ++i) is_one = joins(result.back().from[i], axis.from[i]);
+    if (is_one)
+      result.back() = {result.back().count * axis.count, axis.from, axis.to};
     else
       result.push_back(axis);
   }
@@ -57,18 +62,19 @@ class Broadcast final : public Op {
       : mask_(context.kernels, context.output(step, 0)) {
     const std::string kind = step.get_string("kind", "");
     kernel_ = get_kernel<BroadcastFn>(context.kernels, {.kind = "broadcast_" + kind});
-    const TensorSpec& a = context.input(step, 0);
-    const TensorSpec& b = context.input(step, 1);
+    require_counts(step, kind == "select" ? 3 : 2, 1);
     const TensorSpec& y = context.output(step, 0);
-    require_same_layout(a, y);
-    require_same_layout(b, y);
     const bool is_map = y.layout == Layout::kNhwc;
     const auto own = [&](const TensorSpec& x) { return is_map ? pixel_strides(x) : row_strides(x.shape); };
-    const Strides from_a = strides_along(a, y.shape, own(a)), from_b = strides_along(b, y.shape, own(b)),
-                  to = own(y);
+    const Strides to = own(y);
     std::vector<BroadcastAxis> axes;
-    for (size_t axis = 0; axis < y.shape.size(); ++axis)
-      axes.push_back({y.shape[axis], from_a[axis], from_b[axis], to[axis]});
+    for (size_t axis = 0; axis < y.shape.size(); ++axis) axes.push_back({y.shape[axis], {}, to[axis]});
+    for (size_t i = 0; i < step.inputs.size(); ++i) {
+      const TensorSpec& x = context.input(step, i);
+      require_same_layout(x, y);
+      const Strides from = strides_along(x, y.shape, own(x));
+      for (size_t axis = 0; axis < from.size(); ++axis) axes[axis].from[i] = from[axis];
+    }
     if (is_map) {
       inner_ = axes[1];
       axes.erase(axes.begin() + 1);
@@ -102,17 +108,23 @@ class Broadcast final : public Op {
   }
 
   void run_item(const RunContext& context, int64_t item, int64_t first, int64_t count) const {
-    int64_t a = first * inner_.a, b = first * inner_.b, y = first * inner_.y;
+    std::array<int64_t, kOperands> from{};
+    for (size_t i = 0; i < kOperands; ++i) from[i] = first * inner_.from[i];
+    int64_t to = first * inner_.to;
     for (size_t axis = outer_.size(); axis-- > 0; item /= outer_[axis].count) {
       const int64_t index = item % outer_[axis].count;
-      a += index * outer_[axis].a, b += index * outer_[axis].b, y += index * outer_[axis].y;
+      for (size_t i = 0; i < kOperands; ++i) from[i] += index * outer_[axis].from[i];
+      to += index * outer_[axis].to;
     }
-    float* result = context.outputs[0].as<float>() + y;
+    float* result = context.outputs[0].as<float>() + to;
+    const bool has_condition = context.inputs.size() == kOperands;
     kernel_.function({.count = count,
-                      .a = context.inputs[0].as<float>() + a,
-                      .a_stride = inner_.a,
-                      .b = context.inputs[1].as<float>() + b,
-                      .b_stride = inner_.b,
+                      .a = context.inputs[0].as<float>() + from[0],
+                      .a_stride = inner_.from[0],
+                      .b = context.inputs[1].as<float>() + from[1],
+                      .b_stride = inner_.from[1],
+                      .condition = has_condition ? context.inputs[2].as<float>() + from[2] : nullptr,
+                      .condition_stride = inner_.from[2],
                       .y = result});
     std::fill_n(result + count, padding_, 0.0f);
   }
@@ -120,14 +132,13 @@ class Broadcast final : public Op {
   Kernel<BroadcastFn> kernel_;
   MaskWriter mask_;
   std::vector<BroadcastAxis> outer_;
-  BroadcastAxis inner_{1, 1, 1, 1};
+  BroadcastAxis inner_{1, {1, 1, 1}, 1};
   int64_t items_ = 1, padding_ = 0;
 };
 
 }  // namespace
 
 std::unique_ptr<Op> make_broadcast(const StepSpec& step, const BuildContext& context) {
-  require_counts(step, 2, 1);
   return std::make_unique<Broadcast>(step, context);
 }
 

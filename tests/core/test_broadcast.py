@@ -16,6 +16,10 @@ PAIRS = {
     "min": np.minimum,
     "pow": np.power,
     "prelu": lambda a, b: np.where(a > 0, a, a * b),
+    "greater": np.greater,
+    "greater_equal": np.greater_equal,
+    "equal": np.equal,
+    "quotient": lambda a, b: np.trunc(a / b),
 }
 
 
@@ -27,6 +31,45 @@ def test_pairs_of_rows(isa: str, kind: str, first: tuple[int, ...], second: tupl
         expected = PAIRS[kind](a, b)
     result = run_row("broadcast", [a, b], expected.shape, isa, kind=kind)
     np.testing.assert_allclose(result, expected, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "shapes", [((3, 5, 7), (7,), (5, 1)), ((1,), (50,), (50,)), ((2, 1, 9), (3, 1), (1,)), ((40,), (1,), (1,))], ids=str
+)
+def test_one_of_two_rows_is_chosen(isa: str, shapes: tuple[tuple[int, ...], ...]) -> None:
+    a, b, condition = (sparse_array(shape, 0.5, seed=seed) for seed, shape in enumerate(shapes))
+    b, condition = np.where(b < 0, np.nan, b), np.where(condition < 0, np.nan, condition).astype(np.float32)
+    expected = np.where(condition != 0, a, b)
+    result = run_row("broadcast", [a, b.astype(np.float32), condition], expected.shape, isa, kind="select")
+    np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize("channels", [3, 16, 40])
+def test_one_of_two_maps_is_chosen(isa: str, channels: int) -> None:
+    shapes = ((2, channels, 3, 5), (1, channels, 1, 1), (2, 1, 3, 5))
+    a, b, condition = (sparse_array(shape, 0.5, seed=seed) for seed, shape in enumerate(shapes))
+    result = run_nhwc("broadcast", [a, b, condition], a.shape, isa, kind="select")
+    np.testing.assert_array_equal(result, np.where(condition != 0, a, b))
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("repeated", [(), (0,), (2,), (0, 1)])
+def test_elements_are_gathered(isa: str, axis: int, repeated: tuple[int, ...]) -> None:
+    x, shape = sparse_array((4, 5, 6), 0.0), [3, 4, 5]
+    shape[axis] = 7
+    given = [1 if each in repeated and each != axis else size for each, size in enumerate(shape)]
+    places = np.random.default_rng(0).integers(-x.shape[axis], x.shape[axis], given)
+    region = x[tuple(slice(None) if each == axis else slice(size) for each, size in enumerate(shape))]
+    expected = np.take_along_axis(region, np.broadcast_to(places, shape), axis)
+    result = run_row("gather_elements", [x, places.astype(np.float32)], expected.shape, isa, axis=axis)
+    np.testing.assert_array_equal(result, expected)
+
+
+def test_places_outside_are_the_nearest_inside(isa: str) -> None:
+    x = np.arange(5, dtype=np.float32)
+    places = np.array([7, 5, 4.9, -5, -6, -1e30, np.inf, -np.inf, np.nan, 1e30], np.float32)
+    result = run_row("gather_elements", [x, places], places.shape, isa, axis=0)
+    np.testing.assert_array_equal(result, [4, 4, 4, 0, 0, 0, 4, 0, 0, 4])
 
 
 @pytest.mark.parametrize("channels", [3, 16, 40])

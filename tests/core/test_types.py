@@ -23,6 +23,7 @@ COMPUTES_IN_FLOAT32 = (
     "ops/epilogue",
     "ops/global_pool",
     "ops/arg_extreme",
+    "ops/top_k",
     "ops/linear",
     "ops/lrn",
     "ops/matmul",
@@ -32,6 +33,7 @@ COMPUTES_IN_FLOAT32 = (
     "ops/recurrence",
     "ops/reduce",
     "ops/softmax",
+    "ops/move/gather_elements",
     "ops/move/resize",  # the positions; pixels are moved whole
 )
 """Sources, outside the kernels, whose business are float32 values."""

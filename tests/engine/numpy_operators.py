@@ -11,12 +11,18 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from zeroskip.engine.plan.types import Plan, Step
 
+from .numpy_choices import arg_extreme, gather_elements, top_k
 from .numpy_recurrent import recurrence
 
 Arrays = list[np.ndarray]
 Constants = dict[str, np.ndarray]
 Operator = Callable[[Plan, Step, Arrays, Constants], np.ndarray | tuple[np.ndarray, ...]]
-OPERATORS: dict[str, Operator] = {"recurrence": recurrence}
+OPERATORS: dict[str, Operator] = {
+    "arg_extreme": arg_extreme,
+    "gather_elements": gather_elements,
+    "recurrence": recurrence,
+    "top_k": top_k,
+}
 
 
 def operator(function: Operator) -> Operator:
@@ -236,13 +242,6 @@ def softmax(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> n
 
 
 @operator
-def arg_extreme(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
-    (x,), axis, find = operands, step.attributes["axis"], getattr(np, f"arg{step.attributes['kind']}")
-    found = x.shape[axis] - 1 - find(np.flip(x, axis), axis) if step.attributes["last"] else find(x, axis)
-    return found.reshape(plan.tensors[step.outputs[0]].shape).astype(np.float32)
-
-
-@operator
 def lrn(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
     (x,), size = operands, step.attributes["size"]
     before, after = (size - 1) // 2, size - 1 - (size - 1) // 2
@@ -290,10 +289,15 @@ def reduce(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np
 
 @operator
 def broadcast(plan: Plan, step: Step, operands: Arrays, constants: Constants) -> np.ndarray:
-    a, b = operands
+    a, b, *condition = operands
     with np.errstate(all="ignore"):
-        return {
+        y = {
             "add": lambda: a + b,
+            "greater": lambda: a > b,
+            "greater_equal": lambda: a >= b,
+            "equal": lambda: a == b,
+            "quotient": lambda: np.trunc(a / b),
+            "select": lambda: np.where(condition[0] != 0, a, b),
             "sub": lambda: a - b,
             "mul": lambda: a * b,
             "div": lambda: a / b,
@@ -302,6 +306,7 @@ def broadcast(plan: Plan, step: Step, operands: Arrays, constants: Constants) ->
             "pow": lambda: a**b,
             "prelu": lambda: np.where(a > 0, a, a * b),
         }[step.attributes["kind"]]()
+    return y.astype(np.float32)
 
 
 @operator

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from core.builder import PlanBuilder
+from .plan_choices import ChoiceSteps
 
 Shape = tuple[int, ...]
 
@@ -17,7 +17,7 @@ _ROUNDINGS = ("floor", "ceil", "round_prefer_floor", "round_prefer_ceil")
 _MAX_ELEMENTS = 1 << 14
 
 
-class PlanMaker(PlanBuilder):
+class PlanMaker(ChoiceSteps):
     """Builds one plan; ``rng`` decides.
 
     Args:
@@ -56,7 +56,7 @@ class PlanMaker(PlanBuilder):
         )  # fmt: skip
         on_rows = (
             self._row_conv, self._linear, self._row_pointwise, self._row_shape_change, self._softmax, self._recurrence,
-            self._arg_extreme,
+            self._arg_extreme, self._top_k, self._gather_elements, self._select,
         )  # fmt: skip
         if self._maps and (not self._rows or self._flip(0.75)):
             self._rng.choice(on_maps)(self._rng.choice(self._maps))
@@ -359,12 +359,6 @@ class PlanMaker(PlanBuilder):
             arrays["bias"] = self._floats(directions, units)
         outputs = [self._new_row((steps, *state)), *(self._new_row(state) for _ in range(count))]
         self.step("recurrence", [products, *given], outputs, arrays, kind=kind, direction=direction)
-
-    def _arg_extreme(self, source: int) -> None:
-        shape = self._shape(source)
-        axis = self._rng.randrange(len(shape))
-        attributes = {"kind": self._rng.choice(("max", "min")), "axis": axis, "last": int(self._flip())}
-        self.step("arg_extreme", [source], [self._new_row((*shape[:axis], 1, *shape[axis + 1 :]))], **attributes)
 
     def _softmax(self, source: int) -> None:
         shape = self._shape(source)

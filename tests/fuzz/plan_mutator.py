@@ -33,14 +33,16 @@ _WORDS = (
 _ATTRIBUTES = (
     "kernel", "strides", "pads", "dilations", "groups", "axis", "axes", "size", "alpha", "beta", "bias",
     "scales", "mode",
-    "last", "max_value", "min_value", "activation", "algorithm", "crossover_density", "starts", "ends", "steps",
+    "k", "largest", "last", "max_value", "min_value", "activation", "algorithm", "crossover_density",
+    "starts", "ends", "steps",
     "perm", "value", "direction",
 )  # fmt: skip
 _OPS = (
     "activation", "add", "affine", "arg_extreme", "avg_pool", "concat", "conv", "copy", "depthwise", "global_avg_pool",
-    "global_max_pool", "broadcast", "constant", "expand", "gather", "matmul", "normalize", "pixel_shuffle",
+    "global_max_pool", "broadcast", "constant", "expand", "gather", "gather_elements", "matmul", "normalize",
+    "pixel_shuffle",
     "linear", "lrn", "max_pool", "mul", "pad", "recurrence", "reduce", "resize", "slice", "softmax", "to_nhwc",
-    "to_row", "transpose", "nothing",
+    "to_row", "top_k", "transpose", "nothing",
 )  # fmt: skip
 
 

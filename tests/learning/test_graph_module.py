@@ -47,6 +47,41 @@ def test_random_networks_compute_what_the_engine_computes(seed: int) -> None:
     assert np.median(found) < TOLERANCE
 
 
+@pytest.mark.parametrize("largest", [0, 1])
+def test_heads_of_detectors_compute_what_the_engine_computes(largest: int) -> None:
+    text = f"""
+        scores, boxes = Split <axis=2> (x, sizes)
+        flat = Flatten <axis=1> (scores)
+        v, i = TopK <axis=1, largest={largest}> (flat, k)
+        labels = Mod(i, classes)
+        query = Div(i, classes)
+        column = Unsqueeze(query, last)
+        places = Expand(column, repeats)
+        picked = GatherElements <axis=1> (boxes, places)
+        small = LessOrEqual(v, half)
+        first = Equal(labels, zero)
+        other = Not(first)
+        both = And(small, other)
+        either = Or(small, first)
+        one = Xor(both, either)
+        kept = Where(one, labels, minus)
+        y = Cast <to=1> (kept)
+    """
+    body = (
+        (
+            "<int64[2] sizes = {{5, 4}}, int64[1] k = {{9}}, int64 classes = {{5}}, int64[1] last = {{-1}}, "
+            "int64[3] repeats = {{1, 1, 4}}, float half = {{0.5}}, int64 zero = {{0}}, int64 minus = {{-1}}>"
+        )
+        .replace("{{", "{")
+        .replace("}}", "}")
+    )
+    graph = onnx.parser.parse_graph(f"g (float[n,q,9] x) => (float[n,9,4] picked, float[n,9] y) {body} {{ {text} }}")
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=9)
+    x = np.random.default_rng(0).integers(-3, 4, (2, 10, 9)).astype(np.float32)
+    for got, want in zip(outputs(GraphModule(model), x), zs.InferenceSession(model).run(None, {"x": x}), strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
 def pool(operator: str, attributes: str, shape: tuple[int, ...] = (2, 3, 9, 8)) -> onnx.ModelProto:
     body = f"y = {operator} <{attributes}> (x)"
     graph = onnx.parser.parse_graph(f"g (float[{','.join(map(str, shape))}] x) => (float[a,b,c,d] y) {{ {body} }}")

@@ -24,6 +24,13 @@ inline void combine(const BroadcastArgs& args, const Function& function) {
   run<1, 1>(args, function);
 }
 
+// 1 in the lanes where a comparison holds, else 0.
+inline Vec truth(IntVec holds) { return holds ? broadcast(1.0f) : Vec{}; }
+
+inline Vec operand(const float* values, int64_t stride, int64_t first, int64_t lanes) {
+  return stride ? load_some(values + first, lanes, 1.0f) : broadcast(*values);
+}
+
 }  // namespace
 
 void f32_broadcast_add(const BroadcastArgs& args) {
@@ -61,6 +68,35 @@ void f32_broadcast_pow(const BroadcastArgs& args) {
 
 void f32_broadcast_prelu(const BroadcastArgs& args) {
   combine(args, [](Vec a, Vec b) { return a > Vec{} ? a : a * b; });
+}
+
+void f32_broadcast_greater(const BroadcastArgs& args) {
+  combine(args, [](Vec a, Vec b) { return truth(a > b); });
+}
+
+void f32_broadcast_greater_equal(const BroadcastArgs& args) {
+  combine(args, [](Vec a, Vec b) { return truth(a >= b); });
+}
+
+void f32_broadcast_equal(const BroadcastArgs& args) {
+  combine(args, [](Vec a, Vec b) { return truth(a == b); });
+}
+
+void f32_broadcast_quotient(const BroadcastArgs& args) {
+  combine(args, [](Vec a, Vec b) {
+    Vec y = a / b;
+    for (int lane = 0; lane < kLanes; ++lane) y[lane] = std::trunc(y[lane]);
+    return y;
+  });
+}
+
+void f32_broadcast_select(const BroadcastArgs& args) {
+  for (int64_t i = 0; i < args.count; i += kLanes) {
+    const int64_t lanes = lanes_left(args.count - i);
+    const Vec a = operand(args.a, args.a_stride, i, lanes), b = operand(args.b, args.b_stride, i, lanes);
+    const Vec condition = operand(args.condition, args.condition_stride, i, lanes);
+    store_some(args.y + i, condition != Vec{} ? a : b, lanes);
+  }
 }
 
 }  // namespace zeroskip::ZS_ISA

@@ -123,6 +123,7 @@ _ROWS = (
     Operator("dequantize",      (),       True,           "always", False, False,     _always,             "move"),
     Operator("expand",          (),       True,           "never",  False, False,     _always,             "move"),
     Operator("gather",          (),       True,           "never",  False, False,     _off_batch_axis,     "move"),
+    Operator("gather_elements", (),       True,           "never",  False, False,     _off_batch_axis,     "move"),
     Operator("global_avg_pool", (),       False,          "always", False, False,     _always,             "move"),
     Operator("global_max_pool", (),       False,          "always", False, False,     _always,             "move"),
     Operator("linear",          (),       False,          "never",  True,  True,      _always,             "linear"),
@@ -147,6 +148,7 @@ _ROWS = (
     Operator("softmax",         (0,),     False,          "never",  False, False,     _off_batch_axis,     "move"),
     Operator("to_nhwc",         (),       True,           "never",  False, False,     _always,             "move"),
     Operator("to_row",          (),       True,           "never",  False, False,     _always,             "move"),
+    Operator("top_k",           (),       False,          "never",  False, False,     _off_batch_axis,     "move"),
     Operator("transpose",       (),       True,           "never",  False, False,     _leaves_batch_first, "move"),
 )
 # fmt: on

@@ -127,6 +127,10 @@ def _in_torch_order(pads: Sequence[int]) -> list[int]:
     return [pad for axis in reversed(range(rank)) for pad in (pads[axis], pads[axis + rank])]
 
 
+def _quotient(attributes: Attributes, a: Tensor, b: Tensor) -> Tensor:
+    return torch.div(a, b, rounding_mode=None if a.is_floating_point() else "trunc")
+
+
 def _gemm(attributes: Attributes, a: Tensor, b: Tensor, c: Tensor | None = None) -> Tensor:
     a = a.t() if attributes.get("transA") else a
     b = b.t() if attributes.get("transB") else b
@@ -264,7 +268,7 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
         "Concat": lambda attributes, *parts: torch.cat(parts, attributes["axis"]),
         "ChannelAffine": _channel_affine,
         "Conv": _conv,
-        "Div": lambda attributes, a, b: a / b,
+        "Div": _quotient,
         "Dropout": lambda attributes, x, *rest: x,
         "Flatten": _flatten,
         "Gemm": _gemm,

@@ -43,6 +43,22 @@ def _arg_extreme(find: Callable[..., Tensor]) -> Operator:
     return operator
 
 
+def _top_k(attributes: Attributes, x: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
+    """Find the best by sorting, which alone keeps equal ones in order."""
+    axis, is_largest = attributes.get("axis", -1), bool(attributes.get("largest", 1))
+    values, indices = torch.sort(x, dim=axis, descending=is_largest, stable=True)
+    return values.narrow(axis, 0, int(k)), indices.narrow(axis, 0, int(k))
+
+
+def _gather_elements(attributes: Attributes, x: Tensor, places: Tensor) -> Tensor:
+    axis = attributes.get("axis", 0)
+    return torch.gather(x, axis, torch.where(places < 0, places + x.shape[axis], places).long())
+
+
+def _cast(attributes: Attributes, x: Tensor) -> Tensor:
+    return x.to(_TYPES[attributes["to"]])
+
+
 def _elementwise(function: Callable[[Tensor], Tensor]) -> Operator:
     return lambda attributes, x: function(x)
 
@@ -106,25 +122,39 @@ def _expand(attributes: Attributes, x: Tensor, shape: Tensor) -> Tensor:
     return x.expand(*wanted) if wanted is not None else x * torch.ones(shape.tolist(), dtype=x.dtype)
 
 
+_TYPES = {1: torch.float32, 6: torch.int32, 7: torch.int64, 9: torch.bool}
+"""PyTorch's types by the numbers of ONNX."""
+
 TENSOR_OPERATORS: dict[str, Operator] = {
     "Abs": _elementwise(torch.abs),
+    "And": _pair(torch.logical_and),
+    "Cast": _cast,
     "Ceil": _elementwise(torch.ceil),
     "Celu": lambda attributes, x: functional.celu(x, attributes.get("alpha", 1.0)),
     "Cos": _elementwise(torch.cos),
     "Elu": lambda attributes, x: functional.elu(x, attributes.get("alpha", 1.0)),
+    "Equal": _pair(torch.eq),
     "Erf": _elementwise(torch.erf),
     "Exp": _elementwise(torch.exp),
     "Expand": _expand,
     "Floor": _elementwise(torch.floor),
     "Gather": _gather,
+    "GatherElements": _gather_elements,
     "Gelu": _gelu,
+    "Greater": _pair(torch.gt),
+    "GreaterOrEqual": _pair(torch.ge),
     "InstanceNormalization": _instance_normalization,
     "LayerNormalization": _layer_normalization,
     "LeakyRelu": lambda attributes, x: functional.leaky_relu(x, attributes.get("alpha", 0.01)),
+    "Less": _pair(torch.lt),
+    "LessOrEqual": _pair(torch.le),
     "Log": _elementwise(torch.log),
     "Max": _pair(torch.maximum),
     "Min": _pair(torch.minimum),
     "Mish": _elementwise(functional.mish),
+    "Mod": _pair(torch.remainder),
+    "Not": _elementwise(torch.logical_not),
+    "Or": _pair(torch.logical_or),
     "PRelu": _pair(lambda x, slope: torch.where(x > 0, x, x * slope)),
     "PixelShuffle": _pixel_shuffle,
     "Pow": _pair(torch.pow),
@@ -145,4 +175,7 @@ TENSOR_OPERATORS: dict[str, Operator] = {
     "Softplus": lambda attributes, x: functional.softplus(x),
     "Softsign": _elementwise(functional.softsign),
     "Sqrt": _elementwise(torch.sqrt),
+    "TopK": _top_k,
+    "Where": lambda attributes, condition, a, b: torch.where(condition, a, b),
+    "Xor": _pair(torch.logical_xor),
 }

@@ -10,6 +10,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from .numbers import numpy_type
 from .rewriting import sweep
 from .values import constant, is_op
 
@@ -22,13 +23,13 @@ class OutputSource:
         computed: Its position among the outputs that have to be computed.
         input_name: The graph input that it is.
         value: The constant that it is.
-        is_index: Whether it is computed as float32 numbers that stand for int64.
+        dtype: Its type, where it is computed as float32 numbers that stand for whole numbers or truth values.
     """
 
     computed: int | None = None
     input_name: str | None = None
     value: NDArray[Any] | None = None
-    is_index: bool = False
+    dtype: np.dtype[Any] | None = None
 
     def of(self, computed: Sequence[NDArray[Any]], inputs: Mapping[str, Any]) -> Any:
         """Return the output.
@@ -38,7 +39,11 @@ class OutputSource:
             inputs: The inputs of the graph by name.
         """
         if self.computed is not None:
-            return computed[self.computed].astype(np.int64) if self.is_index else computed[self.computed]
+            found = computed[self.computed]
+            if self.dtype is None:
+                return found
+            with np.errstate(invalid="ignore"):  # NaN is no whole number, whatever it becomes
+                return found.astype(self.dtype)
         return inputs[self.input_name] if self.input_name is not None else np.array(self.value)
 
 
@@ -66,8 +71,7 @@ def settle_outputs(model: ir.Model) -> tuple[OutputSource, ...]:
         else:  # a value may be returned more than once
             if output not in computed:
                 computed.append(output)
-            is_index = output.dtype == ir.DataType.INT64
-            found.append(OutputSource(computed=computed.index(output), is_index=is_index))
+            found.append(OutputSource(computed=computed.index(output), dtype=numpy_type(output)))
     if len(computed) < len(found):
         graph.outputs[:] = computed
         sweep(graph)

@@ -15,8 +15,10 @@ import onnx.defs
 import onnx_ir as ir
 
 from ..errors import UnsupportedOperatorError
+from . import numbers
 from .canonical.pipeline import REWRITTEN, SOURCE_OPSET
 from .canonical.recurrent import GATES, reason_against_recurrent
+from .numbers import ARITHMETIC, COMPARISONS, INDEX_OPERATORS, LOGIC, MOVES, NUMBERS, is_number
 from .opset import SIMPLE_ROUNDING
 from .rewriting import malformed_as_model_error, sources
 from .values import ZEROSKIP_DOMAIN, constant, integers, operand, rank, static_shape
@@ -114,7 +116,8 @@ def _reason(node: ir.Node) -> str | None:
     if condition is None:
         return "this operator is not supported"
     if any(static_shape(value) is None for value in node.outputs):
-        return "the shape of its result is not known"
+        too_many = numbers.top_k(node) if node.op_type == "TopK" else None  # of which nobody infers a shape
+        return too_many or "the shape of its result is not known"
     if all(constant(value) is not None for value in node.inputs if value is not None):
         return "it has constant inputs only"
     return condition(node) or _wrong_type(node)
@@ -122,10 +125,9 @@ def _reason(node: ir.Node) -> str | None:
 
 def _wrong_type(node: ir.Node) -> str | None:
     integers = {"QuantizeLinear": node.outputs, "DequantizeLinear": node.inputs[:1]}.get(node.op_type, ())
-    indices = node.outputs if node.op_type in INDEX_OPERATORS else ()
     for value in _data(node):
         expected = ir.DataType.UINT8 if value in integers else ir.DataType.FLOAT
-        if value.dtype != (ir.DataType.INT64 if value in indices else expected):
+        if value.dtype != expected and not (node.op_type in _WITH_NUMBERS and is_number(value)):
             dtype = "unknown" if value.dtype is None else value.dtype.name.lower()
             wanted = "uint8, and int8 between two quantisers" if value in integers else "float32"
             return f"'{value.name}' has element type {dtype}, supported is {wanted}"
@@ -195,17 +197,10 @@ def _quantizer(node: ir.Node) -> str | None:
     return None if scale.dtype == np.float32 else f"its scale has element type {scale.dtype}, supported is float32"
 
 
-INDEX_OPERATORS = ("ArgMax", "ArgMin")
-"""Operators that tell where something is. The engine holds such numbers in float32 and returns int64."""
-_MAX_INDEXED = 1 << 24
-
-
-def _arg_extreme(node: ir.Node) -> str | None:
-    shape, axis = static_shape(node.inputs[0]), node.attributes.get_int("axis", 0)
-    if shape is None or not shape:
-        return "its input is a single number"
-    extent = shape[axis]
-    return None if 1 <= extent <= _MAX_INDEXED else f"its axis has {extent} values, supported are 1 to {_MAX_INDEXED}"
+_WITH_NUMBERS = frozenset(
+    (*ARITHMETIC, *COMPARISONS, *INDEX_OPERATORS, *LOGIC, *MOVES, "Cast", "TopK", "Where")
+)  # fmt: skip
+"""Operators of which operands or results may be whole numbers or truth values, see :mod:`.numbers`."""
 
 
 _MAX_LRN_SIZE = 4096
@@ -237,7 +232,7 @@ def _matmul(node: ir.Node) -> str | None:
 
 def _gather(node: ir.Node) -> str | None:
     if constant(operand(node, 1)) is None:
-        return "its indices must be constant"
+        return numbers.gather_elements(node)
     return None if rank(node.inputs[0]) else "its input is a single number"
 
 
@@ -322,13 +317,15 @@ _REDUCTIONS = ("L1", "L2", "Max", "Mean", "Min", "Prod", "Sum", "SumSquare")
 _CONDITIONS: dict[str, Condition] = {
     "AveragePool": _pool,
     "ChannelAffine": _per_channel,
+    "Cast": numbers.cast,
     "Clip": _constant_arguments,
-    "Concat": _always,
+    "Concat": numbers.small_numbers,
     "Conv": _conv,
     "Expand": _constant_arguments,
     "DequantizeLinear": _quantizer,
     "FatRelu": _per_channel,
     "Gather": _gather,
+    "GatherElements": numbers.gather_elements,
     "GlobalAveragePool": _one_or_two_spatial,
     "GlobalMaxPool": _one_or_two_spatial,
     "Identity": _always,
@@ -347,17 +344,26 @@ _CONDITIONS: dict[str, Condition] = {
     "Slice": _slice,
     "Softmax": _always,
     "Split": _constant_arguments,
+    "TopK": numbers.top_k,
     "Transpose": _always,
-    **dict.fromkeys(("Add", "Div", "Max", "Min", "Mul", "PRelu", "Pow", "Sub"), _always),
+    "Where": numbers.small_numbers,
+    **dict.fromkeys(("PRelu", "Pow"), _always),
+    **dict.fromkeys((*ARITHMETIC, *COMPARISONS, *LOGIC), numbers.small_numbers),
     **dict.fromkeys(_ELEMENTWISE, _always),
-    **dict.fromkeys(INDEX_OPERATORS, _arg_extreme),
+    **dict.fromkeys(INDEX_OPERATORS, numbers.arg_extreme),
     **dict.fromkeys(GATES, reason_against_recurrent),
     **dict.fromkeys((f"Reduce{kind}" for kind in _REDUCTIONS), _constant_arguments),
 }
 
 
-SIZE_DEPENDENT = frozenset((*INDEX_OPERATORS, "AveragePool", "MaxPool", "Reshape", "Resize"))
-"""Operators with a condition on the sizes of their operands; those of the others are on ranks and constants."""
+_SIZE_DEPENDENT = frozenset(
+    (*INDEX_OPERATORS, "AveragePool", "Gather", "GatherElements", "MaxPool", "Reshape", "Resize", "TopK")
+)  # fmt: skip
+
+
+def depends_on_size(node: ir.Node) -> bool:
+    """Tell whether a condition is on the sizes of operands, and not on ranks and constants alone."""
+    return node.op_type in _SIZE_DEPENDENT or node.outputs[0].dtype in NUMBERS
 
 
 def native_operators() -> frozenset[str]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from ...errors import ShapeError
 from ..canonical.inference import shuffled_dims
+from ..numbers import COMPARISONS, INDEX_OPERATORS
 from ..values import ZEROSKIP_DOMAIN, axis_from_front
 from .shape_inference import infer_step, results_of
 from .site import Shape, Site, State, Step, StepMaker, UnpredictableError
@@ -62,6 +63,24 @@ def binary(site: Site) -> Step:
         else:  # along which axis it varies is decided by the sizes
             varying = tuple(size for have, size in zip(factor.shape[::-1], shape[::-1], strict=False) if have != 1)
             state.facts.append((len(shape), shape[1:2], varying, shape in (a, b)))
+        state.shapes[result] = shape
+
+    return step
+
+
+def where(site: Site) -> Step:
+    """Where: rules ask which operands have the shape of the result, and along which axes constants vary."""
+    (result,) = results_of(site)
+
+    def step(state: State) -> None:
+        shapes = [state.shape(slot) for slot in site.inputs]
+        shape = _broadcast(_broadcast(shapes[0], shapes[1]), shapes[2])
+        sizes = [
+            tuple(size for have, size in zip(array.shape[::-1], shape[::-1], strict=False) if have != 1)
+            for array in site.closed
+            if array is not None
+        ]
+        state.facts.append((len(shape), shape[1:2] if sizes else (), tuple(sizes), tuple(x == shape for x in shapes)))
         state.shapes[result] = shape
 
     return step
@@ -215,11 +234,11 @@ def slices(site: Site) -> Step:
 
 
 def gather(site: Site) -> Step:
-    """Gather of constant indices: negative ones are counted from the end."""
+    """Gather: negative constant indices are counted from the end."""
     source, indices, infer = site.slot(0), site.array(1), infer_step(site)
     given = site.integer("axis", 0)
     if indices is None:
-        raise UnpredictableError
+        return infer
     counts_from_end = bool((indices < 0).any())
 
     def step(state: State) -> None:
@@ -371,7 +390,10 @@ FUNCTIONS: dict[tuple[str, str], StepMaker] = {
     (ZEROSKIP_DOMAIN, "PixelShuffle"): pixel_shuffle,
     (ZEROSKIP_DOMAIN, "Recurrence"): infer_step,
     **{("", op_type): same for op_type in _ELEMENTWISE},
-    **{("", op_type): infer_step for op_type in ("ArgMax", "ArgMin")},
+    **{("", op_type): infer_step for op_type in (*INDEX_OPERATORS, "GatherElements", "TopK")},
+    **{("", op_type): binary for op_type in (*COMPARISONS, "And", "Mod", "Or", "Xor")},
+    **{("", op_type): same for op_type in ("Cast", "Not")},
+    ("", "Where"): where,
     **{("", f"Reduce{kind}"): infer_step for kind in _REDUCTIONS},
 }
 """Shape functions by domain and operator."""

@@ -12,7 +12,7 @@ import onnx_ir as ir
 from ..canonical.pipeline import MAX_ELEMENTS
 from ..output_sources import OutputSource
 from ..rewriting import release_weights
-from ..support import SIZE_DEPENDENT, reason_against
+from ..support import depends_on_size, reason_against
 from ..values import constant, is_op, is_own, static_shape
 from .functions import FUNCTIONS, parted
 from .program import Facts, ShapeProgram
@@ -59,7 +59,7 @@ class Template:
         self._steps: list[Step] = []
         self._values: list[tuple[ir.Value, int]] = []
         self._slices: list[tuple[ir.Node, ir.Node]] = []
-        self._judged = [node for node in model.graph if node.op_type in SIZE_DEPENDENT]
+        self._judged = [node for node in model.graph if depends_on_size(node)]
         for value in model.graph.inputs:
             self._take(value, program.slots[value.name or ""])
         for value in model.graph.initializers.values():

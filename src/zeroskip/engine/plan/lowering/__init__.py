@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ....errors import ModelError, UnsupportedOperatorError
+from ....onnx.numbers import COMPARISONS
 from ....onnx.rewriting import malformed_as_model_error
 from ....onnx.support import UnsupportedNode
 from ....onnx.values import ZEROSKIP_DOMAIN
@@ -21,6 +22,7 @@ from . import (
     functions,
     linear,
     normalize,
+    numbers,
     pool,
     quantize,
     recurrent,
@@ -41,6 +43,7 @@ LOWERINGS: dict[tuple[str, str], Lowering] = {
     ("", "ArgMax"): reduce.lower_arg_extreme,
     ("", "ArgMin"): reduce.lower_arg_extreme,
     ("", "AveragePool"): pool.lower_average_pool,
+    ("", "Cast"): numbers.lower_cast,
     ("", "Celu"): functions.lower_elu,
     ("", "Clip"): activation.lower_clip,
     ("", "Concat"): shape.lower_concat,
@@ -49,6 +52,7 @@ LOWERINGS: dict[tuple[str, str], Lowering] = {
     ("", "Elu"): functions.lower_elu,
     ("", "Expand"): shape.lower_expand,
     ("", "Gather"): shape.lower_gather,
+    ("", "GatherElements"): numbers.lower_gather_elements,
     ("", "Gelu"): functions.lower_gelu,
     ("", "GlobalAveragePool"): pool.lower_global_pool,
     ("", "GlobalMaxPool"): pool.lower_global_pool,
@@ -61,7 +65,9 @@ LOWERINGS: dict[tuple[str, str], Lowering] = {
     ("", "LeakyRelu"): functions.lower_leaky_relu,
     ("", "MatMul"): linear.lower_matmul,
     ("", "MaxPool"): pool.lower_max_pool,
+    ("", "Mod"): numbers.lower_mod,
     ("", "Mul"): elementwise.lower_mul,
+    ("", "Not"): numbers.lower_not,
     ("", "PRelu"): functions.lower_prelu,
     ("", "Pad"): shape.lower_pad,
     ("", "QuantizeLinear"): quantize.lower_quantize,
@@ -73,13 +79,17 @@ LOWERINGS: dict[tuple[str, str], Lowering] = {
     ("", "Softmax"): reduce.lower_softmax,
     ("", "Split"): shape.lower_split,
     ("", "Tanh"): activation.lower_tanh,
+    ("", "TopK"): numbers.lower_top_k,
     ("", "Transpose"): shape.lower_transpose,
+    ("", "Where"): numbers.lower_where,
+    ("", "Xor"): numbers.lower_xor,
     (ZEROSKIP_DOMAIN, "ChannelAffine"): elementwise.lower_channel_affine,
     (ZEROSKIP_DOMAIN, "FatRelu"): activation.lower_fat_relu,
     (ZEROSKIP_DOMAIN, "Linear"): linear.lower_linear,
     (ZEROSKIP_DOMAIN, "PixelShuffle"): conv.lower_pixel_shuffle,
     (ZEROSKIP_DOMAIN, "Recurrence"): recurrent.lower_recurrence,
     **{("", op_type): elementwise.lower_binary for op_type in ("Div", "Max", "Min", "Pow", "Sub")},
+    **{("", op_type): numbers.lower_comparison for op_type in (*COMPARISONS, "And", "Or")},
     **{("", op_type): functions.lower_function for op_type in functions.KINDS},
     **{("", op_type): reduce.lower_reduce for op_type in reduce.REDUCTIONS},
 }

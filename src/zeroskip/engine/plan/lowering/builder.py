@@ -152,17 +152,11 @@ class Builder:
             return None
         return (forms["row"], "nchw") if "row" in forms else (forms["row_nhwc"], "nhwc")
 
-    def define(self, value: ir.Value, layout: Layout, dtype: str | None = None) -> int:
-        """Declare that the step being lowered produces ``value`` in ``layout``; return the tensor.
-
-        Args:
-            value: The value.
-            layout: Of its tensor.
-            dtype: Of its tensor, by default that of the value.
-        """
+    def define(self, value: ir.Value, layout: Layout) -> int:
+        """Declare that the step being lowered produces ``value`` in ``layout``; return the tensor."""
         shape = shape_of(value)
         stored = map_shape(shape) if layout == "nhwc" else shape
-        tensor = self.draft.add_tensor(_name(value), stored, layout, dtype=dtype or type_of(value))
+        tensor = self.draft.add_tensor(_name(value), stored, layout, dtype=type_of(value))
         self._forms[_name(value)] = {layout: tensor}
         if layout == "row":
             self._computed_rows.add(_name(value))
@@ -201,6 +195,17 @@ class Builder:
     def eliminate(self, node: ir.Node, reason: str) -> None:
         """Record that ``node`` needs no step."""
         self.draft.eliminated += [EliminatedNode(name, reason) for name in sources(node)]
+
+    def number(self, number: float, layout: Layout) -> int:
+        """Return a tensor of one number, to be broadcast, that a step writes."""
+        name = f"number:{number:g}:{layout}"
+        forms = self._forms.setdefault(name, {})
+        if layout not in forms:
+            shape = (1, 1, 1, 1) if layout == "nhwc" else ()
+            forms[layout] = self.draft.add_tensor(name, shape, layout)
+            step = self.emit("constant", f"{name}:constant", [], [forms[layout]])
+            step.constants = {"value": self.constant(name, np.full(shape, number))}
+        return forms[layout]
 
     def _constant_row(self, value: ir.Value) -> int:
         """Return a constant as a tensor that a step writes."""

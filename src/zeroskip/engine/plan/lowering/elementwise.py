@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ....onnx.numbers import is_number
 from ..types import AttributeValue
 from .builder import Builder
 from .node import int_attribute, is_constant, operand, shape_of
@@ -40,8 +41,9 @@ def lower_mul(builder: Builder, node: ir.Node) -> None:
 
 
 def lower_binary(builder: Builder, node: ir.Node) -> None:
-    """Lower Sub, Div, Pow, Max and Min."""
-    emit_broadcast(builder, node, node.op_type.lower(), operand(node, 0), operand(node, 1))
+    """Lower Sub, Div, Pow, Max and Min; the quotient of whole numbers has no fraction."""
+    kind = "quotient" if node.op_type == "Div" and is_number(node.outputs[0]) else node.op_type.lower()
+    emit_broadcast(builder, node, kind, operand(node, 0), operand(node, 1))
 
 
 def lower_channel_affine(builder: Builder, node: ir.Node) -> None:
@@ -60,17 +62,19 @@ def lower_channel_affine(builder: Builder, node: ir.Node) -> None:
     builder.step("affine", node, [builder.row(x)], [result], attributes, constants=constants)
 
 
-def emit_broadcast(builder: Builder, node: ir.Node, kind: str, a: ir.Value, b: ir.Value) -> None:
-    """Emit a function of two operands of any shapes that can be broadcast: of maps in nhwc, else of rows."""
+def emit_broadcast(builder: Builder, node: ir.Node, kind: str, *given: ir.Value | float) -> None:
+    """Emit a function of operands of any shapes that can be broadcast: of maps in nhwc, else of rows."""
     y = node.outputs[0]
     rank = len(shape_of(y))
-    computed = [value for value in (a, b) if not is_constant(value)]
+    computed = [value for value in given if not isinstance(value, float) and not is_constant(value)]
     is_map = rank in (3, 4) and all(len(shape_of(value)) == rank for value in computed)
     if is_map and builder.prefers_nhwc(*computed):
-        operands = [builder.nhwc(value, rank) for value in (a, b)]
+        operands = [
+            builder.number(value, "nhwc") if isinstance(value, float) else builder.nhwc(value, rank) for value in given
+        ]
         builder.step("broadcast", node, operands, [builder.define(y, "nhwc")], {"kind": kind})
     else:
-        operands = [builder.row(value) for value in (a, b)]
+        operands = [builder.number(value, "row") if isinstance(value, float) else builder.row(value) for value in given]
         builder.step("broadcast", node, operands, [builder.define(y, "row")], {"kind": kind})
 
 

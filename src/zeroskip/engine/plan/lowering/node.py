@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ....onnx.numbers import is_number
 from ....onnx.values import static_shape
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def type_of(value: ir.Value) -> str:
     Raises:
         LoweringError: If no tensor holds such elements.
     """
-    name = "FLOAT" if value.dtype is None else value.dtype.name
+    name = "FLOAT" if value.dtype is None or is_number(value) else value.dtype.name
     found = {"FLOAT": "float32", "UINT8": "u8"}.get(name)
     if found is None:
         raise LoweringError(f"'{value.name}' has element type {name.lower()}, supported are float32 and uint8")

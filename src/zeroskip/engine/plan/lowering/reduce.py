@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...data_types import FLOAT32
 from .builder import Builder
 from .node import (
     LoweringError,
@@ -65,7 +64,7 @@ def lower_arg_extreme(builder: Builder, node: ir.Node) -> None:
         "arg_extreme",
         node,
         [builder.nhwc(x) if is_map else builder.row(x)],
-        [builder.define(node.outputs[0], "row", FLOAT32.name)],
+        [builder.define(node.outputs[0], "row")],
         {
             "kind": "max" if node.op_type == "ArgMax" else "min",
             "axis": axis,

@@ -19,6 +19,7 @@ from .node import (
     shape_of,
     string_attribute,
 )
+from .numbers import lower_computed_gather
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -82,7 +83,10 @@ def lower_expand(builder: Builder, node: ir.Node) -> None:
 
 
 def lower_gather(builder: Builder, node: ir.Node) -> None:
-    """Lower Gather with constant indices of any shape."""
+    """Lower Gather with indices of any shape."""
+    if not is_constant(operand(node, 1)):
+        lower_computed_gather(builder, node)
+        return
     x, y, indices = operand(node, 0), node.outputs[0], constant_of(operand(node, 1))
     shape = shape_of(x)
     axis = normalized_axis(int_attribute(node, "axis", 0), len(shape))
