@@ -1,4 +1,4 @@
-"""What a caller passes as an array: NumPy's own, another library's without a copy, nested lists."""
+"""Arrays that a caller passes, of whatever library, without a copy; and results that are each the caller's alone."""
 
 from __future__ import annotations
 
@@ -71,3 +71,10 @@ def _of_list(value: list[Any] | tuple[Any, ...], expected: np.dtype[Any] | None,
         if is_whole or np.can_cast(array.dtype, expected, "same_kind"):
             return converted
     raise ShapeError(f"input '{name}': a list of {array.dtype} values does not fit dtype {expected}")
+
+
+def apart(results: list[Any]) -> list[Any]:
+    """Return results of which each is the caller's alone: one may be there twice."""
+    if len(set(map(id, results))) == len(results):
+        return results
+    return [item.copy() if any(item is other for other in results[:at]) else item for at, item in enumerate(results)]

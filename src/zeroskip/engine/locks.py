@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from threading import get_ident
 
 
 class ForkSafeLock:
@@ -50,7 +51,7 @@ class Gate:
     def __enter__(self) -> None:
         # Who goes in says so before looking whether somebody closes, who looks for others after saying so: one of
         # the two sees the other, and the usual way needs no lock.
-        own = threading.get_ident()
+        own = get_ident()
         self._inside.add(own)
         if self._closer is None or self._closer == own:
             return
@@ -61,7 +62,7 @@ class Gate:
             self._inside.add(own)
 
     def __exit__(self, *_: object) -> None:
-        self._inside.discard(threading.get_ident())
+        self._inside.discard(get_ident())
         if self._closer is not None:
             with self._condition:
                 self._condition.notify_all()

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import EngineError, LimitError, ModelError, ShapeError, UnsupportedOperatorError
 from ..short_repr import shorten
+from .arrays import apart
 from .cost import CostModel
 from .locks import ForkSafeLock
 from .mixed.chain import ProbeChain, chain_of
@@ -35,6 +36,7 @@ from .signature import InputShapes, NodeArg, Signature
 if TYPE_CHECKING:
     from ..onnx import Activation
     from ..onnx.load import ModelSource
+    from .mixed.island import Island
 
 
 class InferenceSession:
@@ -85,6 +87,7 @@ class InferenceSession:
         self._mix_lock = ForkSafeLock()
         self._region: Region | None = None
         self._mixed: MixedModel | None = None
+        self._whole: Island | None = None
         self._activations: tuple[Activation, ...] = ()
         self._latest: InputShapes | None = None
         self._load()
@@ -174,11 +177,14 @@ class InferenceSession:
             OutOfMemoryError: If the run would need more memory than there is.
             EngineError: If an island fails.
         """
+        if self._whole and not output_names and (usual := self._signature.usual_shapes(input_feed)):
+            self._latest = usual
+            return self._whole.run_usual(input_feed)
         wanted = self._signature.output_indices(output_names) if output_names else None
         results = self._run(*self._signature.check(input_feed))
         if wanted is not None:
             results = [results[index] for index in wanted]
-        return results if len(results) == 1 else _apart(results)
+        return results if len(results) == 1 else apart(results)
 
     def get_inputs(self) -> list[NodeArg]:
         """Return name, shape (strings for symbolic dimensions) and type of every input."""
@@ -365,6 +371,7 @@ class InferenceSession:
                 return way.compiled(shapes, taps).run(values) if taps else way.run(shapes, values)
             except UnsupportedOperatorError as error:  # at these shapes only, or none was known before
                 way = self._fall_back(error, shapes)
+        self._whole = way.whole_for(self._signature.input_names)
         return way.run(self._feed(values), taps)
 
     def _way(self, shapes: InputShapes | None = None) -> Region | MixedModel:
@@ -390,10 +397,3 @@ class InferenceSession:
 
     def _resolve(self, input_shapes: Mapping[str, Sequence[int]] | None) -> InputShapes:
         return self._signature.resolve_shapes(self._latest if input_shapes is None else input_shapes)
-
-
-def _apart(results: list[Any]) -> list[Any]:
-    """Return results of which each is the caller's alone: one may be there twice."""
-    if len(set(map(id, results))) == len(results):
-        return results
-    return [item.copy() if any(item is other for other in results[:at]) else item for at, item in enumerate(results)]

@@ -93,22 +93,26 @@ class Signature:
         Raises:
             ShapeError: If a name is missing or unknown, or an array has a wrong dtype, rank or extent.
         """
-        usual, shapes = self._latest
-        if usual and isinstance(feed, dict) and len(feed) == len(usual):  # most often all is as it was the last time
-            values = []
-            for name, shape, dtype in usual:
-                value = feed.get(name)
-                if type(value) is not np.ndarray or value.shape != shape or value.dtype is not dtype:
-                    break
-                values.append(value)
-            else:
-                return values, shapes
+        usual = self.usual_shapes(feed)
+        if usual is not None:
+            return [feed[name] for name in self.input_names], usual
         values = self._checked(feed)
         shapes = tuple(value.shape if isinstance(value, np.ndarray) else () for value in values)
-        if all(type(value) is np.ndarray for value in values):
+        if all(type(value) is np.ndarray and value.dtype.isnative for value in values):
             dtypes = [value.dtype for value in values]
             self._latest = (tuple(zip(self.input_names, shapes, dtypes, strict=True)), shapes)
         return values, shapes
+
+    def usual_shapes(self, feed: Mapping[str, Any]) -> InputShapes | None:
+        """Return the shapes of a feed of native arrays as the one before was, as most are; None of others."""
+        usual, shapes = self._latest
+        if not usual or type(feed) is not dict or len(feed) != len(usual):
+            return None
+        for name, shape, dtype in usual:
+            value = feed.get(name)
+            if type(value) is not np.ndarray or value.shape != shape or value.dtype is not dtype:
+                return None
+        return shapes
 
     def _checked(self, feed: Mapping[str, Any]) -> list[Any]:
         if not isinstance(feed, Mapping):

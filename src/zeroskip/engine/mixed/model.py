@@ -57,6 +57,11 @@ class MixedModel:
             for value in node.outputs
         }
 
+    def whole_for(self, names: tuple[str, ...]) -> Island | None:
+        """Return the one island that this is, and stays, if it takes these inputs; None where there is more to do."""
+        is_it = self._whole is not None and self.is_settled and self._whole.input_names == names
+        return self._whole if is_it else None
+
     def run(self, feed: Mapping[str, Any], taps: tuple[str, ...] = ()) -> list[Any]:
         """Return the outputs of the model, then the taps.
 
