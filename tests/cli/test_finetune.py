@@ -60,6 +60,19 @@ def test_writes_a_model_that_the_engine_runs(call: Call, network: str, folder: P
     assert zs.ThresholdSet.load("second/thresholds.json")["1"] == pytest.approx(0.05)
 
 
+@pytest.mark.parametrize("kind", ["bfloat16", "double"])
+def test_models_of_other_precisions_are_trained_in_float32(call: Call, tmp_path: Path, folder: Path, kind: str) -> None:
+    """The data are float32, and so is the engine."""
+    name = f"tiny_net_in_{kind}"
+    (tmp_path / f"{name}.py").write_text(_NETWORK.replace("return nn", "model = nn") + f"    return model.{kind}()\n")
+    result = call("finetune", f"{name}:net", "--data", folder, *QUICK, "--epochs", "1", "--output", "out")
+    assert result.exit_code == 0, result.output
+    assert f"torch.{kind if kind != 'double' else 'float64'}: it is trained in float32" in " ".join(
+        result.output.split()
+    )
+    assert [item.name for item in zs.InferenceSession("out/model.onnx").activations()] == ["1", "3"]
+
+
 def test_goes_on_from_a_checkpoint_and_refuses_another_recipe_s(call: Call, network: str, folder: Path) -> None:
     options = ("--checkpoint", "run.pt", "--output", "out")
     assert call("finetune", network, "--data", folder, *QUICK, *options, "--epochs", "1").exit_code == 0

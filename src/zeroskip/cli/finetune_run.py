@@ -25,6 +25,7 @@ from ..torch import (
     replace_relu,
     to_thresholds,
 )
+from ..torch.export import as_float32
 from ..torch.losses import find_loss, find_metric
 from ..torch.module_files import load_module, load_weights
 from ..torch.processes import processes
@@ -122,7 +123,7 @@ def _network(request: Request) -> nn.Module:
         if request.thresholds is not None:
             network.set_thresholds(ThresholdSet.load(request.thresholds))
         return network
-    model = replace_relu(load_module(request.model))
+    model, _ = as_float32(replace_relu(load_module(request.model)), what="trained")  # as the data are
     if request.weights is not None:
         load_weights(model, request.weights)
     return model if request.thresholds is None else from_thresholds(model, ThresholdSet.load(request.thresholds))

@@ -90,7 +90,7 @@ def to_onnx(
 
     inputs = (example_inputs,) if isinstance(example_inputs, Tensor) else tuple(example_inputs)
     plain, thresholds = _rectified(unwrap(copy.deepcopy(innermost(model))))
-    plain, inputs = _as_float32(plain, inputs)
+    plain, inputs = as_float32(plain, inputs)
     exported = _exported(plain, inputs, dynamic_batch, input_names, output_names)
     names = name_values(exported.graph, plain, _Rectified)
     for holder in (*exported.graph, *exported.graph.inputs, *exported.graph.outputs, exported):
@@ -115,15 +115,26 @@ class _Rectified(nn.Module):
         return F.relu(x) if self.max_value is None else x.clamp(0.0, self.max_value)
 
 
-def _as_float32(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[nn.Module, tuple[Tensor, ...]]:
-    """Return model and inputs in float32, in which the engine computes; others are told of."""
+def as_float32(
+    model: nn.Module, inputs: tuple[Tensor, ...] = (), what: str = "exported"
+) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    """Return model and inputs in float32, in which the engine computes; others are told of.
+
+    Args:
+        model: Changed in place.
+        inputs: Tensors to convert as well.
+        what: What is done with the model, for the message.
+
+    Raises:
+        ModelError: If there are tensors of a type that is not a plain floating point one.
+    """
     values = [*model.parameters(), *model.buffers(), *inputs]
     others = sorted({str(x.dtype) for x in values if x.is_floating_point() and x.dtype != torch.float32})
     if not others:
         return model, inputs
     if unknown := set(others) - {"torch.bfloat16", "torch.float16", "torch.float64"}:
         raise ModelError(f"the model holds tensors of {sorted(unknown)}; convert it to float32 first: model.float()")
-    _LOGGER.warning("the model holds tensors of %s: it is exported in float32", ", ".join(others))
+    _LOGGER.warning("the model holds tensors of %s: it is %s in float32", ", ".join(others), what)
     return model.float(), tuple(x.float() if x.is_floating_point() else x for x in inputs)
 
 
