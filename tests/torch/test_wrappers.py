@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,9 @@ from torch.nn.parallel import DataParallel  # noqa: E402
 from torch.optim.swa_utils import AveragedModel  # noqa: E402
 
 import zeroskip as zs  # noqa: E402
-from zeroskip.torch import export, fatrelus, from_thresholds, replace_relu, to_thresholds  # noqa: E402
+from zeroskip.errors import ModelError, RecipeError  # noqa: E402
+from zeroskip.torch import Recipe, export, fatrelus, from_thresholds, replace_relu, to_thresholds  # noqa: E402
+from zeroskip.torch.schedules import new_optimizer  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # what compiles uses it
 
@@ -71,3 +74,23 @@ def test_other_types_become_float32(dtype: torch.dtype, tmp_path: Path, caplog: 
     with torch.no_grad():
         wanted = model.float()(x).numpy()
     np.testing.assert_allclose(session.run(None, {"input": x.numpy()})[0], wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("model", [None, "resnet18", lambda x: x, nn.ReLU])
+def test_what_is_no_module_is_named(model: Any, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"is of type .*expected a torch\.nn\.Module"):
+        replace_relu(model)
+    with pytest.raises(ModelError, match=r"is of type .*expected a torch\.nn\.Module"):
+        export(model, torch.zeros(1, 3), tmp_path / "model.onnx")
+
+
+def test_example_inputs_that_are_no_tensors_are_named(tmp_path: Path) -> None:
+    for inputs in ("x", [np.zeros((1, 3), np.float32)]):
+        with pytest.raises(ModelError, match=r"example inputs are of type .*expected tensors"):
+            export(nn.Sequential(nn.Linear(3, 3), nn.ReLU()), inputs, tmp_path / "model.onnx")
+
+
+def test_a_model_that_is_frozen_whole_is_refused() -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.ReLU()).requires_grad_(False)
+    with pytest.raises(RecipeError, match="no parameter of the model can be trained"):
+        new_optimizer(model, Recipe(epochs=1))

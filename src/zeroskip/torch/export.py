@@ -89,6 +89,8 @@ def to_onnx(
     from ..onnx import apply_thresholds, load_model, to_bytes
 
     inputs = (example_inputs,) if isinstance(example_inputs, Tensor) else tuple(example_inputs)
+    if others := sorted({type(x).__name__ for x in inputs if not isinstance(x, Tensor)}):
+        raise ModelError(f"example inputs are of type {', '.join(others)}, expected tensors")
     plain, thresholds = _rectified(unwrap(copy.deepcopy(innermost(model))))
     plain, inputs = as_float32(plain, inputs)
     exported = _exported(plain, inputs, dynamic_batch, input_names, output_names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..errors import RecipeError
 from ..learning.fatrelu import FATReLU, fatrelus
 from .recipe import Recipe
 from .regularizers import ActivationRegularizer
@@ -75,6 +76,8 @@ def new_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """Return the optimizer with weight decay on weights only; learnt thresholds have a learning rate of their own."""
     thresholds = {id(module.threshold) for module in model.modules() if isinstance(module, FATReLU)}
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if not parameters:
+        raise RecipeError("no parameter of the model can be trained: none has requires_grad set")
     weights = [parameter for parameter in parameters if parameter.ndim > 1]
     learnt = [parameter for parameter in parameters if id(parameter) in thresholds]
     others = [parameter for parameter in parameters if parameter.ndim <= 1 and id(parameter) not in thresholds]

@@ -6,6 +6,8 @@ from torch import nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
+from ..errors import ModelError
+
 _WRAPPERS = (DataParallel, DistributedDataParallel, AveragedModel)
 
 
@@ -27,8 +29,13 @@ def unwrap(model: nn.Module) -> nn.Module:
     """Return the innermost model, with its wrapped submodules put in place of their wrappers.
 
     So paths are those of the plain model.
+
+    Raises:
+        ModelError: If it is no module.
     """
     model = innermost(model)
+    if not isinstance(model, nn.Module):
+        raise ModelError(f"the model is of type {type(model).__name__}, expected a torch.nn.Module")
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
             if _inside(child) is not None:
