@@ -56,6 +56,7 @@ BY_OPERATOR = {
     ],
     "test_broadcast.py": [
         *(f"f32_broadcast_{kind}" for kind in ("add", "sub", "mul", "div", "max", "min", "pow", "prelu")),
+        *(f"f32_broadcast_{kind}" for kind in ("greater", "greater_equal", "equal", "quotient", "select")),
     ],
     "test_pool.py": ["f32_max_pool", "f32_avg_pool", "f32_global_max_pool", "f32_global_avg_pool"],
     "test_moved_types.py": [
