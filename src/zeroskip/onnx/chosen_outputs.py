@@ -8,16 +8,19 @@ import onnx_ir as ir
 
 from .values import is_op
 
+Chosen = Literal["values", "places"]
+"""Of an output that TopK, ArgMax or ArgMin makes: the values that were found, best first, or where they were."""
+
 _SAME = ("Cast", "Identity", "Squeeze", "Unsqueeze", "Reshape", "Flatten")
 
 
-def chosen_outputs(model: ir.Model) -> dict[str, Literal["values", "places"]]:
+def chosen_outputs(model: ir.Model) -> dict[str, Chosen]:
     """Return by name which outputs are values that such a node found, best first, and which are their places.
 
     Args:
         model: Not changed. What functions and bodies of control flow make is not seen.
     """
-    found: dict[str, Literal["values", "places"]] = {}
+    found: dict[str, Chosen] = {}
     for output in model.graph.outputs:
         value = _origin(output)
         node = None if value is None else value.producer()

@@ -143,19 +143,38 @@ def top_metric(base: ClassMetric, reference: Any, labels: Labels, k: int = 1) ->
         CalibrationError: If there are no labels, or they do not fit.
     """
     name = f"top{k}"
-    if labels is None:
-        raise CalibrationError(f"metric '{name}' needs labels, and the data have none: use 'agreement'")
+    require_labels(name, labels)
     rows = pick(reference, base.output)
     try:
         value = top1(rows, labels)
     except ShapeError as error:
         raise CalibrationError(str(error)) from error
-    if value == 0.0 and k == 1:  # a budget on it would allow everything
-        raise CalibrationError(
-            f"the model itself is right on none of {len(labels)} inputs: check the labels and the preprocessing, or "
-            "use metric 'agreement'"
-        )
+    if k == 1:
+        refuse_none_right(value, len(labels))
     if k > 1:
         return replace(base, name=name)
     confidence = Confidence.fitted(log_scores(rows, probabilities=base.is_probability), labels)
     return replace(base, name=name, confidence=confidence)
+
+
+def require_labels(name: str, labels: Labels) -> None:
+    """Refuse a metric that needs labels where there are none.
+
+    Raises:
+        CalibrationError: If there are none.
+    """
+    if labels is None:
+        raise CalibrationError(f"metric '{name}' needs labels, and the data have none: use 'agreement'")
+
+
+def refuse_none_right(value: float, samples: int) -> None:
+    """Refuse a share of right answers of 0: a budget on it would allow everything.
+
+    Raises:
+        CalibrationError: If it is 0.
+    """
+    if value == 0.0:
+        raise CalibrationError(
+            f"the model itself is right on none of {samples} inputs: check the labels and the preprocessing, or "
+            "use metric 'agreement'"
+        )

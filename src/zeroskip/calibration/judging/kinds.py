@@ -17,12 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...metrics import is_probability, predictions
+from ...onnx.chosen_outputs import Chosen
 from .baseline import binomial_tail
 from .fidelity import are_labels
 
 Kind = Literal["classes", "answers", "embedding", "values"]
-Origin = Literal["values", "places"]
-"""Of an output that TopK, ArgMax or ArgMin makes: the values that were found, best first, or where they were."""
 
 FEW_CLASSES = 32
 """Outputs of fewer values are hardly ever embeddings."""
@@ -57,7 +56,7 @@ def kind_of(
     column: Any,
     labels: NDArray[np.int64] | None = None,
     class_count: int | None = None,
-    origin: Origin | None = None,
+    origin: Chosen | None = None,
 ) -> OutputKind:
     """Return what an output of the model is.
 
@@ -91,7 +90,7 @@ def kind_of(
     return _by_names_and_values(name, rows, labels)
 
 
-def _are_answers(name: str, column: Any, origin: Origin | None) -> bool:
+def _are_answers(name: str, column: Any, origin: Chosen | None) -> bool:
     """Tell whether labels are one choice for each input, or several, best first: none of these comes twice."""
     if sum(side != 1 for side in column.shape[1:]) > 1:
         return False

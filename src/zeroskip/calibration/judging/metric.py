@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from ...data.targets import described
 from ...errors import CalibrationError
 from ...metrics import agreement, is_probability
+from ...onnx.chosen_outputs import Chosen
 from .answers import AnswerMetric
 from .blind import check_function
 from .classes import ClassMetric
 from .dense import Detection, MeanIoU
 from .fidelity import FidelityMetric, JointFidelity
-from .judge import Judge, guards_of, top_metric
-from .kinds import Origin, kind_of
+from .judge import Judge, guards_of, refuse_none_right, require_labels, top_metric
+from .kinds import kind_of
 from .outputs import Outputs
 from .protocol import Labels, Metric, MetricFunction
 from .tasks import IDENTITY_METRICS, TASKS, SequenceAccuracy, task_metric
@@ -141,7 +142,7 @@ def choose_metric(
     output: str | None = None,
     class_count: int | None = None,
     input_shapes: Sequence[Any] | None = None,
-    origins: Mapping[str, Origin] | None = None,
+    origins: Mapping[str, Chosen] | None = None,
 ) -> Judge:
     """Return what judges the outputs.
 
@@ -246,13 +247,8 @@ def _answers(wanted: str, output: str, shown: Outputs, labels: Labels) -> Answer
     metric = AnswerMetric(wanted, output)
     if wanted == "agreement":
         return metric
-    if labels is None:
-        raise CalibrationError(f"metric '{wanted}' needs labels, and the data have none: use 'agreement'")
-    if metric.value(shown, shown, labels) == 0.0:  # a budget on it would allow everything
-        raise CalibrationError(
-            f"the model itself is right on none of {shown.samples} inputs: check the labels and the preprocessing, or "
-            "use metric 'agreement'"
-        )
+    require_labels(wanted, labels)
+    refuse_none_right(metric.value(shown, shown, labels), shown.samples)
     return metric
 
 
@@ -320,7 +316,7 @@ def is_top1(
     labels: Labels = None,
     *,
     output: str | None = None,
-    origins: Mapping[str, Origin] | None = None,
+    origins: Mapping[str, Chosen] | None = None,
 ) -> str | None:
     """Return the output of which top-1 will be judged, if there are labels; None where something else is.
 
