@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/qconv/quad_order.h"
 #include "kernels/reference/qconv.h"
 #include "kernels/registry.h"
 #include "tests/quad_lists.h"
@@ -55,18 +56,16 @@ class Checker {
   explicit Checker(Isa isa) : isa_(isa), kernels_(kernel_table(isa)) {}
 
   void operator()(const char* name, QdconvFn kernel) {
-    if (std::string(name).find("bytes") != std::string::npos) return check_bytes(name, kernel);
     for_each_case(name, [&](Case& layer, const Fusion& fusion) {
       return run(layer, fusion, [&](Ints& acc, const RequantizeArgs* epilogue) {
         const int64_t even = layer.channels + layer.channels % 2;
         Shorts wide(layer.x.size() * 2 + 64), weights(static_cast<size_t>(kTaps * even * 64));
-        std::vector<const std::byte*> pixels(pointer_at(layer.pixels + kQconvPixels, 0),
-                                             reinterpret_cast<std::byte*>(wide.data()));
+        std::vector<const int16_t*> pixels(pointer_at(layer.pixels + kQconvPixels, 0), wide.data());
         int16_t* next = wide.data();
         for (int64_t tap = 0; tap < kTaps; ++tap) {
           for (int64_t p = 0; p < layer.pixels; ++p, next += even) {
             kernels_.u8_widen(layer.at[static_cast<size_t>(p * kTaps + tap)], even, layer.zero, next);
-            pixels[pointer_at(p, tap)] = reinterpret_cast<std::byte*>(next);
+            pixels[pointer_at(p, tap)] = next;
           }
           kernels_.s8_expand_pairs({.channels = layer.channels,
                                     .blocks = layer.outputs / 16,
@@ -114,34 +113,39 @@ class Checker {
     Ints zero_sums, bias;            // what zero points add to each output; the bias less that
   };
 
-  // With weights of 7 bits, as large as they may be.
-  void check_bytes(const char* name, QdconvFn kernel) {
-    for_each_case(name, [&](Case& layer, const Fusion& fusion) {
-      for (int8_t& weight : layer.weights)
-        weight = static_cast<int8_t>(std::clamp<int>(weight, -kMostByteWeight, kMostByteWeight));
-      const QuadPixels pixels(layer);
-      std::vector<std::byte> weights(static_cast<size_t>(kTaps * pixels.padded * 64));
-      for (int64_t tap = 0; tap < kTaps; ++tap)
-        kernels_.s8_expand_quads({.channels = layer.channels,
-                                  .blocks = layer.outputs / 16,
-                                  .from = layer.weights.data() + tap * layer.channels * 64,
-                                  .to = weights.data() + tap * pixels.padded * 16,
-                                  .block_stride = kTaps * pixels.padded * 16});
-      return run(layer, fusion, [&](Ints& acc, const RequantizeArgs* epilogue) {
-        for (int64_t i = 0; !fusion.bias && i < layer.pixels * layer.outputs; ++i)
-          acc[static_cast<size_t>(i)] -= pixels.zero_sums[static_cast<size_t>(i % layer.outputs)];
-        kernel({.count = layer.pixels,
-                .taps = kTaps,
-                .channels = pixels.padded,
-                .pixels = reinterpret_cast<const std::byte* const*>(pixels.at.data()),
-                .group_stride = kGroupPointers,
-                .weights = weights.data(),
-                .bias = fusion.bias ? pixels.bias.data() : nullptr,
-                .acc = acc.data(),
-                .acc_stride = layer.outputs,
-                .epilogue = epilogue});
+  // With weights of all sizes: few quads are narrow, half of them, nearly all, and all of them as large as two may be.
+  void operator()(const char* name, QdbytesFn kernel) {
+    for (const int most : {128, 64, 40, 32})
+      for_each_case(name, [&](Case& layer, const Fusion& fusion) {
+        for (int8_t& weight : layer.weights)
+          weight = static_cast<int8_t>(std::clamp<int>(weight, -most, most));
+        const QuadPixels pixels(layer);
+        const int64_t order_bytes = quad_order_bytes(pixels.padded / 4);
+        std::vector<std::byte> orders(static_cast<size_t>(kTaps * order_bytes));
+        std::vector<std::byte> weights(static_cast<size_t>(kTaps * ordered_weight_bytes(pixels.padded)));
+        std::byte* to = weights.data();
+        for (int64_t tap = 0; tap < kTaps; ++tap) {
+          std::byte* order = orders.data() + tap * order_bytes;
+          const int8_t* from = layer.weights.data() + tap * layer.channels * 64;
+          order_quads(from, layer.channels, order);
+          to = kernels_.s8_expand_ordered({layer.channels, order, from, to});
+        }
+        return run(layer, fusion, [&](Ints& acc, const RequantizeArgs* epilogue) {
+          for (int64_t i = 0; !fusion.bias && i < layer.pixels * layer.outputs; ++i)
+            acc[static_cast<size_t>(i)] -= pixels.zero_sums[static_cast<size_t>(i % layer.outputs)];
+          kernel({.count = layer.pixels,
+                  .taps = kTaps,
+                  .pixels = pixels.at.data(),
+                  .group_stride = kGroupPointers,
+                  .orders = orders.data(),
+                  .order_stride = order_bytes,
+                  .weights = weights.data(),
+                  .bias = fusion.bias ? pixels.bias.data() : nullptr,
+                  .acc = acc.data(),
+                  .acc_stride = layer.outputs,
+                  .epilogue = epilogue});
+        });
       });
-    });
   }
 
   void operator()(const char* name, QdquadsFn kernel) {
@@ -223,33 +227,38 @@ class Checker {
   }
 
   void operator()(const char* name, ExpandFn kernel) {
-    if (std::string(name).find("quads") != std::string::npos)
-      check_expanded<int8_t, 4>(name, kernel);
-    else
-      check_expanded<int16_t, 2>(name, kernel);
-  }
-
-  template <typename Element, int64_t kTogether>
-  void check_expanded(const char* name, ExpandFn kernel) {
     for (const int64_t channels : kChannelCounts)
       for (const int64_t blocks : {1, 2, 4}) {
-        const int64_t padded = (channels + kTogether - 1) / kTogether * kTogether, width = blocks * 16;
-        std::vector<int8_t> from(static_cast<size_t>(channels * 64 + 64));
-        for (int8_t& value : from)
-          value = static_cast<int8_t>(std::uniform_int_distribution(-128, 127)(engine_));
-        std::vector<Element> got(static_cast<size_t>(padded * width), 99), want(got);
+        const int64_t padded = (channels + 1) / 2 * 2, width = blocks * 16;
+        const std::vector<int8_t> from = any_weights(channels);
+        Shorts got(static_cast<size_t>(padded * width), 99), want(got);
         kernel({.channels = channels,
                 .blocks = blocks,
                 .from = from.data(),
                 .to = reinterpret_cast<std::byte*>(got.data()),
-                .block_stride = padded * 16 * static_cast<int64_t>(sizeof(Element))});
+                .block_stride = padded * 32});
         for (int64_t c = 0; c < padded; ++c)
           for (int64_t o = 0; o < width; ++o) {
-            const int64_t product = o / 16 * padded * 16 + c / kTogether * kTogether * 16;
-            want[static_cast<size_t>(product + o % 16 * kTogether + c % kTogether)] =
+            const int64_t product = o / 16 * padded * 16 + c / 2 * 2 * 16;
+            want[static_cast<size_t>(product + o % 16 * 2 + c % 2)] =
                 c < channels ? from[static_cast<size_t>(c * 64 + o)] : 0;
           }
         report(name, got == want);
+      }
+  }
+
+  // Every quad is where its order says, every pair of an order's couples and narrow quads within 16 bits.
+  void operator()(const char* name, ExpandOrderedFn kernel) {
+    for (const int most : {128, 64, 32})
+      for (const int64_t channels : kChannelCounts) {
+        std::vector<int8_t> from = any_weights(channels);
+        for (int8_t& weight : from) weight = static_cast<int8_t>(std::clamp<int>(weight, -most, most));
+        const int64_t quads = (channels + 3) / 4;
+        std::vector<std::byte> order(static_cast<size_t>(quad_order_bytes(quads)));
+        std::vector<std::byte> got(static_cast<size_t>(ordered_weight_bytes(4 * quads)));
+        order_quads(from.data(), channels, order.data());
+        const std::byte* end = kernel({channels, order.data(), from.data(), got.data()});
+        report(name, end <= got.data() + got.size() && is_ordered(order.data(), got.data(), from, channels));
       }
   }
 
@@ -261,6 +270,46 @@ class Checker {
   int failures() const { return failures_; }
 
  private:
+  std::vector<int8_t> any_weights(int64_t channels) {
+    std::vector<int8_t> weights(static_cast<size_t>(channels * 64 + 64));
+    for (int8_t& weight : weights)
+      weight = static_cast<int8_t>(std::uniform_int_distribution(-128, 127)(engine_));
+    return weights;
+  }
+
+  static bool is_ordered(const std::byte* order, const std::byte* got, const std::vector<int8_t>& from,
+                         int64_t channels) {
+    const auto header = *reinterpret_cast<const QuadOrderHeader*>(order);
+    const auto* first = reinterpret_cast<const uint16_t*>(order + sizeof(header));
+    const int64_t narrow = 2 * header.twos + header.ones, quads = narrow + header.wide;
+    const auto weight = [&](int64_t c, int64_t o) {
+      return c < channels ? int{from[static_cast<size_t>(c * 64 + o)]} : 0;
+    };
+    const auto widest = [&](int64_t c, int64_t o, bool is_up) {  // of a pair's two weights
+      const int a = is_up ? weight(c, o) : -weight(c, o), b = is_up ? weight(c + 1, o) : -weight(c + 1, o);
+      return std::max(a, 0) + std::max(b, 0);
+    };
+    bool is_right = quads == (channels + 3) / 4;
+    std::vector<int> seen(static_cast<size_t>(quads));
+    for (int64_t q = 0; q < quads; ++q) {
+      const int64_t c = first[q], couple = q < 2 * header.twos ? first[q ^ 1] : channels;
+      ++seen[static_cast<size_t>(c / 4)];
+      for (int64_t i = 0; i < 64; ++i) {
+        const int64_t o = i / 4, inner = i % 4;
+        if (q < narrow) {
+          const int reach =
+              std::max(widest(c + inner / 2 * 2, o, true) + widest(couple + inner / 2 * 2, o, true),
+                       widest(c + inner / 2 * 2, o, false) + widest(couple + inner / 2 * 2, o, false));
+          is_right = is_right && reach <= 128 && static_cast<int8_t>(got[64 * q + i]) == weight(c + inner, o);
+          continue;
+        }
+        const auto* wide = reinterpret_cast<const int16_t*>(got + 64 * narrow + 128 * (q - narrow));
+        is_right = is_right && wide[i % 2 * 32 + i / 2 % 2 + o * 2] == weight(c + inner, o);
+      }
+    }
+    return is_right && std::count(seen.begin(), seen.end(), 1) == quads;
+  }
+
   void run_pairs(const Case& layer, int64_t row_pixels, const RequantizeArgs& epilogue, QspconvFn kernel) {
     const int64_t pairs = layer.pixels / row_pixels * ((row_pixels + 1) / 2), stride = 64;
     const size_t bytes = static_cast<size_t>(quad_list_bytes(layer.channels));

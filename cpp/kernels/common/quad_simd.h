@@ -77,13 +77,28 @@ inline void add_quads(IntVec& sums, ByteVec x, ByteVec w) {
 #endif
 }
 
-// Likewise for any u8, where sums of two products lie within 16 bits.
-inline void add_small_quads(IntVec& sums, ByteVec x, ByteVec w) {
-  // Elsewhere what saturates are factors, or nothing does.
-  if constexpr (kMostQuadValue == 128 || kMostQuadValue == 255)
-    add_quads(sums, x, w);
-  else
-    add_quads_one_by_one(sums, x, w);
+// Sums of two neighbouring products of a u8 by an s8, where they lie within 16 bits.
+inline ShortVec multiply_bytes(ByteVec x, ByteVec w) {
+#if ZS_LANES == 16
+  return reinterpret_cast<ShortVec>(
+      _mm512_maddubs_epi16(reinterpret_cast<__m512i>(x), reinterpret_cast<__m512i>(w)));
+#elif ZS_LANES == 8
+  return reinterpret_cast<ShortVec>(
+      _mm256_maddubs_epi16(reinterpret_cast<__m256i>(x), reinterpret_cast<__m256i>(w)));
+#else
+  ShortVec sums;
+  for (int i = 0; i < kShorts; ++i)
+    sums[i] = static_cast<int16_t>(static_cast<uint8_t>(x[2 * i]) * w[2 * i] +
+                                   static_cast<uint8_t>(x[2 * i + 1]) * w[2 * i + 1]);
+  return sums;
+#endif
+}
+
+// The u8 of even (or odd) number, in 16 bits.
+inline ShortVec even_bytes(ByteVec x) { return reinterpret_cast<ShortVec>(x) & int16_t{255}; }
+inline ShortVec odd_bytes(ByteVec x) {
+  using UnsignedShorts = uint16_t __attribute__((vector_size(sizeof(ShortVec))));
+  return reinterpret_cast<ShortVec>(reinterpret_cast<UnsignedShorts>(x) >> 8);
 }
 
 // Byte or 16-bit elements of the low (or high) halves of every 16 bytes, taken from a and b in turn.

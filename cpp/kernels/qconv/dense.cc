@@ -1,5 +1,5 @@
-// The dense tile of u8 convolutions: products of pairs or quads of channels, accumulators in registers.
-#include "kernels/common/quad_simd.h"
+// The dense tile of u8 convolutions: products of pairs of channels in 16 bits, accumulators in registers.
+#include "kernels/common/int_simd.h"
 #include "kernels/common/register_tile.h"
 #include "kernels/qconv/requantize.h"
 
@@ -8,30 +8,8 @@ namespace {
 
 constexpr int64_t kRowBytes = 64;  // of the weights of one product of a block
 
-// x - zero_point in 16 bits, two channels a product.
-struct Pairs {
-  static constexpr int64_t kChannels = 2;
-  static ShortVec broadcast(const std::byte* x, int64_t product) {
-    return broadcast_pair(reinterpret_cast<const int16_t*>(x) + 2 * product);
-  }
-  static ShortVec load(const std::byte* weights) {
-    return load_shorts(reinterpret_cast<const int16_t*>(weights));
-  }
-  static void add(IntVec& sums, ShortVec x, ShortVec w) { sums += multiply_pairs(x, w); }
-};
-
-// x in 8 bits, four channels a product.
-struct Quads {
-  static constexpr int64_t kChannels = 4;
-  static ByteVec broadcast(const std::byte* x, int64_t product) {
-    return broadcast_quad(reinterpret_cast<const uint8_t*>(x) + 4 * product);
-  }
-  static ByteVec load(const std::byte* weights) { return load_row(weights); }
-  static void add(IntVec& sums, ByteVec x, ByteVec w) { add_small_quads(sums, x, w); }
-};
-
 // Not inlined: GCC keeps accumulators in memory where several tiles share a function.
-template <typename Products, int kPixels, int kBlocks>
+template <int kPixels, int kBlocks>
 [[gnu::noinline]] void qdconv_tile(const QdconvArgs& args, int64_t first) {
   constexpr int kVectors = kBlocks * kVectorsPerBlock;
   IntVec acc[kPixels][kVectors];
@@ -40,26 +18,26 @@ template <typename Products, int kPixels, int kBlocks>
 #pragma GCC unroll 32
     for (int i = 0; i < kVectors; ++i)
       acc[p][i] = load_ints((args.bias ? args.bias : args.acc + (first + p) * args.acc_stride) + kLanes * i);
-  const int64_t products = args.channels / Products::kChannels,
-                block_stride = args.taps * products * kRowBytes;
+  const int64_t products = args.channels / 2, block_stride = args.taps * products * kRowBytes;
   const std::byte* row = args.weights;
-  const std::byte* const* pixels =
+  const int16_t* const* pixels =
       args.pixels + first / kQconvPixels * args.group_stride + first % kQconvPixels;
   for (int64_t tap = 0; tap < args.taps; ++tap, pixels += kQconvPixels) {
-    const std::byte* x[kPixels];
+    const int16_t* x[kPixels];
 #pragma GCC unroll 32
     for (int p = 0; p < kPixels; ++p) x[p] = pixels[p];
     for (int64_t k = 0; k < products; ++k, row += kRowBytes) {
-      decltype(Products::load(row)) weight[kVectors];
+      ShortVec weight[kVectors];
 #pragma GCC unroll 32
       for (int i = 0; i < kVectors; ++i)
-        weight[i] = Products::load(row + i / kVectorsPerBlock * block_stride +
-                                   i % kVectorsPerBlock * static_cast<int64_t>(sizeof(IntVec)));
+        weight[i] = load_shorts(
+            reinterpret_cast<const int16_t*>(row + i / kVectorsPerBlock * block_stride +
+                                             i % kVectorsPerBlock * static_cast<int64_t>(sizeof(IntVec))));
 #pragma GCC unroll 32
       for (int p = 0; p < kPixels; ++p) {
-        const auto value = Products::broadcast(x[p], k);
+        const ShortVec value = broadcast_pair(x[p] + 2 * k);
 #pragma GCC unroll 32
-        for (int i = 0; i < kVectors; ++i) Products::add(acc[p][i], value, weight[i]);
+        for (int i = 0; i < kVectors; ++i) acc[p][i] += multiply_pairs(value, weight[i]);
       }
     }
   }
@@ -83,23 +61,19 @@ template <typename Products, int kPixels, int kBlocks>
   }
 }
 
-template <typename Products, int kBlocks>
+template <int kBlocks>
 inline void qdconv(const QdconvArgs& args) {
   constexpr int kAtOnce = pixels_in_registers<kBlocks * kVectorsPerBlock>(kQconvPixels);
   for (int64_t group = 0; group < args.count; group += kQconvPixels)
     for_each_register_tile<kAtOnce>(
         std::min(kQconvPixels, args.count - group),
-        [&]<int kPixels>(int64_t first) { qdconv_tile<Products, kPixels, kBlocks>(args, group + first); });
+        [&]<int kPixels>(int64_t first) { qdconv_tile<kPixels, kBlocks>(args, group + first); });
 }
 
 }  // namespace
 
-void u8_s8w_qdconv_ukernel_12x16(const QdconvArgs& args) { qdconv<Pairs, 1>(args); }
-void u8_s8w_qdconv_ukernel_12x32(const QdconvArgs& args) { qdconv<Pairs, 2>(args); }
-void u8_s8w_qdconv_ukernel_12x64(const QdconvArgs& args) { qdconv<Pairs, 4>(args); }
-
-void u8_s8w_qdconv_bytes_ukernel_12x16(const QdconvArgs& args) { qdconv<Quads, 1>(args); }
-void u8_s8w_qdconv_bytes_ukernel_12x32(const QdconvArgs& args) { qdconv<Quads, 2>(args); }
-void u8_s8w_qdconv_bytes_ukernel_12x64(const QdconvArgs& args) { qdconv<Quads, 4>(args); }
+void u8_s8w_qdconv_ukernel_12x16(const QdconvArgs& args) { qdconv<1>(args); }
+void u8_s8w_qdconv_ukernel_12x32(const QdconvArgs& args) { qdconv<2>(args); }
+void u8_s8w_qdconv_ukernel_12x64(const QdconvArgs& args) { qdconv<4>(args); }
 
 }  // namespace zeroskip::ZS_ISA

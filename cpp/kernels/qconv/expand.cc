@@ -14,9 +14,8 @@ inline void store_widened(Bytes16 bytes, std::byte* to) {
 }
 
 // 16 outputs of a channel, zeros behind the last channel.
-inline Bytes16 load_outputs(const ExpandArgs& args, int64_t channel, int64_t block) {
-  if (channel >= args.channels) return Bytes16{};
-  return load_bytes(args.from + channel * kSlabRowBytes + block * 16);
+inline Bytes16 load_outputs(const int8_t* from, int64_t channels, int64_t channel) {
+  return channel < channels ? load_bytes(from + channel * kSlabRowBytes) : Bytes16{};
 }
 
 inline void store_interleaved(Bytes16 a, Bytes16 b, std::byte* to) {
@@ -40,22 +39,36 @@ void u8_widen(const uint8_t* from, int64_t count, uint8_t zero_point, int16_t* t
 void s8_expand_pairs(const ExpandArgs& args) {
   for (int64_t c = 0; c < args.channels; c += 2)
     for (int64_t block = 0; block < args.blocks; ++block) {
-      const Bytes16 a = load_outputs(args, c, block), b = load_outputs(args, c + 1, block);
+      const int8_t* from = args.from + block * 16;
+      const Bytes16 a = load_outputs(from, args.channels, c), b = load_outputs(from, args.channels, c + 1);
       std::byte* to = args.to + block * args.block_stride + c * 32;
       store_widened(interleave_low_bytes(a, b), to);
       store_widened(interleave_high_bytes(a, b), to + 32);
     }
 }
 
-void s8_expand_quads(const ExpandArgs& args) {
-  for (int64_t c = 0; c < args.channels; c += 4)
-    for (int64_t block = 0; block < args.blocks; ++block) {
-      const Bytes16 a = load_outputs(args, c, block), b = load_outputs(args, c + 1, block);
-      const Bytes16 x = load_outputs(args, c + 2, block), y = load_outputs(args, c + 3, block);
-      std::byte* to = args.to + block * args.block_stride + c * 16;
-      store_interleaved(interleave_low_bytes(a, b), interleave_low_bytes(x, y), to);
-      store_interleaved(interleave_high_bytes(a, b), interleave_high_bytes(x, y), to + 32);
+std::byte* s8_expand_ordered(const ExpandOrderedArgs& args) {
+  const auto header = *reinterpret_cast<const QuadOrderHeader*>(args.order);
+  const auto* channel = reinterpret_cast<const uint16_t*>(args.order + sizeof(header));
+  const int8_t* from = args.from;
+  std::byte* to = args.to;
+  for (int64_t left = 2 * header.twos + header.ones; left > 0; --left, to += 64) {
+    const int64_t c = *channel++;
+    const Bytes16 a = load_outputs(from, args.channels, c), b = load_outputs(from, args.channels, c + 1);
+    const Bytes16 x = load_outputs(from, args.channels, c + 2), y = load_outputs(from, args.channels, c + 3);
+    store_interleaved(interleave_low_bytes(a, b), interleave_low_bytes(x, y), to);
+    store_interleaved(interleave_high_bytes(a, b), interleave_high_bytes(x, y), to + 32);
+  }
+  for (int64_t left = header.wide; left > 0; --left) {
+    const int64_t c = *channel++;
+    for (int64_t i = 0; i < 2; ++i, to += 64) {
+      const Bytes16 a = load_outputs(from, args.channels, c + i),
+                    b = load_outputs(from, args.channels, c + i + 2);
+      store_widened(interleave_low_bytes(a, b), to);
+      store_widened(interleave_high_bytes(a, b), to + 32);
     }
+  }
+  return to;
 }
 
 }  // namespace zeroskip::ZS_ISA

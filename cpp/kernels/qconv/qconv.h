@@ -7,8 +7,9 @@
 // Dense (qdconv): both factors are brought to 16 bits, x - zero_point in [-255, 255] and w in [-128, 127], so that sums of
 // two products are exact. Weights are expanded to pairs once per tile: [block][pair of channels][16 outputs][2].
 //
-// Dense by bytes (qdconv_bytes): products of 8 bits, four channels a step, where no sum of two products can leave 16 bits
-// because all weights lie within kMostByteWeight of 0. Weights are expanded to quads: [block][quad][16 outputs][4].
+// Dense by bytes (qdconv_bytes): products of 8 bits, four channels a step, by an instruction that saturates sums of two
+// products at 16 bits. Which quads reach that is known from their weights (QuadOrderHeader): most do not, and most of
+// these can even be added up two at a time before they are brought to 32 bits.
 //
 // Dense by quads (qdconv_quads): products of 8 bits, four channels a step, whose rows of weights are interleaved on the way,
 // for instruction sets that multiply quads exactly. Elsewhere a value is added in parts and pairs take less time.
@@ -28,7 +29,6 @@ inline constexpr int64_t kSlabRowBytes = kSlabOutputs;  // of a channel's weight
 inline constexpr int64_t kOffsetBytes = 8;  // unit of offsets to rows, so that 8192 rows are within 16 bits
 inline constexpr int64_t kMostListedRows = 65536 / (kSlabRowBytes / kOffsetBytes);
 inline constexpr int64_t kMostListedSpans = 16;
-inline constexpr int kMostByteWeight = 64;  // 2 * 255 * 64 < 2^15
 
 // The non-zeros that two output pixels have among a range of weight rows, as steps of four: of rows that both need, then
 // of those for the first pixel, then for the second. Behind the header follow, of each part, uint16 offsets of the rows
@@ -41,6 +41,19 @@ struct QuadListHeader {
 };
 inline constexpr int64_t kQuadListSlack = 64;
 constexpr int64_t quad_list_bytes(int64_t rows) { return 16 * rows + 8 * kQuadListSlack; }  // at most
+
+// In which order, and how, a block of 16 outputs is multiplied by the quads of a tap. Behind the header follow the first
+// channels of the quads: of `twos`, whose sums lie within 16 bits added up two by two; of `ones`, whose sums do by
+// themselves; of `wide`, the others, which take 16-bit products.
+struct QuadOrderHeader {
+  uint16_t twos, ones, wide, unused;  // twos: couples of quads
+};
+inline constexpr int64_t kMostOrderedChannels = 65536;  // so that their numbers are within 16 bits
+constexpr int64_t quad_order_bytes(int64_t quads) {
+  return static_cast<int64_t>(sizeof(QuadOrderHeader)) + (2 * quads + 7) / 8 * 8;
+}
+// Of weights expanded in such an order, at most.
+constexpr int64_t ordered_weight_bytes(int64_t channels) { return channels * 16 * 2; }
 
 // y = saturate(round_half_even(v) + zero_point), where v, in units of y's scale, is clip(FATReLU(u)) and
 //   u = multiplier * sum                                               without a residual
@@ -66,17 +79,32 @@ struct RequantizeArgs {
 struct QdconvArgs {
   int64_t count;  // pixels, in groups of kQconvPixels
   int64_t taps;
-  int64_t channels;  // per tap, even; by bytes a multiple of 4
-  const std::byte* const*
-      pixels;  // [group][tap][kQconvPixels]: x - zero_point of every pixel and tap in 16 bits; by bytes x
-  int64_t group_stride;      // from one group's pointers to the next one's
-  const std::byte* weights;  // expanded, of all taps one after the other
-  const int32_t* bias;       // where sums start, by bytes less what the zero point adds; null: acc
-  int32_t* acc;              // [pixel][acc_stride]
+  int64_t channels;              // per tap, even
+  const int16_t* const* pixels;  // [group][tap][kQconvPixels]: x - zero_point of every pixel and tap
+  int64_t group_stride;          // from one group's pointers to the next one's
+  const std::byte* weights;      // expanded, of all taps one after the other
+  const int32_t* bias;           // where sums start; null: acc
+  int32_t* acc;                  // [pixel][acc_stride]
   int64_t acc_stride;
   const RequantizeArgs* epilogue;  // null: store sums to acc
 };
 using QdconvFn = void (*)(const QdconvArgs&);
+
+// Likewise by bytes, for one block of 16 outputs.
+struct QdbytesArgs {
+  int64_t count;  // pixels, in groups of kQconvPixels
+  int64_t taps;
+  const uint8_t* const* pixels;  // [group][tap][kQconvPixels]: x of every pixel and tap
+  int64_t group_stride;
+  const std::byte* orders;  // of the taps' quads, order_stride bytes apart
+  int64_t order_stride;
+  const std::byte* weights;  // expanded in these orders, of all taps one after the other
+  const int32_t* bias;       // where sums start, less what the zero point adds; null: acc
+  int32_t* acc;
+  int64_t acc_stride;
+  const RequantizeArgs* epilogue;
+};
+using QdbytesFn = void (*)(const QdbytesArgs&);
 
 // y[p] for up to kQconvPixels pixels and a slab's outputs.
 struct QdquadsArgs {
@@ -128,8 +156,8 @@ using CountEntriesFn = int64_t (*)(const uint8_t* x, int64_t pixels, int64_t cha
 // to[i] = from[i] - zero_point. Reads and writes exactly `count` elements.
 using WidenFn = void (*)(const uint8_t* from, int64_t count, uint8_t zero_point, int16_t* to);
 
-// Expands the weights of `channels` channels to pairs of 16 bits, or to quads of 8, for 16 * blocks outputs; the last ones are
-// filled up with zeros.
+// Expands the weights of `channels` channels to pairs of 16 bits, for 16 * blocks outputs; the last ones are filled up with
+// zeros.
 struct ExpandArgs {
   int64_t channels;
   int64_t blocks;
@@ -138,5 +166,15 @@ struct ExpandArgs {
   int64_t block_stride;  // from one block's weights to the next one's, in bytes
 };
 using ExpandFn = void (*)(const ExpandArgs&);
+
+// Likewise for a block, in the order of its quads: of narrow ones [quad][16 outputs][4], of a wide one 16-bit products of
+// its even channels, [16 outputs][2], and of its odd ones. Returns where the next tap's weights may begin.
+struct ExpandOrderedArgs {
+  int64_t channels;
+  const std::byte* order;
+  const int8_t* from;  // the block's outputs in the first channel's row of a slab
+  std::byte* to;
+};
+using ExpandOrderedFn = std::byte* (*)(const ExpandOrderedArgs&);
 
 }  // namespace zeroskip

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/qconv/quad_order.h"
+
 namespace zeroskip {
 namespace {
 
@@ -41,6 +43,20 @@ PackedValues<int8_t> pack_weights(const QuantizedConvPlan& plan, const int8_t* w
   return packed;
 }
 
+PackedValues<std::byte> order_weights(const QuantizedConvPlan& plan, const int8_t* slabs) {
+  const QuantizedDensePlan& dense = plan.dense;
+  const int64_t bytes = quad_order_bytes(dense.padded / 4), count = plan.layout.groups * plan.layout.slabs();
+  PackedValues<std::byte> orders(static_cast<size_t>(count * kSlabBlocks * dense.taps * bytes));
+  parallel_for(plan.num_threads, count, [&](int64_t slab, int) {
+    const int8_t* rows = slabs + slab * plan.slab_rows() * kSlab;
+    std::byte* order = orders.data() + slab * kSlabBlocks * dense.taps * bytes;
+    for (int64_t block = 0; block < kSlabBlocks; ++block)
+      for (int64_t tap = 0; tap < dense.taps; ++tap, order += bytes)
+        order_quads(rows + tap * dense.channels * kSlab + block * 16, dense.channels, order);
+  });
+  return orders;
+}
+
 // bias - zero_point * (sum of an output's weights).
 SharedValues<int32_t> shift_bias(const QuantizedConvPlan& plan, const PackedValues<int32_t>& bias,
                                  const PackedValues<int8_t>& weights) {
@@ -70,6 +86,9 @@ QuantizedConvConstants pack_quantized_constants(const QuantizedConvPlan& plan, c
   const int8_t* values = weight.as<int8_t>();
   QuantizedConvConstants constants{};
   constants.weights = context.weights.get(key, [&] { return pack_weights(plan, values); });
+  if (plan.dense.products == DenseProducts::kBytes)
+    constants.orders =
+        context.weights.get(key + "/orders", [&] { return order_weights(plan, constants.weights->data()); });
   constants.bias = pack_outputs<int32_t>(outputs, find_values<int32_t>(step, "bias", plan.geometry.o), 0, 0);
   constants.shifted_bias = constants.bias;
   const bool multiplies_bytes = plan.dense.reads_bytes() || plan.algorithm != ConvAlgorithm::kDense;

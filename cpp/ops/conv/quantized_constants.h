@@ -9,6 +9,7 @@ namespace zeroskip {
 // Values of outputs have index (group * slabs + slab) * 64 + output.
 struct QuantizedConvConstants {
   SharedValues<int8_t> weights;        // [group][slab][tap][channel][64]
+  SharedValues<std::byte> orders;      // [group][slab][block][tap] of quads; null: not by bytes
   SharedValues<int32_t> bias;          // of sums of x - zero_point
   SharedValues<int32_t> shifted_bias;  // of sums of x, padding being the zero point
   SharedValues<uint8_t> outside;       // the channels of a pixel of zero points; null where those are 0

@@ -10,7 +10,8 @@ QuantizedConv::QuantizedConv(const StepSpec& step, const BuildContext& context)
       constants_(pack_quantized_constants(plan_, step, context)),
       layer_(plan_, constants_, context.kernels),
       sparse_(layer_),
-      dense_(layer_),
+      pairs_(layer_),
+      bytes_(layer_),
       quads_(layer_) {}
 
 size_t QuantizedConv::scratch_bytes() const {
@@ -29,11 +30,33 @@ void QuantizedConv::run(const RunContext& context) const {
     const QuantizedThreadScratch scratch = thread_scratch(plan_, context, thread);
     if (is_sparse(context.inputs[0], task))
       sparse_.run(context, task, scratch);
-    else if (plan_.dense.products == DenseProducts::kQuads)
-      quads_.run(context, task, scratch);
     else
-      dense_.run(context, task, scratch);
+      run_dense(context, task, scratch);
   });
+}
+
+void QuantizedConv::run_dense(const RunContext& context, const ConvTask& task,
+                              const QuantizedThreadScratch& scratch) const {
+  switch (plan_.dense.products) {
+    case DenseProducts::kPairs:
+      return pairs_.run(context, task, scratch);
+    case DenseProducts::kBytes:
+      return bytes_.run(context, task, scratch);
+    case DenseProducts::kQuads:
+      return quads_.run(context, task, scratch);
+  }
+}
+
+const char* QuantizedConv::dense_kernel_name() const {
+  switch (plan_.dense.products) {
+    case DenseProducts::kPairs:
+      return pairs_.kernel_name();
+    case DenseProducts::kBytes:
+      return bytes_.kernel_name();
+    case DenseProducts::kQuads:
+      break;
+  }
+  return quads_.kernel_name();
 }
 
 bool QuantizedConv::is_sparse(const Tensor& x, const ConvTask& task) const {

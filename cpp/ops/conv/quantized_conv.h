@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "ops/conv/quantized_bytes.h"
 #include "ops/conv/quantized_dense.h"
 #include "ops/conv/quantized_quads.h"
 #include "ops/conv/quantized_sparse.h"
@@ -23,16 +24,17 @@ class QuantizedConv final : public Op {
   std::string plan_text() const override { return to_text(plan_); }
 
  private:
-  const char* dense_kernel_name() const {
-    return plan_.dense.products == DenseProducts::kQuads ? quads_.kernel_name() : dense_.kernel_name();
-  }
+  const char* dense_kernel_name() const;
+  void run_dense(const RunContext& context, const ConvTask& task,
+                 const QuantizedThreadScratch& scratch) const;
   bool is_sparse(const Tensor& x, const ConvTask& task) const;
 
   QuantizedConvPlan plan_;
   QuantizedConvConstants constants_;
   QuantizedLayer layer_;
   QuantizedSparseConv sparse_;
-  QuantizedDenseConv dense_;  // by expanded weights
+  QuantizedDenseConv pairs_;
+  QuantizedByteConv bytes_;
   QuantizedQuadConv quads_;
 };
 

@@ -2,21 +2,10 @@
 
 #include <algorithm>
 
-#include "ops/conv/quantized_input.h"
-
 namespace zeroskip {
 namespace {
 
 constexpr int64_t kBlock = 16;
-
-RequantizeArgs advance_outputs(RequantizeArgs args, int64_t outputs) {
-  args.multipliers += outputs;
-  args.zero_points += outputs;
-  if (args.thresholds) args.thresholds += outputs;
-  if (args.residual) args.residual += outputs;
-  args.y += outputs;
-  return args;
-}
 
 struct PlanarRow {
   const uint8_t* x;  // of the first plane
@@ -36,20 +25,9 @@ void widen_planes(const PlanarRow row, int16_t* to) {
 }  // namespace
 
 QuantizedDenseConv::QuantizedDenseConv(const QuantizedLayer& layer) : layer_(layer), kernels_by_blocks_(1) {
-  const char* kind = layer.plan().dense.reads_bytes() ? "qdconv_bytes" : "qdconv";
   for (int64_t columns = kBlock; columns <= layer.plan().dense.columns; columns += kBlock)
-    kernels_by_blocks_.push_back(get_kernel<QdconvFn>(layer.kernels(), {.kind = kind, .columns = columns}));
-}
-
-const std::byte* const* QuantizedDenseConv::point_at_tile(const Tensor& x, const ConvTask& task,
-                                                          const QuantizedThreadScratch& scratch) const {
-  if (layer_.plan().dense.reads_bytes())
-    return reinterpret_cast<const std::byte* const*>(point_at_bytes(layer_, x, task, scratch));
-  auto* wide = reinterpret_cast<int16_t*>(scratch.input);
-  auto** pixels = reinterpret_cast<const int16_t**>(scratch.pointers);
-  widen_tile(x, task, wide);
-  point_at_widened(task, wide, pixels);
-  return reinterpret_cast<const std::byte* const*>(pixels);
+    kernels_by_blocks_.push_back(
+        get_kernel<QdconvFn>(layer.kernels(), {.kind = "qdconv", .columns = columns}));
 }
 
 void QuantizedDenseConv::widen_tile(const Tensor& x, const ConvTask& task, int16_t* wide) const {
@@ -113,11 +91,11 @@ void QuantizedDenseConv::point_at_widened(const ConvTask& task, const int16_t* w
 void QuantizedDenseConv::run(const RunContext& context, const ConvTask& task,
                              const QuantizedThreadScratch& scratch) const {
   const QuantizedDensePlan& dense = layer_.plan().dense;
-  const std::byte* const* pixels = point_at_tile(context.inputs[0], task, scratch);
-  const ExpandFn expand =
-      dense.reads_bytes() ? layer_.kernels().s8_expand_quads : layer_.kernels().s8_expand_pairs;
-  const SharedValues<int32_t>& bias =
-      dense.reads_bytes() ? layer_.constants().shifted_bias : layer_.constants().bias;
+  auto* wide = reinterpret_cast<int16_t*>(scratch.input);
+  auto** pixels = reinterpret_cast<const int16_t**>(scratch.pointers);
+  widen_tile(context.inputs[0], task, wide);
+  point_at_widened(task, wide, pixels);
+  const int32_t* bias = layer_.constants().bias->data();
   const int64_t tap_bytes = dense.tap_bytes() / kSlabBlocks;  // of a block
   for (int64_t slab = task.first_block / kSlabBlocks; slab * kSlabBlocks < task.last_block; ++slab) {
     const int64_t blocks = std::min(kSlabBlocks, layer_.plan().layout.blocks() - slab * kSlabBlocks);
@@ -130,18 +108,19 @@ void QuantizedDenseConv::run(const RunContext& context, const ConvTask& task,
       args.group_stride = dense.taps * kQconvPixels;
       const int64_t block_stride = args.taps * tap_bytes;
       for (int64_t t = 0; t < args.taps; ++t)
-        expand({.channels = dense.channels,
-                .blocks = blocks,
-                .from = layer_.slab_at(task, slab) + (tap + t) * dense.channels * kSlab,
-                .to = scratch.weights + t * tap_bytes,
-                .block_stride = block_stride});
+        layer_.kernels().s8_expand_pairs(
+            {.channels = dense.channels,
+             .blocks = blocks,
+             .from = layer_.slab_at(task, slab) + (tap + t) * dense.channels * kSlab,
+             .to = scratch.weights + t * tap_bytes,
+             .block_stride = block_stride});
       for (int64_t block = 0, width = 0; block < blocks; block += width) {
         const int64_t most = std::min(dense.columns / kBlock, blocks - block);
         const Kernel<QdconvFn>& kernel = kernels_by_blocks_[static_cast<size_t>(most)];
         width = kernel.columns.columns / kBlock;
         const RequantizeArgs outputs = advance_outputs(whole_slab, block * kBlock);
         args.weights = scratch.weights + block * block_stride;
-        args.bias = tap == 0 ? bias->data() + layer_.output_at(task, slab) + block * kBlock : nullptr;
+        args.bias = tap == 0 ? bias + layer_.output_at(task, slab) + block * kBlock : nullptr;
         args.acc = scratch.acc + block * kBlock;
         args.epilogue = tap + args.taps == dense.taps ? &outputs : nullptr;
         kernel.function(args);

@@ -30,6 +30,15 @@ RequantizeArgs advance_pixels(RequantizeArgs args, int64_t pixels) {
   return args;
 }
 
+RequantizeArgs advance_outputs(RequantizeArgs args, int64_t outputs) {
+  args.multipliers += outputs;
+  args.zero_points += outputs;
+  if (args.thresholds) args.thresholds += outputs;
+  if (args.residual) args.residual += outputs;
+  args.y += outputs;
+  return args;
+}
+
 const uint8_t* QuantizedLayer::input_pixel(const Tensor& x, const ConvTask& task, int64_t iy,
                                            int64_t ix) const {
   const ConvGeometry& g = plan_.geometry;
@@ -40,6 +49,11 @@ const uint8_t* QuantizedLayer::input_pixel(const Tensor& x, const ConvTask& task
 
 const int8_t* QuantizedLayer::slab_at(const ConvTask& task, int64_t slab) const {
   return constants_.weights->data() + (task.group * plan_.layout.slabs() + slab) * plan_.slab_rows() * kSlab;
+}
+
+const std::byte* QuantizedLayer::order_at(const ConvTask& task, int64_t slab, int64_t block) const {
+  const int64_t index = (task.group * plan_.layout.slabs() + slab) * kSlabBlocks + block;
+  return constants_.orders->data() + index * plan_.dense.taps * quad_order_bytes(plan_.dense.padded / 4);
 }
 
 int64_t QuantizedLayer::output_at(const ConvTask& task, int64_t slab) const {

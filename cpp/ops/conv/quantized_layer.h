@@ -6,8 +6,6 @@
 
 namespace zeroskip {
 
-inline constexpr int64_t kSlabBlocks = kSlab / 16;
-
 // A thread's working memory.
 struct QuantizedThreadScratch {
   std::byte* input;
@@ -48,6 +46,7 @@ void point_at_rows(const QuantizedConvPlan& plan, const ConvTile& tile, int64_t 
 }
 
 RequantizeArgs advance_pixels(RequantizeArgs args, int64_t pixels);
+RequantizeArgs advance_outputs(RequantizeArgs args, int64_t outputs);
 
 class QuantizedLayer {
  public:
@@ -62,6 +61,7 @@ class QuantizedLayer {
   // A pixel's first channel of the task's group. Null outside the image.
   const uint8_t* input_pixel(const Tensor& x, const ConvTask& task, int64_t iy, int64_t ix) const;
   const int8_t* slab_at(const ConvTask& task, int64_t slab) const;
+  const std::byte* order_at(const ConvTask& task, int64_t slab, int64_t block) const;  // of the first tap
   int64_t output_at(const ConvTask& task, int64_t slab) const;  // index into the constants of outputs
   // The epilogue from a task's first pixel on, for the outputs of a slab; `row_y` is where a row tensor's wait.
   RequantizeArgs epilogue_at(const RunContext& context, const ConvTask& task, int64_t slab,

@@ -1,10 +1,14 @@
 #include "ops/conv/quantized_plan.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdlib>
 #include <sstream>
+#include <vector>
 
 #include "base/memory.h"
 #include "kernels/lookup.h"
+#include "kernels/qconv/quad_order.h"
 #include "ops/conv/schedule.h"
 #include "ops/requantize.h"
 #include "ops/shapes.h"
@@ -12,7 +16,6 @@
 namespace zeroskip {
 namespace {
 
-constexpr int64_t kSlabBlocks = kSlab / 16;
 constexpr int64_t kPanelBytes = int64_t{20} << 10;  // of rows of weights: they share L1 with lists
 constexpr int64_t kJoinedRows = 384;  // of a list: up to so many the taps of a kernel row share one
 constexpr int64_t kInputBytes = int64_t{128} << 10;  // of a tile's input, a quarter of L2
@@ -22,6 +25,7 @@ constexpr int64_t kWeightBytes = int64_t{192} << 10;  // of expanded pairs
 constexpr int64_t kFewPixels = 4;
 constexpr int64_t kShort = sizeof(int16_t);
 constexpr int kFewestByteLanes = 8;  // with fewer, pairs of 16 bits take less time
+constexpr double kMostWide = 0.7;    // likewise, with more of the quads wide
 
 // Cycles for 64 outputs of a pixel: a channel of the dense tile and of a list, a visit of a list, and its making, per
 // channel and at all.
@@ -29,7 +33,8 @@ struct ChannelCycles {
   double dense, listed, visit, list, start;
 };
 constexpr ChannelCycles kPairCycles{2.8, 2.7, 12.0, 0.6, 25.0};  // Zen 3, AVX2, November 2026
-constexpr ChannelCycles kByteCycles{2.3, 2.7, 12.0, 0.6, 25.0};  // likewise
+constexpr ChannelCycles kByteCycles{1.9, 2.7, 12.0, 0.6, 25.0};  // likewise, of quads that are not wide
+constexpr double kWideCycles = 2.9;                              // likewise, dense, of those that are
 // By count of instructions on Zen 4: a step for two pixels takes 8.3 cycles, and the dense tile one a channel.
 constexpr ChannelCycles kQuadCycles{1.05, 1.05, 8.0, 0.25, 0.0};
 
@@ -85,29 +90,54 @@ QuantizedSparsePlan plan_sparse(const QuantizedConvPlan& plan, bool y_is_row) {
   return sparse;
 }
 
-bool are_small(const ConstantView& weight) {
-  const int8_t* values = weight.as<int8_t>();
-  return std::all_of(values, values + weight.elements(),
-                     [](int8_t value) { return value >= -kMostByteWeight && value <= kMostByteWeight; });
+// Share of the quads of blocks of 16 outputs some of whose sums may saturate (kernels/qconv/quad_order.h).
+double share_of_wide(const QuantizedConvPlan& plan, const QuantizedDensePlan& dense, const int8_t* weight) {
+  const ConvGeometry& g = plan.geometry;
+  const GroupLayout& layout = plan.layout;
+  const int64_t in_original = g.c / g.groups, out_original = g.o / g.groups;
+  const int64_t quads = dense.taps * dense.padded / 4;
+  std::vector<uint8_t> is_wide(static_cast<size_t>(layout.groups * layout.blocks() * quads));
+  std::vector<std::array<int, 2>> reach(static_cast<size_t>(2 * quads));  // of pairs: up and down
+  for (int64_t o = 0; o < g.o; ++o) {
+    std::fill(reach.begin(), reach.end(), std::array<int, 2>{});
+    const int64_t first_in = o / out_original * in_original % layout.in;
+    for (int64_t c = 0; c < in_original; ++c)
+      for (int64_t tap = 0; tap < g.taps(); ++tap, ++weight) {
+        const int64_t row = plan.gathers_input ? tap / g.kw * dense.padded + tap % g.kw * g.c + c
+                                               : tap * layout.in + first_in + c;
+        reach[static_cast<size_t>(row / 2)][*weight < 0] += std::abs(int{*weight});
+      }
+    const int64_t block = o / layout.out * layout.blocks() + o % layout.out / 16;
+    for (size_t pair = 0; pair < reach.size(); ++pair)
+      if (std::max(reach[pair][0], reach[pair][1]) > kMostReach)
+        is_wide[static_cast<size_t>(block * quads) + pair / 2] = 1;
+  }
+  return static_cast<double>(std::count(is_wide.begin(), is_wide.end(), 1)) /
+         static_cast<double>(is_wide.size());
 }
 
-DenseProducts choose_products(const QuantizedConvPlan& plan, const ConstantView& weight,
-                              const KernelTable& kernels) {
+void choose_products(const QuantizedConvPlan& plan, const ConstantView& weight, const KernelTable& kernels,
+                     QuantizedDensePlan& dense) {
+  dense.products = DenseProducts::kPairs;
   // A pixel that is read where it lies is followed by others' channels.
-  if (!plan.gathers_input && plan.layout.in % 4 != 0) return DenseProducts::kPairs;
-  if (kernels.multiplies_quads) return DenseProducts::kQuads;
-  return kernels.lanes >= kFewestByteLanes && are_small(weight) ? DenseProducts::kBytes
-                                                                : DenseProducts::kPairs;
+  if (!plan.gathers_input && plan.layout.in % 4 != 0) return;
+  if (kernels.multiplies_quads) {
+    dense.products = DenseProducts::kQuads;
+  } else if (kernels.lanes >= kFewestByteLanes && dense.channels <= kMostOrderedChannels) {
+    dense.wide = share_of_wide(plan, dense, weight.as<int8_t>());
+    if (dense.wide <= kMostWide) dense.products = DenseProducts::kBytes;
+  }
 }
 
 QuantizedDensePlan plan_dense(const QuantizedConvPlan& plan, const ConstantView& weight,
                               const KernelTable& kernels) {
   const ConvGeometry& g = plan.geometry;
   QuantizedDensePlan dense{};
-  dense.products = choose_products(plan, weight, kernels);
   dense.taps = plan.gathers_input ? g.kh : g.taps();
   dense.channels = plan.gathers_input ? g.kw * g.c : plan.layout.in;
-  dense.padded = round_up(dense.channels, dense.reads_bytes() ? 4 : 2);
+  dense.padded = round_up(dense.channels, 4);
+  choose_products(plan, weight, kernels, dense);
+  if (!dense.reads_bytes()) dense.padded = round_up(dense.channels, 2);
   dense.tap_step = std::clamp<int64_t>(kWeightBytes / dense.tap_bytes(), 1, dense.taps);
   dense.columns = kernels.conv_tiling.dense_blocks * 16;
   return dense;
@@ -166,16 +196,18 @@ QuantizedScratch measure_scratch(const QuantizedConvPlan& plan, bool y_is_row) {
   return scratch;
 }
 
-const ChannelCycles& cycles_of(DenseProducts products) {
-  switch (products) {
+ChannelCycles cycles_of(const QuantizedDensePlan& dense) {
+  switch (dense.products) {
     case DenseProducts::kPairs:
       return kPairCycles;
-    case DenseProducts::kBytes:
-      return kByteCycles;
     case DenseProducts::kQuads:
+      return kQuadCycles;
+    case DenseProducts::kBytes:
       break;
   }
-  return kQuadCycles;
+  ChannelCycles cycles = kByteCycles;
+  cycles.dense += dense.wide * (kWideCycles - kByteCycles.dense);
+  return cycles;
 }
 
 const char* name_of(DenseProducts products) {
@@ -199,7 +231,7 @@ double default_crossover(const QuantizedConvPlan& plan, const KernelTable& kerne
   const double uses = plan.is_single_tap() ? 1.0 : static_cast<double>(plan.geometry.kh);
   const double dense = slabs_of(kernels.multiplies_quads ? 4 * kernels.lanes : 16),
                listed = slabs_of(4 * kernels.lanes);
-  const ChannelCycles& cycles = cycles_of(plan.dense.products);
+  const ChannelCycles cycles = cycles_of(plan.dense);
   const double overhead = listed * cycles.visit / rows + (cycles.list + cycles.start / rows) / uses;
   return std::clamp((dense * cycles.dense - overhead) / (listed * cycles.listed), 0.0, 1.0);
 }
@@ -238,6 +270,7 @@ std::string to_text(const QuantizedConvPlan& plan) {
       << plan.sparse.panel_channels << " rows, " << plan.sparse.list_step << " at once\n";
   out << "dense: " << plan.dense.taps << " taps of " << plan.dense.channels << " channels, "
       << "in " << name_of(plan.dense.products);
+  if (plan.dense.products == DenseProducts::kBytes) out << ", " << plan.dense.wide << " of them wide";
   if (plan.dense.products != DenseProducts::kQuads) out << ", " << plan.dense.tap_step << " at once";
   out << "\n";
   out << "tasks: " << plan.cut.tiles << " tiles of " << plan.cut.row_tile << "x" << plan.cut.column_tile

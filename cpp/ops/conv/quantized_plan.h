@@ -7,6 +7,9 @@
 
 namespace zeroskip {
 
+inline constexpr int64_t kSlabBlocks = kSlab / 16;
+inline constexpr int64_t kPairBytes = 2;  // of a weight in 16 bits
+
 // Sums by lists of the non-zeros of pairs of pixels.
 struct QuantizedSparsePlan {
   bool joins_row;     // a list holds the taps of a kernel row side by side, else those of one tap
@@ -23,7 +26,7 @@ struct QuantizedSparsePlan {
 
 enum class DenseProducts : int8_t {
   kPairs,  // of 16 bits: weights expanded, activations copied
-  kBytes,  // quads of 8 bits by an instruction that saturates, where small weights see to it that none does: weights expanded
+  kBytes,  // quads of 8 bits by an instruction that saturates, where no sum reaches that: weights expanded in order
   kQuads,  // by one that does not: nothing is copied
 };
 
@@ -33,12 +36,14 @@ struct QuantizedDensePlan {
   int64_t channels;  // per tap
   int64_t padded;    // channels, as the kernel counts them
   int64_t tap_step;  // taps whose weights are expanded at once
-  int64_t columns;   // outputs of the kernel, but for quads
+  int64_t columns;   // outputs of the kernel of pairs
+  double wide;       // by bytes: share of the quads whose sums may saturate
 
   bool reads_bytes() const { return products != DenseProducts::kPairs; }
+  // Of expanded weights: of a slab in pairs, of a block by bytes.
   int64_t tap_bytes() const {
-    return padded * kSlab * (reads_bytes() ? 1 : 2);
-  }  // of a slab's expanded weights
+    return products == DenseProducts::kBytes ? ordered_weight_bytes(padded) : padded * kSlab * kPairBytes;
+  }
   // Of weights, from one tap to the next.
   int64_t row_channels() const { return products == DenseProducts::kQuads ? padded : channels; }
 };
