@@ -18,7 +18,7 @@ from ...onnx.quantization import LARGEST_SUM, largest_zero, scales_with_room
 from ...onnx.rewriting import add_constant, copy_model, fresh_name, fresh_node_name, insert_before, sweep
 from ...onnx.values import constant, is_op, operand, own_producer
 from .placement import Placement
-from .scales import ScaleMethod, Steps, rounded_weight, weight_scales
+from .scales import ScaleMethod, Steps, rounded_weight, scales_for_bytes, weight_scales
 
 
 def write_quantized(
@@ -104,7 +104,7 @@ def _quantize_layer(
     axis = 1 if is_op(node, "MatMul") else 0
     weight = stored.T if axis else stored
     # A float bias would keep the layer a float.
-    scale = scales_with_room(weight_scales(weight, method), steps.scale, bias)
+    scale = scales_with_room(scales_for_bytes(weight, weight_scales(weight, method)), steps.scale, bias)
     integers = rounded_weight(weight, scale)
     shaped = scale.reshape((-1,) + (1,) * (weight.ndim - 1))
     _dequantized(graph, node, 1, integers.T if axis else integers, scale, axis)
