@@ -25,7 +25,7 @@ void pack_slab(const QuantizedConvPlan& plan, const int8_t* weight, int64_t grou
     for (int64_t c = 0; c < in_original; ++c)
       for (int64_t ky = 0; ky < g.kh; ++ky)
         for (int64_t kx = 0; kx < g.kw; ++kx) {
-          const int64_t row = plan.gathers_input ? ky * plan.dense.row_channels() + kx * g.c + c
+          const int64_t row = plan.gathers_input ? ky * plan.kernel_row() + kx * g.c + c
                                                  : (ky * g.kw + kx) * plan.layout.in + first_in + c;
           slab[row * kSlab + o - first] = *source++;
         }
@@ -82,7 +82,7 @@ QuantizedConvConstants pack_quantized_constants(const QuantizedConvPlan& plan, c
   const ConstantView& weight = *step.find_constant("weight");
   const std::string key =
       weight.name + form_of(plan) +
-      (plan.gathers_input ? "/u8 rows of " + std::to_string(plan.dense.row_channels()) : "/u8 slabs");
+      (plan.gathers_input ? "/u8 rows of " + std::to_string(plan.kernel_row()) : "/u8 slabs");
   const int8_t* values = weight.as<int8_t>();
   QuantizedConvConstants constants{};
   constants.weights = context.weights.get(key, [&] { return pack_weights(plan, values); });

@@ -1,5 +1,5 @@
 // The u8 input of dense algorithms that multiply bytes: read where it lies, but for gathered inputs, whose rows are copied
-// with their padding.
+// with their padding, and where windows are copied.
 #pragma once
 
 #include "ops/conv/quantized_layer.h"

@@ -23,6 +23,8 @@ constexpr int64_t kMostTilePixels = 392, kFewestTilePixels = 48;
 constexpr int64_t kWeightBytes = int64_t{192} << 10;  // of expanded pairs
 // Up to so many pixels only the weights of non-zeros are read: expanding all takes as long as this many uses.
 constexpr int64_t kFewPixels = 4;
+constexpr int64_t kMostCopiedChannels =
+    64;  // of a tap: its quads are few beside what going on to the next one takes
 constexpr int64_t kShort = sizeof(int16_t);
 constexpr int kFewestByteLanes = 8;  // with fewer, pairs of 16 bits take less time
 constexpr double kMostWide = 0.7;    // likewise, with more of the quads wide
@@ -138,6 +140,14 @@ QuantizedDensePlan plan_dense(const QuantizedConvPlan& plan, const ConstantView&
   dense.padded = round_up(dense.channels, 4);
   choose_products(plan, weight, kernels, dense);
   if (!dense.reads_bytes()) dense.padded = round_up(dense.channels, 2);
+  dense.copies_windows = dense.products == DenseProducts::kBytes && dense.taps > 1 &&
+                         dense.taps * dense.channels <= kMostOrderedChannels &&
+                         (plan.gathers_input || plan.layout.in <= kMostCopiedChannels);
+  if (dense.copies_windows) {
+    dense.channels = dense.taps * dense.channels;
+    dense.padded = round_up(dense.channels, 4);
+    dense.taps = 1;
+  }
   dense.tap_step = std::clamp<int64_t>(kWeightBytes / dense.tap_bytes(), 1, dense.taps);
   dense.columns = kernels.conv_tiling.dense_blocks * 16;
   return dense;
@@ -154,8 +164,8 @@ ConvCut cut_work(const QuantizedConvPlan& plan) {
   work.images = g.n * plan.layout.groups;
   work.lines = cut.cuts_columns ? g.ow : g.oh;
   work.pixels_per_line = cut.cuts_columns ? 1 : g.ow;
-  work.max_tile_pixels =
-      std::clamp(kInputBytes / (plan.layout.in * g.sh * g.sw * 4), kFewestTilePixels, kMostTilePixels);
+  const int64_t pixel_bytes = std::max(plan.layout.in * g.sh * g.sw * 4, plan.dense.window_bytes());
+  work.max_tile_pixels = std::clamp(kInputBytes / pixel_bytes, kFewestTilePixels, kMostTilePixels);
   work.units = plan.layout.slabs();
   work.mask_bytes_per_unit = kSlab;  // of u8 outputs: a cache line
   work.panels = plan.sparse.panels * plan.sparse.lists;
@@ -177,6 +187,7 @@ QuantizedScratch measure_scratch(const QuantizedConvPlan& plan, bool y_is_row) {
   const int64_t widened_pixel = (plan.gathers_input ? g.c : plan.dense.padded) * kShort;
   const int64_t copied_pixel = plan.gathers_input ? g.c : 0;
   int64_t input = checked_product({rows, columns, plan.dense.reads_bytes() ? copied_pixel : widened_pixel});
+  if (plan.dense.copies_windows) input += checked_product({pixels, plan.dense.window_bytes()});
   int64_t pointers = checked_product({pixels, plan.dense.taps, static_cast<int64_t>(sizeof(void*))});
   const int64_t row_pairs = ceil_div(plan.cut.column_tile, 2), pairs = plan.cut.row_tile * row_pairs;
   if (plan.algorithm != ConvAlgorithm::kDense) {
@@ -265,7 +276,8 @@ std::string to_text(const QuantizedConvPlan& plan) {
       << " (" << plan.layout.groups << " of " << plan.layout.in << " -> " << plan.layout.out << ")\n";
   out << "algorithm: " << name_of(plan.algorithm);
   if (plan.algorithm == ConvAlgorithm::kAuto) out << ", sparse up to density " << plan.crossover_density;
-  out << (plan.gathers_input ? ", gathered" : "") << "\n";
+  out << (plan.gathers_input ? ", gathered" : "") << (plan.dense.copies_windows ? ", windows copied" : "")
+      << "\n";
   out << "sparse: " << plan.sparse.lists << " lists of " << plan.sparse.list_taps << "x"
       << plan.sparse.panel_channels << " rows, " << plan.sparse.list_step << " at once\n";
   out << "dense: " << plan.dense.taps << " taps of " << plan.dense.channels << " channels, "

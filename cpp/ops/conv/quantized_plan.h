@@ -32,20 +32,21 @@ enum class DenseProducts : int8_t {
 
 struct QuantizedDensePlan {
   DenseProducts products;
-  int64_t taps;      // of a gathered input whole rows of the kernel, each of kw * c channels
-  int64_t channels;  // per tap
-  int64_t padded;    // channels, as the kernel counts them
-  int64_t tap_step;  // taps whose weights are expanded at once
-  int64_t columns;   // outputs of the kernel of pairs
-  double wide;       // by bytes: share of the quads whose sums may saturate
+  int64_t taps;         // of a gathered input whole rows of the kernel, each of kw * c channels
+  int64_t channels;     // per tap
+  int64_t padded;       // channels, as the kernel counts them
+  int64_t tap_step;     // taps whose weights are expanded at once
+  int64_t columns;      // outputs of the kernel of pairs
+  double wide;          // by bytes: share of the quads whose sums may saturate
+  bool copies_windows;  // by bytes, of few channels: a pixel's window is copied and is one tap
 
   bool reads_bytes() const { return products != DenseProducts::kPairs; }
   // Of expanded weights: of a slab in pairs, of a block by bytes.
   int64_t tap_bytes() const {
     return products == DenseProducts::kBytes ? ordered_weight_bytes(padded) : padded * kSlab * kPairBytes;
   }
-  // Of weights, from one tap to the next.
-  int64_t row_channels() const { return products == DenseProducts::kQuads ? padded : channels; }
+  // From one copied window to the next: copies run over the end.
+  int64_t window_bytes() const { return copies_windows ? round_up(channels, 16) + 16 : 0; }
 };
 
 // Working memory of a thread in bytes.
@@ -72,9 +73,13 @@ struct QuantizedConvPlan {
 
   int64_t tasks() const { return cut.tiles * layout.groups * cut.block_splits; }
   int64_t tile_pixels() const { return cut.row_tile * cut.column_tile; }
+  // Of a gathered input: channels of a row of the kernel, as weights lie.
+  int64_t kernel_row() const {
+    return dense.products == DenseProducts::kQuads ? dense.padded : geometry.kw * geometry.c;
+  }
   // Of a slab of weights, which both algorithms read.
   int64_t slab_rows() const {
-    return gathers_input ? dense.taps * dense.row_channels() : geometry.taps() * layout.in;
+    return gathers_input ? geometry.kh * kernel_row() : geometry.taps() * layout.in;
   }
   // Whether a tile's input is that of its output pixels, one after the other.
   bool is_single_tap() const { return geometry.taps() == 1 && !gathers_input; }

@@ -10,10 +10,17 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from numpy.typing import NDArray
 
 import zeroskip as zs
 from tiny_network import residual_network, tiny_data, tiny_network
-from zeroskip.calibration.quantization.scales import Observed, choose_steps, rounded_weight, weight_scales
+from zeroskip.calibration.quantization.scales import (
+    Observed,
+    choose_steps,
+    rounded_weight,
+    scales_for_bytes,
+    weight_scales,
+)
 from zeroskip.data import arrays
 
 OPTIONS = zs.CalibrationOptions(threads=1, measure_seconds=0.0)
@@ -227,3 +234,24 @@ def test_weights_have_a_scale_for_each_output() -> None:
         assert np.abs(integers).max() == 127
         error = np.abs(integers * scale.reshape(5, 1, 1, 1) - weight).reshape(5, -1).max(axis=1)
         assert (error <= np.abs(weight).reshape(5, -1).max(axis=1) * 0.31).all()
+
+
+@pytest.mark.parametrize("shape", [(24, 16, 3, 3), (24, 3, 7, 7), (24, 5, 1, 1), (24, 30)])
+def test_byte_products_of_two_neighbouring_weights_fit_into_16_bits(shape: tuple[int, ...]) -> None:
+    weight = np.random.default_rng(0).laplace(size=shape).astype(np.float32)
+    plain = weight_scales(weight, "minmax")
+    scale = scales_for_bytes(weight, plain)
+
+    def largest_sum(scale: NDArray[np.float32]) -> int:
+        rows = np.moveaxis(rounded_weight(weight, scale).astype(int), 1, -1)
+        if len(shape) == 4 and shape[1] == 3:  # of an image: the taps of a row of the kernel are side by side
+            rows = rows.reshape(shape[0], shape[2], -1)
+        rows = rows[..., : rows.shape[-1] // 2 * 2]
+        pairs = rows.reshape(shape[0], -1, 2)
+        return int(max(np.maximum(pairs, 0).sum(axis=2).max(), np.maximum(-pairs, 0).sum(axis=2).max()))
+
+    assert largest_sum(plain) > 128, "there would be nothing to do"
+    assert largest_sum(scale) <= 128
+    assert np.all(scale >= plain)
+    fits = np.abs(weight).reshape(len(weight), -1).max(axis=1) / scale > 126
+    assert fits.any(), "outputs without two large neighbours keep all their steps"

@@ -22,7 +22,7 @@ from .model import CostModel, CostModelChoice
 VARIABLE = "ZEROSKIP_COST_MODEL"
 """Environment variable that holds a choice for sessions that do not make one."""
 
-_VERSION = 3  # raise it when the meaning of amounts or the set of families changes
+_VERSION = 4  # raise it when the meaning of amounts or the set of families changes
 
 _logger = logging.getLogger(__name__)
 _in_memory: dict[tuple[str, int], CostModel] = {}

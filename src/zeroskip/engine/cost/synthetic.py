@@ -20,6 +20,8 @@ from .work import ElementType
 Algorithm = Literal["dense", "sparse", "winograd", "auto"]
 _PREFIXES: dict[ElementType, str] = {"float32": "", "bf16": "bf16_", "u8": "quantized_"}
 """Of the operators that multiply elements of a type."""
+_WEIGHT_STEPS = 22.0
+"""Standard deviation of weights of 8 bits, as in trained networks: large ones are multiplied in another way."""
 
 
 @dataclass
@@ -178,8 +180,8 @@ class SyntheticPlan:
     def _integers(self, dtype: str, *shape: int) -> str:
         name = f"{dtype}:{'x'.join(map(str, shape))}"
         if name not in self.constants:
-            values = np.random.default_rng(1).integers(-127, 128, shape)
-            self.constants[name] = np.asarray(values, DATA_TYPES[dtype].numpy_type)
+            values = np.clip(np.random.default_rng(1).normal(0.0, _WEIGHT_STEPS, shape), -127, 127)
+            self.constants[name] = np.asarray(np.rint(values), DATA_TYPES[dtype].numpy_type)
         return name
 
     def _multipliers(self, outputs: int) -> str:
