@@ -243,10 +243,8 @@ def test_byte_products_of_two_neighbouring_weights_fit_into_16_bits(shape: tuple
     scale = scales_for_bytes(weight, plain)
 
     def largest_sum(scale: NDArray[np.float32]) -> int:
-        rows = np.moveaxis(rounded_weight(weight, scale).astype(int), 1, -1)
-        if len(shape) == 4 and shape[1] == 3:  # of an image: the taps of a row of the kernel are side by side
-            rows = rows.reshape(shape[0], shape[2], -1)
-        rows = rows[..., : rows.shape[-1] // 2 * 2]
+        rows = np.moveaxis(rounded_weight(weight, scale).astype(int), 1, -1).reshape(shape[0], -1)
+        rows = rows[:, : rows.shape[1] // 2 * 2]
         pairs = rows.reshape(shape[0], -1, 2)
         return int(max(np.maximum(pairs, 0).sum(axis=2).max(), np.maximum(-pairs, 0).sum(axis=2).max()))
 

@@ -147,11 +147,8 @@ def scales_for_bytes(weight: NDArray[np.float32], scales: NDArray[np.float32]) -
         scales: float32 ``[O]``.
     """
     rows = np.moveaxis(weight, 1, -1)
-    if rows.shape[-1] % 2 and rows.ndim == 4:  # of an image: a row of the kernel is one run of channels
-        rows = rows.reshape(*rows.shape[:2], -1)
-    if rows.shape[-1] % 2:
-        rows = np.pad(rows, [(0, 0)] * (rows.ndim - 1) + [(0, 1)])
-    pairs = rows.reshape(len(rows), -1, 2)
+    rows = rows.reshape(len(rows), -1)  # of an odd number of channels, as images have, a window is one run of values
+    pairs = np.pad(rows, ((0, 0), (0, rows.shape[1] % 2))).reshape(len(rows), -1, 2)
     reach = np.maximum(np.maximum(pairs, 0).sum(axis=2), np.maximum(-pairs, 0).sum(axis=2)).max(axis=1, initial=0.0)
     return np.maximum(scales, (reach / _PAIR_STEPS).astype(np.float32))
 
