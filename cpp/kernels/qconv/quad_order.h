@@ -37,7 +37,9 @@ inline bool fit_together(const QuadReach& a, const QuadReach& b) {
   return most <= kMostReach;
 }
 
-// Writes the order of a block's quads, quad_order_bytes(quads): the largest are coupled with the smallest that is left.
+// Writes the order of a block's quads, quad_order_bytes(quads): each, the largest first, is coupled with the smallest that
+// it fits together with, if one of the kMostTried smallest does.
+inline constexpr size_t kMostTried = 64;
 inline void order_quads(const int8_t* rows, int64_t channels, std::byte* order) {
   struct Quad {
     QuadReach reach;
@@ -55,16 +57,21 @@ inline void order_quads(const int8_t* rows, int64_t channels, std::byte* order) 
       narrow.push_back({reach, most, static_cast<uint16_t>(c)});
   }
   std::stable_sort(narrow.begin(), narrow.end(),
-                   [](const Quad& a, const Quad& b) { return a.most > b.most; });
-  size_t first = 0, last = narrow.size();
-  while (first < last) {
-    if (last - first > 1 && fit_together(narrow[first].reach, narrow[last - 1].reach)) {
-      twos.push_back(narrow[first].channel);
-      twos.push_back(narrow[--last].channel);
-    } else {
-      ones.push_back(narrow[first].channel);
+                   [](const Quad& a, const Quad& b) { return a.most < b.most; });
+  std::vector<const Quad*> left;  // the smallest first
+  for (const Quad& quad : narrow) left.push_back(&quad);
+  while (!left.empty()) {
+    const Quad& largest = *left.back();
+    left.pop_back();
+    const auto last = left.begin() + static_cast<std::ptrdiff_t>(std::min(kMostTried, left.size()));
+    const auto other = std::find_if(
+        left.begin(), last, [&](const Quad* quad) { return fit_together(largest.reach, quad->reach); });
+    if (other == last) {
+      ones.push_back(largest.channel);
+      continue;
     }
-    ++first;
+    twos.insert(twos.end(), {largest.channel, (*other)->channel});
+    left.erase(other);
   }
   const QuadOrderHeader header{static_cast<uint16_t>(twos.size() / 2), static_cast<uint16_t>(ones.size()),
                                static_cast<uint16_t>(wide.size()), 0};

@@ -35,7 +35,7 @@ struct ChannelCycles {
   double dense, listed, visit, list, start;
 };
 constexpr ChannelCycles kPairCycles{2.8, 2.7, 12.0, 0.6, 25.0};  // Zen 3, AVX2, November 2026
-constexpr ChannelCycles kByteCycles{1.9, 2.7, 12.0, 0.6, 25.0};  // likewise, of quads that are not wide
+constexpr ChannelCycles kByteCycles{2.0, 2.7, 12.0, 0.6, 25.0};  // likewise, of quads that are not wide
 constexpr double kWideCycles = 2.9;                              // likewise, dense, of those that are
 // By count of instructions on Zen 4: a step for two pixels takes 8.3 cycles, and the dense tile one a channel.
 constexpr ChannelCycles kQuadCycles{1.05, 1.05, 8.0, 0.25, 0.0};
