@@ -150,7 +150,7 @@ def scales_for_bytes(weight: NDArray[np.float32], scales: NDArray[np.float32]) -
     rows = rows.reshape(len(rows), -1)  # of an odd number of channels, as images have, a window is one run of values
     pairs = np.pad(rows, ((0, 0), (0, rows.shape[1] % 2))).reshape(len(rows), -1, 2)
     reach = np.maximum(np.maximum(pairs, 0).sum(axis=2), np.maximum(-pairs, 0).sum(axis=2)).max(axis=1, initial=0.0)
-    return np.maximum(scales, (reach / _PAIR_STEPS).astype(np.float32))
+    return np.asarray(np.maximum(scales, reach / _PAIR_STEPS), np.float32)
 
 
 def rounded_weight(rows: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.int8]:
