@@ -24,14 +24,15 @@ run, in brackets their 95 % interval over rounds, and times of different runs ca
 take is told in [precision](../precision.md).
 
 The CPU that these were measured on has AVX2 and neither VNNI, AMX nor products of bf16: **bf16 was not timed at all,
-and int8 not on CPUs with VNNI**. On this CPU u8 x s8 products of the others
-saturate: ONNX Runtime's documentation advises `reduce_range` on such CPUs, which is not its default and was not set.
+and int8 not on CPUs with VNNI**. On this CPU ONNX
+Runtime's u8 x s8 products saturate: its documentation advises `reduce_range` on such CPUs, which is not its default and
+was not set.
 """
 _NETWORKS = """## Networks
 
-Random weights (they cost what trained ones cost), scales by ONNX Runtime's tool from eight photographs. *OpenVINO* has
-its own model, quantised by NNCF; *same model* is OpenVINO on ONNX Runtime's. Columns of other engines are their time
-over that of zeroskip's int8: **above 1 zeroskip is faster**.
+Random weights (they cost about what trained ones cost), scales from a few photographs, by `zeroskip.quantize` for
+zeroskip, by ONNX Runtime's tool and by NNCF for the others; *same model* is OpenVINO on zeroskip's. Columns of other
+engines are their time over that of zeroskip's int8: **above 1 zeroskip is faster**.
 """
 _LAYERS = """## Layers
 

@@ -7,21 +7,6 @@ namespace {
 
 constexpr int64_t kBlock = 16;
 
-struct PlanarRow {
-  const uint8_t* x;  // of the first plane
-  int64_t plane, count, channels;
-  int16_t zero_point;
-};
-
-// Pixels side by side of kChannels planes, any number if 0.
-template <int64_t kChannels>
-void widen_planes(const PlanarRow row, int16_t* to) {
-  const int64_t channels = kChannels ? kChannels : row.channels;
-  for (int64_t i = 0; i < row.count; ++i)
-    for (int64_t c = 0; c < channels; ++c, ++to)
-      *to = static_cast<int16_t>(row.x[c * row.plane + i] - row.zero_point);
-}
-
 }  // namespace
 
 QuantizedDenseConv::QuantizedDenseConv(const QuantizedLayer& layer) : layer_(layer), kernels_by_blocks_(1) {
@@ -74,9 +59,10 @@ void QuantizedDenseConv::widen_row(const Tensor& x, const ConvTask& task, int64_
                                      wide + first * g.c);
   }
   const uint8_t* from = image + iy * g.w + left + first;
-  const PlanarRow row{from, g.h * g.w, last - first, g.c, layer_.plan().x_zero_point};
-  if (g.c == 3) return widen_planes<3>(row, wide + first * g.c);
-  widen_planes<0>(row, wide + first * g.c);
+  const auto widened = [zero = layer_.plan().x_zero_point](uint8_t x) {
+    return static_cast<int16_t>(x - zero);
+  };
+  join_planes({from, g.h * g.w, last - first, g.c}, widened, wide + first * g.c);
 }
 
 void QuantizedDenseConv::point_at_widened(const ConvTask& task, const int16_t* wide,

@@ -38,16 +38,17 @@ void gather_row(const QuantizedLayer& layer, const Tensor& x, const ConvTask& ta
                 row + columns.first * g.c);
     return;
   }
-  for (int64_t c = 0; c < g.c; ++c) {
-    const uint8_t* from = image + (c * g.h + iy) * g.w + columns.left;
-    for (int64_t column = columns.first; column < columns.last; ++column)
-      row[column * g.c + c] = from[column];
-  }
+  const uint8_t* from = image + iy * g.w + columns.left + columns.first;
+  const PlanarRow planes{from, g.h * g.w, columns.inside(), g.c};
+  const auto same = [](uint8_t value) { return value; };
+  join_planes(planes, same, row + columns.first * g.c);
 }
 
 // May read and write up to 15 bytes more.
-void copy_run(const uint8_t* from, int64_t count, uint8_t* to) {
-  for (int64_t i = 0; i < count; i += 16) std::memcpy(to + i, from + i, 16);
+inline void copy_run(const uint8_t* from, int64_t count, uint8_t* to) {
+  std::memcpy(to, from, 16);
+  if (count > 16) std::memcpy(to + 16, from + 16, 16);
+  for (int64_t i = 32; i < count; i += 16) std::memcpy(to + i, from + i, 16);
 }
 
 // A pixel's window side by side: of a gathered input from its rows, else from the pixels where they lie.

@@ -23,6 +23,25 @@ struct InputColumns {
 };
 InputColumns input_columns(const ConvGeometry& geometry, const ConvTile& tile, int64_t iy);
 
+// A run of pixels whose channels lie in planes.
+struct PlanarRow {
+  const uint8_t* x;  // of the first plane
+  int64_t plane, count, channels;
+};
+
+// What `convert` makes of them, side by side: of kChannels planes, any number if 0.
+template <int64_t kChannels, typename Convert, typename Element>
+void join_planes_of(const PlanarRow row, const Convert& convert, Element* to) {
+  const int64_t channels = kChannels ? kChannels : row.channels;
+  for (int64_t i = 0; i < row.count; ++i)
+    for (int64_t c = 0; c < channels; ++c, ++to) *to = convert(row.x[c * row.plane + i]);
+}
+template <typename Convert, typename Element>
+void join_planes(const PlanarRow& row, const Convert& convert, Element* to) {
+  if (row.channels == 3) return join_planes_of<3>(row, convert, to);
+  join_planes_of<0>(row, convert, to);
+}
+
 // Dense kernels read pointers to pixels: [tile pixel / kQconvPixels][tap][kQconvPixels].
 inline int64_t first_pointer(int64_t pixel, int64_t taps) {
   return pixel / kQconvPixels * taps * kQconvPixels + pixel % kQconvPixels;
