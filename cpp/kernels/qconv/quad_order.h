@@ -56,10 +56,9 @@ inline void order_quads(const int8_t* rows, int64_t channels, std::byte* order) 
     else
       narrow.push_back({reach, most, static_cast<uint16_t>(c)});
   }
-  std::stable_sort(narrow.begin(), narrow.end(),
-                   [](const Quad& a, const Quad& b) { return a.most < b.most; });
-  std::vector<const Quad*> left;  // the smallest first
+  std::vector<const Quad*> left;
   for (const Quad& quad : narrow) left.push_back(&quad);
+  std::stable_sort(left.begin(), left.end(), [](const Quad* a, const Quad* b) { return a->most < b->most; });
   while (!left.empty()) {
     const Quad& largest = *left.back();
     left.pop_back();

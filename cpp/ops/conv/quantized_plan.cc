@@ -27,7 +27,8 @@ constexpr int64_t kMostCopiedChannels =
     64;  // of a tap: its quads are few beside what going on to the next one takes
 constexpr int64_t kShort = sizeof(int16_t);
 constexpr int kFewestByteLanes = 8;  // with fewer, pairs of 16 bits take less time
-constexpr double kMostWide = 0.7;    // likewise, with more of the quads wide
+constexpr int64_t kSampledBlocks = 4;
+constexpr double kMostWide = 0.7;  // likewise, with more of the quads wide
 
 // Cycles for 64 outputs of a pixel: a channel of the dense tile and of a list, a visit of a list, and its making, per
 // channel and at all.
@@ -92,27 +93,30 @@ QuantizedSparsePlan plan_sparse(const QuantizedConvPlan& plan, bool y_is_row) {
   return sparse;
 }
 
-// Share of the quads of blocks of 16 outputs some of whose sums may saturate (kernels/qconv/quad_order.h).
-double share_of_wide(const QuantizedConvPlan& plan, const QuantizedDensePlan& dense, const int8_t* weight) {
+// Share of the quads of blocks of 16 outputs some of whose sums may saturate (kernels/qconv/quad_order.h), of some blocks:
+// it decides about time only.
+double share_of_wide(const QuantizedConvPlan& plan, const QuantizedDensePlan& dense, const int8_t* weights) {
   const ConvGeometry& g = plan.geometry;
   const GroupLayout& layout = plan.layout;
   const int64_t in_original = g.c / g.groups, out_original = g.o / g.groups;
-  const int64_t quads = dense.taps * dense.padded / 4;
-  std::vector<uint8_t> is_wide(static_cast<size_t>(layout.groups * layout.blocks() * quads));
+  const int64_t quads = ceil_div(dense.taps * dense.padded, 4), blocks = layout.groups * layout.blocks();
+  const int64_t step = ceil_div(blocks, kSampledBlocks);
+  std::vector<uint8_t> is_wide(static_cast<size_t>(ceil_div(blocks, step) * quads));
   std::vector<std::array<int, 2>> reach(static_cast<size_t>(2 * quads));  // of pairs: up and down
   for (int64_t o = 0; o < g.o; ++o) {
+    const int64_t block = o / layout.out * layout.blocks() + o % layout.out / 16;
+    if (block % step != 0) continue;
     std::fill(reach.begin(), reach.end(), std::array<int, 2>{});
     const int64_t first_in = o / out_original * in_original % layout.in;
+    const int8_t* weight = weights + o * in_original * g.taps();
     for (int64_t c = 0; c < in_original; ++c)
       for (int64_t tap = 0; tap < g.taps(); ++tap, ++weight) {
-        const int64_t row = plan.gathers_input ? tap / g.kw * dense.padded + tap % g.kw * g.c + c
-                                               : tap * layout.in + first_in + c;
+        const int64_t row = plan.gathers_input ? tap * g.c + c : tap * layout.in + first_in + c;
         reach[static_cast<size_t>(row / 2)][*weight < 0] += std::abs(int{*weight});
       }
-    const int64_t block = o / layout.out * layout.blocks() + o % layout.out / 16;
     for (size_t pair = 0; pair < reach.size(); ++pair)
       if (std::max(reach[pair][0], reach[pair][1]) > kMostReach)
-        is_wide[static_cast<size_t>(block * quads) + pair / 2] = 1;
+        is_wide[static_cast<size_t>(block / step * quads) + pair / 2] = 1;
   }
   return static_cast<double>(std::count(is_wide.begin(), is_wide.end(), 1)) /
          static_cast<double>(is_wide.size());
