@@ -51,54 +51,65 @@ inline void copy_run(const uint8_t* from, int64_t count, uint8_t* to) {
   for (int64_t i = 32; i < count; i += 16) std::memcpy(to + i, from + i, 16);
 }
 
-// A pixel's window side by side: of a gathered input from its rows, else from the pixels where they lie.
-void copy_window(const QuantizedLayer& layer, const uint8_t* rows, int64_t row_stride, uint8_t* window) {
-  const ConvGeometry& g = layer.plan().geometry;
-  const int64_t run = g.kw * g.c;
-  for (int64_t ky = 0; ky < g.kh; ++ky, window += run) copy_run(rows + ky * g.dh * row_stride, run, window);
+// Copies a tile's windows one after the other, each by copy_window(oy, ox, to), and points at them.
+template <typename CopyWindow>
+void copy_windows(const QuantizedConvPlan& plan, const ConvTile& tile, uint8_t* to, const uint8_t** pixels,
+                  const CopyWindow& copy_window) {
+  for_each_pixel(tile, [&](int64_t pixel, int64_t oy, int64_t ox) {
+    copy_window(oy, ox, to);
+    pixels[first_pointer(pixel, 1)] = to;
+    to += plan.dense.window_bytes();
+  });
 }
-void copy_window(const QuantizedLayer& layer, const Tensor& x, const ConvTask& task, int64_t top,
-                 int64_t left, uint8_t* window) {
+
+// From the pixels where they lie.
+void copy_input(const QuantizedLayer& layer, const Tensor& x, const ConvTask& task, uint8_t* windows,
+                const uint8_t** pixels) {
   const ConvGeometry& g = layer.plan().geometry;
   const int64_t channels = layer.plan().layout.in;
-  for (int64_t ky = 0; ky < g.kh; ++ky)
-    for (int64_t kx = 0; kx < g.kw; ++kx, window += channels) {
-      const uint8_t* inside = layer.input_pixel(x, task, top + ky * g.dh, left + kx * g.dw);
-      copy_run(inside ? inside : layer.constants().outside->data(), channels, window);
-    }
+  copy_windows(layer.plan(), task.tile, windows, pixels, [&](int64_t oy, int64_t ox, uint8_t* to) {
+    const int64_t top = oy * g.sh - g.pad_top, left = ox * g.sw - g.pad_left;
+    for (int64_t ky = 0; ky < g.kh; ++ky)
+      for (int64_t kx = 0; kx < g.kw; ++kx, to += channels) {
+        const uint8_t* inside = layer.input_pixel(x, task, top + ky * g.dh, left + kx * g.dw);
+        copy_run(inside ? inside : layer.constants().outside->data(), channels, to);
+      }
+  });
+}
+
+// From the rows of a gathered input, `stride` apart.
+void copy_rows(const QuantizedConvPlan& plan, const ConvTile& tile, const uint8_t* rows, int64_t stride,
+               uint8_t* windows, const uint8_t** pixels) {
+  const ConvGeometry& g = plan.geometry;
+  const int64_t run = g.kw * g.c;
+  copy_windows(plan, tile, windows, pixels, [&](int64_t oy, int64_t ox, uint8_t* to) {
+    const uint8_t* from = rows + (oy - tile.oy) * g.sh * stride + (ox - tile.ox) * g.sw * g.c;
+    for (int64_t ky = 0; ky < g.kh; ++ky, from += g.dh * stride, to += run) copy_run(from, run, to);
+  });
 }
 
 }  // namespace
 
 const uint8_t* const* point_at_bytes(const QuantizedLayer& layer, const Tensor& x, const ConvTask& task,
                                      const QuantizedThreadScratch& scratch) {
-  const ConvGeometry& g = layer.plan().geometry;
-  auto** pixels = reinterpret_cast<const uint8_t**>(scratch.pointers);
   const QuantizedConvPlan& plan = layer.plan();
-  const bool copies = plan.dense.copies_windows;
-  if (!plan.gathers_input && !copies) {
-    point_at_input(layer, x, task, pixels);
-    return pixels;
-  }
+  const ConvGeometry& g = plan.geometry;
+  auto** pixels = reinterpret_cast<const uint8_t**>(scratch.pointers);
   auto* rows = reinterpret_cast<uint8_t*>(scratch.input);
-  const int64_t row = g.input_columns(task.tile.columns) * g.c;
-  const int64_t input_rows = plan.gathers_input ? g.input_rows(task.tile.rows) : 0;
-  for (int64_t index = 0; index < input_rows; ++index)
-    gather_row(layer, x, task, g.input_row(task.tile.oy, 0) + index, rows + index * row);
-  if (!copies) {
-    point_at_rows(plan, task.tile, g.c, rows, pixels);
+  if (!plan.gathers_input) {
+    if (plan.dense.copies_windows)
+      copy_input(layer, x, task, rows, pixels);
+    else
+      point_at_input(layer, x, task, pixels);
     return pixels;
   }
-  uint8_t* window = rows + input_rows * row;
-  for_each_pixel(task.tile, [&](int64_t pixel, int64_t oy, int64_t ox) {
-    if (plan.gathers_input)
-      copy_window(layer, rows + (oy - task.tile.oy) * g.sh * row + (ox - task.tile.ox) * g.sw * g.c, row,
-                  window);
-    else
-      copy_window(layer, x, task, oy * g.sh - g.pad_top, ox * g.sw - g.pad_left, window);
-    pixels[first_pointer(pixel, 1)] = window;
-    window += plan.dense.window_bytes();
-  });
+  const int64_t row = g.input_columns(task.tile.columns) * g.c, count = g.input_rows(task.tile.rows);
+  for (int64_t index = 0; index < count; ++index)
+    gather_row(layer, x, task, g.input_row(task.tile.oy, 0) + index, rows + index * row);
+  if (plan.dense.copies_windows)
+    copy_rows(plan, task.tile, rows, row, rows + count * row, pixels);
+  else
+    point_at_rows(plan, task.tile, g.c, rows, pixels);
   return pixels;
 }
 
