@@ -31,13 +31,13 @@ constexpr int64_t kSampledBlocks = 4;
 constexpr double kMostWide = 0.7;  // likewise, with more of the quads wide
 
 // Cycles for 64 outputs of a pixel: a channel of the dense tile and of a list, a visit of a list, and its making, per
-// channel and at all.
+// channel and at all. On AVX2 of the time stamp counter, with zeros that lie together (Zen 3, December 2026).
 struct ChannelCycles {
   double dense, listed, visit, list, start;
 };
-constexpr ChannelCycles kPairCycles{2.8, 2.7, 12.0, 0.6, 25.0};  // Zen 3, AVX2, November 2026
-constexpr ChannelCycles kByteCycles{2.0, 2.7, 12.0, 0.6, 25.0};  // likewise, of quads that are not wide
-constexpr double kWideCycles = 2.9;                              // likewise, dense, of those that are
+constexpr ChannelCycles kPairCycles{2.4, 2.1, 60.0, 1.0, 0.0};
+constexpr ChannelCycles kByteCycles{1.8, 2.1, 60.0, 1.0, 0.0};  // of quads that are not wide
+constexpr double kWideCycles = 2.5;                             // dense, of those that are
 // By count of instructions on Zen 4: a step for two pixels takes 8.3 cycles, and the dense tile one a channel.
 constexpr ChannelCycles kQuadCycles{1.05, 1.05, 8.0, 0.25, 0.0};
 
@@ -243,7 +243,9 @@ double default_crossover(const QuantizedConvPlan& plan, const KernelTable& kerne
     return static_cast<double>(round_up(plan.layout.out, outputs)) / static_cast<double>(kSlab);
   };
   const auto rows = static_cast<double>(plan.sparse.list_taps * plan.sparse.panel_channels);
-  const double uses = plan.is_single_tap() ? 1.0 : static_cast<double>(plan.geometry.kh);
+  const auto kernel_rows = static_cast<double>(plan.geometry.kh);
+  // A joined list holds every pixel once for each tap of a row.
+  const double uses = plan.is_single_tap() ? 1.0 : plan.sparse.joins_row ? kernel_rows / 2 : kernel_rows;
   const double dense = slabs_of(kernels.multiplies_quads ? 4 * kernels.lanes : 16),
                listed = slabs_of(4 * kernels.lanes);
   const ChannelCycles cycles = cycles_of(plan.dense);
