@@ -36,9 +36,10 @@ class Case:
     metric: MetricName
 
 
-def _photos(preprocess: Preprocess) -> Callable[[Path, int], Dataset]:
+def _photos(preprocess: Preprocess, *, labelled: bool = True) -> Callable[[Path, int], Dataset]:
     def load(folder: Path, count: int) -> Dataset:
-        return image_folder(folder / "imagenet_calib", preprocess).subset(count)
+        labels = "auto" if labelled else None
+        return image_folder(folder / "imagenet_calib", preprocess, labels=labels).subset(count)
 
     return load
 
@@ -59,9 +60,9 @@ def _resnet(depth: int) -> Case:
 
 
 def _packaged(name: str, metric: MetricName) -> Case:
-    """Return a network that an installable package provides, judged on photographs."""
+    """Return a network that an installable package provides, judged on photographs of other classes."""
     trained = TRAINED[name]
-    return Case(name, lambda folder: trained.read(), _photos(trained.preprocess), metric)
+    return Case(name, lambda folder: trained.read(), _photos(trained.preprocess, labelled=False), metric)
 
 
 CASES: Mapping[str, Case] = MappingProxyType(

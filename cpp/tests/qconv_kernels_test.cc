@@ -1,16 +1,15 @@
-// Every kernel of u8 convolutions, for every instruction set this CPU runs, byte for byte against the scalar
-// reference: tile edges, sparsity 0, .5, .9 and 1, odd channel counts, zero points, every form of epilogue. Prints
-// one line per instruction set and exits with 1 on a mismatch.
+// Every kernel of u8 convolutions, for every instruction set this CPU runs, byte for byte against the scalar reference:
+// tile edges, sparsity 0, .5, .9 and 1, odd channel counts, zero points, every epilogue. Exits with 1 on a mismatch.
 #include <algorithm>
 #include <cstdio>
 #include <limits>
 #include <string>
 #include <vector>
 
-#include "kernels/qconv/quad_order.h"
 #include "kernels/reference/qconv.h"
 #include "kernels/registry.h"
 #include "tests/quad_lists.h"
+#include "tests/quad_orders.h"
 #include "tests/values.h"
 
 namespace zeroskip {
@@ -120,16 +119,7 @@ class Checker {
         for (int8_t& weight : layer.weights)
           weight = static_cast<int8_t>(std::clamp<int>(weight, -most, most));
         const QuadPixels pixels(layer);
-        const int64_t order_bytes = quad_order_bytes(pixels.padded / 4);
-        std::vector<std::byte> orders(static_cast<size_t>(kTaps * order_bytes));
-        std::vector<std::byte> weights(static_cast<size_t>(kTaps * ordered_weight_bytes(pixels.padded)));
-        std::byte* to = weights.data();
-        for (int64_t tap = 0; tap < kTaps; ++tap) {
-          std::byte* order = orders.data() + tap * order_bytes;
-          const int8_t* from = layer.weights.data() + tap * layer.channels * 64;
-          order_quads(from, layer.channels, order);
-          to = kernels_.s8_expand_ordered({layer.channels, order, from, to});
-        }
+        const OrderedWeights ordered(kernels_.s8_expand_ordered, layer.weights.data(), kTaps, layer.channels);
         return run(layer, fusion, [&](Ints& acc, const RequantizeArgs* epilogue) {
           for (int64_t i = 0; !fusion.bias && i < layer.pixels * layer.outputs; ++i)
             acc[static_cast<size_t>(i)] -= pixels.zero_sums[static_cast<size_t>(i % layer.outputs)];
@@ -137,9 +127,9 @@ class Checker {
                   .taps = kTaps,
                   .pixels = pixels.at.data(),
                   .group_stride = kGroupPointers,
-                  .orders = orders.data(),
-                  .order_stride = order_bytes,
-                  .weights = weights.data(),
+                  .orders = ordered.orders.data(),
+                  .order_stride = ordered.order_bytes,
+                  .weights = ordered.weights.data(),
                   .bias = fusion.bias ? pixels.bias.data() : nullptr,
                   .acc = acc.data(),
                   .acc_stride = layer.outputs,
@@ -251,14 +241,9 @@ class Checker {
   void operator()(const char* name, ExpandOrderedFn kernel) {
     for (const int most : {128, 64, 32})
       for (const int64_t channels : kChannelCounts) {
-        std::vector<int8_t> from = any_weights(channels);
-        for (int8_t& weight : from) weight = static_cast<int8_t>(std::clamp<int>(weight, -most, most));
-        const int64_t quads = (channels + 3) / 4;
-        std::vector<std::byte> order(static_cast<size_t>(quad_order_bytes(quads)));
-        std::vector<std::byte> got(static_cast<size_t>(ordered_weight_bytes(4 * quads)));
-        order_quads(from.data(), channels, order.data());
-        const std::byte* end = kernel({channels, order.data(), from.data(), got.data()});
-        report(name, end <= got.data() + got.size() && is_ordered(order.data(), got.data(), from, channels));
+        const std::vector<int8_t> from = clamped(any_weights(channels), most);
+        const OrderedWeights got(kernel, from.data(), 1, channels);
+        report(name, is_ordered(got.orders.data(), got.weights.data(), from, channels));
       }
   }
 
@@ -271,43 +256,10 @@ class Checker {
 
  private:
   std::vector<int8_t> any_weights(int64_t channels) {
-    std::vector<int8_t> weights(static_cast<size_t>(channels * 64 + 64));
+    std::vector<int8_t> weights(static_cast<size_t>(channels * 64 + 64));  // kernels read beyond the last row
     for (int8_t& weight : weights)
       weight = static_cast<int8_t>(std::uniform_int_distribution(-128, 127)(engine_));
     return weights;
-  }
-
-  static bool is_ordered(const std::byte* order, const std::byte* got, const std::vector<int8_t>& from,
-                         int64_t channels) {
-    const auto header = *reinterpret_cast<const QuadOrderHeader*>(order);
-    const auto* first = reinterpret_cast<const uint16_t*>(order + sizeof(header));
-    const int64_t narrow = 2 * header.twos + header.ones, quads = narrow + header.wide;
-    const auto weight = [&](int64_t c, int64_t o) {
-      return c < channels ? int{from[static_cast<size_t>(c * 64 + o)]} : 0;
-    };
-    const auto widest = [&](int64_t c, int64_t o, bool is_up) {  // of a pair's two weights
-      const int a = is_up ? weight(c, o) : -weight(c, o), b = is_up ? weight(c + 1, o) : -weight(c + 1, o);
-      return std::max(a, 0) + std::max(b, 0);
-    };
-    bool is_right = quads == (channels + 3) / 4;
-    std::vector<int> seen(static_cast<size_t>(quads));
-    for (int64_t q = 0; q < quads; ++q) {
-      const int64_t c = first[q], couple = q < 2 * header.twos ? first[q ^ 1] : channels;
-      ++seen[static_cast<size_t>(c / 4)];
-      for (int64_t i = 0; i < 64; ++i) {
-        const int64_t o = i / 4, inner = i % 4;
-        if (q < narrow) {
-          const int reach =
-              std::max(widest(c + inner / 2 * 2, o, true) + widest(couple + inner / 2 * 2, o, true),
-                       widest(c + inner / 2 * 2, o, false) + widest(couple + inner / 2 * 2, o, false));
-          is_right = is_right && reach <= 128 && static_cast<int8_t>(got[64 * q + i]) == weight(c + inner, o);
-          continue;
-        }
-        const auto* wide = reinterpret_cast<const int16_t*>(got + 64 * narrow + 128 * (q - narrow));
-        is_right = is_right && wide[i % 2 * 32 + i / 2 % 2 + o * 2] == weight(c + inner, o);
-      }
-    }
-    return is_right && std::count(seen.begin(), seen.end(), 1) == quads;
   }
 
   void run_pairs(const Case& layer, int64_t row_pixels, const RequantizeArgs& epilogue, QspconvFn kernel) {
@@ -371,8 +323,7 @@ class Checker {
     layer.x = activations(static_cast<size_t>(pixels * kTaps * channels + 64), sparsity, zero);
     layer.residual = activations(static_cast<size_t>(pixels * outputs), 0.5, 7);
     for (int64_t i = 0; i < pixels * kTaps; ++i) layer.at.push_back(layer.x.data() + i * channels);
-    for (int64_t i = 0; i < kTaps * channels * 64 + 64; ++i)  // kernels may read beyond the last row
-      layer.weights.push_back(static_cast<int8_t>(std::uniform_int_distribution(-128, 127)(engine_)));
+    layer.weights = any_weights(kTaps * channels);
     for (int64_t i = 0; i < pixels * outputs; ++i) {
       layer.start.push_back(std::uniform_int_distribution(-100000, 100000)(engine_));
       if (i >= outputs) continue;
