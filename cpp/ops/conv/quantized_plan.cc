@@ -24,8 +24,7 @@ constexpr int64_t kWeightBytes = int64_t{192} << 10;  // of expanded pairs
 // Up to so many pixels only the weights of non-zeros are read: expanding all takes as long as this many uses.
 constexpr int64_t kFewPixels = 4;
 constexpr int64_t kMostCopiedChannels =
-    64;  // of a tap: its quads are few beside what going on to the next one takes
-constexpr int64_t kShort = sizeof(int16_t);
+    64;                              // of a tap: its quads are few beside what going on to the next one takes
 constexpr int kFewestByteLanes = 8;  // with fewer, pairs of 16 bits take less time
 constexpr int64_t kSampledBlocks = 4;
 constexpr double kMostWide = 0.7;  // likewise, with more of the quads wide

@@ -8,7 +8,7 @@
 namespace zeroskip {
 
 inline constexpr int64_t kSlabBlocks = kSlab / 16;
-inline constexpr int64_t kPairBytes = 2;  // of a weight in 16 bits
+inline constexpr int64_t kShort = sizeof(int16_t);  // of a factor in pairs
 
 // Sums by lists of the non-zeros of pairs of pixels.
 struct QuantizedSparsePlan {
@@ -43,7 +43,7 @@ struct QuantizedDensePlan {
   bool reads_bytes() const { return products != DenseProducts::kPairs; }
   // Of expanded weights: of a slab in pairs, of a block by bytes.
   int64_t tap_bytes() const {
-    return products == DenseProducts::kBytes ? ordered_weight_bytes(padded) : padded * kSlab * kPairBytes;
+    return products == DenseProducts::kBytes ? ordered_weight_bytes(padded) : padded * kSlab * kShort;
   }
   // From one copied window to the next: copies run over the end.
   int64_t window_bytes() const { return copies_windows ? round_up(channels, 16) + 16 : 0; }
